@@ -1,0 +1,32 @@
+// Builds dist/: an ESM bundle with splitting, so that --version loads little and each remote and the console are lazy chunks.
+import {build} from 'esbuild';
+import {chmod, copyFile, readFile, rm, writeFile} from 'node:fs/promises';
+
+const packageJson = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+const outdir = new URL('../dist/', import.meta.url).pathname;
+await rm(outdir, {recursive: true, force: true});
+const result = await build({
+	entryPoints: [new URL('../source/cli.ts', import.meta.url).pathname],
+	outdir,
+	bundle: true,
+	splitting: true,
+	format: 'esm',
+	platform: 'node',
+	target: 'node22.15',
+	minifySyntax: true,
+	minifyWhitespace: true,
+	legalComments: 'linked',
+	metafile: true,
+	define: {'process.env.NODE_ENV': '"production"', PG_BACK_VERSION: JSON.stringify(packageJson.version)},
+	// Ink asks for the devtools only in development; ssh2's native parts are optional (it falls back to JS).
+	alias: {'react-devtools-core': new URL('stub.mjs', import.meta.url).pathname},
+	external: ['cpu-features', '*.node'],
+	banner: {
+		js: "import {createRequire as __createRequire} from 'node:module';import {fileURLToPath as __toPath} from 'node:url';import {dirname as __toDirectory} from 'node:path';const require=__createRequire(import.meta.url);const __filename=__toPath(import.meta.url);const __dirname=__toDirectory(__filename);",
+	},
+	logLevel: 'warning',
+});
+await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
+await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
+await chmod(`${outdir}pg_back.cjs`, 0o755);
+await copyFile(new URL('../pg_back.conf', import.meta.url), `${outdir}pg_back.conf`);

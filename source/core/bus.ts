@@ -1,0 +1,30 @@
+import type {Emit, RunEvent} from './events.js';
+import {emptyState, reduce, type RunState} from './state.js';
+
+export type Listener = (event: RunEvent, state: RunState) => void;
+
+/** The one place where events become state. A late subscriber reads `state()` first; nothing is replayed. */
+export type EventBus = {
+	readonly emit: Emit;
+	readonly state: () => RunState;
+	/** Returns the function that ends the subscription. Listeners must not throw. */
+	readonly subscribe: (listener: Listener) => () => void;
+};
+
+/** `now` gives milliseconds since the epoch. */
+export function createBus(now: () => number = Date.now): EventBus {
+	let state = emptyState;
+	const listeners = new Set<Listener>();
+	return {
+		emit(event) {
+			const stamped: RunEvent = {...event, time: now()};
+			state = reduce(state, stamped);
+			for (const listener of listeners) listener(stamped, state);
+		},
+		state: () => state,
+		subscribe(listener) {
+			listeners.add(listener);
+			return () => listeners.delete(listener);
+		},
+	};
+}

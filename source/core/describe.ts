@@ -1,0 +1,119 @@
+/** What an event says in one log line (or none): the same words in the plain log and on the Logs screen. */
+import {formatBytes, formatDuration} from '../lib/format.js';
+import type {LockInfo, LogLevel, RunEvent} from './events.js';
+import type {RunState} from './state.js';
+
+export type DescribedLine = {readonly level: LogLevel; readonly text: string; readonly job?: string};
+
+export function describeEvent(event: RunEvent, state: RunState): readonly DescribedLine[] {
+	switch (event.type) {
+		case 'log':
+			return [{level: event.level, text: event.text, job: event.job}];
+		case 'run.connected': {
+			const {version, inRecovery, host, port, superuser} = event.server;
+			const lines: DescribedLine[] = [
+				{level: 'info', text: `connected to PostgreSQL ${version} ${inRecovery ? 'standby' : 'primary'} at ${host}:${port}`},
+			];
+			if (!superuser) {
+				lines.push({level: 'info', text: 'connection user is not superuser, some information will not be dumped'});
+			}
+			return lines;
+		}
+		case 'run.phase':
+			return event.text === undefined ? [] : [{level: 'info', text: event.text}];
+		case 'job.started':
+			return [{level: 'info', text: startText(event.job, event.attempt, state), job: event.job}];
+		case 'job.command':
+			return [{level: 'debug', text: `running: ${event.command}`, job: event.job}];
+		case 'job.output':
+			return [{level: 'info', text: `[${nameOf(event.job, state)}] ${event.line}`, job: event.job}];
+		case 'job.finished':
+			return [finishLine(event, state)];
+		case 'stage.started':
+			return [{level: 'debug', text: `${nameOf(event.job, state)}: ${event.stage} started`, job: event.job}];
+		case 'file.published': {
+			const {path, size, encrypted} = event.file;
+			return [
+				{level: 'debug', text: `wrote ${path} (${formatBytes(size)}${encrypted ? ', encrypted' : ''})`, job: event.job},
+			];
+		}
+		case 'file.uploaded':
+			return [
+				{
+					level: 'info',
+					text: `uploaded ${event.path} to ${event.location} as ${event.key} (${formatBytes(event.size)} in ${formatDuration(event.seconds)}, ${event.checked})`,
+					job: event.job,
+				},
+			];
+		case 'file.removed':
+			return [{level: 'info', text: `removing ${event.path}: ${event.reason}`}];
+		case 'file.kept':
+			return [{level: 'debug', text: `keeping ${event.path}: ${event.reason}`}];
+		case 'lock.waiting':
+			return event.blockedBy.map(lock => ({
+				level: 'warn',
+				text: `${nameOf(event.job, state)}: waits for ${lock.mode} on ${lock.table}, held by ${session(lock)}`,
+				job: event.job,
+			}));
+		case 'lock.blocking':
+			return event.blocking.map(lock => ({
+				level: 'warn',
+				text: `${nameOf(event.job, state)}: ${session(lock)} has waited ${formatDuration(lock.waiting)} for ${lock.mode} on ${lock.table} behind this dump`,
+				job: event.job,
+			}));
+		case 'run.started':
+		case 'run.planned':
+		case 'run.totals':
+		case 'run.finished':
+		case 'stage.finished':
+		case 'progress':
+			return [];
+	}
+}
+
+function nameOf(job: string, state: RunState): string {
+	return state.jobs.get(job)?.name ?? job;
+}
+
+const startTexts: Readonly<Record<string, string>> = {
+	database: 'dumping database',
+	globals: 'dumping globals',
+	settings: 'dumping instance configuration',
+	hba: 'dumping host-based authentication rules',
+	ident: 'dumping user name maps',
+	decrypt: 'decrypting',
+	download: 'downloading',
+	upload: 'uploading',
+	verify: 'verifying',
+	restore: 'restoring',
+};
+
+function startText(id: string, attempt: number, state: RunState): string {
+	const job = state.jobs.get(id);
+	const named = job?.kind === 'database' || job?.kind === 'decrypt' || job?.kind === 'download' || job?.kind === 'upload';
+	const text = startTexts[job?.kind ?? 'database'] ?? 'working on';
+	const what = named || job?.kind === 'verify' || job?.kind === 'restore' ? `${text} ${job.name}` : text;
+	return attempt > 1 ? `${what} (attempt ${attempt})` : what;
+}
+
+function finishLine(event: Extract<RunEvent, {type: 'job.finished'}>, state: RunState): DescribedLine {
+	const job = state.jobs.get(event.job);
+	const name = job?.name ?? event.job;
+	if (event.outcome === 'done') {
+		const file = job?.files.find(one => one.role !== 'checksum');
+		const where = file ? ` to ${file.path}` : '';
+		const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';
+		return {level: 'info', text: `${verb}${name}${where} done`, job: event.job};
+	}
+	const verb = job?.kind === 'database' ? 'dump of ' : '';
+	return {
+		level: 'error',
+		text: `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`,
+		job: event.job,
+	};
+}
+
+function session(lock: LockInfo): string {
+	const who = [lock.user, lock.application].filter(Boolean).join(', ');
+	return `session ${lock.pid}${who ? ` (${who})` : ''}${lock.statement ? `: ${lock.statement}` : ''}`;
+}

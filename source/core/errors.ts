@@ -1,0 +1,132 @@
+/**
+ * Every error that a user can meet, with the exit status that goes with it. The codes and the statuses are part of the
+ * stable interface (README, "Exit status"); the texts are not.
+ */
+export const errorCodes = {
+	FAILED: 1,
+	DUMP_FAILED: 1,
+	DATABASE_GONE: 1,
+	DATABASE_MISSING: 1,
+	NOTHING_TO_DO: 1,
+	HOOK_FAILED: 1,
+	PURGE_FAILED: 1,
+	FILE_SYSTEM: 1,
+	EXISTS: 1,
+	USAGE: 2,
+	CONFIG: 10,
+	LOCKED: 11,
+	CONNECTION: 12,
+	TOOLS: 13,
+	STORAGE: 14,
+	REPLICATION: 15,
+	WRONG_KEY: 16,
+	CORRUPT: 17,
+	BUG: 70,
+	CANCELLED: 130,
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export type ErrorDetails = {
+	/** What to do about it: one line, lower case, no full stop. */
+	readonly hint?: string;
+	readonly cause?: unknown;
+	/** Overrides the exit status of the code (128+N after signal N). */
+	readonly exitCode?: number;
+	/** The last lines that a child wrote on stderr. */
+	readonly output?: readonly string[];
+};
+
+/** The one error family of the program. `message` is one line: lower case, no full stop, no secret. */
+export class PgBackError extends Error {
+	override readonly name = 'PgBackError';
+	readonly code: ErrorCode;
+	readonly exitCode: number;
+	readonly hint: string | undefined;
+	readonly output: readonly string[];
+
+	constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+		super(message, details.cause === undefined ? undefined : {cause: details.cause});
+		this.code = code;
+		this.exitCode = details.exitCode ?? errorCodes[code];
+		this.hint = details.hint;
+		this.output = details.output ?? [];
+	}
+}
+
+/** Several problems found at once (configuration, command line); the message of each carries its own place. */
+export class ProblemsError extends PgBackError {
+	readonly problems: readonly string[];
+
+	constructor(code: 'USAGE' | 'CONFIG', problems: readonly string[], hint?: string) {
+		super(code, problems.join('; '), {hint});
+		this.problems = problems;
+	}
+}
+
+/** The work was stopped on purpose: by a signal (`exitCode` 128+N) or by the person at the console. */
+export class CancelledError extends PgBackError {
+	constructor(reason = 'cancelled', exitCode: number = errorCodes.CANCELLED) {
+		super('CANCELLED', reason, {exitCode});
+	}
+}
+
+/** What `value` says, on one line, whatever was thrown. */
+export function messageOf(value: unknown): string {
+	const text = value instanceof Error ? value.message : String(value);
+	return text.replaceAll(/\s*\n\s*/g, ' ').trim() || 'unknown error';
+}
+
+/** Any thrown value as one of ours; what is not ours and not a system error is a bug. */
+export function toPgBackError(value: unknown): PgBackError {
+	if (value instanceof PgBackError) return value;
+	if (isSystemError(value)) {
+		return new PgBackError('FILE_SYSTEM', describeSystemError(value), {cause: value, hint: systemHint(value)});
+	}
+	return new PgBackError('BUG', messageOf(value), {cause: value});
+}
+
+export type SystemError = Error & {
+	readonly code: string;
+	readonly errno?: number;
+	readonly syscall?: string;
+	readonly path?: string;
+};
+
+export function isSystemError(value: unknown): value is SystemError {
+	return value instanceof Error && typeof (value as Partial<SystemError>).code === 'string' && 'syscall' in value;
+}
+
+/** True when the disk or the quota is full. EDQUOT has no name in Node, only its number (reliability: errno -122). */
+export function isDiskFull(value: unknown): boolean {
+	return isSystemError(value) && (value.code === 'ENOSPC' || value.errno === -28 || value.errno === -122);
+}
+
+const systemTexts: Readonly<Record<string, string>> = {
+	ENOENT: 'no such file or directory',
+	EACCES: 'permission denied',
+	EPERM: 'operation not permitted',
+	EEXIST: 'file exists',
+	ENOTDIR: 'not a directory',
+	EISDIR: 'is a directory',
+	ENOSPC: 'no space left on device',
+	EROFS: 'read-only file system',
+	EIO: 'input/output error',
+	ENOTEMPTY: 'directory not empty',
+	EMFILE: 'too many open files',
+	ENAMETOOLONG: 'file name too long',
+	ELOOP: 'too many symbolic links',
+	EFBIG: 'file too large',
+};
+
+/** `open /x: no such file or directory`, the way the tools of the system say it. */
+export function describeSystemError(error: SystemError): string {
+	const text = error.errno === -122 ? 'disk quota exceeded' : (systemTexts[error.code] ?? error.message);
+	return [error.syscall, error.path].filter(Boolean).join(' ') + `: ${text}`;
+}
+
+function systemHint(error: SystemError): string | undefined {
+	if (isDiskFull(error)) return 'free some space, or purge older dumps, and run again';
+	if (error.code === 'EACCES') return 'check the owner and the mode, or run as another user';
+	return undefined;
+}

@@ -1,0 +1,12 @@
+const hidden = /[\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF\uFFF9-\uFFFB]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+
+/**
+ * Text from outside (names, server messages, remote keys) made safe for a terminal and a log: control characters, bidi
+ * controls, invisible ones and lone surrogates become `\xNN` or `\u{N}`. One line stays one line (CWE-150).
+ */
+export function display(text: string): string {
+	return text.replaceAll(hidden, character => {
+		const code = character.codePointAt(0) ?? 0;
+		return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+	});
+}
