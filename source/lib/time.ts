@@ -1,0 +1,63 @@
+/** Time stamps as they stand in file names, to the second, in the local zone of the process. */
+
+export const timestampFormats = ['rfc3339', 'legacy'] as const;
+export type TimestampFormat = (typeof timestampFormats)[number];
+
+/** Matches the text of either format and nothing longer; what it matches may still be no date (`2026-02-30…`). */
+export const timestampSource = String.raw`\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)|_\d\d-\d\d-\d\d)`;
+
+const pattern = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:Z|([+-])(\d\d):(\d\d))|_(\d\d)-(\d\d)-(\d\d))$/;
+
+/** `2006-01-02T15:04:05+01:00` (`Z` when the local offset is zero), or `2006-01-02_15-04-05` without a zone. */
+export function formatTimestamp(time: Date, format: TimestampFormat): string {
+	const date = `${pad(time.getFullYear(), 4)}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
+	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(value => pad(value));
+	return format === 'legacy' ? `${date}_${clock.join('-')}` : `${date}T${clock.join(':')}${zone(time)}`;
+}
+
+/**
+ * Milliseconds since the epoch, or undefined unless the whole text is a valid time in one of the two formats. A text without
+ * a zone is read in the local one; in the hour that a change of clocks repeats, it is the first of the two instants.
+ */
+export function parseTimestamp(text: string): number | undefined {
+	const match = pattern.exec(text);
+	if (!match) return undefined;
+	const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+	const legacy = match[10] !== undefined;
+	const [hour, minute, second] = (legacy ? [match[10], match[11], match[12]] : [match[4], match[5], match[6]]).map(
+		Number,
+	);
+	if (hour === undefined || minute === undefined || second === undefined) return undefined;
+	if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59) {
+		return undefined;
+	}
+	if (legacy) {
+		const local = new Date(2000, 0, 1);
+		local.setFullYear(year, month - 1, day);
+		local.setHours(hour, minute, second, 0);
+		return local.getTime();
+	}
+	const [offsetHours, offsetMinutes] = [Number(match[8] ?? 0), Number(match[9] ?? 0)];
+	if (offsetHours > 24 || offsetMinutes > 59) return undefined;
+	const offset = (match[7] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes);
+	const utc = new Date(0);
+	utc.setUTCFullYear(year, month - 1, day);
+	utc.setUTCHours(hour, minute, second);
+	return utc.getTime() - offset * 60_000;
+}
+
+function zone(time: Date): string {
+	const offset = -time.getTimezoneOffset(); // minutes east of Greenwich
+	if (offset === 0) return 'Z';
+	const size = Math.abs(offset);
+	return `${offset < 0 ? '-' : '+'}${pad(Math.floor(size / 60))}:${pad(Math.floor(size % 60))}`;
+}
+
+function daysIn(year: number, month: number): number {
+	if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
+	return [4, 6, 9, 11].includes(month) ? 30 : 31;
+}
+
+function pad(value: number, length = 2): string {
+	return String(value).padStart(length, '0');
+}
