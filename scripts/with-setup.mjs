@@ -1,0 +1,52 @@
+// Runs `SCRIPT [ARGUMENT]...` (TypeScript) with everything that it needs set up: the packages, the Node that the project
+// brings, dist/, and the tools and servers. Plain JavaScript that any Node from 18 on can run; quick when all is there.
+import {spawn} from 'node:child_process';
+import {constants} from 'node:os';
+import {resolve} from 'node:path';
+import {setUpDependencies} from './setup/dependencies.mjs';
+import {root} from './setup/find.mjs';
+import {say} from './setup/run.mjs';
+
+const needs = {
+	'scripts/demo.ts': ['postgres'],
+	'scripts/test.ts': ['postgres', 'commands', 'clients', 'servers'],
+	'scripts/bench/startup.ts': [],
+	'scripts/bench/dump.ts': ['postgres'],
+};
+
+const [script, ...scriptArguments] = process.argv.slice(2);
+if (script === undefined) {
+	say('usage: node scripts/with-setup.mjs SCRIPT [ARGUMENT]...');
+	process.exit(2);
+}
+
+try {
+	const node = await setUpDependencies();
+	const {setUpTools} = await import('./setup/tools.mjs');
+	await setUpTools(needs[script] ?? needs['scripts/test.ts']);
+	const {buildIfStale} = await import('./setup/build.mjs');
+	await buildIfStale(node);
+	runScript(node);
+} catch (error) {
+	say(`setup failed: ${error.message}`);
+	process.exitCode = 1;
+}
+
+/** Gives the script our terminal, passes signals on, and ends as it ends. */
+function runScript(node) {
+	const child = spawn(node, ['--import', 'tsx', resolve(root, script), ...scriptArguments], {cwd: root, stdio: 'inherit'});
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+		// Ctrl-C at a terminal reaches the whole process group: passing it on would make it two.
+		const reachesAll = signal === 'SIGINT' && process.stdin.isTTY;
+		process.on(signal, () => {
+			if (!reachesAll) child.kill(signal);
+		});
+	}
+	child.on('error', error => {
+		say(`cannot start ${node}: ${error.message}`);
+		process.exitCode = 1;
+	});
+	child.on('exit', (code, signal) => {
+		process.exit(code ?? 128 + constants.signals[signal]);
+	});
+}
