@@ -1,0 +1,45 @@
+import {Decrypter} from 'age-encryption';
+import {PgBackError} from '../../core/errors.js';
+
+/** With what files can be decrypted: every passphrase and private key is tried. Parsed and checked; never both empty. */
+export type DecryptionKeys = {
+	readonly passphrases: readonly Buffer[];
+	/** AGE-SECRET-KEY-1… and AGE-SECRET-KEY-PQ-1… */
+	readonly identities: readonly string[];
+};
+
+/**
+ * The private keys in `text`: one a line, with blank lines and `#` comments. `source` says in errors where it came from.
+ * Throws CONFIG for a malformed line (never showing it) and for a text without any key.
+ */
+export function parseIdentities(text: string, source: string): readonly string[] {
+	const identities = new Set<string>();
+	for (const [index, line] of text.split('\n').entries()) {
+		const word = line.trim();
+		if (word === '' || word.startsWith('#')) continue;
+		identities.add(checkIdentity(word, text.trim().includes('\n') ? `${source}:${index + 1}` : source));
+	}
+	if (identities.size === 0) throw new PgBackError('CONFIG', `${source}: no private key in it`, {hint: keyHint});
+	return [...identities];
+}
+
+const keyHint = 'a private key starts with AGE-SECRET-KEY-1 or AGE-SECRET-KEY-PQ-1';
+
+function checkIdentity(word: string, source: string): string {
+	if (/^age1/i.test(word)) {
+		throw new PgBackError('CONFIG', `${source}: this is a public key, and a private key belongs here`, {hint: keyHint});
+	}
+	if (/^(-----BEGIN|AGE-PLUGIN-)/.test(word)) {
+		const what = word.startsWith('AGE') ? 'a key of an age plugin' : 'an SSH or PEM key';
+		throw new PgBackError('CONFIG', `${source}: ${what} is not understood here`, {
+			hint: 'decrypt with the age program: age -d -i KEYFILE -o FILE FILE.age',
+		});
+	}
+	try {
+		new Decrypter().addIdentity(word);
+	} catch {
+		// The library's error may quote characters of the key, so it is not kept as the cause.
+		throw new PgBackError('CONFIG', `${source}: malformed private key`, {hint: keyHint});
+	}
+	return word;
+}

@@ -1,0 +1,145 @@
+/** From options, files and prompts to keys: everything is read, parsed and checked here, before any work starts. */
+import {PgBackError, messageOf} from '../../core/errors.js';
+import {createDecryptor} from './decrypt.js';
+import {parseIdentities, type DecryptionKeys} from './identities.js';
+import {readKeyFile} from './key-file.js';
+import {readPassphrase, type PassphraseMaterial, type KeyContext} from './passphrase.js';
+import {
+	checkPassphrase,
+	parseRecipients,
+	passphraseEncryption,
+	tryRecipients,
+	type EncryptionKeys,
+	type RecipientText,
+} from './recipients.js';
+
+export {parseIdentities, type DecryptionKeys} from './identities.js';
+export {parseRecipients, passphraseEncryption, type EncryptionKeys} from './recipients.js';
+export type {KeyContext} from './passphrase.js';
+
+export type KeyMaterial = PassphraseMaterial & {
+	readonly publicKeys: readonly string[];
+	/** Paths of files with one public key a line. */
+	readonly recipientsFiles: readonly string[];
+	readonly privateKeys: readonly string[];
+	/** Paths of files with private keys, plain or themselves encrypted with a passphrase. */
+	readonly identityFiles: readonly string[];
+};
+
+/**
+ * To whom dumps are encrypted. Public keys and a passphrase beside each other are refused; PGBK_CIPHER_PASS counts, and the
+ * person at the terminal is asked, only when there is neither. Throws CONFIG, or what `askPassphrase` throws.
+ */
+export async function loadEncryptionKeys(material: KeyMaterial, context: KeyContext): Promise<EncryptionKeys> {
+	const texts: RecipientText[] = material.publicKeys.map(text => ({text, source: 'cipher_public_key'}));
+	for (const path of material.recipientsFiles) texts.push(...linesOf((await readKeyFile(path)).toString(), path));
+	const passphrase = await readPassphrase(material, context);
+	if (texts.length > 0 || material.recipientsFiles.length > 0) {
+		if (passphrase) {
+			throw new PgBackError('CONFIG', 'a passphrase and public keys cannot be used together for encryption', {
+				hint: 'remove one of them',
+			});
+		}
+		const keys = parseRecipients(texts);
+		await tryRecipients(keys);
+		return keys;
+	}
+	const secret = passphrase ?? material.environmentPassphrase;
+	if (secret !== undefined) return passphraseEncryption(secret);
+	if (!context.askPassphrase) {
+		throw new PgBackError('CONFIG', 'encryption needs a public key or a passphrase', {
+			hint: 'set cipher_public_key, or cipher_pass, or PGBK_CIPHER_PASS',
+		});
+	}
+	const first = checkPassphrase(await context.askPassphrase('passphrase to encrypt with'), 'prompt');
+	const second = Buffer.from(await context.askPassphrase('the same passphrase again'));
+	if (!first.equals(second)) throw new PgBackError('CONFIG', 'the two passphrases differ');
+	return passphraseEncryption(first);
+}
+
+/**
+ * With what dumps are decrypted: all private keys, and the passphrase. PGBK_CIPHER_PASS counts, and the person at the terminal is
+ * asked, only when there is nothing else. Throws CONFIG, WRONG_KEY for a protected identity file, or what `askPassphrase` throws.
+ */
+export async function loadDecryptionKeys(material: KeyMaterial, context: KeyContext): Promise<DecryptionKeys> {
+	const passphrase = await readPassphrase(material, context);
+	const identities = new Set<string>();
+	for (const text of material.privateKeys)
+		for (const one of parseIdentities(text, 'cipher_private_key')) identities.add(one);
+	for (const path of material.identityFiles) {
+		for (const one of await readIdentityFile(path, passphrase, context)) identities.add(one);
+	}
+	if (identities.size > 0 || passphrase)
+		return {identities: [...identities], passphrases: passphrase ? [passphrase] : []};
+	if (material.environmentPassphrase !== undefined) {
+		return {identities: [], passphrases: [checkPassphrase(material.environmentPassphrase, 'PGBK_CIPHER_PASS')]};
+	}
+	if (!context.askPassphrase) {
+		throw new PgBackError('CONFIG', 'decryption needs a private key or a passphrase', {
+			hint: 'give --cipher-identity-file, or --cipher-pass-file, or PGBK_CIPHER_PASS',
+		});
+	}
+	return {
+		identities: [],
+		passphrases: [checkPassphrase(await context.askPassphrase('passphrase to decrypt with'), 'prompt')],
+	};
+}
+
+function linesOf(text: string, path: string): RecipientText[] {
+	const lines = text.split('\n').map((line, index) => ({text: line.trim(), source: `${path}:${index + 1}`}));
+	const keys = lines.filter(line => line.text !== '' && !line.text.startsWith('#'));
+	if (keys.length === 0) throw new PgBackError('CONFIG', `${path}: no public key in it`);
+	return keys;
+}
+
+async function readIdentityFile(
+	path: string,
+	passphrase: Buffer | undefined,
+	context: KeyContext,
+): Promise<readonly string[]> {
+	const bytes = await readKeyFile(path, context.onWarning);
+	if (!/^\s*(age-encryption\.org\/|-----BEGIN AGE )/.test(bytes.toString('latin1', 0, 2048))) {
+		return parseIdentities(bytes.toString(), path);
+	}
+	const text = await unlock(bytes, path, passphrase, context);
+	return parseIdentities(text, path);
+}
+
+/** The text of an identity file that is itself an age file. The configured passphrase is tried first, then the person is asked. */
+async function unlock(
+	bytes: Buffer,
+	path: string,
+	passphrase: Buffer | undefined,
+	context: KeyContext,
+): Promise<string> {
+	const ask = context.askPassphrase;
+	if (passphrase) {
+		try {
+			return await decryptText(bytes, passphrase, context.signal);
+		} catch (error) {
+			if (!(error instanceof PgBackError) || error.code !== 'WRONG_KEY' || !ask) throw about(path, error);
+		}
+	}
+	if (!ask) {
+		throw new PgBackError('CONFIG', `${path}: this identity file is protected by a passphrase`, {
+			hint: 'give its passphrase with --cipher-pass-file, or run on a terminal',
+		});
+	}
+	const answer = checkPassphrase(await ask(`passphrase of ${path}`), 'prompt');
+	try {
+		return await decryptText(bytes, answer, context.signal);
+	} catch (error) {
+		throw about(path, error);
+	}
+}
+
+async function decryptText(bytes: Buffer, passphrase: Buffer, signal: AbortSignal): Promise<string> {
+	const decryptor = createDecryptor({passphrases: [passphrase], identities: []}, signal);
+	const pieces = [...(await decryptor.push(bytes)), ...(await decryptor.final())];
+	return Buffer.concat(pieces).toString();
+}
+
+function about(path: string, error: unknown): unknown {
+	if (!(error instanceof PgBackError) || error.code === 'CANCELLED') return error;
+	return new PgBackError(error.code, `${path}: ${messageOf(error)}`, {hint: error.hint, cause: error});
+}
