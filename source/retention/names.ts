@@ -67,7 +67,12 @@ function escapeByte(byte: number): string {
 
 /** The backup directory of a subject: every `{dbname}` in the template replaced, the path cleaned. */
 export function directoryFor(template: string, subject: Subject): string {
-	const cleaned = join(template.replaceAll('{dbname}', () => subjectText(subject)));
+	return directoryForText(template, subjectText(subject));
+}
+
+/** The same for a text that stands for a subject in file names. */
+export function directoryForText(template: string, text: string): string {
+	const cleaned = join(template.replaceAll('{dbname}', () => text));
 	return cleaned.length > 1 && cleaned.endsWith('/') ? cleaned.slice(0, -1) : cleaned;
 }
 
