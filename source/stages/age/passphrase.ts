@@ -1,5 +1,5 @@
 import {PgBackError} from '../../core/errors.js';
-import {splitShellWords} from '../../lib/shell-words.js';
+import {splitWords} from '../../lib/shell-words.js';
 import {captureChild} from '../../process/child.js';
 import {readKeyFile} from './key-file.js';
 import {checkPassphrase} from './recipients.js';
@@ -43,7 +43,9 @@ export async function readPassphrase(material: PassphraseMaterial, context: KeyC
 }
 
 async function runCommand(text: string, {env, signal}: KeyContext): Promise<Buffer> {
-	const [command, ...args] = splitShellWords(text);
+	const words = splitWords(text);
+	if (words.problem !== undefined) throw new PgBackError('CONFIG', `cipher_pass_command: ${words.problem}`);
+	const [command, ...args] = words.value;
 	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: no command in it');
 	try {
 		return firstLine(Buffer.from(await captureChild({command, args, env, signal}, `cipher_pass_command: ${command}`)));
