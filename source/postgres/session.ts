@@ -1,0 +1,206 @@
+/**
+ * A control connection: one psql kept alive, so that all of libpq's rules (strings, services, .pgpass, TLS, GSS) are those of
+ * pg_dump. A statement goes in; its records come back, ended by NUL, which no text of PostgreSQL can hold, and then a line with
+ * the state. Fields and NULLs are told apart by a random mark of the session.
+ */
+import {randomBytes} from 'node:crypto';
+import {PgBackError, messageOf, toPgBackError} from '../core/errors.js';
+import {startChild, type Child} from '../process/child.js';
+import {connectionError} from './connection-error.js';
+import type {Connection} from './connection.js';
+
+/** A statement that the server refused. */
+export class PostgresError extends PgBackError {
+	/** Five characters, such as 42501. */
+	readonly sqlstate: string;
+
+	constructor(message: string, sqlstate: string) {
+		super('FAILED', `the server says: ${message}`);
+		this.sqlstate = sqlstate;
+	}
+}
+
+export type Row = readonly (string | null)[];
+
+export type QueryOptions = {
+	/** Seconds after which the session is given up: the server does not answer. 600 unless given; 0 waits as long as it takes. */
+	readonly timeout?: number;
+};
+
+export type Session = {
+	/** As psql reached it: the host, or the directory of the socket. */
+	readonly host: string;
+	readonly port: string;
+	readonly user: string;
+	readonly database: string;
+	/** Such as 150018. */
+	readonly serverVersion: number;
+	/** False when psql or the connection is gone. */
+	readonly alive: boolean;
+	/**
+	 * One statement without a semicolon; statements queue. Rejects with PostgresError when the server refuses it, and with
+	 * PgBackError CONNECTION when the connection is lost.
+	 */
+	readonly query: (sql: string, options?: QueryOptions) => Promise<readonly Row[]>;
+	/** Ends psql. */
+	readonly close: () => Promise<void>;
+};
+
+export type SessionOptions = {
+	/** The program: 11 or newer. */
+	readonly psql: string;
+	readonly connection: Connection;
+	/** Instead of the one that the connection names. */
+	readonly database?: string;
+	/** Ends the session. */
+	readonly signal: AbortSignal;
+	/** Seconds to wait for a server that does not answer, per address. PGCONNECT_TIMEOUT and connect_timeout beat it. */
+	readonly connectTimeout?: number;
+};
+
+/** Connects. Rejects with PgBackError CONNECTION. The caller closes the session. */
+export async function openSession(options: SessionOptions): Promise<Session> {
+	const connection = options.connection.forSession(options.database);
+	const mark = randomBytes(12).toString('hex');
+	const ending = new AbortController();
+	const child = startChild({
+		command: options.psql,
+		args: [...['-XAtqz0w', '-F', `${mark}f`, '-P', `null=${mark}n`], ...connection.args],
+		env: {
+			PGCONNECT_TIMEOUT: String(options.connectTimeout ?? 30),
+			...connection.env,
+			PGCLIENTENCODING: 'UTF8',
+			LC_ALL: 'C', // messages that connectionError() can tell apart
+		},
+		stdin: 'pipe',
+		stdout: 'pipe',
+		signal: AbortSignal.any([options.signal, ending.signal]),
+	});
+	const channel = createChannel(child, ending, mark);
+	const [shown = ''] = await channel.send(
+		`\\echo :HOST ${mark}f :PORT ${mark}f :USER ${mark}f :DBNAME ${mark}f :SERVER_VERSION_NUM`,
+		0,
+		true,
+	);
+	const [host = '', port = '', user = '', database = '', version = ''] = shown.trimEnd().split(` ${mark}f `);
+	const query = async (sql: string, queryOptions: QueryOptions = {}): Promise<readonly Row[]> => {
+		const records = await channel.send(`${sql}\n;`, queryOptions.timeout ?? 600);
+		return records.map(record => record.split(`${mark}f`).map(field => (field === `${mark}n` ? null : field)));
+	};
+	const serverVersion = Number(version);
+	await query(`select pg_catalog.set_config('search_path', '', false)`);
+	await query(`select ${neutral(serverVersion).join(', ')}`);
+	return {
+		host,
+		port,
+		user,
+		database,
+		serverVersion,
+		get alive() {
+			return channel.alive();
+		},
+		query,
+		close: channel.close,
+	};
+}
+
+/** Settings of a role or a database must not change what our statements mean, or end a session that waits for a dump. */
+function neutral(serverVersion: number): string[] {
+	const settings: readonly (readonly [string, string, number])[] = [
+		['statement_timeout', '0', 0],
+		['client_min_messages', 'error', 0],
+		['datestyle', 'ISO', 0],
+		['default_transaction_read_only', 'off', 0],
+		['lock_timeout', '0', 90_300],
+		['idle_in_transaction_session_timeout', '0', 90_600],
+		['transaction_timeout', '0', 170_000],
+		['idle_session_timeout', '0', 140_000],
+	];
+	return settings
+		.filter(([, , since]) => serverVersion >= since)
+		.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`);
+}
+
+type Waiting = {
+	readonly text: string;
+	readonly raw: boolean;
+	readonly timeout: number;
+	readonly resolve: (records: readonly string[]) => void;
+	readonly reject: (error: unknown) => void;
+};
+
+/** One statement at a time through psql's stdin and stdout. */
+function createChannel(child: Child, ending: AbortController, mark: string) {
+	const end = `${mark}e\n`;
+	const queue: Waiting[] = [];
+	let current: Waiting | undefined;
+	let timer: NodeJS.Timeout | undefined;
+	let output = '';
+	let failure: Error | undefined;
+	let connected = false;
+
+	const next = () => {
+		if (current) return;
+		current = queue.shift();
+		if (!current) return;
+		output = '';
+		const {text, timeout} = current;
+		if (timeout > 0) timer = setTimeout(() => fail(silent(timeout)), timeout * 1000);
+		child.stdin?.write(`${text}\n\\echo ${mark}s :ERROR :SQLSTATE :LAST_ERROR_MESSAGE ${mark}e\n`);
+	};
+	const settle = (action: (waiting: Waiting) => void) => {
+		clearTimeout(timer);
+		const waiting = current;
+		current = undefined;
+		if (waiting) action(waiting);
+		next();
+	};
+	const fail = (error: Error) => {
+		failure ??= error;
+		clearTimeout(timer);
+		const all = current ? [current, ...queue.splice(0)] : queue.splice(0);
+		current = undefined;
+		for (const waiting of all) waiting.reject(failure);
+		ending.abort(failure);
+	};
+	child.stdin?.on('error', () => undefined); // psql is gone: `done` says why
+	child.stdout?.setEncoding('utf8');
+	child.stdout?.on('data', (text: string) => {
+		output += text;
+		if (!output.endsWith(end)) return;
+		connected = true;
+		const at = output.lastIndexOf(`${mark}s `);
+		const [isError = '', sqlstate = '', ...message] = output.slice(at + mark.length + 2, -end.length - 1).split(' ');
+		const records = output.slice(0, at);
+		settle(waiting => {
+			if (isError === 'true') waiting.reject(new PostgresError(messageOf(message.join(' ')), sqlstate));
+			else if (waiting.raw) waiting.resolve([records]);
+			else waiting.resolve(records.split('\0').slice(0, -1));
+		});
+	});
+	child.done.then(
+		result => fail(failure ?? connectionError(result.stderr, connected)),
+		(error: unknown) => fail(error instanceof Error ? error : toPgBackError(error)),
+	);
+	return {
+		alive: () => failure === undefined,
+		send(text: string, timeout: number, raw = false): Promise<readonly string[]> {
+			return new Promise((resolve, reject) => {
+				if (failure !== undefined) reject(failure);
+				else {
+					queue.push({text, timeout, raw, resolve, reject});
+					next();
+				}
+			});
+		},
+		close: async (): Promise<void> => {
+			failure ??= new PgBackError('CONNECTION', 'the session is closed');
+			child.stdin?.end();
+			await child.done.catch(() => undefined);
+		},
+	};
+}
+
+function silent(seconds: number): PgBackError {
+	return new PgBackError('CONNECTION', `the server has not answered for ${seconds} seconds`);
+}

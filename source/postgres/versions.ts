@@ -1,0 +1,52 @@
+/** Versions as numbers, the way `server_version_num` writes them: 15.18 is 150018, 9.6.24 is 90624. */
+
+/**
+ * The version in what `TOOL --version` prints, in every form known: `pg_dump (PostgreSQL) 15.18 (Debian ...)`, `10devel`,
+ * `17beta1`, `9.6rc1`, `pg_dump (EnterpriseDB) 15.2.0`. Undefined when there is none.
+ */
+export function parseVersion(text: string): number | undefined {
+	const line = text.split('\n').find(one => /\d/.test(one)) ?? '';
+	const found = /^\S+\s+(?:\([^)]*\)\s*)?v?(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(line);
+	if (!found) return undefined;
+	const [first = 0, second = 0, third = 0] = found.slice(1).map((part: string | undefined) => Number(part ?? 0));
+	return first >= 10 ? first * 10_000 + second : (first * 100 + second) * 100 + third;
+}
+
+/** `15.18` or `9.6.24`. */
+export function formatVersion(version: number): string {
+	const [first, second, third] = [Math.floor(version / 10_000), Math.floor(version / 100) % 100, version % 100];
+	return first >= 10 ? `${first}.${version % 10_000}` : `${first}.${second}.${third}`;
+}
+
+/** `15` or `9.6`: what a package is named by. */
+export function formatMajor(version: number): string {
+	return version >= 100_000
+		? String(Math.floor(version / 10_000))
+		: `${Math.floor(version / 10_000)}.${Math.floor(version / 100) % 100}`;
+}
+
+function majorOf(version: number): number {
+	return version >= 100_000 ? Math.floor(version / 10_000) * 100 : Math.floor(version / 100);
+}
+
+/** pg_dump refuses a server of a newer major than its own, and since 15 one older than 9.2 (before, 8.0). */
+export function canDump(pgDump: number, server: number): boolean {
+	return majorOf(pgDump) >= majorOf(server) && server >= (pgDump >= 150_000 ? 90_200 : 80_000);
+}
+
+/** The oldest pg_dump that is used at all. */
+export const oldestTools = 80_400;
+/** The oldest psql that tells the SQLSTATE of an error, which a session needs. */
+export const oldestPsql = 110_000;
+
+export const supportsDirectory = (pgDump: number): boolean => pgDump >= 90_100;
+export const supportsParallel = (pgDump: number): boolean => pgDump >= 90_300;
+/** Older tools take no connection string: everything goes by the environment. */
+export const supportsConnectionString = (tool: number): boolean => tool >= 90_300;
+/** `-B`. */
+export const supportsNoBlobs = (pgDump: number): boolean => pgDump >= 100_000;
+export const supportsNoRolePasswords = (pgDumpall: number): boolean => pgDumpall >= 100_000;
+/** From 11 on, `pg_dump --create` and pg_restore -C bring the database's own properties back. */
+export const dumpsDatabaseProperties = (pgDump: number): boolean => pgDump >= 110_000;
+/** `-Z zstd:N`. */
+export const supportsZstd = (pgDump: number): boolean => pgDump >= 160_000;

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import {existsSync} from 'node:fs';
+import {test} from 'node:test';
+import {realServerVersions, startCluster, startStandby} from './cluster.js';
+
+test('a cluster of every major at hand starts, answers and goes', async context => {
+	for (const [version] of realServerVersions()) {
+		await context.test(`PostgreSQL ${version}`, async () => {
+			const cluster = await startCluster({version, settings: {work_mem: '5MB'}});
+			try {
+				assert.equal(await cluster.psql('postgres', "select 1; show work_mem; select 'é'"), '1\n5MB\né');
+				await assert.rejects(cluster.psql('postgres', 'select 1/0'), /division by zero/);
+			} finally {
+				await cluster.stop();
+			}
+			assert.equal(existsSync(cluster.directory), false);
+		});
+	}
+});
+
+test('a standby follows its primary', async () => {
+	const primary = await startCluster();
+	const standby = await startStandby(primary);
+	try {
+		assert.equal(await standby.psql('postgres', 'select pg_is_in_recovery()'), 't');
+	} finally {
+		await standby.stop();
+		await primary.stop();
+	}
+});

@@ -1,0 +1,276 @@
+/** Throwaway PostgreSQL servers for tests: real ones, on loopback and a socket of their own, gone with the test process. */
+import {execFile, execFileSync, spawn, type ChildProcess} from 'node:child_process';
+import {once} from 'node:events';
+import {appendFileSync, chmodSync, chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+export type ClusterOptions = {
+	/** The major wanted; without, the newest whose client tools are there too. */
+	readonly version?: number;
+	/** Stands in the directory's name. */
+	readonly name?: string;
+	/** Lines for postgresql.conf; values are quoted here. */
+	readonly settings?: Readonly<Record<string, string>>;
+	/** Replaces pg_hba.conf. */
+	readonly hba?: string;
+	/** How everyone logs in, by socket and by loopback: `trust` unless given. With another the superuser's password is `secret`. */
+	readonly auth?: 'trust' | 'scram-sha-256';
+	readonly initdbArguments?: readonly string[];
+};
+
+export type Cluster = {
+	readonly major: number;
+	readonly port: number;
+	readonly directory: string;
+	readonly socketDirectory: string;
+	readonly superuser: string;
+	/** Where its server's programs stand; psql and pg_dump may not be among them. */
+	readonly binDirectory: string;
+	/** By the socket, as the superuser. */
+	connectionString(database: string): string;
+	/** Runs `sql` as the superuser, and returns what `psql -At` prints without the last newline. Rejects at the first error. */
+	psql(database: string, sql: string): Promise<string>;
+	/** The postmaster's log so far. */
+	log(): string;
+	stop(): Promise<void>;
+};
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The server majors at hand, in ascending order, each with the directory of its programs. */
+export function realServerVersions(): ReadonlyMap<number, string> {
+	const found = new Map<number, string>();
+	const initdbs = [...globSync(join(root, '.tools/**/bin/initdb')), ...globSync('/usr/lib/postgresql/*/bin/initdb')];
+	for (const [name, value] of Object.entries(process.env)) {
+		if (/^PG_BACK_TEST_PG_\d+$/.test(name) && value) initdbs.push(join(value, 'initdb'));
+	}
+	for (const initdb of initdbs) {
+		if (initdb.includes('.new/')) continue; // an installation that is still going on
+		const major = majorOf(initdb);
+		if (major !== undefined) found.set(major, join(initdb, '..'));
+	}
+	return new Map([...found].sort(([a], [b]) => a - b));
+}
+
+function majorOf(program: string): number | undefined {
+	try {
+		const text = execFileSync(program, ['--version'], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']});
+		const [, first, second] = /\) (\d+)(?:\.(\d+))?/.exec(text) ?? [];
+		return first === undefined ? undefined : Number(first) < 10 ? Number(`${first}.${second ?? 0}`) : Number(first);
+	} catch {
+		return undefined; // built for another machine, or incomplete: not at hand
+	}
+}
+
+/** The directory with the newest psql, pg_dump, pg_dumpall and pg_restore that are not Debian's wrapper. */
+export function clientDirectory(): string {
+	const [newest] = globSync('/usr/lib/postgresql/*/bin/pg_dump')
+		.map(path => join(path, '..'))
+		.sort((a, b) => (majorOf(join(b, 'pg_dump')) ?? 0) - (majorOf(join(a, 'pg_dump')) ?? 0));
+	if (newest === undefined) throw new Error('no PostgreSQL client programs in /usr/lib/postgresql: install postgresql');
+	return newest;
+}
+
+/** Who runs a server when the tests run as root, which PostgreSQL refuses to be. */
+const unprivileged = (['postgres', 'nobody'] as const)
+	.map(name => ({name, uid: idOf(name, '-u'), gid: idOf(name, '-g')}))
+	.find(user => user.uid !== undefined);
+
+function idOf(name: string, flag: '-u' | '-g'): number | undefined {
+	try {
+		return Number(execFileSync('id', [flag, name], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']}));
+	} catch {
+		return undefined; // no such user here
+	}
+}
+
+/** The command as the server's user, who outlives neither this process nor its kill -9. */
+function asServerUser(program: string, args: readonly string[], deathSignal?: string): [string, string[]] {
+	const setpriv: string[] = [];
+	if (process.getuid?.() === 0) {
+		const {uid, gid} = unprivileged ?? {};
+		setpriv.push(`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups');
+	}
+	if (deathSignal !== undefined && existsSync('/usr/bin/setpriv')) setpriv.push('--pdeathsig', deathSignal);
+	return setpriv.length === 0 ? [program, [...args]] : ['setpriv', [...setpriv, '--', program, ...args]];
+}
+
+const serverEnvironment = {PATH: process.env['PATH'], HOME: tmpdir(), LC_ALL: 'C', TZ: 'UTC'};
+
+function run(program: string, args: readonly string[]): Promise<string> {
+	const [command, all] = asServerUser(program, args);
+	return new Promise((resolve, reject) => {
+		execFile(command, all, {env: serverEnvironment, cwd: '/'}, (error, stdout, stderr) => {
+			if (error) reject(new Error(`${program} ${args.join(' ')}: ${stderr || error.message}`));
+			else resolve(stdout);
+		});
+	});
+}
+
+function scratch(name: string): string {
+	const directory = mkdtempSync(join(tmpdir(), `pgb-${name}-`));
+	if (process.getuid?.() === 0 && unprivileged) chownSync(directory, unprivileged.uid!, unprivileged.gid!);
+	chmodSync(directory, 0o755);
+	return directory;
+}
+
+async function freePort(): Promise<number> {
+	const server = createServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const address = server.address();
+	server.close();
+	await once(server, 'close');
+	if (address === null || typeof address === 'string') throw new Error('no port');
+	return address.port;
+}
+
+/** Starts a server; the caller stops it. It is stopped at the end of the process all the same. */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+	const versions = realServerVersions();
+	const major = options.version ?? majorOf(join(clientDirectory(), 'initdb')) ?? [...versions.keys()].at(-1);
+	const binDirectory = major === undefined ? undefined : versions.get(major);
+	if (major === undefined || binDirectory === undefined) {
+		throw new Error(
+			`no PostgreSQL ${options.version ?? 'server'} at hand (PG_BACK_TEST_PG_${options.version ?? 'N'} can name its bin directory)`,
+		);
+	}
+	const auth = options.auth ?? 'trust';
+	const directory = scratch(options.name ?? 'pg');
+	const data = join(directory, 'data');
+	const passwordFile = join(directory, 'superuser-password');
+	writeFileSync(passwordFile, 'secret\n');
+	return removedOnFailure(directory, async () => {
+		await run(join(binDirectory, 'initdb'), [
+			...['-D', data, '-U', 'postgres', '-A', auth, '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+			...[`--pwfile=${passwordFile}`, ...(options.initdbArguments ?? [])],
+		]);
+		if (options.hba !== undefined) writeFileSync(join(data, 'pg_hba.conf'), options.hba);
+		return startServer({...options, major, binDirectory, directory, auth});
+	});
+}
+
+/**
+ * A hot standby of `primary`, made by pg_basebackup, streaming from it. The primary must allow replication (it does by
+ * default). The caller stops it, before the primary.
+ */
+export async function startStandby(
+	primary: Cluster,
+	options: Pick<ClusterOptions, 'name' | 'settings'> = {},
+): Promise<Cluster> {
+	const directory = scratch(options.name ?? 'standby');
+	const program = existsSync(join(primary.binDirectory, 'pg_basebackup')) ? primary.binDirectory : clientDirectory();
+	return removedOnFailure(directory, async () => {
+		await run(join(program, 'pg_basebackup'), [
+			...['-D', join(directory, 'data'), '-d', primary.connectionString('postgres')],
+			...['-R', '--no-sync', '-c', 'fast', '-X', 'stream'],
+		]);
+		return startServer({
+			...options,
+			major: primary.major,
+			binDirectory: primary.binDirectory,
+			directory,
+			auth: 'trust',
+		});
+	});
+}
+
+async function removedOnFailure<T>(directory: string, work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		rmSync(directory, {recursive: true, force: true});
+		throw error;
+	}
+}
+
+type ServerStart = Pick<ClusterOptions, 'settings'> & {
+	readonly major: number;
+	readonly binDirectory: string;
+	readonly directory: string;
+	readonly auth: 'trust' | 'scram-sha-256';
+};
+
+async function startServer({major, binDirectory, directory, auth, settings}: ServerStart): Promise<Cluster> {
+	const data = join(directory, 'data');
+	const port = await freePort();
+	const all: Record<string, string> = {
+		port: String(port),
+		listen_addresses: '127.0.0.1',
+		[major < 9.3 ? 'unix_socket_directory' : 'unix_socket_directories']: directory,
+		fsync: 'off',
+		autovacuum: 'off',
+		lc_messages: 'C',
+		max_wal_senders: '5',
+		logging_collector: 'off',
+		...settings,
+	};
+	for (const [name, value] of Object.entries(all)) {
+		appendFileSync(join(data, 'postgresql.conf'), `${name} = '${value.replaceAll("'", "''")}'\n`);
+	}
+	const [command, args] = asServerUser(join(binDirectory, 'postgres'), ['-D', data], 'QUIT');
+	const server = spawn(command, args, {stdio: ['ignore', 'ignore', 'pipe'], env: serverEnvironment, cwd: '/'});
+	let log = '';
+	server.stderr.setEncoding('utf8');
+	const ready = new Promise<void>((resolve, reject) => {
+		server.stderr.on('data', (text: string) => {
+			log += text;
+			if (/ready to accept/.test(text)) resolve();
+		});
+		server.once('exit', code => reject(new Error(`PostgreSQL ${major} ended with ${code ?? 'a signal'}:\n${log}`)));
+	});
+	const onExit = () => {
+		server.kill('SIGQUIT');
+		rmSync(directory, {recursive: true, force: true});
+	};
+	process.once('exit', onExit);
+	await ready;
+	// A test that forgets to stop its server ends all the same.
+	server.unref();
+	(server.stderr as unknown as {unref(): void}).unref();
+	const password = auth === 'trust' ? '' : ' password=secret';
+	const connectionString = (database: string) =>
+		`host=${directory} port=${port} user=postgres${password} dbname='${database.replaceAll(/['\\]/g, '\\$&')}'`;
+	return {
+		major,
+		port,
+		directory,
+		socketDirectory: directory,
+		superuser: 'postgres',
+		binDirectory,
+		connectionString,
+		psql: (database, sql) => psql(connectionString(database), sql),
+		log: () => log,
+		async stop() {
+			process.removeListener('exit', onExit);
+			await stopServer(server);
+			rmSync(directory, {recursive: true, force: true});
+		},
+	};
+}
+
+async function stopServer(server: ChildProcess): Promise<void> {
+	if (server.exitCode !== null || server.signalCode !== null) return;
+	server.ref();
+	server.kill('SIGQUIT');
+	await once(server, 'exit');
+}
+
+/** What `psql -At` prints for `sql`, without the last newline; rejects at the first error. */
+export function psql(connectionString: string, sql: string): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const args = ['-XAtqw', '-v', 'ON_ERROR_STOP=1', '-d', connectionString, '-f', '-'];
+		const child = execFile(
+			join(clientDirectory(), 'psql'),
+			args,
+			{env: {...serverEnvironment, PGCLIENTENCODING: 'UTF8'}, maxBuffer: 1 << 28},
+			(error, stdout, stderr) => {
+				if (error) reject(new Error(`psql: ${stderr || error.message}`));
+				else resolve(stdout.replace(/\n$/, ''));
+			},
+		);
+		child.stdin?.end(sql);
+	});
+}
