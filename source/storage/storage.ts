@@ -1,5 +1,7 @@
 /** The one interface to every place where files are kept. Decorators add retries, limits and dry runs; targets only talk. */
 
+import type {Clock} from './clock.js';
+
 export type StorageObject = {
 	readonly key: string;
 	/** Bytes. */
@@ -23,9 +25,14 @@ export type PutSource = {
 	readonly size?: number;
 	/**
 	 * Bytes from `offset` on, to the end. May be called again after a failure, and with an offset to resume. Throws when the
-	 * source fails; the upload then fails too and leaves nothing visible.
+	 * source fails; the upload then fails too and leaves nothing visible. Each chunk belongs to whoever reads it.
 	 */
 	readonly read: (offset: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+	/**
+	 * Fills `target` from byte `offset` on and returns how many bytes came: fewer than asked at any time, 0 only at the end. What a
+	 * file can offer beside `read` so that its bytes go straight into the buffers of a part, without a copy.
+	 */
+	readonly readInto?: (target: Uint8Array, offset: number, signal: AbortSignal) => Promise<number>;
 };
 
 export type PutOptions = {
@@ -55,6 +62,26 @@ export type PutResult = {
 
 export type RemoveResult = {readonly key: string; readonly error?: Error};
 
+export type ListOptions = {readonly signal: AbortSignal; readonly after?: string};
+
+export type GetOptions = {readonly signal: AbortSignal; readonly offset?: number};
+
+/** What a target is opened with, beside its own settings. */
+export type OpenContext = {
+	/** The environment that credentials may come from. */
+	readonly env: Readonly<Record<string, string | undefined>>;
+	/** Ends the opening; every operation brings its own signal. */
+	readonly signal: AbortSignal;
+	/** Tells of retries, refreshed credentials and the like, without secrets. */
+	readonly log: (level: 'debug' | 'info' | 'warn', text: string) => void;
+	readonly clock?: Clock;
+	/** Milliseconds for which one thing is tried again; 15 minutes by default. */
+	readonly retryBudget?: number;
+	/** Milliseconds without a byte; 60 seconds by default. */
+	readonly idleTimeout?: number;
+};
+
+/** A plain object whose functions use no `this`: decorators copy it. */
 export type Storage = {
 	/** s3, b2, gcs, azure, sftp, local or memory. */
 	readonly kind: string;
@@ -62,18 +89,22 @@ export type Storage = {
 	readonly location: string;
 	/**
 	 * Every object whose key begins with `prefix`, in the order of the service. Pages are fetched as they are consumed; a page
-	 * that fails throws: the iteration never ends early in silence.
+	 * that fails throws: the iteration never ends early in silence. `after` leaves out everything up to and including that key, so
+	 * that a listing which broke off goes on where it was.
 	 */
-	readonly list: (prefix: string, options: {readonly signal: AbortSignal}) => AsyncIterable<StorageObject>;
+	readonly list: (prefix: string, options: ListOptions) => AsyncIterable<StorageObject>;
 	/** No object is visible under `key` unless it is whole. */
 	readonly put: (key: string, source: PutSource, options: PutOptions) => Promise<PutResult>;
-	/** The bytes from `offset` (default 0) on. A missing key is an error whose cause `isMissing`. */
-	readonly get: (key: string, options: {readonly signal: AbortSignal; readonly offset?: number}) => AsyncIterable<Uint8Array>;
+	/** The bytes from `offset` (default 0) on, all of them or an error. A missing key is an error that `isMissing` (errors.ts) knows. */
+	readonly get: (key: string, options: GetOptions) => AsyncIterable<Uint8Array>;
 	/** Undefined when there is no such object. */
 	readonly stat: (key: string, options: {readonly signal: AbortSignal}) => Promise<ObjectInfo | undefined>;
 	/** In batches where the service has them. One result a key, in order; a key that is not there is removed already. */
-	readonly remove: (keys: readonly string[], options: {readonly signal: AbortSignal}) => Promise<readonly RemoveResult[]>;
-	/** True when trying again cannot help: missing, forbidden, malformed, exists. */
+	readonly remove: (
+		keys: readonly string[],
+		options: {readonly signal: AbortSignal},
+	) => Promise<readonly RemoveResult[]>;
+	/** True when trying again cannot help: missing, forbidden, malformed, exists. Most targets use `isPermanentError` (errors.ts). */
 	readonly isPermanent: (error: unknown) => boolean;
 	/** Aborts uploads that nobody will finish, older than `olderThan` (milliseconds since the epoch). Returns their keys. */
 	readonly cleanup?: (

@@ -1,0 +1,22 @@
+/** Keys that become paths: what may not, and why. */
+
+const longestSegment = 255;
+
+/** The reason why `key` must not become a path below a directory, or undefined when it may. */
+export function keyProblem(key: string): string | undefined {
+	if (key === '') return 'the key is empty';
+	if (key.includes('\0')) return 'the key holds a NUL';
+	if (key.startsWith('/')) return 'the key is an absolute path';
+	if (!key.isWellFormed()) return 'the key is not valid Unicode';
+	for (const segment of key.split('/')) {
+		if (segment === '') return 'the key has an empty segment';
+		if (segment === '.' || segment === '..') return `the key has a segment "${segment}"`;
+		if (Buffer.byteLength(segment) > longestSegment) return 'a segment of the key is longer than 255 bytes';
+	}
+	return undefined;
+}
+
+/** Order of keys as object stores list them: by the bytes of UTF-8. */
+export function compareKeys(a: string, b: string): number {
+	return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

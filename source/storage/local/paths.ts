@@ -1,0 +1,55 @@
+import {rmdir} from 'node:fs/promises';
+import {basename, dirname, join} from 'node:path';
+import {lstatIfThere, partialPattern} from '../../lib/files.js';
+import {storageError, type Operation} from '../errors.js';
+import {keyProblem} from '../keys.js';
+
+export type Paths = {
+	readonly root: string;
+	/** Without any check. */
+	readonly of: (key: string) => string;
+	/** The path of a key that stays below the root and goes through no symbolic link; throws a StorageError otherwise. */
+	readonly checked: (key: string, operation: Operation) => Promise<string>;
+	/** Removes the directories above a removed file that hold nothing any more, below the root. */
+	readonly removeEmptyParents: (key: string) => Promise<void>;
+};
+
+export function createPaths(root: string): Paths {
+	const of = (key: string) => join(root, key);
+	return {
+		root,
+		of,
+		async checked(key, operation) {
+			const problem =
+				keyProblem(key) ?? (partialPattern.test(basename(key)) ? 'the name is one of unfinished files' : undefined);
+			if (problem !== undefined) throw storageError('invalid', {operation, location: root, key}, problem);
+			for (const parent of parentsOf(key)) {
+				const stats = await lstatIfThere(of(parent));
+				if (stats === undefined) break;
+				if (stats.isSymbolicLink()) {
+					throw storageError('invalid', {operation, location: root, key}, `${parent} is a symbolic link`);
+				}
+			}
+			return of(key);
+		},
+		async removeEmptyParents(key) {
+			for (const parent of parentsOf(key).toReversed()) {
+				try {
+					await rmdir(of(parent));
+				} catch (error) {
+					const {code = ''} = error as NodeJS.ErrnoException;
+					if (code === 'ENOENT') continue;
+					if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM', 'EBUSY', 'EROFS', 'ENOTDIR'].includes(code)) return; // it stays
+					throw error;
+				}
+			}
+		},
+	};
+}
+
+/** `a`, `a/b` for `a/b/c`. */
+function parentsOf(key: string): string[] {
+	const parents: string[] = [];
+	for (let at = dirname(key); at !== '.' && at !== '/'; at = dirname(at)) parents.unshift(at);
+	return parents;
+}

@@ -1,0 +1,75 @@
+import {PgBackError} from '../core/errors.js';
+import {withBandwidth} from './decorators/bandwidth.js';
+import {withDryRun} from './decorators/dry-run.js';
+import {withIdleTimeout} from './decorators/idle.js';
+import {withLimit} from './decorators/limit.js';
+import {withPrefix} from './decorators/prefix.js';
+import {withRetry} from './decorators/retry.js';
+import type {LocalSettings} from './local/local.js';
+import type {MemorySettings} from './memory.js';
+import type {OpenContext, Storage} from './storage.js';
+
+/** What each target is opened with; plain objects that the engine makes from the configuration. */
+export type StorageSettings = {
+	readonly local: LocalSettings;
+	readonly memory: MemorySettings;
+};
+
+export type StorageKind = keyof StorageSettings;
+
+type Opener<K extends StorageKind> = (settings: StorageSettings[K], context: OpenContext) => Promise<Storage>;
+
+/** Each loads its SDK only when it is used. */
+const openers: {readonly [K in StorageKind]: () => Promise<Opener<K>>} = {
+	local: async () => (await import('./local/local.js')).openLocal,
+	memory: async () => (await import('./memory.js')).openMemory,
+};
+
+export const storageKinds = Object.keys(openers) as readonly StorageKind[];
+
+export type WrapOptions = {
+	/** upload_prefix: keys are seen without it. */
+	readonly prefix?: string;
+	/** At most so many transfers at once. */
+	readonly jobs?: number;
+	/** Bytes a second over all transfers. */
+	readonly bandwidth?: number;
+	readonly dryRun?: boolean;
+};
+
+/**
+ * Opens a target with retries and idle time-outs, and with what `options` asks for. Throws PgBackError CONFIG for settings that
+ * cannot work and STORAGE when the place cannot be used. The caller closes it.
+ */
+export async function openStorage<K extends StorageKind>(
+	kind: K,
+	settings: StorageSettings[K],
+	context: OpenContext,
+	options: WrapOptions = {},
+): Promise<Storage> {
+	if (!Object.hasOwn(openers, kind)) {
+		throw new PgBackError('CONFIG', `unknown remote location ${kind}`, {hint: `use one of ${storageKinds.join(', ')}`});
+	}
+	const open = await openers[kind]();
+	return wrapStorage(await open(settings, context), context, options);
+}
+
+/** The decorators in the order in which they must stand: a transfer keeps its turn while it waits to try again. */
+export function wrapStorage(target: Storage, context: OpenContext, options: WrapOptions = {}): Storage {
+	const {clock, log} = context;
+	let storage = withIdleTimeout(target, {milliseconds: context.idleTimeout, clock});
+	if (options.bandwidth) storage = withBandwidth(storage, options.bandwidth, clock);
+	storage = withRetry(storage, {
+		clock,
+		budget: context.retryBudget,
+		onRetry: (error, delay, attempt) => log('warn', retryText(error, delay, attempt)),
+	});
+	if (options.jobs) storage = withLimit(storage, options.jobs);
+	if (options.dryRun) storage = withDryRun(storage, text => log('info', text));
+	return withPrefix(storage, options.prefix ?? '');
+}
+
+function retryText(error: unknown, delay: number, attempt: number): string {
+	const reason = error instanceof Error ? error.message : String(error);
+	return `${reason}: trying again in ${(delay / 1000).toFixed(1)} s (attempt ${attempt + 1})`;
+}

@@ -1,0 +1,71 @@
+import {systemClock, type Clock} from './clock.js';
+import {StorageError} from './errors.js';
+
+export type RetryOptions = {
+	readonly signal: AbortSignal;
+	readonly isPermanent: (error: unknown) => boolean;
+	readonly clock?: Clock;
+	/** Milliseconds from the first failure on; 15 minutes by default. */
+	readonly budget?: number;
+	/** The longest wait before the first repetition, in milliseconds; doubles each time, up to 30 s. */
+	readonly firstDelay?: number;
+	/** Told before each wait. `delay` in milliseconds. */
+	readonly onRetry?: (error: unknown, delay: number, attempt: number) => void;
+};
+
+export const defaultBudget = 15 * 60_000;
+const longestDelay = 30_000;
+
+/** Milliseconds before repetition `attempt` (1, 2, …): exponential with full jitter, and never less than the service asked for. */
+export function backoff(attempt: number, error: unknown, clock: Clock, firstDelay = 500): number {
+	const jittered = clock.random() * Math.min(longestDelay, firstDelay * 2 ** (attempt - 1));
+	const asked = error instanceof StorageError ? (error.retryAfter ?? 0) : 0;
+	return Math.max(asked, jittered);
+}
+
+/** Decides after each failure: waits, or throws the error for good. One for each thing that is tried again. */
+export function createRetrier(options: RetryOptions): {
+	readonly failed: (error: unknown) => Promise<void>;
+	readonly progressed: () => void;
+} {
+	const clock = options.clock ?? systemClock;
+	const budget = options.budget ?? defaultBudget;
+	let attempt = 0;
+	let since: number | undefined;
+	return {
+		async failed(error) {
+			options.signal.throwIfAborted();
+			if (options.isPermanent(error)) throw error;
+			since ??= clock.now();
+			attempt++;
+			const delay = backoff(attempt, error, clock, options.firstDelay);
+			if (clock.now() + delay - since > budget) throw exhausted(error, attempt);
+			options.onRetry?.(error, delay, attempt);
+			await clock.sleep(delay, options.signal);
+		},
+		/** What follows is a new trouble with a budget of its own. */
+		progressed() {
+			attempt = 0;
+			since = undefined;
+		},
+	};
+}
+
+/** Runs `work` until it succeeds, fails for good, is aborted, or the budget is spent (the last error then says how often). */
+export async function retrying<T>(work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+	const retrier = createRetrier(options);
+	for (let attempt = 1; ; attempt++) {
+		try {
+			return await work(attempt);
+		} catch (error) {
+			await retrier.failed(error);
+		}
+	}
+}
+
+function exhausted(error: unknown, attempts: number): unknown {
+	if (!(error instanceof StorageError)) return error;
+	const {fault, message, hint, retryAfter} = error;
+	const times = attempts === 1 ? '' : ` (gave up after ${attempts} attempts)`;
+	return new StorageError(fault, `${message}${times}`, {cause: error, hint, retryAfter, exhausted: true});
+}

@@ -1,0 +1,76 @@
+/** Where uploads read from, and the counting that no target may leave out. */
+import {open, type FileHandle} from 'node:fs/promises';
+import {StorageError} from './errors.js';
+import type {PutSource} from './storage.js';
+
+const chunkSize = 256 * 1024;
+
+/** The bytes in memory, for small things and tests. */
+export function bytesSource(bytes: Uint8Array): PutSource {
+	return {
+		size: bytes.length,
+		async *read(offset) {
+			if (offset < bytes.length) yield bytes.subarray(offset);
+		},
+	};
+}
+
+export type FileSource = PutSource & {readonly size: number; readonly close: () => Promise<void>};
+
+/** A finished file, as long as it is now: one that shrinks or grows later makes the upload fail. The caller closes it. */
+export async function openFileSource(path: string): Promise<FileSource> {
+	const handle = await open(path, 'r');
+	try {
+		const {size} = await handle.stat();
+		return fileHandleSource(handle, size);
+	} catch (error) {
+		await handle.close();
+		throw error;
+	}
+}
+
+function fileHandleSource(handle: FileHandle, size: number): FileSource {
+	return {
+		size,
+		async *read(offset, signal) {
+			for (let at = offset; ;) {
+				signal.throwIfAborted();
+				const buffer = Buffer.allocUnsafeSlow(chunkSize);
+				const {bytesRead} = await handle.read(buffer, 0, chunkSize, at);
+				if (bytesRead === 0) return;
+				at += bytesRead;
+				yield buffer.subarray(0, bytesRead);
+			}
+		},
+		async readInto(target, offset, signal) {
+			signal.throwIfAborted();
+			const {bytesRead} = await handle.read(target, 0, target.length, offset);
+			return bytesRead;
+		},
+		close: () => handle.close(),
+	};
+}
+
+/** `source.read`, with an error when it ends before or after `source.size`. */
+export async function* readWhole(source: PutSource, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+	let at = offset;
+	for await (const chunk of source.read(offset, signal)) {
+		signal.throwIfAborted();
+		at += chunk.length;
+		if (source.size !== undefined && at > source.size) throw wrongSize(at, source.size);
+		yield chunk;
+	}
+	signal.throwIfAborted();
+	if (source.size !== undefined && at !== source.size) throw wrongSize(at, source.size);
+}
+
+/** The source gave other than the `expected` bytes that it promised. */
+export function wrongSize(got: number, expected: number): StorageError {
+	const what =
+		got > expected
+			? `has more than the ${expected} bytes that were expected`
+			: `ended after ${got} of ${expected} bytes`;
+	return new StorageError('invalid', `the source of the upload ${what}`, {
+		hint: 'the file changed while it was being uploaded: see what else writes to it, and upload again',
+	});
+}
