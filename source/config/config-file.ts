@@ -1,0 +1,79 @@
+/** From the text of a config file to the values of its options, with every problem that it has. */
+import {display} from '../lib/display.js';
+import {didYouMean} from '../lib/suggest.js';
+import {globalSection, parseIni, type IniEntry} from './ini.js';
+import {configKeys, options, type AnyValue, type OptionName} from './options.js';
+import {type Problem, type Sourced} from './origin.js';
+import {readValue} from './values.js';
+
+export type ConfigFile = {
+	readonly path: string;
+	readonly values: ReadonlyMap<OptionName, Sourced>;
+	/** By database. */
+	readonly sections: ReadonlyMap<string, ReadonlyMap<OptionName, Sourced>>;
+	readonly problems: readonly Problem[];
+};
+
+/** Never throws: what is wrong is in `problems`. */
+export function readConfigFile(text: string, path: string): ConfigFile {
+	const {sections, problems: grammarProblems} = parseIni(text);
+	const found = grammarProblems.map(({line, text: problem}) => ({line, problem}));
+	const databases = new Map<string, ReadonlyMap<OptionName, Sourced>>();
+	let values: ReadonlyMap<OptionName, Sourced> = new Map();
+	for (const [section, entries] of sections) {
+		const read = new Map<OptionName, Sourced>();
+		for (const [key, entry] of entries) {
+			const result = readEntry(section, key, entry);
+			if (result.problem !== undefined) found.push({line: entry.line, problem: result.problem});
+			else if (result.value !== undefined) {
+				read.set(result.name, {value: result.value.value, origin: {kind: 'file', path, line: entry.line}});
+			}
+		}
+		if (section === globalSection) values = read;
+		else databases.set(section, read);
+	}
+	const problems = found
+		.toSorted((a, b) => a.line - b.line)
+		.map(({line, problem}): Problem => ({on: 'file', text: `${path}:${line}: ${problem}`}));
+	return {path, values, sections: databases, problems};
+}
+
+type Result =
+	| {readonly problem: string}
+	/** Without a value: the entry is empty and means the default. */
+	| {readonly problem?: undefined; readonly name: OptionName; readonly value?: {readonly value: AnyValue}};
+
+function readEntry(section: string, key: string, entry: IniEntry): Result {
+	const name = configKeys.get(key);
+	const inSection = section !== globalSection;
+	if (name === undefined) return {problem: `unknown parameter ${display(key)}${keyHint(key, inSection)}`};
+	const option = options[name];
+	if (inSection && option.perDatabase === undefined) {
+		return {problem: `${key} is a parameter of the whole run and cannot stand in the section [${display(section)}]`};
+	}
+	if (!inSection && option.perDatabase === 'only') {
+		return {problem: `${key} is a parameter of one database and can only stand in a section such as [mydb]`};
+	}
+	// Empty words in a section mean "none", empty anything else means "as elsewhere". An undecided boolean must decide.
+	const decides = option.kind === 'boolean' && option.default === undefined;
+	if (entry.value === '' && !decides && !(inSection && option.kind === 'words')) return {name};
+	const read = readValue(option, entry.value, 'file');
+	if (read.problem === undefined) return {name, value: read};
+	return {problem: `${key}: ${option.secret ? withoutQuotation(read.problem) : display(read.problem)}`};
+}
+
+// A secret that its kind refuses must not be repeated.
+function withoutQuotation(problem: string): string {
+	return problem.replace(/^".*"(?= )/s, 'the value');
+}
+
+function keyHint(key: string, inSection: boolean): string {
+	const keys = [...configKeys]
+		.filter(([, name]) => !inSection || options[name].perDatabase !== undefined)
+		.map(([one]) => one);
+	const asFlag = Object.values(options).find(
+		option => option.key === undefined && !option.pending && option.long === key.replaceAll('_', '-'),
+	);
+	if (asFlag?.long !== undefined) return `: --${asFlag.long} stands on the command line only`;
+	return didYouMean(key, keys);
+}

@@ -1,0 +1,204 @@
+/**
+ * The grammar of the config file, with the place of every entry. The package `ini` reads what this file gives it, not the
+ * file itself, because it drops lines that it cannot parse, nests dotted sections, loses what is named `__proto__`, knows
+ * neither `:` nor several lines, cuts values at `;` in silence and decodes quotes as JSON. So the text is first rewritten
+ * into the part of the format in which `ini` is exact: encoded names, and values as JSON strings.
+ */
+import ini from 'ini';
+
+export type IniEntry = {readonly value: string; readonly line: number};
+export type IniFile = {
+	/** By section, then by key. Keys before any section are in `DEFAULT`. */
+	readonly sections: ReadonlyMap<string, ReadonlyMap<string, IniEntry>>;
+	readonly problems: readonly {readonly line: number; readonly text: string}[];
+};
+
+export const globalSection = 'DEFAULT';
+
+/** The same section twice is one section; of the same key twice the last counts. */
+export function parseIni(text: string): IniFile {
+	const {assignments, problems} = scan(text.replace(/^\uFEFF/, ''));
+	const lines = new Map(assignments.map(({section, key = '', line}) => [encodeName(section) + encodeName(key), line]));
+	const sections = new Map<string, Map<string, IniEntry>>([[globalSection, new Map()]]);
+	for (const [encodedSection, entries] of Object.entries(ini.parse(rewrite(assignments)))) {
+		const section = decodeName(encodedSection);
+		const keys = new Map<string, IniEntry>();
+		for (const [encodedKey, value] of Object.entries(entries as Record<string, unknown>)) {
+			keys.set(decodeName(encodedKey), {value: String(value), line: lines.get(encodedSection + encodedKey) ?? 0});
+		}
+		sections.set(section, keys);
+	}
+	return {sections: expandReferences(sections, problems), problems};
+}
+
+type Assignment = {readonly section: string; readonly key?: string; readonly value: string; readonly line: number};
+type Problem = {readonly line: number; readonly text: string};
+
+function rewrite(assignments: readonly Assignment[]): string {
+	return assignments
+		.map(({section, key, value}) => {
+			const header = `[${encodeName(section)}]\n`;
+			return key === undefined ? header : `${header}${encodeName(key)} = ${encodeValue(value)}\n`;
+		})
+		.join('');
+}
+
+// The prefix keeps `__proto__`, numbers and `x[]` away from what `ini` and objects do with such names.
+function encodeName(name: string): string {
+	return `@${encodeURIComponent(name.toWellFormed()).replaceAll('.', '%2E')}`;
+}
+
+function decodeName(name: string): string {
+	return decodeURIComponent(name.slice(1));
+}
+
+function encodeValue(value: string): string {
+	return JSON.stringify(value)
+		.replaceAll('\u2028', String.raw`\u2028`)
+		.replaceAll('\u2029', String.raw`\u2029`);
+}
+
+function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
+	const lines = text.split('\n');
+	const assignments: Assignment[] = [];
+	const problems: Problem[] = [];
+	let section = globalSection;
+	for (let index = 0; index < lines.length;) {
+		const number = index + 1;
+		const line = (lines[index++] ?? '').trim();
+		if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
+		if (line.startsWith('[')) {
+			const end = line.lastIndexOf(']');
+			if (end > 1) {
+				section = line.slice(1, end).toWellFormed();
+				assignments.push({section, value: '', line: number});
+			} else {
+				problems.push({line: number, text: end < 0 ? 'a section name is not closed by ]' : 'a section name is empty'});
+			}
+			continue;
+		}
+		const split = splitKey(line);
+		if (typeof split === 'string') {
+			problems.push({line: number, text: split});
+			continue;
+		}
+		const value = readRaw(split.rest, lines, index);
+		index = value.next;
+		if (value.text === undefined)
+			problems.push({line: number, text: `the value of ${split.key} opens a quote that is never closed`});
+		else assignments.push({section, key: split.key.toWellFormed(), value: value.text.toWellFormed(), line: number});
+	}
+	return {assignments, problems};
+}
+
+function splitKey(line: string): {key: string; rest: string} | string {
+	const quote = /^(?:"""|"|`)/.exec(line)?.[0] ?? '';
+	const end = quote === '' ? 0 : line.indexOf(quote, quote.length);
+	if (end < 0) return 'a quoted key is not closed';
+	const delimiter = line.slice(end).search(/[=:]/);
+	if (delimiter < 0) return `"key = value" or "[section]" was expected, not ${JSON.stringify(shorten(line))}`;
+	const key = quote === '' ? line.slice(0, delimiter) : line.slice(quote.length, end);
+	if (key.trim() === '') return 'there is no key before the delimiter';
+	return {key: key.trim(), rest: line.slice(end + delimiter + 1).trim()};
+}
+
+// A line may be a secret that lost its key.
+function shorten(line: string): string {
+	return line.length > 12 ? `${line.slice(0, 8)}…` : line;
+}
+
+/** The value that begins with `rest`; it may go on in `lines` from `next`. */
+function readRaw(rest: string, lines: readonly string[], next: number): {text: string | undefined; next: number} {
+	const quote = rest.startsWith('"""') && rest.length > 3 ? '"""' : rest.startsWith('`') ? '`' : '';
+	if (quote !== '') return readLiteral(rest.slice(quote.length), quote, lines, next);
+	if (rest.endsWith('\\')) return readContinued(rest.slice(0, -1), lines, next);
+	return {text: unquote(withoutComment(rest)), next};
+}
+
+function readLiteral(first: string, quote: string, lines: readonly string[], start: number) {
+	const end = first.lastIndexOf(quote);
+	if (end >= 0) return {text: first.slice(0, end), next: start};
+	let text = first;
+	for (let next = start; next < lines.length; next++) {
+		const line = (lines[next] ?? '').replace(/\r$/, '');
+		const close = line.lastIndexOf(quote);
+		text += `\n${close < 0 ? line : line.slice(0, close)}`;
+		if (close >= 0) return {text, next: next + 1};
+	}
+	return {text: undefined, next: start};
+}
+
+function readContinued(first: string, lines: readonly string[], start: number) {
+	let text = first;
+	let next = start;
+	while (next < lines.length) {
+		const line = (lines[next++] ?? '').trim();
+		text += line;
+		if (!line.endsWith('\\')) break;
+		text = text.slice(0, -1);
+	}
+	return {text: unquote(text.trim()), next};
+}
+
+/** Cuts at the first `#` or `;` outside quotes. A quote opens at the start of a word only: `it's` has none. */
+function withoutComment(value: string): string {
+	for (let index = 0; index < value.length; index++) {
+		const character = value.charAt(index);
+		if (character === '#' || character === ';') return value.slice(0, index).trim();
+		const opens =
+			(character === "'" || character === '"') && (index === 0 || /[\s=,('"]/.test(value.charAt(index - 1)));
+		if (opens) index = closingQuote(value, index);
+	}
+	return value;
+}
+
+/** Where the quote at `open` closes; `open` itself if it does not. */
+function closingQuote(value: string, open: number): number {
+	const quote = value.charAt(open);
+	if (quote === '"') {
+		for (let index = open + 1; index < value.length; index++) {
+			if (value.charAt(index) === '\\') index++;
+			else if (value.charAt(index) === quote) return index;
+		}
+	}
+	const end = value.indexOf(quote, open + 1);
+	return end < 0 ? open : end;
+}
+
+/** Removes one pair of quotes around the whole, if there is no other such quote inside. */
+function unquote(value: string): string {
+	const quote = value.charAt(0);
+	const surrounded =
+		(quote === '"' || quote === "'") && value.length > 1 && value.indexOf(quote, 1) === value.length - 1;
+	return surrounded ? value.slice(1, -1) : value;
+}
+
+const maxReferences = 99;
+const maxExpandedLength = 16_384;
+
+/** Replaces `%(other)s` by the value of that key in the section, else in the global one; unknown names stay. */
+function expandReferences(sections: IniFile['sections'], problems: Problem[]): IniFile['sections'] {
+	const globals = sections.get(globalSection);
+	const expand = (entries: ReadonlyMap<string, IniEntry>, key: string, entry: IniEntry): IniEntry => {
+		let {value} = entry;
+		for (let count = 0; ; count++) {
+			const known = [...value.matchAll(/%\(([^)]+)\)s/g)].find(([, name = '']) => lookUp(name) !== undefined);
+			if (known === undefined) return {...entry, value};
+			const [reference, name = ''] = known;
+			value = value.replaceAll(reference, () => lookUp(name) ?? '');
+			if (count === maxReferences || value.length > maxExpandedLength) {
+				problems.push({line: entry.line, text: `${key} refers to itself through %(…)s`});
+				return entry;
+			}
+		}
+		function lookUp(name: string): string | undefined {
+			return (name === key ? globals?.get(name) : (entries.get(name) ?? globals?.get(name)))?.value;
+		}
+	};
+	return new Map(
+		[...sections].map(([name, entries]) => [
+			name,
+			new Map([...entries].map(([key, entry]) => [key, expand(entries, key, entry)])),
+		]),
+	);
+}

@@ -1,0 +1,103 @@
+/** Command line over config file over defaults. Pure. */
+import {type CommandLine} from './command-line.js';
+import {type ConfigFile} from './config-file.js';
+import {
+	allOptionNames,
+	options,
+	type AnyValue,
+	type DatabaseSettings,
+	type OptionName,
+	type Settings,
+} from './options.js';
+import {type Origin, type Sourced} from './origin.js';
+
+export type Merged = {
+	readonly settings: Settings;
+	readonly databases: ReadonlyMap<string, DatabaseSettings>;
+	/** For every database without a section. */
+	readonly anyDatabase: DatabaseSettings;
+	readonly origin: (option: OptionName) => Origin;
+};
+
+type Layer = ReadonlyMap<OptionName, Sourced>;
+
+export function merge(
+	commandLine: CommandLine,
+	file: ConfigFile | undefined,
+	env: Readonly<Record<string, string | undefined>>,
+): Merged {
+	const given = commandLineLayer(commandLine);
+	const fromFile = withoutAlternatives(file?.values ?? new Map<OptionName, Sourced>(), given);
+	const global = new Map(allOptionNames.map(name => [name, given.get(name) ?? fromFile.get(name) ?? defaultOf(name)]));
+	applyEnvironment(global, env);
+	const databases = [...(file?.sections ?? [])].map(
+		([database, section]) => [database, forSection(section, given, global)] as const,
+	);
+	return {
+		settings: plain(global, name => options[name].perDatabase !== 'only') as Settings,
+		databases: new Map(databases),
+		anyDatabase: forSection(new Map(), given, global),
+		origin: name => (global.get(name) ?? defaultOf(name)).origin,
+	};
+}
+
+function commandLineLayer({values, arguments: names}: CommandLine): Layer {
+	const origin: Origin = {kind: 'command line'};
+	const layer = new Map([...values].map(([name, value]) => [name, {value, origin}] as const));
+	if (names.length > 0) layer.set('includeDbs', {value: [...new Set(names)], origin});
+	return layer;
+}
+
+function defaultOf(name: OptionName): Sourced {
+	return {value: options[name].default, origin: {kind: 'default'}};
+}
+
+function forSection(section: Layer, given: Layer, global: Layer): DatabaseSettings {
+	const values = new Map(
+		allOptionNames.map(name => {
+			const own = options[name].overrides && given.has(name) ? given.get(name) : section.get(name);
+			return [name, own ?? global.get(name) ?? defaultOf(name)] as const;
+		}),
+	);
+	return plain(values, name => options[name].perDatabase !== undefined) as DatabaseSettings;
+}
+
+function plain(values: Layer, wanted: (name: OptionName) => boolean): Readonly<Record<string, AnyValue>> {
+	return Object.fromEntries([...values].filter(([name]) => wanted(name)).map(([name, {value}]) => [name, value]));
+}
+
+/** Ways to say the same thing: one on the command line silences the others in the file. */
+export const alternatives: readonly (readonly OptionName[])[] = [
+	['cipherPass', 'cipherPassFile', 'cipherPassCommand'],
+	['cipherPrivateKey', 'cipherIdentityFile'],
+	['cipherPublicKey', 'cipherRecipientsFile'],
+];
+
+function withoutAlternatives(fromFile: Layer, given: Layer): Layer {
+	const silenced = new Set(alternatives.filter(names => names.some(name => given.has(name))).flat());
+	return new Map([...fromFile].filter(([name]) => !silenced.has(name)));
+}
+
+/** Fills what is empty from the option's variable. The passphrase only where nothing else gives the key that is needed. */
+function applyEnvironment(global: Map<OptionName, Sourced>, env: Readonly<Record<string, string | undefined>>): void {
+	for (const name of allOptionNames) {
+		const {environment: variable} = options[name];
+		const text = variable === undefined ? undefined : env[variable];
+		if (variable === undefined || text === undefined || text === '' || !isEmpty(global, name)) continue;
+		if (name === 'cipherPass' && !needsPassphrase(global)) continue;
+		global.set(name, {value: text, origin: {kind: 'environment', variable}});
+	}
+}
+
+function needsPassphrase(global: Layer): boolean {
+	const isSet = (name: OptionName) => !isEmpty(global, name);
+	if (isSet('cipherPassFile') || isSet('cipherPassCommand')) return false;
+	const decrypts = global.get('decrypt')?.value === true;
+	if (decrypts) return !isSet('cipherPrivateKey') && !isSet('cipherIdentityFile');
+	return !isSet('cipherPublicKey') && !isSet('cipherRecipientsFile');
+}
+
+function isEmpty(values: Layer, name: OptionName): boolean {
+	const value = values.get(name)?.value;
+	return value === '' || (Array.isArray(value) && value.length === 0);
+}

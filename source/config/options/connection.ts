@@ -1,0 +1,50 @@
+import {type OptionTable} from './option.js';
+
+export const connection = {
+	host: {
+		long: 'host',
+		short: 'h',
+		key: 'host',
+		kind: 'string',
+		value: 'HOST',
+		default: '',
+		group: 'Connection',
+		help: 'database server, or the directory of its socket',
+	},
+	port: {
+		long: 'port',
+		short: 'p',
+		key: 'port',
+		kind: 'integer',
+		value: 'PORT',
+		minimum: 0,
+		maximum: 65_535,
+		default: 0,
+		group: 'Connection',
+		help: 'port of the server',
+	},
+	user: {
+		long: 'username',
+		short: 'U',
+		key: 'user',
+		kind: 'string',
+		value: 'NAME',
+		perDatabase: 'also',
+		overrides: true,
+		default: '',
+		group: 'Connection',
+		help: 'database user',
+	},
+	dbname: {
+		long: 'dbname',
+		short: 'd',
+		key: 'dbname',
+		kind: 'string',
+		value: 'DBNAME',
+		// A connection string may hold a password: printed without it.
+		secret: 'partly',
+		default: '',
+		group: 'Connection',
+		help: 'database to connect to, or a connection string (keywords or URI)',
+	},
+} as const satisfies OptionTable;

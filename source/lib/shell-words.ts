@@ -1,0 +1,43 @@
+import {type Parsed} from './parsed.js';
+
+const blank = /\s/u;
+
+/**
+ * Splits a command into words as a shell does, without any expansion: blanks separate, `'…'` is literal, in `"…"` a
+ * backslash escapes `"` and `\`, outside quotes it makes the next character literal. `''` is an empty word.
+ */
+export function splitWords(text: string): Parsed<readonly string[]> {
+	const words: string[] = [];
+	let word: string | undefined;
+	let quote = '';
+	for (let index = 0; index < text.length; index++) {
+		const character = text.charAt(index);
+		if (quote === "'" || (quote === '"' && character !== '\\')) {
+			if (character === quote) quote = '';
+			else word = (word ?? '') + character;
+		} else if (character === '\\') {
+			if (index + 1 === text.length)
+				return {problem: quote === '' ? 'nothing follows the last backslash' : 'a quotation is not closed'};
+			const next = text.charAt(++index);
+			word = (word ?? '') + (quote === '"' && next !== '"' && next !== '\\' ? `\\${next}` : next);
+		} else if (character === "'" || character === '"') {
+			quote = character;
+			word ??= '';
+		} else if (blank.test(character)) {
+			if (word !== undefined) words.push(word);
+			word = undefined;
+		} else {
+			word = (word ?? '') + character;
+		}
+	}
+	if (quote !== '') return {problem: 'a quotation is not closed'};
+	if (word !== undefined) words.push(word);
+	return {value: words};
+}
+
+/** The inverse of `splitWords`. */
+export function joinWords(words: readonly string[]): string {
+	return words
+		.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`))
+		.join(' ');
+}
