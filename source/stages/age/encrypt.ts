@@ -1,4 +1,4 @@
-import {randomBytes} from 'node:crypto';
+import {randomBytes, type KeyObject} from 'node:crypto';
 import {Encrypter} from 'age-encryption';
 import {chunkSize, createNonces, payloadKey, payloadNonceSize, sealChunk, sealedSize, tagSize} from './stream.js';
 import {scryptRecipient} from './scrypt.js';
@@ -27,12 +27,16 @@ export async function createEncryptor(keys: EncryptionKeys, signal: AbortSignal)
 	const key = payloadKey(fileKey, nonce);
 	fileKey.fill(0);
 	const header = Buffer.concat([headerText, nonce]);
+	return {header, ...createSealer(key), encryptedSize: plainSize => header.length + sealedSize(plainSize)};
+}
+
+/** Seals a payload, chunk by chunk, as `Encryptor` says. */
+export function createSealer(key: KeyObject): Pick<Encryptor, 'update' | 'final'> {
 	const nonces = createNonces();
 	// The last chunk is sealed otherwise than the others, so a full one waits until a byte follows it.
 	const pending = Buffer.allocUnsafeSlow(chunkSize);
 	let held = 0;
 	return {
-		header,
 		update(chunk) {
 			const output: Uint8Array[] = [];
 			let start = 0;
@@ -52,7 +56,6 @@ export async function createEncryptor(keys: EncryptionKeys, signal: AbortSignal)
 			sealChunk(key, nonces.peek(true), [pending.subarray(0, held)], output);
 			return output;
 		},
-		encryptedSize: plainSize => header.length + sealedSize(plainSize),
 	};
 }
 
