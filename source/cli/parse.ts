@@ -4,19 +4,25 @@ import {options, type AnyValue, type OptionName} from '../config/options.js';
 import {readValue} from '../config/values.js';
 import {ProblemsError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {tokenize, type Token, type Tokens} from './pflag.js';
+import {type Parsed} from '../lib/parsed.js';
+import {tokenize, type Token} from './pflag.js';
 
 export type ParsedCommandLine = CommandLine;
 
 /** `argv` is without the program's own name. Throws ProblemsError USAGE with all mistakes at once. */
 export async function parseCommandLine(argv: readonly string[]): Promise<ParsedCommandLine> {
-	const tokens = tokenize(argv);
-	if (tokens.problems.length > 0) throw usageError(tokens.problems);
-	const asked = tokens.flags.find(token => isTerminal(token));
-	if (asked) return {values: new Map([[asked.flag.name, true]]), arguments: tokens.arguments};
-	return readFlags(tokens);
+	const {flags, arguments: positionals, problems} = tokenize(argv);
+	if (problems.length > 0) throw usageError(problems);
+	// Help and version are answered whatever else is there, and load nothing; but a conversion comes before them.
+	const converts = flags.some(({flag}) => flag.name === 'convertLegacyConfig');
+	const asked = converts ? undefined : flags.find(token => answersAtOnce(token));
+	if (asked) return {values: new Map([[asked.flag.name, true]]), arguments: positionals};
+	const wrong = flags.flatMap(token => problemOf(token, read(token)));
+	if (wrong.length > 0) throw usageError(wrong);
+	return parseWithMeow(flags, positionals);
 }
 
+/** Mistakes on the command line, with the one line that says how it goes. */
 export function usageError(problems: readonly string[]): ProblemsError {
 	return new ProblemsError(
 		'USAGE',
@@ -25,89 +31,71 @@ export function usageError(problems: readonly string[]): ProblemsError {
 	);
 }
 
-/** Help and version are answered whatever else is there, and load nothing. */
-function isTerminal({flag, text}: Token): boolean {
-	return (
-		(flag.name === 'help' || flag.name === 'version') && readValue(flag.option, text, 'command line').value === true
-	);
+function read({flag, text}: Token): Parsed<AnyValue> {
+	return readValue(flag.option, text, 'command line');
 }
 
-async function readFlags({flags, arguments: positionals}: Tokens): Promise<ParsedCommandLine> {
-	const problems: string[] = [];
-	const values = new Map<OptionName, AnyValue>();
-	for (const token of flags.filter(one => one.flag.option.kind === 'boolean')) {
-		const {problem} = readValue(token.flag.option, token.text, 'command line');
-		if (problem !== undefined) problems.push(`${token.spelling}: ${problem}`);
-	}
-	if (problems.length > 0) throw usageError(problems);
-	const parsed = await parseWithMeow(flags, positionals);
-	for (const [name, given] of parsed.flags) {
-		const texts = [given].flat();
-		const option = options[name];
-		const spelling = flags.findLast(({flag}) => flag.name === name)?.spelling ?? name;
-		const read = texts.map(text =>
-			typeof text === 'boolean' ? {value: text} : readValue(option, text, 'command line'),
-		);
-		const problem = read.find(one => one.problem !== undefined)?.problem;
-		if (problem !== undefined)
-			problems.push(`${spelling}: ${option.secret ? 'the value is malformed' : display(problem)}`);
-		else if (option.kind === 'list')
-			values.set(
-				name,
-				read.flatMap(one => one.value as readonly string[]),
-			);
-		else values.set(name, read.at(-1)?.value);
-	}
-	if (problems.length > 0) throw usageError(problems);
-	return {values, arguments: parsed.arguments};
+function answersAtOnce(token: Token): boolean {
+	return (token.flag.name === 'help' || token.flag.name === 'version') && read(token).value === true;
 }
 
-type MeowFlag = {readonly type: 'boolean' | 'string'; readonly isMultiple?: true};
-type Given = string | boolean | readonly string[];
+function problemOf({flag, spelling}: Token, {problem}: Parsed<AnyValue>): readonly string[] {
+	if (problem === undefined) return [];
+	return [`${spelling}: ${flag.option.secret ? 'the value is malformed' : display(problem)}`];
+}
 
 /**
  * meow reads canonical tokens, which keep clear of what it does otherwise: it throws a stack trace for an option given twice
- * (so each scalar comes once), takes a missing value for the default, makes NaN of a bad number (so numbers stay text),
- * strips quotes around values (so a second `=` goes before them), and would set every boolean that was not given.
+ * (so each scalar comes once, the last), takes a missing value for the default, makes NaN of a bad number and strips quotes
+ * around values (so all values are text with a second `=` before them), and sets booleans that were not given.
  */
-async function parseWithMeow(flags: readonly Token[], positionals: readonly string[]) {
-	const canonical = new Map<string, string>();
-	const declared: Record<string, MeowFlag> = {};
-	const longNames = new Map<string, OptionName>();
-	for (const [index, {flag, text}] of flags.entries()) {
-		const {name, option, negative} = flag;
-		const isOn = option.kind === 'boolean' && readValue(option, text, 'command line').value === true;
-		if (negative && !isOn) continue;
-		const flagKey = name;
-		longNames.set(flagKey, name);
-		declared[flagKey] = {
-			type: option.kind === 'boolean' ? 'boolean' : 'string',
-			...(option.kind === 'list' ? {isMultiple: true} : {}),
-		};
-		if (option.kind === 'boolean') {
-			// The negative form wins over the positive one, wherever it stands.
-			if (canonical.get(name) !== `--no-${name}`)
-				canonical.set(name, negative ? `--no-${name}` : `--${name}=${String(isOn)}`);
-		} else canonical.set(option.kind === 'list' ? `${name} ${index}` : name, `--${name}==${text}`);
-	}
+async function parseWithMeow(tokens: readonly Token[], positionals: readonly string[]): Promise<ParsedCommandLine> {
 	const {default: meow} = await import('meow');
-	const {flags: found, input} = meow({
+	const {flags, input} = meow({
 		importMeta: import.meta,
-		argv: [...canonical.values(), '--', ...positionals],
-		flags: declared,
+		argv: [...canonical(tokens), '--', ...positionals],
+		flags: Object.fromEntries(tokens.map(({flag}) => [flag.name, declare(flag.name)])),
 		pkg: {name: 'pg_back', version: ''},
 		autoHelp: false,
 		autoVersion: false,
 		booleanDefault: undefined,
 	});
-	const given = [...longNames].flatMap(([flagKey, name]): [OptionName, Given][] => {
-		const value = found[flagKey] as Given | undefined;
-		return value === undefined ? [] : [[name, withoutGuard(value)]];
-	});
-	return {flags: given, arguments: input};
+	const values = new Map<OptionName, AnyValue>();
+	for (const name of new Set(tokens.map(({flag}) => flag.name))) {
+		const given = flags[name];
+		if (typeof given === 'boolean') values.set(name, given);
+		else if (Array.isArray(given))
+			values.set(
+				name,
+				given.flatMap(text => valueOf(name, text) as readonly string[]),
+			);
+		else if (given !== undefined) values.set(name, valueOf(name, given));
+	}
+	return {values, arguments: input};
 }
 
-function withoutGuard(value: Given): Given {
-	if (typeof value === 'boolean') return value;
-	return typeof value === 'string' ? value.slice(1) : value.map(text => text.slice(1));
+function declare(name: OptionName): {readonly type: 'boolean' | 'string'; readonly isMultiple?: true} {
+	const {kind} = options[name];
+	if (kind === 'boolean') return {type: 'boolean'};
+	return kind === 'list' ? {type: 'string', isMultiple: true} : {type: 'string'};
+}
+
+function canonical(tokens: readonly Token[]): readonly string[] {
+	const words = new Map<string, string>();
+	for (const [index, {flag, text, spelling}] of tokens.entries()) {
+		const {name, option, negative} = flag;
+		if (option.kind === 'list') words.set(`${spelling} ${index}`, `--${name}==${text}`);
+		else if (option.kind !== 'boolean') words.set(name, `--${name}==${text}`);
+		else {
+			const on = readValue(option, text, 'command line').value === true;
+			// The negative form wins wherever it stands, and is nothing when it says false.
+			if (negative ? on : words.get(name) !== `--no-${name}`)
+				words.set(name, negative ? `--no-${name}` : `--${name}=${String(on)}`);
+		}
+	}
+	return [...words.values()];
+}
+
+function valueOf(name: OptionName, guarded: unknown): AnyValue {
+	return readValue(options[name], String(guarded).slice(1), 'command line').value;
 }

@@ -46,10 +46,10 @@ export const allOptionNames = Object.keys(table) as readonly OptionName[];
 /** The options that have their feature: all others are unknown options. */
 export const optionNames = allOptionNames.filter(name => !options[name].pending);
 
-/** Names of options that `matches`, without the pending ones. */
-export function namesWhere(matches: (option: Option) => boolean): readonly OptionName[] {
-	return optionNames.filter(name => matches(options[name]));
-}
+export const settingNames = optionNames.filter((name): name is SettingName => options[name].perDatabase !== 'only');
+export const databaseOptionNames = optionNames.filter(
+	(name): name is DatabaseOptionName => options[name].perDatabase !== undefined,
+);
 
 /** What a flag means: its option, and whether it is the negative form. */
 export type Flag = {readonly name: OptionName; readonly option: Option; readonly negative: boolean};

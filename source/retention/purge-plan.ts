@@ -8,6 +8,7 @@ export type PurgeSubject = {readonly subject: Subject; readonly policy: Retentio
 export type RunRecord = {
 	/** Of the manifest itself. */
 	readonly path: string;
+	readonly runId: string;
 	/** Start of that run, milliseconds since the epoch. */
 	readonly time: number;
 	readonly systemIdentifier?: string;

@@ -23,18 +23,18 @@ export type Decryptor = {
 export function createDecryptor(keys: DecryptionKeys, signal: AbortSignal): Decryptor {
 	let dearmor: ReturnType<typeof createDearmor> | undefined;
 	let head = Buffer.alloc(0);
-	let searched = 0;
+	let headLength: number | undefined;
 	let started = false;
 	let payload: ReturnType<typeof createPayload> | undefined;
 
 	const takeHead = async (bytes: Uint8Array): Promise<Uint8Array[]> => {
+		const searched = head.length;
 		head = Buffer.concat([head, bytes]);
-		const length = headerLength(head, searched);
-		searched = head.length;
-		if (length === undefined || head.length < length + payloadNonceSize) return [];
-		const fileKey = await openHeader(Uint8Array.from(head.subarray(0, length)), keys, signal);
-		const start = length + payloadNonceSize;
-		payload = createPayload(payloadKey(fileKey, head.subarray(length, start)), start);
+		headLength ??= headerLength(head, searched);
+		if (headLength === undefined || head.length < headLength + payloadNonceSize) return [];
+		const fileKey = await openHeader(Uint8Array.from(head.subarray(0, headLength)), keys, signal);
+		const start = headLength + payloadNonceSize;
+		payload = createPayload(payloadKey(fileKey, head.subarray(headLength, start)), start);
 		fileKey.fill(0);
 		const rest = head.subarray(start);
 		head = Buffer.alloc(0);

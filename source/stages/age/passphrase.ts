@@ -1,5 +1,4 @@
 import {PgBackError} from '../../core/errors.js';
-import {splitWords} from '../../lib/shell-words.js';
 import {captureChild} from '../../process/child.js';
 import {readKeyFile} from './key-file.js';
 import {checkPassphrase} from './recipients.js';
@@ -9,8 +8,8 @@ export type PassphraseMaterial = {
 	readonly passphrase?: string;
 	/** A path: the first line, without its newline, is the passphrase. */
 	readonly passphraseFile?: string;
-	/** Words, split as a shell would, and run without one: the first line that it prints is the passphrase. */
-	readonly passphraseCommand?: string;
+	/** Words, run without a shell: the first line that it prints is the passphrase. */
+	readonly passphraseCommand?: readonly string[];
 	/** PGBK_CIPHER_PASS. */
 	readonly environmentPassphrase?: string;
 };
@@ -42,10 +41,8 @@ export async function readPassphrase(material: PassphraseMaterial, context: KeyC
 	return checkPassphrase(await runCommand(passphraseCommand, context), 'cipher_pass_command');
 }
 
-async function runCommand(text: string, {env, signal}: KeyContext): Promise<Buffer> {
-	const words = splitWords(text);
-	if (words.problem !== undefined) throw new PgBackError('CONFIG', `cipher_pass_command: ${words.problem}`);
-	const [command, ...args] = words.value;
+async function runCommand(words: readonly string[], {env, signal}: KeyContext): Promise<Buffer> {
+	const [command, ...args] = words;
 	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: no command in it');
 	try {
 		return firstLine(Buffer.from(await captureChild({command, args, env, signal}, `cipher_pass_command: ${command}`)));

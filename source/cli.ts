@@ -1,0 +1,27 @@
+/** The bin: sets the process up, runs main, and is the only place that ends the process. */
+import {enableCompileCache} from 'node:module';
+import {main} from './cli/main.js';
+
+enableCompileCache();
+process.env['NODE_ENV'] ??= 'production';
+// Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
+process.umask(process.umask() | 0o077);
+
+main({
+	argv: process.argv.slice(2),
+	env: process.env,
+	stdin: process.stdin,
+	stdout: process.stdout,
+	stderr: process.stderr,
+	exitNow: code => process.exit(code),
+}).then(
+	code => {
+		process.exitCode = code;
+		// Nothing that is left (a socket that lingers in an SDK) may keep a finished run alive.
+		setTimeout(() => process.exit(code), 2000).unref();
+	},
+	(error: unknown) => {
+		process.stderr.write(`pg_back: error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+		process.exit(70);
+	},
+);

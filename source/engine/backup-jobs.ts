@@ -1,0 +1,222 @@
+/** The tasks of a backup: each database, the globals, and the server's own files. */
+import {createHash} from 'node:crypto';
+import {PgBackError} from '../core/errors.js';
+import type {JobKind, StageName} from '../core/events.js';
+import type {Database} from '../postgres/catalog.js';
+import type {Connection} from '../postgres/connection.js';
+import {supportsConnectionString, supportsDirectory, supportsNoRolePasswords} from '../postgres/versions.js';
+import type {Tools} from '../postgres/tools.js';
+import type {Subject} from '../retention/names.js';
+import type {EncryptionKeys} from '../stages/age/keys.js';
+import {discardAll, publishAll, writeArtifact, type ArtifactOptions, type PendingFile, type Written} from '../stages/artifact.js';
+import {writeChecksums} from '../stages/checksum.js';
+import {dumpArguments, dumpSuffixes, isGzipped, needsCreateFile} from '../stages/dump-arguments.js';
+import {dumpToDirectory} from '../stages/dump-directory.js';
+import {dumpToArtifact, type DumpCommand} from '../stages/dump.js';
+import {JobUploads, type Shipment, type UploadOptions} from '../stages/upload.js';
+import {display} from '../lib/display.js';
+import {shownCommand} from '../process/shown.js';
+import type {RunContext} from './context.js';
+import type {RunLocks} from './locks.js';
+import {outputSettings, type FileNamer} from './output.js';
+import type {JobControl, Task} from './scheduler.js';
+
+/** All that the tasks of one backup share. */
+export type BackupShared = {
+	readonly run: RunContext;
+	readonly connection: Connection;
+	readonly tools: Tools;
+	readonly namer: FileNamer;
+	readonly locks: RunLocks;
+	readonly encryption: EncryptionKeys | undefined;
+	readonly uploads: UploadOptions | undefined;
+	/** createdb.sql's text for a database, where pg_dump's own output lacks it; undefined when there is nothing to say. */
+	readonly createScript: (database: string) => Promise<string | undefined>;
+	/** Told what a job has published and shipped, when it is done. */
+	readonly onFiles: (job: string, subject: Subject, files: readonly PendingFile[], shipments: readonly Shipment[]) => void;
+};
+
+type Algorithm = Parameters<typeof outputSettings>[1];
+
+/** What a job of these settings goes through. */
+export function stagesOf(shared: Pick<BackupShared, 'encryption' | 'uploads'>): StageName[] {
+	return ['dump', 'checksum', ...(shared.encryption ? (['encrypt'] as const) : []), ...(shared.uploads ? (['upload'] as const) : [])];
+}
+
+export function databaseTask(shared: BackupShared, database: Database): Task {
+	const {run, tools} = shared;
+	const {name} = database;
+	const settings = run.configuration.forDatabase(name);
+	const subject: Subject = {kind: 'database', name};
+	const id = `database:${name}`;
+	const compression = compressionOf(settings.compressLevel);
+	return {
+		plan: {
+			id,
+			kind: 'database',
+			name,
+			stages: stagesOf(shared),
+			format: settings.format,
+			...(database.size !== undefined && {estimatedBytes: database.size}),
+		},
+		async run(control) {
+			const lockPath = shared.namer.path(subject, undefined, 'lock');
+			const directoryLock = await shared.locks.directoryOf(lockPath);
+			const lock = await shared.locks.database(lockPath, name);
+			try {
+				if (settings.format === 'directory' && !supportsDirectory(tools.pgDump.version)) {
+					throw new PgBackError('TOOLS', 'provided pg_dump version does not support directory format', {hint: 'install pg_dump 9.1 or newer'});
+				}
+				const suffix = dumpSuffixes[settings.format] as 'sql' | 'dump' | 'tar' | 'd';
+				const compressed = isGzipped(settings.format, compression);
+				const time = await shared.namer.time(subject, suffix, compressed);
+				const {args, warnings} = dumpArguments(
+					{...settings, parallelJobs: settings.parallelBackupJobs, compression, options: settings.pgDumpOptions},
+					tools.pgDump.version,
+				);
+				for (const text of warnings) run.emit({type: 'log', level: 'warn', text: `${name}: ${text}`, job: id});
+				const connection = shared.connection.forDatabase(name, {
+					...(settings.user !== '' && {user: settings.user}),
+					applicationName: applicationName(run.tag, control.id),
+					byEnvironment: !supportsConnectionString(tools.pgDump.version),
+				});
+				const command = (more: readonly string[]): DumpCommand => ({
+					command: tools.pgDump.path,
+					args: [...args, ...more, ...connection.args],
+					env: connection.env,
+					inherit: [lock.descriptor, directoryLock.descriptor],
+					what: `pg_dump of ${display(name)}`,
+					onLine: line => run.emit({type: 'job.output', job: id, line}),
+				});
+				await new JobOutput(shared, control, subject, settings.checksumAlgorithm).run(async options => {
+					const plainPath = shared.namer.path(subject, time, suffix, compressed);
+					const written = [
+						settings.format === 'directory'
+							? await dumpToDirectory(directory => announce(shared, id, command(['-f', directory])), {...options, role: 'dump', plainPath})
+							: await dumpToArtifact(announce(shared, id, command([])), {...options, role: 'dump', plainPath}),
+					];
+					control.freeSlot();
+					const script = needsCreateFile(tools.pgDump.version, settings.format) && !run.configuration.settings.dumpOnly
+						? await shared.createScript(name)
+						: undefined;
+					if (script !== undefined) {
+						const path = shared.namer.path(subject, time, 'createdb.sql');
+						written.push(await writeArtifact(textSource(script), {...options, meter: undefined, role: 'createdb', plainPath: path}));
+					}
+					return written;
+				});
+			} finally {
+				await lock.release();
+			}
+		},
+	};
+}
+
+export function globalsTask(shared: BackupShared, withPasswords: boolean): Task {
+	const {run, tools} = shared;
+	const id = 'globals';
+	return {
+		plan: {id, kind: 'globals', name: 'pg_globals', stages: stagesOf(shared)},
+		async run(control) {
+			const version = tools.pgDumpall.version;
+			if (!withPasswords && !supportsNoRolePasswords(version)) {
+				throw new PgBackError('TOOLS', 'pg_dumpall does not support --no-role-passwords, use pg_dumpall >= 10');
+			}
+			const subject: Subject = {kind: 'globals'};
+			const connection = shared.connection.forGlobals({byEnvironment: !supportsConnectionString(version)});
+			const time = await shared.namer.time(subject, 'sql');
+			const plainPath = shared.namer.path(subject, time, 'sql');
+			const directoryLock = await shared.locks.directoryOf(plainPath);
+			await new JobOutput(shared, control, subject).run(async options => [
+				await dumpToArtifact(
+					announce(shared, id, {
+						command: tools.pgDumpall.path,
+						args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
+						env: connection.env,
+						inherit: [directoryLock.descriptor],
+						what: 'pg_dumpall of globals',
+						onLine: line => run.emit({type: 'job.output', job: id, line}),
+					}),
+					{...options, role: 'globals', plainPath},
+				),
+			]);
+		},
+	};
+}
+
+/** `read` gives the text, or undefined when there is nothing to write (a warning has then been given). */
+export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 'ident', read: () => Promise<string | undefined>): Task {
+	const names = {settings: 'pg_settings', hba: 'hba_file', ident: 'ident_file'} as const;
+	return {
+		plan: {id: kind, kind: kind satisfies JobKind, name: names[kind], stages: stagesOf(shared)},
+		async run(control) {
+			const subject: Subject = {kind};
+			const text = await read();
+			if (text === undefined) return;
+			const time = await shared.namer.time(subject, 'out');
+			const plainPath = shared.namer.path(subject, time, 'out');
+			await shared.locks.directoryOf(plainPath);
+			await new JobOutput(shared, control, subject).run(async options => {
+				control.meter.start('dump');
+				const written = await writeArtifact(textSource(text), {...options, role: kind, plainPath});
+				control.meter.count('dump', Buffer.byteLength(text));
+				control.meter.finish('dump');
+				return [written];
+			});
+		},
+	};
+}
+
+/** From what a job wrote to files under their final names, with checksums, shipped. */
+class JobOutput {
+	readonly #shared: BackupShared;
+	readonly #control: JobControl;
+	readonly #subject: Subject;
+	readonly #algorithm: Algorithm;
+
+	constructor(shared: BackupShared, control: JobControl, subject: Subject, algorithm?: Algorithm) {
+		this.#shared = shared;
+		this.#control = control;
+		this.#subject = subject;
+		this.#algorithm = algorithm ?? shared.run.configuration.settings.checksumAlgorithm;
+	}
+
+	async run(write: (options: Omit<ArtifactOptions, 'plainPath' | 'role'>) => Promise<Written[]>): Promise<void> {
+		const {run, encryption} = this.#shared;
+		const {meter, signal, id} = this.#control;
+		const settings = outputSettings(run, this.#algorithm, encryption);
+		const uploads = this.#shared.uploads && new JobUploads(this.#shared.uploads, id, meter, signal);
+		const all: Written[] = [];
+		try {
+			all.push(...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file)})));
+			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
+			const files = await publishAll(all, id, run.emit);
+			this.#control.freeSlot();
+			const shipments = (await uploads?.ship(files)) ?? [];
+			this.#shared.onFiles(id, this.#subject, files, shipments);
+		} catch (error) {
+			await discardAll(all);
+			await uploads?.abandon();
+			throw error;
+		}
+	}
+}
+
+function announce(shared: BackupShared, job: string, command: DumpCommand): DumpCommand {
+	shared.run.emit({type: 'job.command', job, command: shownCommand([command.command, ...command.args])});
+	return command;
+}
+
+/** Unique to the job, so that the server's own views tell our sessions apart: 48 bits of a digest, as 63 bytes are few. */
+export function applicationName(tag: string, job: string): string {
+	return `pg_back ${tag} ${createHash('sha256').update(job).digest('hex').slice(0, 12)}`;
+}
+
+/** What follows `-Z`; undefined leaves it to pg_dump. */
+export function compressionOf(level: number): string | undefined {
+	return level < 0 ? undefined : String(level);
+}
+
+async function* textSource(text: string): AsyncGenerator<Uint8Array> {
+	yield Buffer.from(text);
+}

@@ -1,0 +1,90 @@
+/** A backup: everything of one invocation that dumps. */
+import {CancelledError, toPgBackError, type PgBackError} from '../core/errors.js';
+import {runHook} from '../stages/hook.js';
+import type {EncryptionKeys} from '../stages/age/keys.js';
+import {buildConnection, type Connection} from '../postgres/connection.js';
+import {findTools} from '../postgres/tools.js';
+import type {RunContext, RunResult} from './context.js';
+import {dumpServer} from './dump-server.js';
+import {loadRunEncryption} from './keys.js';
+import {resultOf} from './outcome.js';
+import type {Scheduler} from './scheduler.js';
+
+export type BackupOptions = {
+	/** Told when jobs can be cancelled and run again. */
+	readonly onScheduler?: (scheduler: Scheduler) => void;
+	/** Instead of those that the configuration names. */
+	readonly databases?: readonly string[];
+};
+
+/** What must be in order before any hook runs: keys, connection string, tools. */
+export type Prepared = {
+	readonly encryption: EncryptionKeys | undefined;
+	readonly connection: Connection;
+};
+
+/**
+ * Runs a backup to its end: never throws for a backup that failed, the result says it. When it returns, no child is left, partial
+ * files are gone, a paused standby is resumed and the post hook has run.
+ */
+export async function runBackup(run: RunContext, options: BackupOptions = {}): Promise<RunResult> {
+	const failures: PgBackError[] = [];
+	try {
+		const prepared = await prepare(run);
+		try {
+			await withHooks(run, failures, async () => {
+				failures.push(...(await dumpServer(run, prepared, options)));
+			});
+		} finally {
+			await prepared.connection.dispose();
+		}
+	} catch (error) {
+		failures.push(toPgBackError(error));
+	}
+	return resultOf(failures, run.signal);
+}
+
+export async function prepare(run: RunContext): Promise<Prepared> {
+	const {settings} = run.configuration;
+	const encryption = settings.encrypt ? await loadRunEncryption(run) : undefined;
+	await findTools(findOptions(run));
+	const {dbname, host, port, user} = settings;
+	const connection = await buildConnection({dbname, host, port, user}, run.env);
+	run.emit({type: 'log', level: 'debug', text: `connection: ${connection.describe()}`});
+	return {encryption, connection};
+}
+
+export function findOptions(run: RunContext) {
+	const {binDirectory} = run.configuration.settings;
+	return {env: run.env, signal: run.signal, ...(binDirectory !== '' && {binDirectory})};
+}
+
+/** Between the hooks: the post hook runs whatever happened, a signal included, once the pre hook was tried. */
+async function withHooks(run: RunContext, failures: PgBackError[], work: () => Promise<void>): Promise<void> {
+	const {preBackupHook, postBackupHook} = run.configuration.settings;
+	try {
+		if (preBackupHook.length > 0) await hook(run, 'pre-backup', preBackupHook, run.signal);
+		await work();
+	} catch (error) {
+		if (!(error instanceof CancelledError)) failures.push(toPgBackError(error));
+	}
+	if (postBackupHook.length === 0) return;
+	try {
+		const environment = outcomeEnvironment(run, failures);
+		// A run that was told to end gives its post hook ten seconds, not the run's own, aborted signal.
+		const signal = run.signal.aborted ? AbortSignal.timeout(10_000) : run.signal;
+		await hook(run, 'post-backup', postBackupHook, signal, environment);
+	} catch (error) {
+		failures.push(toPgBackError(error));
+	}
+}
+
+async function hook(run: RunContext, label: string, words: readonly string[], signal: AbortSignal, more: Record<string, string> = {}): Promise<void> {
+	const env = {...run.env, PGBK_RUN_ID: run.runId, ...more};
+	await runHook({words, label, env, signal, emit: run.emit});
+}
+
+function outcomeEnvironment(run: RunContext, failures: readonly PgBackError[]): Record<string, string> {
+	const {exitCode, outcome} = resultOf(failures, run.signal);
+	return {PGBK_STATUS: outcome === 'done' ? 'success' : 'failure', PGBK_EXIT_CODE: String(exitCode)};
+}

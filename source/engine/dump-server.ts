@@ -1,0 +1,174 @@
+/** The body of a backup, between the hooks: connect, plan, dump, resume, purge. */
+import {join} from 'node:path';
+import {PgBackError} from '../core/errors.js';
+import {plural} from '../lib/format.js';
+import {listDatabases, serverInfo, type Server} from '../postgres/catalog.js';
+import {createDatabaseScript} from '../postgres/create-database.js';
+import {pauseReplication} from '../postgres/replication.js';
+import {readHbaFile, readIdentFile, readServerSettings} from '../postgres/server-files.js';
+import {openSession, type Session} from '../postgres/session.js';
+import {findPsql, findTools} from '../postgres/tools.js';
+import {formatVersion} from '../postgres/versions.js';
+import type {Subject} from '../retention/names.js';
+import {databaseTask, globalsTask, serverFileTask, type BackupShared} from './backup-jobs.js';
+import {findOptions, type BackupOptions, type Prepared} from './backup.js';
+import type {RunContext} from './context.js';
+import {RunLocks} from './locks.js';
+import {FileNamer} from './output.js';
+import {inDumpOrder, selectDatabases} from './plan.js';
+import {Published} from './published.js';
+import {purgeAfterBackup} from './purge-step.js';
+import {openUploads} from './remote.js';
+import {Scheduler, type Task} from './scheduler.js';
+import {startTicker} from './ticker.js';
+
+/** Returns what failed; throws when nothing could be begun. */
+export async function dumpServer(run: RunContext, prepared: Prepared, options: BackupOptions): Promise<readonly PgBackError[]> {
+	const {settings} = run.configuration;
+	const start = run.now().getTime();
+	const remote = await openUploads(run);
+	const sessions = new Sessions(run, prepared);
+	const locks = new RunLocks(run.tag, run.env, run.emit);
+	try {
+		run.emit({type: 'run.phase', phase: 'connecting'});
+		const session = await sessions.open();
+		const server = await serverInfo(session);
+		run.emit({type: 'run.connected', server});
+		const tools = await findTools({...findOptions(run), serverVersion: server.versionNumber});
+		run.emit({type: 'log', level: 'info', text: `using pg_dump ${formatVersion(tools.pgDump.version)} at ${tools.pgDump.path}`});
+		const namer = new FileNamer(run);
+		namer.fixTime();
+		const inventory = await listDatabases(session, {sizes: true});
+		const include = options.databases ?? settings.includeDbs;
+		const selection = selectDatabases(inventory, {include, exclude: settings.excludeDbs, withTemplates: settings.withTemplates});
+		for (const text of selection.warnings) run.emit({type: 'log', level: 'warn', text});
+		const failures = [...selection.problems];
+		for (const problem of failures) run.emit({type: 'log', level: 'error', text: problem.message});
+		if (selection.databases.length === 0) {
+			failures.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {hint: 'check include_dbs, exclude_dbs and the names given'}));
+		}
+		const published = new Published();
+		const shared: BackupShared = {
+			run,
+			connection: prepared.connection,
+			tools,
+			namer,
+			locks,
+			encryption: prepared.encryption,
+			uploads: remote?.uploads,
+			createScript: database => createDatabaseScript(session, database),
+			onFiles: (job, subject, files, shipments) => published.add(job, subject, files, shipments),
+		};
+		const scheduler = new Scheduler({concurrency: 1, emit: run.emit, signal: run.signal});
+		options.onScheduler?.(scheduler);
+		const stopTicker = startTicker(() => scheduler.meters(), run.emit);
+		try {
+			const databases = inDumpOrder(selection.databases, settings.jobs).map(database => databaseTask(shared, database));
+			const others = settings.dumpOnly ? [] : serverTasks(shared, session, server);
+			announcePlan(shared, [...others, ...databases], remote?.location);
+			scheduler.add(others);
+			await scheduler.idle();
+			await dumpDatabases(run, sessions, session, scheduler, databases);
+		} finally {
+			stopTicker();
+		}
+		for (const {error} of scheduler.outcomes()) if (error) failures.push(error);
+		run.signal.throwIfAborted();
+		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler)})));
+		return failures;
+	} finally {
+		await sessions.close();
+		await locks.release();
+		await remote?.close();
+	}
+}
+
+/** With replay paused on a standby, so that pg_dump cannot wait for ever behind it. */
+async function dumpDatabases(run: RunContext, sessions: Sessions, session: Session, scheduler: Scheduler, databases: readonly Task[]): Promise<void> {
+	if (databases.length === 0) return;
+	const {settings} = run.configuration;
+	const pause = await pauseReplication({
+		session,
+		openSession: () => sessions.open(),
+		timeoutSeconds: settings.pauseTimeout,
+		markerPath: join(settings.backupDirectory.replaceAll('{dbname}', ''), '.pg_back-replication-paused'),
+		signal: run.signal,
+		log: (level, text) => run.emit({type: 'log', level, text}),
+	});
+	try {
+		run.emit({type: 'run.phase', phase: 'dumping', text: `dumping ${plural(databases.length, 'database')}, ${settings.jobs} at a time`});
+		scheduler.concurrency = settings.jobs;
+		scheduler.add(databases);
+		await scheduler.idle();
+	} finally {
+		await pause?.resume();
+	}
+}
+
+/** What was dumped well: only of that are old dumps purged. */
+function doneSubjects(scheduler: Scheduler): readonly Subject[] {
+	return scheduler
+		.outcomes()
+		.filter(one => one.outcome === 'done')
+		.map(({plan}) => (plan.kind === 'database' ? {kind: 'database', name: plan.name} : {kind: plan.kind as 'globals'}));
+}
+
+function serverTasks(shared: BackupShared, session: Session, server: Server): Task[] {
+	const {run} = shared;
+	const warn = (text: string) => run.emit({type: 'log', level: 'warn', text});
+	const reading = (read: (session: Session) => Promise<{text?: string; warning?: string}>) => async () => {
+		const {text, warning} = await read(session);
+		if (warning !== undefined) warn(warning);
+		return text;
+	};
+	const withPasswords = run.configuration.settings.dumpRolePasswords && server.canReadRolePasswords;
+	return [
+		globalsTask(shared, withPasswords),
+		serverFileTask(shared, 'settings', reading(readServerSettings)),
+		serverFileTask(shared, 'hba', reading(readHbaFile)),
+		serverFileTask(shared, 'ident', reading(readIdentFile)),
+	];
+}
+
+function announcePlan(shared: BackupShared, tasks: readonly Task[], remoteLocation: string | undefined): void {
+	const {run, encryption} = shared;
+	const {settings} = run.configuration;
+	const recipients = encryption?.recipients.length ?? 0;
+	run.emit({
+		type: 'run.planned',
+		jobs: tasks.map(task => task.plan),
+		concurrency: settings.jobs,
+		destinations: [settings.backupDirectory, ...(remoteLocation === undefined ? [] : [remoteLocation])],
+		...(encryption && {encryption: encryption.passphrase ? 'age, passphrase' : `age, ${plural(recipients, 'recipient')}`}),
+	});
+}
+
+/** The control connections of a run: one, and another when that is lost. */
+class Sessions {
+	readonly #run: RunContext;
+	readonly #prepared: Prepared;
+	readonly #open: Session[] = [];
+	/** Not the run's signal: a cancelled run still has a standby to resume. */
+	readonly #ending = new AbortController();
+
+	constructor(run: RunContext, prepared: Prepared) {
+		this.#run = run;
+		this.#prepared = prepared;
+	}
+
+	async open(): Promise<Session> {
+		const psql = await findPsql({...findOptions(this.#run), signal: this.#ending.signal});
+		const session = await openSession({
+			psql: psql.path,
+			connection: this.#prepared.connection.forSession(),
+			signal: this.#ending.signal,
+		});
+		this.#open.push(session);
+		return session;
+	}
+
+	async close(): Promise<void> {
+		for (const session of this.#open) await session.close();
+	}
+}
+

@@ -1,0 +1,43 @@
+import {
+	loadDecryptionKeys,
+	loadEncryptionKeys,
+	type DecryptionKeys,
+	type EncryptionKeys,
+	type KeyContext,
+	type KeyMaterial,
+} from '../stages/age/keys.js';
+import type {RunContext} from './context.js';
+
+/** The configured key material for encryption, parsed and checked. Throws CONFIG before any work. */
+export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys> {
+	return loadEncryptionKeys(material(run), context(run));
+}
+
+/** The configured key material for decryption. */
+export async function loadRunDecryption(run: RunContext): Promise<DecryptionKeys> {
+	return loadDecryptionKeys(material(run), context(run));
+}
+
+function material(run: RunContext): KeyMaterial {
+	const {settings} = run.configuration;
+	const text = (value: string) => (value === '' ? undefined : value);
+	return {
+		passphrase: text(settings.cipherPass),
+		passphraseFile: text(settings.cipherPassFile),
+		passphraseCommand: settings.cipherPassCommand.length > 0 ? settings.cipherPassCommand : undefined,
+		publicKeys: settings.cipherPublicKey,
+		recipientsFiles: settings.cipherRecipientsFile,
+		privateKeys: [settings.cipherPrivateKey].filter(key => key !== ''),
+		identityFiles: settings.cipherIdentityFile,
+		environmentPassphrase: run.env['PGBK_CIPHER_PASS'],
+	};
+}
+
+function context(run: RunContext): KeyContext {
+	return {
+		env: run.env,
+		signal: run.signal,
+		onWarning: text => run.emit({type: 'log', level: 'warn', text}),
+		...(run.askSecret && {askPassphrase: run.askSecret}),
+	};
+}

@@ -1,0 +1,82 @@
+import {readdir} from 'node:fs/promises';
+import {dirname, join} from 'node:path';
+import {setTimeout as delay} from 'node:timers/promises';
+import type {Emit} from '../core/events.js';
+import {discardPartial, partialPattern} from '../lib/files.js';
+import type {Environment} from './context.js';
+import {lockOrThrow, tryLock, type Lock} from './lock.js';
+
+/**
+ * The locks of one run: one for each directory that it writes to (which tells later runs whose partial files are still being
+ * written), one for each database while it is being dumped. Children inherit both.
+ */
+export class RunLocks {
+	readonly #tag: string;
+	readonly #env: Environment;
+	readonly #emit: Emit;
+	readonly #directories = new Map<string, Promise<Lock>>();
+
+	constructor(tag: string, env: Environment, emit: Emit) {
+		this.#tag = tag;
+		this.#env = env;
+		this.#emit = emit;
+	}
+
+	/** To be called before anything is written beside `path`. The first time, what dead runs left there is swept. */
+	async directoryOf(path: string): Promise<Lock> {
+		const directory = dirname(path);
+		const known = this.#directories.get(directory);
+		if (known) return known;
+		const taking = this.#take(directory);
+		this.#directories.set(directory, taking);
+		return taking;
+	}
+
+	/** Throws LOCKED when another run dumps this database into this directory. The caller releases. */
+	async database(lockPath: string, name: string): Promise<Lock> {
+		return lockOrThrow(lockPath, name, this.#env);
+	}
+
+	async release(): Promise<void> {
+		for (const lock of this.#directories.values()) await lock.then(one => one.release());
+		this.#directories.clear();
+	}
+
+	async #take(directory: string): Promise<Lock> {
+		const path = join(directory, lockName(this.#tag));
+		let lock = await tryLock(path, this.#env);
+		// Only a sweep that looks whether we are dead can hold it, for a moment.
+		for (let tries = 0; lock === undefined && tries < 100; tries++) {
+			await delay(20);
+			lock = await tryLock(path, this.#env);
+		}
+		if (lock === undefined) lock = await lockOrThrow(path, directory, this.#env);
+		await this.#sweep(directory);
+		return lock;
+	}
+
+	/** Removes the partial files of runs of which no process is left: their lock can be had. */
+	async #sweep(directory: string): Promise<void> {
+		const byRun = new Map<string, string[]>();
+		for (const name of await readdir(directory)) {
+			const tag = partialPattern.exec(name)?.[1] ?? lockPattern.exec(name)?.[1];
+			if (tag === undefined || tag === this.#tag) continue;
+			byRun.set(tag, [...(byRun.get(tag) ?? []), ...(partialPattern.test(name) ? [name] : [])]);
+		}
+		for (const [tag, names] of byRun) {
+			const lock = await tryLock(join(directory, lockName(tag)), this.#env);
+			if (!lock) continue; // that run is alive
+			for (const name of names) {
+				await discardPartial(join(directory, name));
+				this.#emit({type: 'log', level: 'info', text: `removed ${join(directory, name)}: left by a run that was killed`});
+			}
+			await lock.release();
+		}
+	}
+}
+
+const lockPattern = /^\.pg_back-([a-z0-9]{6})\.lock$/;
+
+function lockName(tag: string): string {
+	return `.pg_back-${tag}.lock`;
+}

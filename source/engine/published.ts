@@ -1,0 +1,32 @@
+import type {Subject} from '../retention/names.js';
+import type {PendingFile} from '../stages/artifact.js';
+import type {Shipment} from '../stages/upload.js';
+
+export type PublishedJob = {
+	readonly job: string;
+	readonly subject: Subject;
+	readonly files: readonly PendingFile[];
+	readonly shipments: readonly Shipment[];
+};
+
+/** What a run has brought to an end: the files under their final names, and where they were shipped. */
+export class Published {
+	readonly #jobs = new Map<string, PublishedJob>();
+
+	/** A job that is run again replaces what it had. */
+	add(job: string, subject: Subject, files: readonly PendingFile[], shipments: readonly Shipment[]): void {
+		this.#jobs.set(job, {job, subject, files, shipments});
+	}
+
+	jobs(): readonly PublishedJob[] {
+		return [...this.#jobs.values()];
+	}
+
+	paths(): ReadonlySet<string> {
+		return new Set(this.jobs().flatMap(job => job.files.map(file => file.finalPath)));
+	}
+
+	keys(): ReadonlySet<string> {
+		return new Set(this.jobs().flatMap(job => job.shipments.map(shipment => shipment.key)));
+	}
+}

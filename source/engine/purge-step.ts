@@ -1,0 +1,56 @@
+import {PgBackError} from '../core/errors.js';
+import type {Database, Server} from '../postgres/catalog.js';
+import type {Subject} from '../retention/names.js';
+import type {RetentionPolicy} from '../retention/policy.js';
+import {purgeLocal} from '../retention/purge.js';
+import type {PurgeSubject} from '../retention/purge-plan.js';
+import type {RunContext} from './context.js';
+import type {Published} from './published.js';
+import type {Remote} from './remote.js';
+
+export type PurgeStep = {
+	readonly run: RunContext;
+	readonly start: number;
+	readonly published: Published;
+	/** All databases of the server. */
+	readonly inventory: readonly Database[];
+	readonly server: Server;
+	readonly remote: Remote | undefined;
+	/** What was dumped well in this run: only of that are old dumps purged. */
+	readonly subjects: readonly Subject[];
+};
+
+/** Purges what the policy lets go. All is tried; returns what could not be done. */
+export async function purgeAfterBackup(step: PurgeStep): Promise<readonly PgBackError[]> {
+	const {run} = step;
+	run.emit({type: 'run.phase', phase: 'purging', text: 'purging old dumps'});
+	const options = purgeOptions(step);
+	const local = await purgeLocal({
+		...options,
+		current: step.published.paths(),
+		directory: run.configuration.settings.backupDirectory,
+		signal: run.signal,
+		emit: run.emit,
+	});
+	return [...local];
+}
+
+export function purgeOptions(step: Omit<PurgeStep, 'published' | 'remote'>) {
+	const {settings, forDatabase} = step.run.configuration;
+	const global = policyOf(settings);
+	const subjects: PurgeSubject[] = step.subjects.map(subject => ({
+		subject,
+		policy: subject.kind === 'database' ? policyOf(forDatabase(subject.name)) : global,
+	}));
+	return {
+		subjects,
+		runPolicy: global,
+		databases: step.inventory.map(database => database.name),
+		start: step.start,
+		...(step.server.systemIdentifier !== undefined && {systemIdentifier: step.server.systemIdentifier}),
+	};
+}
+
+function policyOf(settings: {readonly purgeOlderThan: number; readonly purgeMinKeep: number}): RetentionPolicy {
+	return {olderThan: settings.purgeOlderThan, minKeep: settings.purgeMinKeep};
+}

@@ -1,0 +1,161 @@
+import {CancelledError, toPgBackError, type PgBackError} from '../core/errors.js';
+import type {Emit, EventError, Outcome, PlannedJob} from '../core/events.js';
+import {JobMeter} from '../stages/meter.js';
+
+export type JobControl = {
+	readonly id: string;
+	/** Aborted when the job, or the run, is cancelled. */
+	readonly signal: AbortSignal;
+	readonly meter: JobMeter;
+	/** Counts from 1. */
+	readonly attempt: number;
+	/** Says that what remains needs no slot (hashing, uploading): the next job may begin. May be called twice. */
+	readonly freeSlot: () => void;
+};
+
+export type Task = {
+	readonly plan: PlannedJob;
+	/** Does the job; throws when it failed, and has then left nothing that looks finished. */
+	readonly run: (control: JobControl) => Promise<void>;
+};
+
+type Entry = {readonly task: Task; readonly abort: AbortController; attempt: number; outcome?: Outcome; error?: PgBackError};
+
+/** Runs tasks in the order in which they were added, `concurrency` at a time, and keeps their outcomes. */
+export class Scheduler {
+	readonly #emit: Emit;
+	readonly #signal: AbortSignal;
+	#concurrency: number;
+	readonly #waiting: Entry[] = [];
+	readonly #entries = new Map<string, Entry>();
+	readonly #meters = new Map<string, JobMeter>();
+	#slots = 0;
+	#busy = 0;
+	#idleWaiters: (() => void)[] = [];
+
+	constructor(options: {readonly concurrency: number; readonly emit: Emit; readonly signal: AbortSignal}) {
+		this.#emit = options.emit;
+		this.#signal = options.signal;
+		this.#concurrency = options.concurrency;
+		this.#signal.addEventListener('abort', () => this.cancel(), {once: true});
+	}
+
+	/** The tasks must be known to the run state already (`run.planned`). */
+	add(tasks: readonly Task[]): void {
+		for (const task of tasks) {
+			const entry: Entry = {task, abort: new AbortController(), attempt: 0};
+			this.#entries.set(task.plan.id, entry);
+			this.#waiting.push(entry);
+		}
+		this.#startNext();
+	}
+
+	set concurrency(value: number) {
+		this.#concurrency = value;
+		this.#startNext();
+	}
+
+	/** Cancels one job, or all. A job that waits is cancelled at once, one that runs as soon as its children are gone. */
+	cancel(id?: string): void {
+		const reason: unknown = this.#signal.aborted ? this.#signal.reason : new CancelledError();
+		for (const entry of this.#entries.values()) {
+			if (id !== undefined && entry.task.plan.id !== id) continue;
+			const index = this.#waiting.indexOf(entry);
+			if (index !== -1) {
+				this.#waiting.splice(index, 1);
+				this.#finish(entry, reason);
+			} else if (entry.outcome === undefined) entry.abort.abort(reason);
+		}
+		this.#settleIdle();
+	}
+
+	/** Runs a failed or cancelled job again, after those that wait. False when it is not one. */
+	retry(id: string): boolean {
+		const entry = this.#entries.get(id);
+		if (!entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
+		const again: Entry = {task: entry.task, abort: new AbortController(), attempt: entry.attempt};
+		this.#entries.set(id, again);
+		this.#waiting.push(again);
+		this.#startNext();
+		return true;
+	}
+
+	/** Resolves when nothing runs and nothing waits. */
+	async idle(): Promise<void> {
+		if (this.#busy === 0 && this.#waiting.length === 0) return;
+		await new Promise<void>(resolve => this.#idleWaiters.push(resolve));
+	}
+
+	get idleNow(): boolean {
+		return this.#busy === 0 && this.#waiting.length === 0;
+	}
+
+	/** The meters of the jobs that run. */
+	meters(): readonly JobMeter[] {
+		return [...this.#meters.values()];
+	}
+
+	outcomes(): readonly {readonly plan: PlannedJob; readonly outcome: Outcome | undefined; readonly error?: PgBackError}[] {
+		return [...this.#entries.values()].map(({task, outcome, error}) => ({plan: task.plan, outcome, error}));
+	}
+
+	#startNext(): void {
+		while (this.#slots < this.#concurrency) {
+			const entry = this.#waiting.shift();
+			if (!entry) return;
+			this.#slots++;
+			this.#busy++;
+			void this.#run(entry);
+		}
+	}
+
+	async #run(entry: Entry): Promise<void> {
+		const {id} = entry.task.plan;
+		const meter = new JobMeter(id, this.#emit);
+		this.#meters.set(id, meter);
+		let holdsSlot = true;
+		const freeSlot = () => {
+			if (!holdsSlot) return;
+			holdsSlot = false;
+			this.#slots--;
+			this.#startNext();
+		};
+		entry.attempt++;
+		this.#emit({type: 'job.started', job: id, attempt: entry.attempt});
+		let failure: unknown;
+		try {
+			await entry.task.run({id, signal: entry.abort.signal, meter, attempt: entry.attempt, freeSlot});
+		} catch (error) {
+			failure = error ?? new CancelledError();
+		}
+		this.#meters.delete(id);
+		this.#finish(entry, failure);
+		this.#busy--;
+		freeSlot();
+		this.#settleIdle();
+	}
+
+	#finish(entry: Entry, failure: unknown): void {
+		const error = failure === undefined ? undefined : toPgBackError(failure);
+		entry.error = error;
+		entry.outcome = error === undefined ? 'done' : error instanceof CancelledError ? 'cancelled' : 'failed';
+		this.#emit({
+			type: 'job.finished',
+			job: entry.task.plan.id,
+			outcome: entry.outcome,
+			...(error && {error: eventError(error)}),
+		});
+	}
+
+	#settleIdle(): void {
+		if (!this.idleNow) return;
+		const waiters = this.#idleWaiters;
+		this.#idleWaiters = [];
+		for (const resolve of waiters) resolve();
+	}
+}
+
+export function eventError(error: PgBackError): EventError {
+	const {code, message, hint, output} = error;
+	return {code, message, ...(hint !== undefined && {hint}), ...(output.length > 0 && {output: output.slice(-20)})};
+}

@@ -1,0 +1,60 @@
+import type {Listener} from '../core/bus.js';
+import type {LogLevel} from '../core/events.js';
+import type {RunState} from '../core/state.js';
+import {display} from '../lib/display.js';
+import {logTime} from './log-time.js';
+import {jobProgressText} from './progress-text.js';
+import {summaryLines} from './summary.js';
+
+export type PlainOptions = {
+	/** Gets whole lines, for stderr. */
+	readonly write: (text: string) => void;
+	readonly verbose: boolean;
+	/** Only WARN, ERROR and FATAL; beats `verbose`. */
+	readonly quiet: boolean;
+	/** Milliseconds between two lines for each job that runs; 0 for none. */
+	readonly heartbeat?: number;
+	/** First index of the log to print: lines before it were shown elsewhere. */
+	readonly from?: number;
+};
+
+export type Source = {
+	readonly state: () => RunState;
+	readonly subscribe: (listener: Listener) => () => void;
+};
+
+/**
+ * The log for cron and pipes: `YYYY/MM/DD HH:MM:SS LEVEL: text`, one line for each change of state, a heartbeat so that a long dump is
+ * not silent, a table at the end. Returns the function that ends it.
+ */
+export function startPlainReporter(source: Source, options: PlainOptions): () => void {
+	let next = options.from ?? source.state().logCount;
+	const shown = (level: LogLevel) =>
+		level === 'debug' ? options.verbose && !options.quiet : level === 'info' ? !options.quiet : true;
+	const print = (time: number, level: LogLevel, text: string) => {
+		if (!shown(level)) return;
+		options.write(`${logTime(time, options.verbose && !options.quiet)} ${level.toUpperCase()}: ${display(text)}\n`);
+	};
+	const catchUp = (state: RunState) => {
+		for (const line of state.log.slice(Math.max(0, state.log.length - (state.logCount - next)))) print(line.time, line.level, line.text);
+		next = state.logCount;
+	};
+	catchUp(source.state());
+	const unsubscribe = source.subscribe((event, state) => {
+		catchUp(state);
+		if (event.type === 'run.finished') for (const text of summaryLines(state)) print(event.time, 'info', text);
+	});
+	const interval = options.heartbeat ?? 60_000;
+	const timer = interval > 0 ? setInterval(heartbeat, interval) : undefined;
+	timer?.unref();
+	function heartbeat() {
+		const state = source.state();
+		for (const job of state.jobs.values()) {
+			if (job.status === 'running') print(Date.now(), 'info', `${job.name}: ${jobProgressText(job, Date.now())}`);
+		}
+	}
+	return () => {
+		clearInterval(timer);
+		unsubscribe();
+	};
+}

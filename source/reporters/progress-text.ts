@@ -1,0 +1,19 @@
+import {jobBytes, type JobState} from '../core/state.js';
+import {formatBytes, formatDuration} from '../lib/format.js';
+
+/** `41 %, 8.1 of ~19.6 GiB, 148 MiB/s, table public.events, ~1m20s left`: only what is known. `now` in milliseconds. */
+export function jobProgressText(job: JobState, now: number): string {
+	const {progress} = job;
+	const parts: string[] = [];
+	if (progress?.fraction !== undefined) {
+		parts.push(`${progress.estimated ? '~' : ''}${Math.floor(progress.fraction * 100)} %`);
+	}
+	parts.push(`${formatBytes(jobBytes(job))} written`);
+	if (progress?.rate !== undefined) parts.push(`${formatBytes(progress.rate)}/s`);
+	const table = progress?.tables?.[0];
+	if (table) parts.push(`table ${table.name}`);
+	const stages = job.stages.filter(stage => job.stage[stage]?.state === 'running');
+	if (stages.length > 0) parts.push(stages.join(' + '));
+	parts.push(progress?.eta === undefined ? `${formatDuration((now - (job.startedAt ?? now)) / 1000)} so far` : `~${formatDuration(progress.eta)} left`);
+	return parts.join(', ');
+}

@@ -1,0 +1,316 @@
+/**
+ * Everything that a run writes goes through here, once: source → [digest] → [age] → [digest] → hidden partial file. Nothing has
+ * its final name before `publishAll`.
+ */
+import {rm, type FileHandle} from 'node:fs/promises';
+import {basename} from 'node:path';
+import {CancelledError} from '../core/errors.js';
+import type {Emit, FileRole} from '../core/events.js';
+import {createPartial, discardPartial, makeParents, publish} from '../lib/files.js';
+import {createEncryptor} from './age/encrypt.js';
+import type {EncryptionKeys} from './age/recipients.js';
+import {GrowingFile} from './growing.js';
+import {hashHandle, MultiHash, readSize, type ChecksumAlgorithm, type Digests} from './hash.js';
+import type {Meter} from './meter.js';
+
+/** What holds for every file of a run (or of one database). */
+export type OutputSettings = {
+	/** The run's six characters, part of partial names. */
+	readonly run: string;
+	/** Undefined: left to the umask. */
+	readonly mode: number | undefined;
+	/** Of the checksum files; undefined for none. */
+	readonly algorithm?: ChecksumAlgorithm;
+	/** Digests taken besides, for the manifest. */
+	readonly extraAlgorithms: readonly ChecksumAlgorithm[];
+	readonly encryption?: EncryptionKeys;
+	/** Keep the plain file beside the encrypted one. */
+	readonly keepSource: boolean;
+};
+
+/** One regular file's bytes: of the plain text and, where encrypted, of the `.age` file. */
+export type Content = {
+	/** Relative to the directory of the checksum file, without `.age`. */
+	readonly name: string;
+	readonly plainSize: number;
+	readonly plainDigests: Digests;
+	readonly cipherSize?: number;
+	readonly cipherDigests?: Digests;
+};
+
+/** A file or directory that is whole and flushed, waiting for its final name. */
+export type PendingFile = {
+	readonly partial: string;
+	readonly finalPath: string;
+	readonly role: FileRole;
+	readonly size: number;
+	readonly encrypted: boolean;
+	readonly directory: boolean;
+	readonly contents: readonly Content[];
+	/** False for the plain file that is kept beside an encrypted one: it never leaves this machine. */
+	readonly ship: boolean;
+	/** Told when the file has its final name, or will never have it. */
+	readonly growing?: GrowingFile;
+};
+
+export type Written = {
+	/** The final path without `.age`. */
+	readonly plainPath: string;
+	readonly directory: boolean;
+	readonly contents: readonly Content[];
+	readonly files: readonly PendingFile[];
+};
+
+export type ArtifactOptions = {
+	/** Without `.age`. */
+	readonly plainPath: string;
+	readonly role: FileRole;
+	readonly settings: OutputSettings;
+	readonly signal: AbortSignal;
+	readonly meter?: Meter;
+	/** Awaited after the last byte: throws when the source, though it ended, did not succeed. */
+	readonly confirm?: () => Promise<void>;
+	/** Called with each file that will be shipped as soon as bytes begin to go into it, for those who follow it while it grows. */
+	readonly onOpen?: (file: GrowingFile) => void;
+};
+
+
+function algorithmsOf(settings: OutputSettings): ChecksumAlgorithm[] {
+	return [...(settings.algorithm ? [settings.algorithm] : []), ...settings.extraAlgorithms];
+}
+
+/** Passes `source` through to a partial file. On failure the partial file is gone and the error is thrown. */
+export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: ArtifactOptions): Promise<Written> {
+	const {settings, plainPath, meter, signal} = options;
+	const {encryption} = settings;
+	const algorithms = algorithmsOf(settings);
+	await makeParents(plainPath);
+	const plain = encryption && !settings.keepSource ? undefined : await openSink(plainPath, options);
+	const plainHash = new MultiHash(algorithms);
+	let cipher: Sink | undefined;
+	try {
+		const cipherHash = new MultiHash(algorithms);
+		if (encryption) cipher = await openSink(`${plainPath}.age`, options);
+		const encryptor = encryption ? await createEncryptor(encryption, signal) : undefined;
+		if (algorithms.length > 0) meter?.start('checksum');
+		if (encryptor) meter?.start('encrypt');
+		const seal = async (pieces: readonly Uint8Array[], bytesIn: number) => {
+			let bytesOut = 0;
+			for (const piece of pieces) {
+				cipherHash.update(piece);
+				bytesOut += piece.byteLength;
+			}
+			meter?.count('encrypt', bytesIn, bytesOut);
+			await cipher?.write(pieces);
+		};
+		if (encryptor) await seal([encryptor.header], 0);
+		for await (const batch of batches(source, readSize)) {
+			signal.throwIfAborted();
+			const sealed: Uint8Array[] = [];
+			let bytes = 0;
+			for (const chunk of batch) {
+				plainHash.update(chunk);
+				bytes += chunk.byteLength;
+				if (encryptor) sealed.push(...encryptor.update(chunk));
+			}
+			meter?.count('checksum', bytes);
+			if (plain) await plain.write(batch);
+			if (encryptor) await seal(sealed, bytes);
+		}
+		if (encryptor) await seal(encryptor.final(), 0);
+		await options.confirm?.();
+		const content: Content = {
+			name: basename(plainPath),
+			plainSize: plainHash.bytes,
+			plainDigests: plainHash.digests(),
+			...(encryption && {cipherSize: cipherHash.bytes, cipherDigests: cipherHash.digests()}),
+		};
+		const sinks = [cipher, plain].filter(sink => sink !== undefined);
+		for (const sink of sinks) await sink.flush();
+		meter?.finish('checksum');
+		meter?.finish('encrypt');
+		return {
+			plainPath,
+			directory: false,
+			contents: [content],
+			files: sinks.map(sink => ({
+				partial: sink.path,
+				finalPath: sink.finalPath,
+				role: options.role,
+				size: sink === cipher ? cipherHash.bytes : plainHash.bytes,
+				encrypted: sink === cipher,
+				directory: false,
+				contents: [content],
+				ship: sink === cipher || !encryption,
+				growing: sink.growing,
+			})),
+		};
+	} catch (error) {
+		meter?.finish('checksum', 'failed');
+		meter?.finish('encrypt', 'failed');
+		await plain?.discard();
+		await cipher?.discard();
+		throw error;
+	}
+}
+
+/**
+ * Lets somebody else write: `write` gets a descriptor of a new partial file and returns when all bytes are in it (a child that
+ * writes its own archive keeps the archive's offsets that way). Then the file is hashed, from the page cache. Never encrypted.
+ */
+export async function ownedArtifact(write: (descriptor: number) => Promise<void>, options: ArtifactOptions): Promise<Written> {
+	const {plainPath, meter, signal, settings} = options;
+	await makeParents(plainPath);
+	const {path, handle} = await createPartial(plainPath, settings.run, settings.mode);
+	try {
+		meter?.watch('dump', async () => (await handle.stat()).size);
+		await write(handle.fd);
+		const algorithms = algorithmsOf(settings);
+		if (algorithms.length > 0) meter?.start('checksum');
+		const {size, digests} = await hashHandle(handle, algorithms, signal, bytes => meter?.count('checksum', bytes));
+		await handle.sync();
+		await handle.close();
+		meter?.finish('checksum');
+		const content: Content = {name: basename(plainPath), plainSize: size, plainDigests: digests};
+		const file: PendingFile = {
+			partial: path,
+			finalPath: plainPath,
+			role: options.role,
+			size,
+			encrypted: false,
+			directory: false,
+			contents: [content],
+			ship: true,
+		};
+		return {plainPath, directory: false, contents: [content], files: [file]};
+	} catch (error) {
+		meter?.finish('checksum', 'failed');
+		await handle.close();
+		await discardPartial(path);
+		throw error;
+	}
+}
+
+type Sink = {
+	readonly path: string;
+	readonly finalPath: string;
+	readonly growing: GrowingFile;
+	/** The pieces must stay as they are until the next write or the flush. */
+	readonly write: (pieces: readonly Uint8Array[]) => Promise<void>;
+	readonly flush: () => Promise<void>;
+	readonly discard: () => Promise<void>;
+};
+
+/** One write is under way while the next batch is being worked on. */
+async function openSink(finalPath: string, options: ArtifactOptions): Promise<Sink> {
+	const {path, handle} = await createPartial(finalPath, options.settings.run, options.settings.mode);
+	const growing = new GrowingFile(path, finalPath);
+	let pending: Promise<void> = Promise.resolve();
+	if (finalPath.endsWith('.age') || !options.settings.encryption) options.onOpen?.(growing);
+	return {
+		path,
+		finalPath,
+		growing,
+		async write(pieces) {
+			await pending;
+			if (pieces.length === 0) return;
+			pending = writeFully(handle, pieces).then(bytes => growing.grow(bytes));
+			pending.catch(() => undefined); // awaited, and thrown, by the next write or the flush
+		},
+		async flush() {
+			await pending;
+			await handle.sync();
+			await handle.close();
+		},
+		async discard() {
+			await pending.catch(() => undefined); // the error that led here is already on its way
+			await handle.close().catch(() => undefined); // closed already when the flush had come that far
+			await discardPartial(path);
+			growing.fail(new CancelledError('the file was discarded'));
+		},
+	};
+}
+
+/** writev may write less than it was given; IOV_MAX is 1,024. */
+async function writeFully(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<number> {
+	let total = 0;
+	for (let start = 0; start < pieces.length; start += 512) {
+		let rest = pieces.slice(start, start + 512);
+		while (rest.length > 0) {
+			const {bytesWritten} = await handle.writev(rest);
+			total += bytesWritten;
+			rest = afterBytes(rest, bytesWritten);
+		}
+	}
+	return total;
+}
+
+function afterBytes(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+	let skip = bytes;
+	return pieces.flatMap(piece => {
+		const taken = Math.min(skip, piece.byteLength);
+		skip -= taken;
+		return taken === piece.byteLength ? [] : [piece.subarray(taken)];
+	});
+}
+
+/** Gathers small chunks, without copying, into arrays of about `size` bytes. */
+async function* batches(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array[]> {
+	let batch: Uint8Array[] = [];
+	let bytes = 0;
+	for await (const chunk of source) {
+		batch.push(chunk);
+		bytes += chunk.byteLength;
+		if (bytes >= size) {
+			yield batch;
+			batch = [];
+			bytes = 0;
+		}
+	}
+	if (bytes > 0) yield batch;
+}
+
+/**
+ * Gives every file its final name, in order. All or nothing: when one cannot have it (the name is taken, the disk is gone), those
+ * that had theirs lose it again, and the rest is discarded.
+ */
+export async function publishAll(written: readonly Written[], job: string, emit: Emit): Promise<readonly PendingFile[]> {
+	const files = written.flatMap(one => one.files);
+	const done: PendingFile[] = [];
+	try {
+		for (const file of files) {
+			await publish(file.partial, file.finalPath);
+			done.push(file);
+		}
+	} catch (error) {
+		for (const file of done) await rm(file.finalPath, {recursive: true, force: true});
+		await discardAll(written);
+		throw error;
+	}
+	for (const file of files) {
+		emit({type: 'file.published', job, file: describeFile(file)});
+		file.growing?.end();
+	}
+	return files;
+}
+
+export async function discardAll(written: readonly Written[]): Promise<void> {
+	for (const file of written.flatMap(one => one.files)) {
+		await discardPartial(file.partial);
+		file.growing?.fail(new CancelledError('the file was discarded'));
+	}
+}
+
+function describeFile(file: PendingFile) {
+	const only = file.contents.length === 1 && !file.directory ? file.contents[0] : undefined;
+	return {
+		path: file.finalPath,
+		role: file.role,
+		size: file.size,
+		encrypted: file.encrypted,
+		directory: file.directory,
+		plainSize: file.contents.reduce((sum, content) => sum + content.plainSize, 0),
+		plainSha256: only?.plainDigests.sha256,
+		sha256: file.encrypted ? only?.cipherDigests?.sha256 : only?.plainDigests.sha256,
+	};
+}

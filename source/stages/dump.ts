@@ -1,0 +1,78 @@
+/** One child's standard output, whole or not at all, into one artifact. */
+import {PgBackError} from '../core/errors.js';
+import {startChild, succeed, type ChildOptions} from '../process/child.js';
+import {ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
+
+export type DumpCommand = {
+	readonly command: string;
+	readonly args: readonly string[];
+	readonly env: ChildOptions['env'];
+	/** Descriptors to inherit: the locks. */
+	readonly inherit: readonly number[];
+	/** For messages: `pg_dump of orders`. */
+	readonly what: string;
+	readonly onLine: (line: string) => void;
+};
+
+/**
+ * Runs the command and keeps what it writes to stdout. Without encryption the child writes the partial file itself; with it the
+ * bytes stream through us and no plain text touches the disk. When this returns or throws, the child is gone.
+ */
+export async function dumpToArtifact(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
+	const {meter} = options;
+	meter?.start('dump');
+	try {
+		return await (options.settings.encryption ? streamed(command, options) : owned(command, options));
+	} catch (error) {
+		meter?.finish('dump', options.signal.aborted ? 'cancelled' : 'failed');
+		throw error;
+	}
+}
+
+function start(command: DumpCommand, stdout: 'pipe' | number, signal: AbortSignal) {
+	return startChild({...command, stdout, signal, onLine: line => command.onLine(line)});
+}
+
+function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
+	return ownedArtifact(async descriptor => {
+		await succeed(start(command, descriptor, options.signal), command.what, 'DUMP_FAILED');
+		options.meter?.finish('dump');
+	}, options);
+}
+
+async function streamed(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
+	const inner = new AbortController();
+	const child = start(command, 'pipe', AbortSignal.any([options.signal, inner.signal]));
+	if (!child.stdout) throw new PgBackError('BUG', `${command.what}: no pipe`);
+	let childError: unknown;
+	const ended = succeed(child, command.what, 'DUMP_FAILED');
+	const settled = ended.then(
+		() => undefined,
+		(error: unknown) => {
+			childError = error;
+		},
+	);
+	try {
+		const source = counted(child.stdout as AsyncIterable<Uint8Array>, bytes => options.meter?.count('dump', bytes));
+		return await writeArtifact(source, {
+			...options,
+			confirm: async () => {
+				await ended;
+				options.meter?.finish('dump');
+			},
+		});
+	} catch (error) {
+		// A child that failed by itself explains more than the pipe that broke for it.
+		const reason = childError ?? error;
+		inner.abort(reason);
+		await settled;
+		throw reason;
+	}
+}
+
+export async function* counted(source: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+	for await (const chunk of source) {
+		onBytes(chunk.byteLength);
+		yield chunk;
+	}
+}
