@@ -205,6 +205,7 @@ describe('manifests in a purge', () => {
 	const oldRun = 'pg_back_2020-01-01T00:00:00Z.manifest.json';
 	const record = (names: string[], changes = {}) => ({
 		path: join(directory, oldRun),
+		runId: 'old',
 		time: Date.parse('2020-01-01T00:00:00Z'),
 		files: names.map(name => ({path: join(directory, name), good: true, size: 1})),
 		...changes,
