@@ -1,0 +1,40 @@
+import {identifier, literal} from './quote.js';
+import type {Session} from './session.js';
+
+/** ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE ... SET of one database, ordered by role, then by setting. */
+export async function databaseSettings(session: Session, name: string): Promise<string> {
+	const rows = await session.query(`select r.rolname, s.setting
+		from pg_catalog.pg_database d
+			join pg_catalog.pg_db_role_setting c on c.setdatabase = d.oid
+			left join pg_catalog.pg_roles r on r.oid = c.setrole
+			cross join lateral pg_catalog.unnest(c.setconfig) s (setting)
+		where d.datname = ${literal(name)} and (c.setrole = 0 or r.oid is not null)
+		order by r.rolname, s.setting`);
+	if (rows.length === 0) return '';
+	const lines = rows.map(([role, setting]) => {
+		const [, variable = '', value = ''] = /^([^=]*)=([^]*)$/.exec(setting ?? '') ?? [];
+		const whose =
+			role == null ? `DATABASE ${identifier(name)}` : `ROLE ${identifier(role)} IN DATABASE ${identifier(name)}`;
+		return `ALTER ${whose} SET ${identifier(variable)} TO ${settingLiteral(variable, value)};\n`;
+	});
+	return `--\n-- Database settings\n--\n\n${lines.join('')}\n`;
+}
+
+/** Lists of names that the server stores quoted (GUC_LIST_QUOTE; pg_dump's variable_is_guc_list_quote()). */
+const quotedLists = new Set([
+	'local_preload_libraries',
+	'search_path',
+	'session_preload_libraries',
+	'shared_preload_libraries',
+	'temp_tablespaces',
+	'unix_socket_directories',
+]);
+
+/** The value after `SET name TO`: one literal, and one for each name of a list of names. */
+export function settingLiteral(variable: string, value: string): string {
+	if (!quotedLists.has(variable.toLowerCase())) return literal(value);
+	const names = [...value.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^",]+))\s*(?:,|$)/g)].map(
+		([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare?.trim() ?? '',
+	);
+	return names.length === 0 ? literal(value) : names.map(literal).join(', ');
+}
