@@ -101,7 +101,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 						: undefined;
 					if (script !== undefined) {
 						const path = shared.namer.path(subject, time, 'createdb.sql');
-						written.push(await writeArtifact(textSource(script), {...options, meter: undefined, role: 'createdb', plainPath: path}));
+						written.push(await writeArtifact(once(Buffer.from(script)), {...options, meter: undefined, role: 'createdb', plainPath: path}));
 					}
 					return written;
 				});
@@ -144,22 +144,22 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 	};
 }
 
-/** `read` gives the text, or undefined when there is nothing to write (a warning has then been given). */
-export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 'ident', read: () => Promise<string | undefined>): Task {
+/** `read` gives the file's bytes, or undefined when there is nothing to write (a warning has then been given). */
+export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 'ident', read: () => Promise<Uint8Array | undefined>): Task {
 	const names = {settings: 'pg_settings', hba: 'hba_file', ident: 'ident_file'} as const;
 	return {
 		plan: {id: kind, kind: kind satisfies JobKind, name: names[kind], stages: stagesOf(shared)},
 		async run(control) {
 			const subject: Subject = {kind};
-			const text = await read();
-			if (text === undefined) return;
+			const content = await read();
+			if (content === undefined) return;
 			const time = await shared.namer.time(subject, 'out');
 			const plainPath = shared.namer.path(subject, time, 'out');
 			await shared.locks.directoryOf(plainPath);
 			await new JobOutput(shared, control, subject).run(async options => {
 				control.meter.start('dump');
-				const written = await writeArtifact(textSource(text), {...options, role: kind, plainPath});
-				control.meter.count('dump', Buffer.byteLength(text));
+				const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
+				control.meter.count('dump', content.byteLength);
 				control.meter.finish('dump');
 				return [written];
 			});
@@ -217,6 +217,6 @@ export function compressionOf(level: number): string | undefined {
 	return level < 0 ? undefined : String(level);
 }
 
-async function* textSource(text: string): AsyncGenerator<Uint8Array> {
-	yield Buffer.from(text);
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+	yield bytes;
 }

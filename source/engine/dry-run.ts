@@ -39,7 +39,7 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 	const prepared = await prepare(run);
 	try {
 		const psql = await findPsql(findOptions(run));
-		const session = await openSession({psql: psql.path, connection: prepared.connection.forSession(), signal: run.signal});
+		const session = await openSession({psql: psql.path, connection: prepared.connection, signal: run.signal});
 		try {
 			const server = await serverInfo(session);
 			const tools = await findTools({...findOptions(run), serverVersion: server.versionNumber});

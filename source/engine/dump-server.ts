@@ -5,7 +5,7 @@ import {plural} from '../lib/format.js';
 import {listDatabases, serverInfo, type Server} from '../postgres/catalog.js';
 import {createDatabaseScript} from '../postgres/create-database.js';
 import {pauseReplication} from '../postgres/replication.js';
-import {readHbaFile, readIdentFile, readServerSettings} from '../postgres/server-files.js';
+import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
 import {openSession, type Session} from '../postgres/session.js';
 import {findPsql, findTools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
@@ -56,7 +56,11 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			locks,
 			encryption: prepared.encryption,
 			uploads: remote?.uploads,
-			createScript: database => createDatabaseScript(session, database),
+			createScript: async database => {
+				const {text, warnings} = await createDatabaseScript(session, database);
+				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});
+				return text === '' ? undefined : text;
+			},
 			onFiles: (job, subject, files, shipments) => published.add(job, subject, files, shipments),
 		};
 		const scheduler = new Scheduler({concurrency: 1, emit: run.emit, signal: run.signal});
@@ -115,18 +119,17 @@ function doneSubjects(scheduler: Scheduler): readonly Subject[] {
 
 function serverTasks(shared: BackupShared, session: Session, server: Server): Task[] {
 	const {run} = shared;
-	const warn = (text: string) => run.emit({type: 'log', level: 'warn', text});
-	const reading = (read: (session: Session) => Promise<{text?: string; warning?: string}>) => async () => {
-		const {text, warning} = await read(session);
-		if (warning !== undefined) warn(warning);
-		return text;
+	const reading = (read: () => Promise<ServerFile>) => async () => {
+		const {content, warning} = await read();
+		if (warning !== undefined) run.emit({type: 'log', level: 'warn', text: warning});
+		return content;
 	};
 	const withPasswords = run.configuration.settings.dumpRolePasswords && server.canReadRolePasswords;
 	return [
 		globalsTask(shared, withPasswords),
-		serverFileTask(shared, 'settings', reading(readServerSettings)),
-		serverFileTask(shared, 'hba', reading(readHbaFile)),
-		serverFileTask(shared, 'ident', reading(readIdentFile)),
+		serverFileTask(shared, 'settings', reading(() => readSettings(session))),
+		serverFileTask(shared, 'hba', reading(() => readServerFile(session, 'hba_file'))),
+		serverFileTask(shared, 'ident', reading(() => readServerFile(session, 'ident_file'))),
 	];
 }
 
@@ -160,7 +163,7 @@ class Sessions {
 		const psql = await findPsql({...findOptions(this.#run), signal: this.#ending.signal});
 		const session = await openSession({
 			psql: psql.path,
-			connection: this.#prepared.connection.forSession(),
+			connection: this.#prepared.connection,
 			signal: this.#ending.signal,
 		});
 		this.#open.push(session);

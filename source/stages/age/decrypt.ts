@@ -28,9 +28,8 @@ export function createDecryptor(keys: DecryptionKeys, signal: AbortSignal): Decr
 	let payload: ReturnType<typeof createPayload> | undefined;
 
 	const takeHead = async (bytes: Uint8Array): Promise<Uint8Array[]> => {
-		const searched = head.length;
 		head = Buffer.concat([head, bytes]);
-		headLength ??= headerLength(head, searched);
+		headLength ??= headerLength(head);
 		if (headLength === undefined || head.length < headLength + payloadNonceSize) return [];
 		const fileKey = await openHeader(Uint8Array.from(head.subarray(0, headLength)), keys, signal);
 		const start = headLength + payloadNonceSize;

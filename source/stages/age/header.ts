@@ -10,14 +10,14 @@ const longestHeader = 4 * 1024 * 1024;
 
 /**
  * Bytes of the header at the start of `bytes`, or undefined when more are needed. Throws CORRUPT as soon as it is certain that
- * this is no age file. `searched` bytes were looked at before.
+ * this is no age file.
  */
-export function headerLength(bytes: Buffer, searched: number): number | undefined {
+export function headerLength(bytes: Buffer): number | undefined {
 	const compared = Math.min(bytes.length, version.length);
 	if (bytes.compare(version, 0, compared, 0, compared) !== 0) {
 		throw new PgBackError('CORRUPT', 'not an age file', {hint: notAgeHint});
 	}
-	const mac = bytes.indexOf('\n--- ', Math.max(0, searched - 4));
+	const mac = bytes.indexOf('\n--- ');
 	const end = mac < 0 ? -1 : bytes.indexOf('\n', mac + 1);
 	if (end >= 0) return end + 1;
 	if (bytes.length > longestHeader) throw new PgBackError('CORRUPT', 'damaged age header: it does not end');
