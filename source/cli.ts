@@ -7,6 +7,9 @@ process.env['NODE_ENV'] ??= 'production';
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
 process.umask(process.umask() | 0o077);
 
+// A reader that went away (`| head`) or a terminal that died must not end the work; who needs to know asks at the write.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 main({
 	argv: process.argv.slice(2),
 	env: process.env,

@@ -6,7 +6,7 @@ import {choicesOf} from '../config/values.js';
 const width = 100;
 const column = 34;
 
-const examples = [
+export const examples = [
 	['pg_back', 'all databases, as /etc/pg_back/pg_back.conf says'],
 	['pg_back -h db1 -U postgres -b /backups -j 4 -S sha256 app orders', 'two databases, with checksums'],
 	['pg_back --dry-run -P 7 -K 3', 'what would be dumped and removed'],

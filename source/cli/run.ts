@@ -9,6 +9,7 @@ import {eventError} from '../engine/scheduler.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
 import type {Io} from './io.js';
+import {promptSecret} from './prompt.js';
 import {handleSignals} from './signals.js';
 import {version} from './version.js';
 
@@ -36,6 +37,7 @@ export async function runWithReporter(io: Io, configuration: Configuration): Pro
 		signal: signals.signal,
 		now: () => new Date(),
 		version,
+		...(io.stdin.isTTY && io.stderr.isTTY && {askSecret: label => promptSecret(label, {signal: signals.signal})}),
 	};
 	bus.emit({type: 'run.started', schema: eventSchema, runId, command, version, host: hostname(), pid: process.pid});
 	for (const text of configuration.warnings) bus.emit({type: 'log', level: 'warn', text});
@@ -56,6 +58,19 @@ async function workOf(io: Io, configuration: Configuration): Promise<Work> {
 		const {dryRun} = await import('./dry-run.js');
 		return {command: 'backup', work: context => dryRun(io, context)};
 	}
+	if (settings.decrypt) {
+		const {runDecrypt} = await import('../engine/decrypt.js');
+		const toStdout = settings.stdout ? writerTo(io) : undefined;
+		return {command: 'decrypt', work: context => runDecrypt(context, toStdout && {toStdout})};
+	}
 	const {runBackup} = await import('../engine/backup.js');
 	return {command: 'backup', work: context => runBackup(context)};
+}
+
+/** Waits for a slow reader; a reader that is gone ends the work with EPIPE. */
+function writerTo(io: Io): (chunk: Uint8Array) => Promise<void> {
+	return chunk =>
+		new Promise((resolve, reject) => {
+			io.stdout.write(chunk, error => (error ? reject(error) : resolve()));
+		});
 }

@@ -274,12 +274,17 @@ async function* batches(source: AsyncIterable<Uint8Array>, size: number): AsyncG
  * Gives every file its final name, in order. All or nothing: when one cannot have it (the name is taken, the disk is gone), those
  * that had theirs lose it again, and the rest is discarded.
  */
-export async function publishAll(written: readonly Written[], job: string, emit: Emit): Promise<readonly PendingFile[]> {
+export async function publishAll(
+	written: readonly Written[],
+	job: string,
+	emit: Emit,
+	options: {readonly replace?: boolean} = {},
+): Promise<readonly PendingFile[]> {
 	const files = written.flatMap(one => one.files);
 	const done: PendingFile[] = [];
 	try {
 		for (const file of files) {
-			await publish(file.partial, file.finalPath);
+			await publish(file.partial, file.finalPath, options);
 			done.push(file);
 		}
 	} catch (error) {

@@ -1,0 +1,122 @@
+/** Completion scripts, made from the options table: static text, no program runs while one types. */
+import {optionNames, options, type Option} from '../config/options.js';
+import {choicesOf} from '../config/values.js';
+import {placeholder} from './help.js';
+
+export type Shell = 'bash' | 'zsh' | 'fish';
+
+type Completed = {
+	/** `--jobs`, with its short form and the negative one. */
+	readonly flags: readonly string[];
+	readonly negative: string | undefined;
+	readonly long: string;
+	readonly short: string | undefined;
+	readonly help: string;
+	readonly takes: 'nothing' | 'maybe' | 'value';
+	readonly values: readonly string[] | 'files' | 'directories' | 'anything';
+};
+
+/** The script that `--completion SHELL` prints, with a newline at the end. */
+export function completionScript(shell: Shell): string {
+	const entries = optionNames.flatMap(name => describe(options[name]));
+	const lines = {bash: bashScript, zsh: zshScript, fish: fishScript}[shell](entries);
+	return `${lines.join('\n')}\n`;
+}
+
+function describe(option: Option): readonly Completed[] {
+	const {long, short, negative, help} = option;
+	if (long === undefined) return [];
+	const takes = option.kind === 'boolean' ? 'nothing' : option.implied === undefined ? 'value' : 'maybe';
+	const flags = [short === undefined ? [] : `-${short}`, `--${long}`].flat();
+	return [{flags, long, short, negative, help, takes, values: valuesOf(option)}];
+}
+
+function valuesOf(option: Option): Completed['values'] {
+	if (option.kind === 'choice') return choicesOf(option);
+	if (option.kind === 'yesNo') return ['yes', 'no'];
+	const value = placeholder(option);
+	return value.startsWith('FILE') ? 'files' : value === 'DIR' ? 'directories' : 'anything';
+}
+
+const bashPaths = {files: '-f', directories: '-d', anything: ''} as const;
+
+function bashScript(entries: readonly Completed[]): readonly string[] {
+	const cases = entries
+		.filter(({takes}) => takes !== 'nothing')
+		.map(({flags, takes, values}) => {
+			// An optional value stands behind an equals sign only.
+			const pattern = flags.flatMap(flag => (takes === 'maybe' ? [`${flag}=`] : [flag, `${flag}=`])).join('|');
+			const action = typeof values === 'string' ? bashPaths[values] : `-W '${values.join(' ')}'`;
+			const names = typeof values === 'string' ? 'compopt -o filenames; ' : '';
+			const fill = action === '' ? '' : `${names}mapfile -t COMPREPLY < <(compgen ${action} -- "$current"); `;
+			return `\t${pattern}) ${fill}return ;;`;
+		});
+	const flags = entries.flatMap(({flags: own, negative}) => [
+		...own,
+		...(negative === undefined ? [] : [`--${negative}`]),
+	]);
+	return [
+		'# bash completion for pg_back',
+		'_pg_back() {',
+		'\tlocal current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}',
+		'\tCOMPREPLY=()',
+		"\tif [[ $current == '=' ]]; then option+='='; current=''",
+		"\telif [[ $option == '=' && $COMP_CWORD -ge 2 ]]; then option=${COMP_WORDS[COMP_CWORD-2]}=; fi",
+		'\tcase $option in',
+		...cases,
+		'\tesac',
+		`\tif [[ $current == -* ]]; then mapfile -t COMPREPLY < <(compgen -W '${flags.join(' ')}' -- "$current"); fi`,
+		'}',
+		'complete -F _pg_back pg_back',
+	];
+}
+
+function zshScript(entries: readonly Completed[]): readonly string[] {
+	const specs = entries.flatMap(({long, short, negative, help, takes, values}) => {
+		const text = `[${help.replaceAll(/[\\[\]:]/g, String.raw`\$&`)}]`;
+		const action =
+			values === 'anything'
+				? ' '
+				: values === 'files'
+					? '_files'
+					: values === 'directories'
+						? '_files -/'
+						: `(${values.join(' ')})`;
+		const value = takes === 'nothing' ? '' : takes === 'maybe' ? `:: :${action}` : `: :${action}`;
+		const equals = takes === 'nothing' ? '' : takes === 'maybe' ? '=-' : '=';
+		return [
+			...(short === undefined ? [] : [`*-${short}${takes === 'value' ? '+' : ''}${text}${value}`]),
+			`*--${long}${equals}${text}${value}`,
+			...(negative === undefined ? [] : [`*--${negative}[the opposite of --${long}]`]),
+		];
+	});
+	return [
+		'#compdef pg_back',
+		'_arguments -s -S \\',
+		...specs.map(spec => `\t'${spec.replaceAll("'", String.raw`'\''`)}' \\`),
+		"\t'*:database or pattern: '",
+	];
+}
+
+function fishScript(entries: readonly Completed[]): readonly string[] {
+	const quote = (text: string) => `'${text.replaceAll(/['\\]/g, String.raw`\$&`)}'`;
+	const lines = entries.flatMap(({long, short, negative, help, takes, values}) => {
+		const choices = typeof values === 'string' ? '' : ` -a ${quote(values.join(' '))}`;
+		const kind =
+			takes !== 'value'
+				? ''
+				: values === 'files'
+					? ' -r -F'
+					: values === 'directories'
+						? " -x -a '(__fish_complete_directories)'"
+						: ' -x';
+		const names = `${short === undefined ? '' : ` -s ${quote(short)}`} -l ${long}`;
+		return [
+			`complete -c pg_back${names}${kind}${takes === 'value' ? choices : ''} -d ${quote(help)}`,
+			...(negative === undefined
+				? []
+				: [`complete -c pg_back -l ${negative} -d ${quote(`the opposite of --${long}`)}`]),
+		];
+	});
+	return ['# fish completion for pg_back', 'complete -c pg_back -f', ...lines];
+}
