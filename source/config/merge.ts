@@ -28,7 +28,11 @@ export function merge(
 ): Merged {
 	const given = commandLineLayer(commandLine);
 	const fromFile = withoutAlternatives(file?.values ?? new Map<OptionName, Sourced>(), given);
-	const global = new Map(allOptionNames.map(name => [name, given.get(name) ?? fromFile.get(name) ?? defaultOf(name)]));
+	const global = new Map<OptionName, Sourced>(
+		allOptionNames.map(name => [name, given.get(name) ?? fromFile.get(name) ?? defaultOf(name)]),
+	);
+	const included = global.get('includeDbs');
+	if (included) global.set('includeDbs', {...included, value: [...new Set(included.value as readonly string[])]});
 	applyEnvironment(global, env);
 	const databases = [...(file?.sections ?? [])].map(
 		([database, section]) => [database, forSection(section, given, global)] as const,
@@ -44,7 +48,7 @@ export function merge(
 function commandLineLayer({values, arguments: names}: CommandLine): Layer {
 	const origin: Origin = {kind: 'command line'};
 	const layer = new Map([...values].map(([name, value]) => [name, {value, origin}] as const));
-	if (names.length > 0) layer.set('includeDbs', {value: [...new Set(names)], origin});
+	if (names.length > 0) layer.set('includeDbs', {value: names, origin});
 	return layer;
 }
 

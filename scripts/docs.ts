@@ -1,0 +1,55 @@
+/**
+ * Keeps the documents true to the options table: writes man/pg_back.1 and the README's table of options; with `--check` it
+ * writes nothing and fails when they lag behind. pg_back.conf is written by hand: it must mention every key, and load.
+ */
+import {mkdir, readFile, writeFile} from 'node:fs/promises';
+import {manPage, optionsTable} from '../source/cli/man.js';
+import {readConfigFile} from '../source/config/config-file.js';
+import {isSystemError} from '../source/core/errors.js';
+import {configKeys} from '../source/config/options.js';
+
+const top = new URL('../', import.meta.url);
+const check = process.argv.includes('--check');
+const problems: string[] = [];
+
+const {version} = JSON.parse(await read('package.json')) as {readonly version: string};
+await settle('man/pg_back.1', manPage(version));
+const readme = await read('README.md');
+const marked = /(<!-- options -->\n)[\s\S]*?(<!-- \/options -->)/;
+if (marked.test(readme)) {
+	await settle(
+		'README.md',
+		readme.replace(marked, (_all, start: string, end: string) => `${start}\n${optionsTable()}\n\n${end}`),
+	);
+} else if (readme !== '')
+	problems.push('README.md has no place for the options: <!-- options --> and <!-- /options -->');
+checkConfigFile(await read('pg_back.conf'));
+
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exitCode = 1;
+
+function checkConfigFile(text: string): void {
+	for (const key of configKeys.keys()) {
+		if (!new RegExp(`^(?:# )?${key} =`, 'm').test(text)) problems.push(`pg_back.conf does not mention ${key}`);
+	}
+	const everything = text.replaceAll(/^# (?=\w+ =|\[)/gm, '');
+	for (const source of [text, everything]) {
+		problems.push(...readConfigFile(source, 'pg_back.conf').problems.map(problem => problem.text));
+	}
+}
+
+async function read(path: string): Promise<string> {
+	return readFile(new URL(path, top), 'utf8').catch((error: unknown) => {
+		if (isSystemError(error) && error.code === 'ENOENT') return '';
+		throw error;
+	});
+}
+
+async function settle(path: string, wanted: string): Promise<void> {
+	if ((await read(path)) === wanted) return;
+	if (check) problems.push(`${path} lags behind the options table: run node scripts/docs.ts`);
+	else {
+		await mkdir(new URL('./', new URL(path, top)), {recursive: true});
+		await writeFile(new URL(path, top), wanted);
+	}
+}
