@@ -1,6 +1,6 @@
 import {closeSync, openSync, readFileSync, writeSync} from 'node:fs';
 import {ReadStream} from 'node:tty';
-import {CancelledError, PgBackError} from '../core/errors.js';
+import {CancelledError, PgBackError, isSystemError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 
 const terminalPath = '/dev/tty';
@@ -22,8 +22,16 @@ export async function promptSecret(label: string, options: {readonly signal: Abo
 	} finally {
 		input.setRawMode(false);
 		input.destroy();
-		writeSync(output, '\n');
+		endLine(output);
 		closeSync(output);
+	}
+}
+
+function endLine(output: number): void {
+	try {
+		writeSync(output, '\n');
+	} catch (error) {
+		if (!isSystemError(error) || error.code !== 'EIO') throw error; // EIO: the terminal is gone, which is said elsewhere
 	}
 }
 

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {test} from 'node:test';
 import {spawn as spawnTerminal} from '@lydell/node-pty';
@@ -76,6 +79,21 @@ test('a signal ends it, and the terminal is as before', async () => {
 		assert.match(one.screen(), result);
 		assert.match(one.screen(), /^ ?echo ?\r$/m);
 		assert.match(one.screen(), /^ ?isig ?\r$/m);
+	}
+});
+
+test('the terminal is closed', async () => {
+	const directory = mkdtempSync(join(tmpdir(), 'pg_back-prompt-'));
+	try {
+		const one = onTerminal(`exec "$@" handled > '${directory}/out'`);
+		await one.shows('passphrase: ');
+		const pid = one.terminal.pid;
+		(one.terminal as unknown as {destroy(): void}).destroy(); // closes our end: the kernel hangs up
+		await one.ended;
+		assert.throws(() => process.kill(pid, 0));
+		assert.match(readFileSync(join(directory, 'out'), 'utf8'), /error: CANCELLED/);
+	} finally {
+		rmSync(directory, {recursive: true});
 	}
 });
 
