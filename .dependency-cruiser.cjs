@@ -9,7 +9,7 @@ const allowed = {
 	storage: ['core', 'lib'],
 	retention: ['core', 'lib', 'storage/storage'],
 	stages: ['core', 'lib', 'process', 'postgres', 'storage/storage'],
-	engine: ['core', 'lib', 'config', 'process', 'stages', 'retention', 'postgres', 'storage/storage', 'storage/registry'],
+	engine: ['core', 'lib', 'config', 'process', 'stages', 'retention', 'postgres', 'storage/storage', 'storage/keys', 'storage/errors', 'storage/registry'],
 	reporters: ['core', 'lib'],
 	ui: ['core', 'lib'],
 	cli: layers,

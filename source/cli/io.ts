@@ -9,3 +9,11 @@ export type Io = {
 	/** Ends the process at once, after a second signal. */
 	readonly exitNow: (code: number) => never;
 };
+
+/** Waits for a slow reader; a reader that is gone ends the work with EPIPE. */
+export function writerTo(io: Io): (chunk: Uint8Array | string) => Promise<void> {
+	return chunk =>
+		new Promise((resolve, reject) => {
+			io.stdout.write(chunk, error => (error ? reject(error) : resolve()));
+		});
+}

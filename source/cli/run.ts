@@ -8,7 +8,7 @@ import {newRunId, type RunContext, type RunResult} from '../engine/context.js';
 import {eventError} from '../engine/scheduler.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
-import type {Io} from './io.js';
+import {writerTo, type Io} from './io.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals} from './signals.js';
 import {version} from './version.js';
@@ -58,6 +58,15 @@ async function workOf(io: Io, configuration: Configuration): Promise<Work> {
 		const {dryRun} = await import('./dry-run.js');
 		return {command: 'backup', work: context => dryRun(io, context)};
 	}
+	const {listRemote, download} = settings;
+	if (listRemote !== 'none') {
+		const {printRemote} = await import('./list-remote.js');
+		return {command: 'list', work: context => printRemote(io, context, listRemote)};
+	}
+	if (download !== 'none') {
+		const {runDownload} = await import('../engine/download.js');
+		return {command: 'download', work: context => runDownload(context, download)};
+	}
 	if (settings.decrypt) {
 		const {runDecrypt} = await import('../engine/decrypt.js');
 		const toStdout = settings.stdout ? writerTo(io) : undefined;
@@ -65,12 +74,4 @@ async function workOf(io: Io, configuration: Configuration): Promise<Work> {
 	}
 	const {runBackup} = await import('../engine/backup.js');
 	return {command: 'backup', work: context => runBackup(context)};
-}
-
-/** Waits for a slow reader; a reader that is gone ends the work with EPIPE. */
-function writerTo(io: Io): (chunk: Uint8Array) => Promise<void> {
-	return chunk =>
-		new Promise((resolve, reject) => {
-			io.stdout.write(chunk, error => (error ? reject(error) : resolve()));
-		});
 }

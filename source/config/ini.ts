@@ -20,13 +20,11 @@ export function parseIni(text: string): IniFile {
 	const {assignments, problems} = scan(text.replace(/^\uFEFF/, ''));
 	const lines = new Map(assignments.map(({section, key = '', line}) => [encodeName(section) + encodeName(key), line]));
 	const sections = new Map<string, Map<string, IniEntry>>([[globalSection, new Map()]]);
-	for (const [encodedSection, entries] of Object.entries(ini.parse(rewrite(assignments)))) {
-		const section = decodeName(encodedSection);
-		const keys = new Map<string, IniEntry>();
-		for (const [encodedKey, value] of Object.entries(entries as Record<string, unknown>)) {
-			keys.set(decodeName(encodedKey), {value: String(value), line: lines.get(encodedSection + encodedKey) ?? 0});
-		}
-		sections.set(section, keys);
+	for (const [section, keys] of Object.entries(ini.parse(rewrite(assignments)))) {
+		const entries = Object.entries(keys as Record<string, unknown>).map(
+			([key, value]) => [decodeName(key), {value: String(value), line: lines.get(section + key) ?? 0}] as const,
+		);
+		sections.set(decodeName(section), new Map(entries));
 	}
 	return {sections: expandReferences(sections, problems), problems};
 }
@@ -142,27 +140,26 @@ function readContinued(first: string, lines: readonly string[], start: number) {
 
 /** Cuts at the first `#` or `;` outside quotes. A quote opens at the start of a word only: `it's` has none. */
 function withoutComment(value: string): string {
+	const unclosed = new Set<string>();
 	for (let index = 0; index < value.length; index++) {
 		const character = value.charAt(index);
 		if (character === '#' || character === ';') return value.slice(0, index).trim();
-		const opens =
-			(character === "'" || character === '"') && (index === 0 || /[\s=,('"]/.test(value.charAt(index - 1)));
-		if (opens) index = closingQuote(value, index);
+		const isQuote = (character === "'" || character === '"') && !unclosed.has(character);
+		if (!isQuote || (index > 0 && !/[\s=,('"]/.test(value.charAt(index - 1)))) continue;
+		const end = closingQuote(value, index);
+		if (end === undefined) unclosed.add(character);
+		else index = end;
 	}
 	return value;
 }
 
-/** Where the quote at `open` closes; `open` itself if it does not. */
-function closingQuote(value: string, open: number): number {
+function closingQuote(value: string, open: number): number | undefined {
 	const quote = value.charAt(open);
-	if (quote === '"') {
-		for (let index = open + 1; index < value.length; index++) {
-			if (value.charAt(index) === '\\') index++;
-			else if (value.charAt(index) === quote) return index;
-		}
+	for (let index = open + 1; index < value.length; index++) {
+		if (value.charAt(index) === quote) return index;
+		if (quote === '"' && value.charAt(index) === '\\') index++;
 	}
-	const end = value.indexOf(quote, open + 1);
-	return end < 0 ? open : end;
+	return undefined;
 }
 
 /** Removes one pair of quotes around the whole, if there is no other such quote inside. */
@@ -173,27 +170,27 @@ function unquote(value: string): string {
 	return surrounded ? value.slice(1, -1) : value;
 }
 
-const maxReferences = 99;
+const maxReferences = 999;
 const maxExpandedLength = 16_384;
 
 /** Replaces `%(other)s` by the value of that key in the section, else in the global one; unknown names stay. */
 function expandReferences(sections: IniFile['sections'], problems: Problem[]): IniFile['sections'] {
 	const globals = sections.get(globalSection);
 	const expand = (entries: ReadonlyMap<string, IniEntry>, key: string, entry: IniEntry): IniEntry => {
-		let {value} = entry;
-		for (let count = 0; ; count++) {
-			const known = [...value.matchAll(/%\(([^)]+)\)s/g)].find(([, name = '']) => lookUp(name) !== undefined);
-			if (known === undefined) return {...entry, value};
-			const [reference, name = ''] = known;
-			value = value.replaceAll(reference, () => lookUp(name) ?? '');
-			if (count === maxReferences || value.length > maxExpandedLength) {
-				problems.push({line: entry.line, text: `${key} refers to itself through %(…)s`});
-				return entry;
-			}
-		}
-		function lookUp(name: string): string | undefined {
-			return (name === key ? globals?.get(name) : (entries.get(name) ?? globals?.get(name)))?.value;
-		}
+		let references = 0;
+		let length = 0;
+		const resolve = (name: string, text: string): string =>
+			text.replaceAll(/%\(([^()]+)\)s/g, (reference: string, other: string) => {
+				const found = other === name ? globals?.get(other) : (entries.get(other) ?? globals?.get(other));
+				if (found === undefined || references > maxReferences || length > maxExpandedLength) return reference;
+				references++;
+				length += found.value.length;
+				return resolve(other, found.value);
+			});
+		const value = resolve(key, entry.value);
+		if (references <= maxReferences && length <= maxExpandedLength) return {...entry, value};
+		problems.push({line: entry.line, text: `${key} refers to itself through %(…)s, or to too much`});
+		return entry;
 	};
 	return new Map(
 		[...sections].map(([name, entries]) => [

@@ -18,7 +18,7 @@ import {FileNamer} from './output.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
 import {Published} from './published.js';
 import {purgeAfterBackup} from './purge-step.js';
-import {openUploads} from './remote.js';
+import {openRemote} from './remote.js';
 import {Scheduler, type Task} from './scheduler.js';
 import {startTicker} from './ticker.js';
 
@@ -26,7 +26,7 @@ import {startTicker} from './ticker.js';
 export async function dumpServer(run: RunContext, prepared: Prepared, options: BackupOptions): Promise<readonly PgBackError[]> {
 	const {settings} = run.configuration;
 	const start = run.now().getTime();
-	const remote = await openUploads(run);
+	const remote = settings.upload === 'none' ? undefined : await openRemote(run, settings.upload);
 	const sessions = new Sessions(run, prepared);
 	const locks = new RunLocks(run.tag, run.env, run.emit);
 	try {
@@ -55,7 +55,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			namer,
 			locks,
 			encryption: prepared.encryption,
-			uploads: remote?.uploads,
+			uploads: remote && {storage: remote.storage, keyFor: remote.keyFor, deleteLocal: settings.deleteUploaded, emit: run.emit},
 			createScript: async database => {
 				const {text, warnings} = await createDatabaseScript(session, database);
 				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});

@@ -1,12 +1,14 @@
-import {PgBackError} from '../core/errors.js';
+import {join} from 'node:path';
+import type {PgBackError} from '../core/errors.js';
 import type {Database, Server} from '../postgres/catalog.js';
 import type {Subject} from '../retention/names.js';
 import type {RetentionPolicy} from '../retention/policy.js';
 import {purgeLocal} from '../retention/purge.js';
+import {purgeRemote} from '../retention/purge-remote.js';
 import type {PurgeSubject} from '../retention/purge-plan.js';
 import type {RunContext} from './context.js';
 import type {Published} from './published.js';
-import type {Remote} from './remote.js';
+import {remoteKey, type Remote} from './remote.js';
 
 export type PurgeStep = {
 	readonly run: RunContext;
@@ -32,7 +34,26 @@ export async function purgeAfterBackup(step: PurgeStep): Promise<readonly PgBack
 		signal: run.signal,
 		emit: run.emit,
 	});
-	return [...local];
+	const {remote} = step;
+	if (!remote || !run.configuration.settings.purgeRemote) return local;
+	const far = await purgeRemote({
+		...options,
+		current: step.published.keys(),
+		storage: remote.storage,
+		directoryOf: remoteDirectory(run),
+		signal: run.signal,
+		emit: run.emit,
+	});
+	return [...local, ...far];
+}
+
+/** Where the files of a subject are at the remote: the upload prefix and the way from the backup directory. */
+export function remoteDirectory(run: RunContext): (subjectText: string) => string {
+	const {backupDirectory, uploadPrefix} = run.configuration.settings;
+	return text => {
+		const directory = remoteKey(backupDirectory, uploadPrefix, join(backupDirectory.replaceAll('{dbname}', () => text), '.'));
+		return directory === '' || directory === '.' ? '' : `${directory.replace(/\/$/, '')}/`;
+	};
 }
 
 export function purgeOptions(step: Omit<PurgeStep, 'published' | 'remote'>) {

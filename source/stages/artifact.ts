@@ -85,12 +85,14 @@ export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: 
 	const {encryption} = settings;
 	const algorithms = algorithmsOf(settings);
 	await makeParents(plainPath);
-	const plain = encryption && !settings.keepSource ? undefined : await openSink(plainPath, options);
+	const plain = encryption && !settings.keepSource ? undefined : await openSink(plainPath, settings);
 	const plainHash = new MultiHash(algorithms);
 	let cipher: Sink | undefined;
 	try {
 		const cipherHash = new MultiHash(algorithms);
-		if (encryption) cipher = await openSink(`${plainPath}.age`, options);
+		if (encryption) cipher = await openSink(`${plainPath}.age`, settings);
+		const shipped = cipher ?? plain;
+		if (shipped) options.onOpen?.(shipped.growing);
 		const encryptor = encryption ? await createEncryptor(encryption, signal) : undefined;
 		if (algorithms.length > 0) meter?.start('checksum');
 		if (encryptor) meter?.start('encrypt');
@@ -191,7 +193,7 @@ export async function ownedArtifact(write: (descriptor: number) => Promise<void>
 	}
 }
 
-type Sink = {
+export type Sink = {
 	readonly path: string;
 	readonly finalPath: string;
 	readonly growing: GrowingFile;
@@ -201,12 +203,14 @@ type Sink = {
 	readonly discard: () => Promise<void>;
 };
 
-/** One write is under way while the next batch is being worked on. */
-async function openSink(finalPath: string, options: ArtifactOptions): Promise<Sink> {
-	const {path, handle} = await createPartial(finalPath, options.settings.run, options.settings.mode);
+/** A new partial file. One write is under way while the next batch is being worked on. */
+export async function openSink(
+	finalPath: string,
+	{run, mode}: {readonly run: string; readonly mode: number | undefined},
+): Promise<Sink> {
+	const {path, handle} = await createPartial(finalPath, run, mode);
 	const growing = new GrowingFile(path, finalPath);
 	let pending: Promise<void> = Promise.resolve();
-	if (finalPath.endsWith('.age') || !options.settings.encryption) options.onOpen?.(growing);
 	return {
 		path,
 		finalPath,
@@ -275,7 +279,7 @@ async function* batches(source: AsyncIterable<Uint8Array>, size: number): AsyncG
  * that had theirs lose it again, and the rest is discarded.
  */
 export async function publishAll(
-	written: readonly Written[],
+	written: readonly Pick<Written, 'files'>[],
 	job: string,
 	emit: Emit,
 	options: {readonly replace?: boolean} = {},
@@ -299,7 +303,7 @@ export async function publishAll(
 	return files;
 }
 
-export async function discardAll(written: readonly Written[]): Promise<void> {
+export async function discardAll(written: readonly Pick<Written, 'files'>[]): Promise<void> {
 	for (const file of written.flatMap(one => one.files)) {
 		await discardPartial(file.partial);
 		file.growing?.fail(new CancelledError('the file was discarded'));

@@ -1,7 +1,7 @@
 /** One child's standard output, whole or not at all, into one artifact. */
 import {PgBackError} from '../core/errors.js';
 import {startChild, succeed, type ChildOptions} from '../process/child.js';
-import {ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
+import {discardAll, ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
 
 export type DumpCommand = {
 	readonly command: string;
@@ -22,7 +22,12 @@ export async function dumpToArtifact(command: DumpCommand, options: ArtifactOpti
 	const {meter} = options;
 	meter?.start('dump');
 	try {
-		return await (options.settings.encryption ? streamed(command, options) : owned(command, options));
+		const written = await (options.settings.encryption ? streamed(command, options) : owned(command, options));
+		if (written.contents.every(content => content.plainSize === 0)) {
+			await discardAll([written]);
+			throw new PgBackError('DUMP_FAILED', `${command.what}: it wrote nothing, though it ended well`);
+		}
+		return written;
 	} catch (error) {
 		meter?.finish('dump', options.signal.aborted ? 'cancelled' : 'failed');
 		throw error;
@@ -44,6 +49,9 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 	const inner = new AbortController();
 	const child = start(command, 'pipe', AbortSignal.any([options.signal, inner.signal]));
 	if (!child.stdout) throw new PgBackError('BUG', `${command.what}: no pipe`);
+	// When a child ends before anybody reads (scrypt takes a second), node resumes the pipe and drops what is in it, unless
+	// somebody listens.
+	child.stdout.on('readable', () => undefined);
 	let childError: unknown;
 	const ended = succeed(child, command.what, 'DUMP_FAILED');
 	const settled = ended.then(

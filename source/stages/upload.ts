@@ -15,8 +15,6 @@ export type UploadOptions = {
 	readonly keyFor: (path: string) => string;
 	/** Removes the local copy once every byte of it is known to be at the other end. */
 	readonly deleteLocal: boolean;
-	/** Uploads at once, over all jobs. */
-	readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
 	readonly emit: Emit;
 };
 
@@ -96,21 +94,19 @@ export class JobUploads {
 	}
 
 	async #put(path: string, source: PutSource, size: () => number, sha256?: string): Promise<Shipment> {
-		const {storage, keyFor, emit, limit} = this.#options;
+		const {storage, keyFor, emit} = this.#options;
 		const key = keyFor(path);
 		let confirmed = 0;
 		const started = performance.now();
-		const result = await limit(() =>
-			storage.put(key, source, {
-				signal: this.#signal,
-				metadata: (): Record<string, string> => (sha256 === undefined ? {} : {sha256}),
-				sha256: () => sha256,
-				onProgress: bytes => {
-					this.#meter.count('upload', bytes - confirmed);
-					confirmed = bytes;
-				},
-			}),
-		);
+		const result = await storage.put(key, source, {
+			signal: this.#signal,
+			metadata: (): Record<string, string> => (sha256 === undefined ? {} : {sha256}),
+			sha256: () => sha256,
+			onProgress: bytes => {
+				this.#meter.count('upload', bytes - confirmed);
+				confirmed = bytes;
+			},
+		});
 		const seconds = (performance.now() - started) / 1000;
 		const {location} = storage;
 		emit({type: 'file.uploaded', job: this.#job, path, location, key, size: size(), seconds, checked: result.checked});
@@ -126,7 +122,8 @@ export class JobUploads {
 function followingSource(file: GrowingFile): PutSource {
 	return {
 		async *read(offset, signal) {
-			const handle = await open(file.path, 'r');
+			// Once the file is published only its final name is left.
+			const handle = await open(file.path, 'r').catch(() => open(file.finalPath, 'r'));
 			try {
 				let position = offset;
 				for (;;) {

@@ -7,8 +7,6 @@ export type Store = (typeof stores)[number];
 const storeChoice = {
 	kind: 'choice',
 	choices: ['none', ...stores],
-	// `local` is accepted as soon as local_directory is.
-	pendingChoices: ['local'],
 	anyCase: true,
 	value: 'STORE',
 	default: 'none',
@@ -47,7 +45,6 @@ export const remote = {
 		default: 2,
 		group: 'Remote storage',
 		help: 'how many files are uploaded or downloaded at the same time',
-		pending: true,
 	},
 	bandwidthLimit: {
 		long: 'bandwidth-limit',
@@ -58,7 +55,6 @@ export const remote = {
 		default: 0,
 		group: 'Remote storage',
 		help: 'bytes a second, all transfers together, such as 10M; 0: no limit',
-		pending: true,
 	},
 	resumeUploads: {
 		long: 'resume-uploads',
@@ -83,7 +79,6 @@ export const remote = {
 		default: '',
 		group: 'Remote storage',
 		help: 'directory of the store "local", such as a mounted disk',
-		pending: true,
 	},
 	download: {
 		...storeChoice,
@@ -103,7 +98,6 @@ export const remote = {
 		default: false,
 		group: 'Decrypt, list and download',
 		help: 'list with size, time and state',
-		pending: true,
 	},
 	json: {
 		long: 'json',
@@ -111,6 +105,5 @@ export const remote = {
 		default: false,
 		group: 'Decrypt, list and download',
 		help: 'list as JSON, one object a line',
-		pending: true,
 	},
 } as const satisfies OptionTable;

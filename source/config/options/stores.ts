@@ -48,23 +48,20 @@ export const storeOptions = {
 	s3StorageClass: {
 		...text,
 		...s3,
-		...pending,
 		long: 's3-storage-class',
 		key: 's3_storage_class',
 		help: 'storage class',
 	},
-	s3Sse: {...text, ...s3, ...pending, long: 's3-sse', key: 's3_sse', help: 'server-side encryption: AES256 or aws:kms'},
+	s3Sse: {...text, ...s3, long: 's3-sse', key: 's3_sse', help: 'server-side encryption: AES256 or aws:kms'},
 	s3SseKmsKeyId: {
 		...text,
 		...s3,
-		...pending,
 		long: 's3-sse-kms-key-id',
 		key: 's3_sse_kms_key_id',
 		help: 'KMS key for server-side encryption',
 	},
 	s3ObjectLockMode: {
 		...s3,
-		...pending,
 		kind: 'choice',
 		choices: ['none', 'governance', 'compliance'],
 		anyCase: true,
@@ -75,7 +72,6 @@ export const storeOptions = {
 	},
 	s3ObjectLockDays: {
 		...s3,
-		...pending,
 		kind: 'integer',
 		minimum: 0,
 		default: 0,
@@ -86,7 +82,6 @@ export const storeOptions = {
 	},
 	s3Tags: {
 		...s3,
-		...pending,
 		kind: 'list',
 		default: [],
 		value: 'KEY=VALUE,...',
@@ -96,7 +91,6 @@ export const storeOptions = {
 	},
 	s3PartSize: {
 		...s3,
-		...pending,
 		kind: 'bytes',
 		minimum: 0,
 		default: 0,

@@ -1,0 +1,191 @@
+/** Brings files back: to partial names, verified, never over an existing file unless asked, never outside the target. */
+import {basename, join, resolve} from 'node:path';
+import {lstat} from 'node:fs/promises';
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {lstatIfThere} from '../lib/files.js';
+import type {DecryptionKeys} from '../stages/age/keys.js';
+import {discardAll, publishAll} from '../stages/artifact.js';
+import {counted} from '../stages/dump.js';
+import {checksumAlgorithms, type ChecksumAlgorithm} from '../stages/hash.js';
+import {receive, type Received} from '../stages/receive.js';
+import {keyProblem} from '../storage/keys.js';
+import type {StorageObject} from '../storage/storage.js';
+import type {RunContext, RunResult} from './context.js';
+import {existsError, named, runJobs} from './decrypt.js';
+import {loadRunDecryption} from './keys.js';
+import {resultOf} from './outcome.js';
+import {selector} from './patterns.js';
+import {downloadBase, openRemote, type Remote, type Store} from './remote.js';
+import type {Task} from './scheduler.js';
+import type {RunLocks} from './locks.js';
+
+export async function runDownload(run: RunContext, store: Store): Promise<RunResult> {
+	const {settings, arguments: patterns} = run.configuration;
+	if (patterns.length === 0) {
+		throw new PgBackError('USAGE', 'no filter given to download files, use globs as command line arguments', {
+			hint: `pg_back --list-remote ${store} shows what is there; '*' fetches all`,
+		});
+	}
+	const matches = selector(patterns);
+	const keys = settings.decrypt ? await loadRunDecryption(run) : undefined;
+	const remote = await openRemote(run, store);
+	try {
+		const found: StorageObject[] = [];
+		const checksums = new Set<string>();
+		const select = selector(patterns, remote.prefix);
+		for await (const object of remote.list(run.signal)) {
+			if (isChecksum(object.key)) checksums.add(object.key);
+			if (!select(object.key) && !matches(object.key)) run.emit({type: 'log', level: 'debug', text: `skipping: ${object.key}`});
+			else if (object.directory) {
+				run.emit({type: 'log', level: 'warn', text: `${object.key} is a directory: append /* to fetch what is in it`});
+			} else found.push(object);
+		}
+		if (found.length === 0) {
+			run.emit({type: 'log', level: 'warn', text: `nothing at ${remote.location} matches`});
+			return resultOf([], run.signal);
+		}
+		const target = downloadBase(settings.backupDirectory);
+		return await runJobs(run, settings.uploadJobs, locks =>
+			found.map(object => downloadTask({run, remote, locks, target, keys, checksums, force: settings.force}, object)),
+		);
+	} finally {
+		await remote.close();
+	}
+}
+
+export type DownloadShared = {
+	readonly run: RunContext;
+	readonly remote: Remote;
+	readonly locks: RunLocks;
+	/** A local directory. */
+	readonly target: string;
+	/** Given: .age files are decrypted as well, in the same pass. */
+	readonly keys: DecryptionKeys | undefined;
+	/** The keys of checksum files at the remote. */
+	readonly checksums: ReadonlySet<string>;
+	readonly force: boolean;
+};
+
+export function downloadTask(shared: DownloadShared, object: StorageObject): Task {
+	const {run, remote, keys, force} = shared;
+	const {key, size} = object;
+	const decrypts = keys !== undefined && key.endsWith('.age');
+	return {
+		plan: {id: `download:${key}`, kind: 'download', name: key, stages: decrypts ? ['download', 'decrypt', 'verify'] : ['download', 'verify'], estimatedBytes: size},
+		async run({id, signal, meter}) {
+			const path = await targetPath(shared.target, key);
+			const plainPath = path.slice(0, -'.age'.length);
+			for (const one of decrypts ? [path, plainPath] : [path]) {
+				if (!force && (await lstatIfThere(one))) throw existsError(one);
+			}
+			await shared.locks.directoryOf(path);
+			meter.start('download');
+			const source = counted(remote.storage.get(key, {signal}), bytes => meter.count('download', bytes));
+			const received = await receive(decrypts ? named(path, source) : source, {
+				path,
+				...(decrypts && {decrypted: {path: plainPath, keys}}),
+				run: run.tag,
+				mode: run.configuration.settings.backupFileMode,
+				algorithms: checksumAlgorithms,
+				signal,
+				meter,
+			}).catch((error: unknown) => {
+				throw decrypts ? describeDecryption(path, error) : error;
+			});
+			try {
+				meter.finish('download');
+				meter.start('verify');
+				const how = await verify(shared, object, received, signal);
+				meter.count('verify', received.size);
+				meter.finish('verify');
+				await publishAll([received], id, run.emit, {replace: force});
+				run.emit({type: 'log', level: 'info', text: `downloaded ${key} to ${path} (${how})`, job: id});
+			} catch (error) {
+				await discardAll([received]);
+				throw error;
+			}
+		},
+	};
+}
+
+function describeDecryption(path: string, error: unknown): unknown {
+	if (!(error instanceof PgBackError) || (error.code !== 'WRONG_KEY' && error.code !== 'CORRUPT')) return error;
+	return new PgBackError(error.code, `could not decrypt ${display(basename(path))}: ${error.message}`, {
+		cause: error,
+		...(error.hint !== undefined && {hint: error.hint}),
+	});
+}
+
+/** Where a key may be written. Throws STORAGE for a key that would leave the directory, by its text or through a link. */
+export async function targetPath(directory: string, key: string): Promise<string> {
+	const problem = keyProblem(key) ?? (/[\u0000-\u001F\u007F]/.test(key) ? 'the key holds control characters' : undefined);
+	if (problem !== undefined) throw new PgBackError('STORAGE', `refused to download ${display(key)}: ${problem}`);
+	const path = join(directory, key);
+	let parent = resolve(directory);
+	for (const segment of key.split('/').slice(0, -1)) {
+		parent = join(parent, segment);
+		const stats = await lstatIfThere(parent);
+		if (stats === undefined) break;
+		if (!(await lstat(parent)).isDirectory()) {
+			throw new PgBackError('STORAGE', `refused to download ${display(key)}: ${display(parent)} is not a directory`);
+		}
+	}
+	return path;
+}
+
+/** Compares what came with all that the remote knows of it. Throws CORRUPT; says for people what was compared. */
+async function verify(shared: DownloadShared, object: StorageObject, received: Received, signal: AbortSignal): Promise<string> {
+	const {remote, checksums} = shared;
+	const {key, size} = object;
+	if (received.size !== size) {
+		throw new PgBackError('CORRUPT', `${display(key)} came with ${received.size} bytes instead of ${size}`, {hint: 'try again: the transfer was cut, or the object was replaced meanwhile'});
+	}
+	const told: string[] = ['size'];
+	const stored = (await remote.storage.stat(key, {signal}))?.metadata['sha256'];
+	if (stored !== undefined) {
+		compare(key, 'sha256', received.digests.sha256, stored, 'its metadata');
+		told.push('sha256 of its metadata');
+	}
+	for (const algorithm of checksumAlgorithms) {
+		const listed = await listedDigest(shared, key, algorithm, checksums, signal);
+		if (listed === undefined) continue;
+		compare(key, algorithm, received.digests[algorithm], listed.digest, listed.file);
+		told.push(`${algorithm} of ${basename(listed.file)}`);
+	}
+	return `${told.join(', ')} verified`;
+}
+
+function compare(key: string, algorithm: ChecksumAlgorithm, actual: string | undefined, expected: string, where: string): void {
+	if (actual === expected.toLowerCase()) return;
+	throw new PgBackError('CORRUPT', `${display(key)} is damaged: its ${algorithm} is not that of ${display(where)}`, {
+		hint: 'what was fetched was thrown away; try again, or fetch another run',
+	});
+}
+
+/** The digest of a key in a plain checksum file beside it, or beside the directory dump that it is in. */
+async function listedDigest(shared: DownloadShared, key: string, algorithm: ChecksumAlgorithm, checksums: ReadonlySet<string>, signal: AbortSignal) {
+	const slash = key.lastIndexOf('/');
+	const directory = slash === -1 ? undefined : key.slice(0, slash);
+	const candidates = [`${key}.${algorithm}`, ...(directory === undefined ? [] : [`${directory}.${algorithm}`, `${directory}.age.${algorithm}`])];
+	for (const file of candidates.filter(one => checksums.has(one))) {
+		const chunks: Uint8Array[] = [];
+		for await (const chunk of shared.remote.storage.get(file, {signal})) chunks.push(Buffer.from(chunk));
+		const digest = digestOf(Buffer.concat(chunks).toString(), key);
+		if (digest !== undefined) return {digest, file};
+	}
+	return undefined;
+}
+
+/** Lines of `HEX  name` or `HEX *name`; names of pg_back 2.x are absolute paths. */
+export function digestOf(text: string, key: string): string | undefined {
+	for (const line of text.split('\n')) {
+		const [, digest, name] = /^\\?([0-9a-f]{40,128}) [ *](.+)$/i.exec(line) ?? [];
+		if (digest !== undefined && name !== undefined && (name === key || key.endsWith(`/${name}`) || name.endsWith(`/${key}`) || basename(name) === basename(key))) return digest;
+	}
+	return undefined;
+}
+
+function isChecksum(key: string): boolean {
+	return checksumAlgorithms.some(algorithm => key.endsWith(`.${algorithm}`));
+}

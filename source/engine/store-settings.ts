@@ -1,0 +1,53 @@
+/** From options to what each target is opened with. */
+import {PgBackError} from '../core/errors.js';
+import type {Settings} from '../config/options.js';
+import type {StorageKind, StorageSettings} from '../storage/registry.js';
+import type {Environment} from './context.js';
+
+type Opening = {readonly [K in StorageKind]: {readonly kind: K; readonly settings: StorageSettings[K]}}[StorageKind];
+
+/** An empty option is an absent one. */
+export function storeSettings(kind: Settings['upload'], settings: Settings, env: Environment): Opening {
+	switch (kind) {
+		case 's3':
+			return {
+				kind,
+				settings: {
+					bucket: settings.s3Bucket,
+					region: text(settings.s3Region),
+					profile: text(settings.s3Profile),
+					keyId: text(settings.s3KeyId),
+					secret: text(settings.s3Secret),
+					endpoint: text(settings.s3Endpoint),
+					forcePath: settings.s3ForcePath,
+					tls: settings.s3Tls,
+					storageClass: text(settings.s3StorageClass),
+					sse: text(settings.s3Sse),
+					sseKmsKeyId: text(settings.s3SseKmsKeyId),
+					...(settings.s3ObjectLockMode !== 'none' && {
+						objectLockMode: settings.s3ObjectLockMode.toUpperCase(),
+						objectLockDays: settings.s3ObjectLockDays,
+					}),
+					...(settings.s3Tags.length > 0 && {tags: tagsOf(settings.s3Tags)}),
+					...(settings.s3PartSize > 0 && {partSize: settings.s3PartSize}),
+				},
+			};
+		case 'local':
+			return {kind, settings: {directory: settings.localDirectory, mode: settings.backupFileMode}};
+		default:
+			throw new PgBackError('CONFIG', `remote location ${kind} is not available`);
+	}
+}
+
+function text(value: string): string | undefined {
+	return value === '' ? undefined : value;
+}
+
+function tagsOf(tags: readonly string[]): Record<string, string> {
+	return Object.fromEntries(
+		tags.map(tag => {
+			const [key = '', ...value] = tag.split('=');
+			return [key, value.join('=')];
+		}),
+	);
+}
