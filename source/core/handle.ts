@@ -96,8 +96,8 @@ export type EngineHandle = {
 	readonly subscribe: (listener: Listener) => () => void;
 	/** Cancels one job, or all work. Returns at once; the outcome comes as events. */
 	readonly cancel: (job?: string) => void;
-	/** Runs a failed or cancelled job again. */
-	readonly retry: (job: string) => void;
+	/** Runs a failed or cancelled job again, with other secrets where the first were wrong. */
+	readonly retry: (job: string, secrets?: Secrets) => void;
 	readonly locations: () => readonly Location[];
 	/** Names as they arrive. Ends early only by `signal` (which rejects). */
 	readonly list: (location: string, options: {readonly signal: AbortSignal}) => AsyncIterable<ListedFile>;

@@ -1,0 +1,94 @@
+/** Which front end a run gets, and what the terminal can show. Pure: from what the caller says of its environment. */
+import {PgBackError} from '../core/errors.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type TerminalFacts = {
+	readonly env: Environment;
+	readonly stdinIsTty: boolean;
+	readonly stdoutIsTty: boolean;
+};
+
+export type TerminalFlags = {
+	/** `--tui` or `--no-tui`; undefined when neither was given. */
+	readonly tui?: boolean;
+	readonly quiet?: boolean;
+	readonly json?: boolean;
+	readonly screenReader?: boolean;
+	readonly ascii?: boolean;
+	/** `--no-color` is false. */
+	readonly color?: boolean;
+};
+
+export type FrontEnd = {
+	readonly kind: 'console' | 'plain';
+	/** Why it is not the console, for `--verbose` and for the error of `--tui`. */
+	readonly reason?: string;
+	readonly ascii: boolean;
+	readonly color: boolean;
+};
+
+/** Throws a USAGE error when `--tui` asks for what cannot be. */
+export function chooseFrontEnd({env, stdinIsTty, stdoutIsTty}: TerminalFacts, flags: TerminalFlags): FrontEnd {
+	const looks = {ascii: flags.ascii ?? !showsUnicode(env), color: (flags.color ?? true) && wantsColor(env)};
+	const missing = missingTerminal(env, stdinIsTty, stdoutIsTty);
+	if (flags.tui === true && missing !== undefined) {
+		throw new PgBackError('USAGE', `--tui needs a terminal: ${missing}`, {
+			hint: 'leave out --tui, or run it where stdin and stdout are a terminal',
+		});
+	}
+	const reason = plainReason(flags) ?? missing ?? (flags.tui === true ? undefined : unasked(env));
+	return reason === undefined ? {kind: 'console', ...looks} : {kind: 'plain', reason, ...looks};
+}
+
+function plainReason(flags: TerminalFlags): string | undefined {
+	if (flags.tui === false) return '--no-tui';
+	if (flags.quiet) return '--quiet';
+	if (flags.json) return '--log-format json';
+	if (flags.screenReader) return '--screen-reader';
+	return undefined;
+}
+
+function missingTerminal(env: Environment, stdinIsTty: boolean, stdoutIsTty: boolean): string | undefined {
+	if (!stdinIsTty) return 'stdin is not a terminal';
+	if (!stdoutIsTty) return 'stdout is not a terminal';
+	const {TERM: term} = env;
+	return term === undefined || term === '' || term === 'dumb'
+		? `TERM is ${term === undefined || term === '' ? 'not set' : term}`
+		: undefined;
+}
+
+/** What keeps the console away unless `--tui` asks for it. */
+function unasked(env: Environment): string | undefined {
+	if (isSet(env['INK_SCREEN_READER'])) return 'INK_SCREEN_READER is set';
+	return isInCi(env) ? 'this runs in CI' : undefined;
+}
+
+const isSet = (value: string | undefined) => value !== undefined && value !== '' && value !== '0' && value !== 'false';
+
+/** As is-in-ci, which Ink asks: CI, CONTINUOUS_INTEGRATION, or any CI_ variable. */
+export function isInCi(env: Environment): boolean {
+	if (env['CI'] === '0' || env['CI'] === 'false') return false;
+	return 'CI' in env || 'CONTINUOUS_INTEGRATION' in env || Object.keys(env).some(name => name.startsWith('CI_'));
+}
+
+/** The locale's character set, and the Linux console, which has few glyphs. */
+export function showsUnicode(env: Environment): boolean {
+	const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find(value => value !== undefined && value !== '') ?? '';
+	return /utf-?8/i.test(locale) && env['TERM'] !== 'linux';
+}
+
+/** https://no-color.org: any value that is not empty. */
+export function wantsColor(env: Environment): boolean {
+	return (
+		(env['NO_COLOR'] ?? '') === '' && env['FORCE_COLOR'] !== '0' && env['TERM'] !== 'vt100' && env['TERM'] !== 'vt220'
+	);
+}
+
+/**
+ * What must stand in the environment before Ink is loaded: its colours know FORCE_COLOR only, and its own look for CI would
+ * keep it from drawing where `--tui` asked for it.
+ */
+export function inkEnvironment(frontEnd: FrontEnd): Environment {
+	return frontEnd.color ? {} : {FORCE_COLOR: '0'};
+}

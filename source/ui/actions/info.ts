@@ -1,0 +1,67 @@
+/** Looking into a dump: what it is and what is in it, without fetching or decrypting more than needed. */
+import {PgBackError, messageOf} from '../../core/errors.js';
+import type {DumpDetails, Secrets} from '../../core/handle.js';
+import {formatBytes, formatCount} from '../../lib/format.js';
+import {cellWidth, fit} from '../../lib/width.js';
+import type {Console} from '../console.js';
+import {clean, type Glyphs} from '../glyphs.js';
+import {blank, span, type Line} from '../text.js';
+import {cursorRow} from './files-view.js';
+import {askSecret} from './secret.js';
+
+export function showInfo(c: Console): void {
+	const location = c.files.location();
+	const cursor = cursorRow(c);
+	const row = cursor?.file ?? (cursor === undefined ? undefined : c.files.table().runs[cursor.run]?.files[0]);
+	if (location === undefined || row === undefined) return c.say('there is nothing to look into');
+	inspect(c, location.id, c.files.table().key(row));
+}
+
+function inspect(c: Console, location: string, key: string, secrets?: Secrets): void {
+	const title = clean(key, c.glyphs);
+	const stop = new AbortController();
+	const waiting = {
+		kind: 'info',
+		title,
+		lines: [[span(`looking into it${c.glyphs.cut}`, 'quiet')]],
+		top: 0,
+		busy: true,
+	} as const;
+	c.ask(waiting);
+	/** Closed with Esc meanwhile: nobody waits for the answer. */
+	const isOpen = () => c.view().dialog === waiting;
+	c.handle.inspect(location, key, {signal: stop.signal, secrets}).then(
+		details => {
+			if (isOpen())
+				c.ask({kind: 'info', title, lines: detailsLines(details, c.glyphs), top: 0, busy: false, copy: key});
+		},
+		(error: unknown) => {
+			if (!isOpen()) return;
+			if (error instanceof PgBackError && error.code === 'WRONG_KEY') {
+				return askSecret(c, {
+					title: 'This dump is encrypted',
+					problem: secrets === undefined ? undefined : messageOf(error),
+					then: given => inspect(c, location, key, given),
+				});
+			}
+			c.ask({kind: 'info', title, lines: [[span(clean(messageOf(error), c.glyphs), 'failed')]], top: 0, busy: false});
+		},
+	);
+}
+
+export function detailsLines({facts, tables}: DumpDetails, glyphs: Glyphs): readonly Line[] {
+	const labels = Math.max(0, ...facts.map(([label]) => cellWidth(clean(label, glyphs))));
+	const names = Math.min(48, Math.max(8, ...tables.slice(0, 500).map(table => cellWidth(clean(table.name, glyphs)))));
+	return [
+		...facts.map(([label, value]): Line => [
+			span(`${fit(clean(label, glyphs), labels)}  `, 'quiet'),
+			span(clean(value, glyphs)),
+		]),
+		...(tables.length === 0 ? [] : [blank, [span(`${formatCount(tables.length)} tables`, 'strong')] as Line]),
+		...tables.map((table): Line => [
+			span(fit(clean(table.name, glyphs), names, {cut: 'middle', mark: glyphs.cut})),
+			span(table.bytes === undefined ? '' : `  ${formatBytes(table.bytes).padStart(9)}`, 'quiet'),
+			span(table.rows === undefined ? '' : `  ${formatCount(table.rows)} rows`, 'quiet'),
+		]),
+	];
+}

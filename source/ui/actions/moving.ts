@@ -1,0 +1,65 @@
+/** Moving the cursor or the view of the screen that is shown. */
+import type {Console} from '../console.js';
+import {detailHeight, detailLines} from '../layout/detail-screen.js';
+import {filesHeight, rowsOf} from '../layout/files-screen.js';
+import {listJobs} from '../layout/job-list.js';
+import {allLogRows, logHeight} from '../layout/logs-screen.js';
+import {planRegions} from '../layout/regions.js';
+import {moveCursor, windowTop, type ListMove} from '../layout/window.js';
+
+export function move(c: Console, step: ListMove): void {
+	const moves = {jobs: moveJobs, detail: moveDetail, files: moveFiles, logs: moveLogs};
+	moves[c.view().screen](c, step);
+}
+
+function moveJobs(c: Console, step: ListMove): void {
+	const {jobs: view} = c.view();
+	const jobs = listJobs(c.handle.state(), view);
+	const height = planRegions(c.size().rows, 3).list;
+	const before = Math.max(
+		0,
+		jobs.findIndex(job => job.id === view.selected),
+	);
+	const cursor = moveCursor(before, step, height, jobs.length);
+	// One row less: the last may be taken by the note of what is below.
+	c.setJobs({
+		selected: jobs[cursor]?.id,
+		top: windowTop(windowTop(view.top, before, height - 1, jobs.length), cursor, height - 1, jobs.length),
+	});
+}
+
+function moveDetail(c: Console, step: ListMove): void {
+	const {detail} = c.view();
+	const job = c.handle.state().jobs.get(detail.job);
+	if (job === undefined) return;
+	const {columns, rows} = c.size();
+	const count = detailLines(job, {run: c.handle.state(), columns, glyphs: c.glyphs, now: c.now()}).length;
+	c.set({detail: {...detail, top: scroll(detail.top, step, detailHeight(rows), count)}});
+}
+
+function moveLogs(c: Console, step: ListMove): void {
+	const {logs} = c.view();
+	const {columns, rows} = c.size();
+	const height = logHeight(rows, logs.full);
+	const count = allLogRows({run: c.handle.state(), view: c.view(), columns, glyphs: c.glyphs}).length;
+	const last = Math.max(0, count - height);
+	const top = scroll(Math.min(logs.top ?? last, last), step, height, count);
+	c.setLogs({top: top >= last ? undefined : top});
+}
+
+function moveFiles(c: Console, step: ListMove): void {
+	const {files: view} = c.view();
+	const rows = rowsOf({files: c.files, view: c.view()});
+	const height = filesHeight(c.size().rows);
+	const before = rows.positionOf(view.cursor);
+	const cursor = moveCursor(before, step, height, rows.count);
+	c.setFiles({
+		cursor: rows.at(cursor),
+		top: windowTop(windowTop(view.top, before, height, rows.count), cursor, height, rows.count),
+	});
+}
+
+/** Moves the first visible row; the last page stays full. */
+function scroll(top: number, step: ListMove, height: number, count: number): number {
+	return Math.max(0, Math.min(moveCursor(top, step, height, Math.max(1, count)), count - height));
+}

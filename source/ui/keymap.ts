@@ -1,0 +1,314 @@
+/** Every key, once. The footer, the `?` overlay and the README's list are made from this table. */
+
+export type Scope = 'global' | 'lists' | 'jobs' | 'detail' | 'files' | 'logs';
+
+export type Binding = {
+	readonly action: string;
+	/** Names as `keys.ts` gives them. */
+	readonly keys: readonly string[];
+	/** How the keys are written for people; the first of `keys` when absent. */
+	readonly label?: string;
+	/** One or two words, for the footer. */
+	readonly short: string;
+	/** For the help overlay and the README. */
+	readonly help: string;
+	readonly scope: Scope;
+	/** Where in the footer, from 1; what has no rank is only in the help. The last give way first. */
+	readonly rank?: {readonly [S in 'jobs' | 'detail' | 'files' | 'logs']?: number};
+	/** Does harm to work or files: always behind a question. */
+	readonly asks?: boolean;
+};
+
+export const keymap = [
+	{
+		action: 'help',
+		keys: ['?', 'f1'],
+		label: '?',
+		short: 'help',
+		help: 'this list',
+		scope: 'global',
+		rank: {jobs: 2, detail: 2, files: 2, logs: 2},
+	},
+	{
+		action: 'quit',
+		keys: ['q'],
+		short: 'quit',
+		help: 'back; on a main screen leave, with a question while work runs',
+		scope: 'global',
+		rank: {jobs: 1, detail: 1, files: 1, logs: 1},
+	},
+	{action: 'escape', keys: ['escape'], label: 'esc', short: 'back', help: 'back, or clear the filter', scope: 'global'},
+	{
+		action: 'nextScreen',
+		keys: ['tab'],
+		short: 'screen',
+		help: 'next screen',
+		scope: 'global',
+		rank: {jobs: 11, files: 11, logs: 6},
+	},
+	{
+		action: 'previousScreen',
+		keys: ['backtab'],
+		label: 'shift-tab',
+		short: 'screen',
+		help: 'previous screen',
+		scope: 'global',
+	},
+	{action: 'showJobs', keys: ['1'], short: 'jobs', help: 'Jobs', scope: 'global'},
+	{action: 'showFiles', keys: ['2'], short: 'files', help: 'Files', scope: 'global'},
+	{action: 'showLogs', keys: ['3'], short: 'logs', help: 'Logs', scope: 'global'},
+	{
+		action: 'filter',
+		keys: ['/'],
+		short: 'filter',
+		help: 'filter by a part of the name; ! in front inverts, Esc clears',
+		scope: 'global',
+		rank: {jobs: 7, files: 6, logs: 3},
+	},
+	{
+		action: 'sort',
+		keys: ['s'],
+		short: 'sort',
+		help: 'sort by the next column',
+		scope: 'global',
+		rank: {jobs: 12, files: 12},
+	},
+	{action: 'reverse', keys: ['S'], short: 'reverse', help: 'reverse the order', scope: 'global'},
+	{
+		action: 'stream',
+		keys: ['L'],
+		short: 'log',
+		help: 'leave the screen for the plain log, and return',
+		scope: 'global',
+		rank: {jobs: 9, detail: 7, logs: 7},
+	},
+	{action: 'redraw', keys: ['ctrl-l'], short: 'redraw', help: 'draw the screen anew', scope: 'global'},
+	{
+		action: 'interrupt',
+		keys: ['ctrl-c'],
+		short: 'cancel',
+		help: 'cancel the work, after a question; a second one cancels at once',
+		scope: 'global',
+	},
+	{action: 'up', keys: ['up', 'k'], label: '↑ k', short: 'move', help: 'up', scope: 'lists'},
+	{
+		action: 'down',
+		keys: ['down', 'j'],
+		label: '↓ j',
+		short: 'move',
+		help: 'down',
+		scope: 'lists',
+		rank: {jobs: 10, detail: 6, files: 10, logs: 8},
+	},
+	{action: 'pageUp', keys: ['pageup'], label: 'PgUp', short: 'page', help: 'a page up', scope: 'lists'},
+	{action: 'pageDown', keys: ['pagedown'], label: 'PgDn', short: 'page', help: 'a page down', scope: 'lists'},
+	{action: 'halfUp', keys: ['ctrl-u'], short: 'half', help: 'half a page up', scope: 'lists'},
+	{action: 'halfDown', keys: ['ctrl-d'], short: 'half', help: 'half a page down', scope: 'lists'},
+	{
+		action: 'first',
+		keys: ['g', 'home'],
+		label: 'g g, Home',
+		short: 'first',
+		help: 'first row (in Files: Home)',
+		scope: 'lists',
+	},
+	{
+		action: 'last',
+		keys: ['G', 'end'],
+		label: 'G, End',
+		short: 'end',
+		help: 'last row; in Logs: follow',
+		scope: 'lists',
+		rank: {logs: 5},
+	},
+	{
+		action: 'open',
+		keys: ['enter'],
+		short: 'open',
+		help: 'open: detail of a job, files of a run, inside of a dump',
+		scope: 'lists',
+		rank: {jobs: 3, files: 4},
+	},
+	{
+		action: 'copy',
+		keys: ['y'],
+		short: 'copy',
+		help: 'copy the name, path or error (OSC 52)',
+		scope: 'lists',
+		rank: {detail: 3, files: 13},
+	},
+	{
+		action: 'cancelJob',
+		keys: ['x'],
+		short: 'cancel',
+		help: 'cancel this job; the others go on',
+		scope: 'jobs',
+		asks: true,
+		rank: {jobs: 4, detail: 4},
+	},
+	{
+		action: 'retryJob',
+		keys: ['r'],
+		short: 'retry',
+		help: 'run a failed or cancelled job again',
+		scope: 'jobs',
+		rank: {jobs: 5, detail: 5},
+	},
+	{
+		action: 'nextError',
+		keys: ['e'],
+		short: 'next error',
+		help: 'go to the next failure',
+		scope: 'jobs',
+		rank: {jobs: 6},
+	},
+	{
+		action: 'backup',
+		keys: ['b'],
+		short: 'back up',
+		help: 'start a backup: choose databases, see the plan',
+		scope: 'jobs',
+		rank: {jobs: 8},
+	},
+	{action: 'toggleWrap', keys: ['w'], short: 'wrap', help: 'wrap long lines', scope: 'logs', rank: {logs: 4}},
+	{
+		action: 'toggleTimes',
+		keys: ['t'],
+		short: 'times',
+		help: 'show the time of each line',
+		scope: 'logs',
+		rank: {logs: 9},
+	},
+	{action: 'toggleFull', keys: ['f'], short: 'full', help: 'nothing but the log', scope: 'logs', rank: {logs: 10}},
+	{
+		action: 'mark',
+		keys: ['space'],
+		short: 'mark',
+		help: 'mark a file, or all files of a run',
+		scope: 'files',
+		rank: {files: 3},
+	},
+	{action: 'markAll', keys: ['a'], short: 'all', help: 'mark all that the filter shows', scope: 'files'},
+	{action: 'markNone', keys: ['A'], short: 'none', help: 'mark none', scope: 'files'},
+	{
+		action: 'download',
+		keys: ['d'],
+		short: 'download',
+		help: 'download, decrypt and verify what is marked',
+		scope: 'files',
+		rank: {files: 5},
+	},
+	{action: 'decrypt', keys: ['t'], short: 'decrypt', help: 'decrypt what is marked', scope: 'files', rank: {files: 7}},
+	{
+		action: 'verify',
+		keys: ['v'],
+		short: 'verify',
+		help: 'verify checksums and contents',
+		scope: 'files',
+		rank: {files: 8},
+	},
+	{
+		action: 'restoreDrill',
+		keys: ['R'],
+		short: 'restore drill',
+		help: 'restore into a scratch server to prove the dump',
+		scope: 'files',
+		asks: true,
+	},
+	{
+		action: 'remove',
+		keys: ['D'],
+		short: 'delete',
+		help: 'delete for good: the number of files must be typed',
+		scope: 'files',
+		asks: true,
+	},
+	{
+		action: 'info',
+		keys: ['i'],
+		short: 'info',
+		help: 'look into a dump: databases, date, sizes, tables',
+		scope: 'files',
+		rank: {files: 9},
+	},
+	{
+		action: 'toggleGroups',
+		keys: ['g'],
+		short: 'runs/files',
+		help: 'runs, or plain names',
+		scope: 'files',
+		rank: {files: 14},
+	},
+	{action: 'previousLocation', keys: ['left'], label: '←', short: 'place', help: 'previous location', scope: 'files'},
+	{
+		action: 'nextLocation',
+		keys: ['right'],
+		label: '→',
+		short: 'place',
+		help: 'next location',
+		scope: 'files',
+		rank: {files: 15},
+	},
+	{action: 'refresh', keys: ['f5', 'ctrl-r'], label: 'F5', short: 'refresh', help: 'list anew', scope: 'files'},
+] as const satisfies readonly Binding[];
+
+export type Action = (typeof keymap)[number]['action'] | 'suspend';
+
+export type ScreenName = 'jobs' | 'detail' | 'files' | 'logs';
+
+const scopes: Readonly<Record<ScreenName, readonly Scope[]>> = {
+	jobs: ['jobs', 'lists', 'global'],
+	detail: ['detail', 'jobs', 'lists', 'global'],
+	files: ['files', 'lists', 'global'],
+	logs: ['logs', 'lists', 'global'],
+};
+
+/** The action of a key on a screen: the screen's own keys go before those of all lists, and those before the global ones. */
+export function actionFor(key: string, screen: ScreenName): Action | undefined {
+	if (key === 'ctrl-z') return 'suspend';
+	for (const scope of scopes[screen]) {
+		const found = keymap.find((binding: Binding) => binding.scope === scope && binding.keys.includes(key));
+		if (found) return found.action;
+	}
+	return undefined;
+}
+
+/** The keys of a footer, the most needed first. */
+export function footerBindings(screen: ScreenName): readonly Binding[] {
+	const bindings: readonly Binding[] = keymap;
+	return bindings
+		.filter(binding => binding.rank?.[screen] !== undefined)
+		.toSorted((a, b) => (a.rank?.[screen] ?? 0) - (b.rank?.[screen] ?? 0));
+}
+
+const scopeTitles: Readonly<Record<Scope, string>> = {
+	global: 'Everywhere',
+	lists: 'Lists',
+	jobs: 'Jobs',
+	detail: 'Detail',
+	files: 'Files',
+	logs: 'Logs',
+};
+
+export type KeyGroup = {
+	readonly title: string;
+	readonly rows: readonly {readonly label: string; readonly help: string; readonly scope: Scope}[];
+};
+
+/** All keys by scope, for the overlay and the README. */
+export function keyGroups(ascii = false): readonly KeyGroup[] {
+	const bindings: readonly Binding[] = keymap;
+	const order: readonly Scope[] = ['global', 'lists', 'jobs', 'files', 'logs'];
+	return order.map(scope => ({
+		title: scopeTitles[scope],
+		rows: bindings
+			.filter(one => one.scope === scope)
+			.map(one => ({label: keyLabel(one, ascii), help: one.help, scope})),
+	}));
+}
+
+export function keyLabel(binding: Binding, ascii = false): string {
+	const label = binding.label ?? binding.keys[0] ?? '';
+	if (!ascii) return label;
+	return label.replace('↑', 'up').replace('↓', 'down').replace('←', 'left').replace('→', 'right');
+}

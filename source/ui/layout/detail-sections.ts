@@ -1,0 +1,153 @@
+/** What is known of a job, part by part: what went wrong first. */
+import type {LockInfo} from '../../core/events.js';
+import type {JobState} from '../../core/state.js';
+import {formatBytes, formatCount} from '../../lib/format.js';
+import {fit} from '../../lib/width.js';
+import type {Frame} from '../console.js';
+import {clean} from '../glyphs.js';
+import {span, type Line} from '../text.js';
+import {bar, percent} from './bar.js';
+import {wrapWords} from './dialogs.js';
+import {shortDuration} from './job-row.js';
+import {formatTime, wrapCells} from './log-lines.js';
+import {stageMark, stageWord} from './stages.js';
+
+export type Section = {readonly title: string; readonly lines: readonly Line[]};
+
+type Context = Pick<Frame, 'run' | 'columns' | 'glyphs' | 'now'>;
+
+export function detailSections(job: JobState, context: Context): readonly Section[] {
+	return [
+		{title: job.status === 'cancelled' ? 'Why it ended' : 'What went wrong', lines: errorLines(job, context)},
+		{title: 'Locks', lines: lockLines(job, context)},
+		{title: 'Stages', lines: stageLines(job, context)},
+		{title: tablesTitle(job), lines: tableLines(job, context)},
+		{title: 'Files', lines: fileLines(job, context)},
+		{title: 'Output', lines: job.output.slice(-12).flatMap(line => wrapped(line, context))},
+		{title: 'Command', lines: job.command === undefined ? [] : wrapped(job.command, context)},
+	];
+}
+
+function wrapped(text: string, {columns, glyphs}: Context): Line[] {
+	return wrapCells(clean(text, glyphs), Math.max(10, columns - 4)).map(piece => [span(`   ${piece}`)]);
+}
+
+function errorLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
+	if (job.error === undefined) return [];
+	const {message, hint, output = []} = job.error;
+	const tone = job.status === 'cancelled' ? 'warn' : 'failed';
+	const said = job.output.length > 0 ? [] : output;
+	return [
+		...wrapWords(clean(message, glyphs), columns - 4).map((text): Line => [span(`   ${text}`, tone)]),
+		...(hint === undefined
+			? []
+			: wrapWords(`hint: ${clean(hint, glyphs)}`, columns - 4).map((text): Line => [span(`   ${text}`, 'warn')])),
+		...said.map((line): Line => [span(`   ${clean(line, glyphs)}`)]),
+	];
+}
+
+function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
+	const {blockedBy = [], blocking = [], waitEvent} = job.progress ?? {};
+	if (job.status !== 'running') return [];
+	const say = (lock: LockInfo, text: string): Line[] =>
+		wrapWords(clean(text, glyphs), columns - 4).map((piece, index): Line => [
+			span(`   ${index > 0 ? '  ' : ''}${piece}`, 'warn'),
+		]);
+	const who = (lock: LockInfo) =>
+		`session ${lock.pid}${lock.user === undefined ? '' : ` (${[lock.user, lock.application].filter(Boolean).join(', ')})`}`;
+	const lines = [
+		...blockedBy.flatMap(lock =>
+			say(
+				lock,
+				`waits ${shortDuration(lock.waiting)} for ${lock.mode} on ${lock.table}, held by ${who(lock)}${lock.statement === undefined ? '' : `: ${lock.statement}`}`,
+			),
+		),
+		...blocking.flatMap(lock =>
+			say(
+				lock,
+				`${who(lock)} has waited ${shortDuration(lock.waiting)} for ${lock.mode} on ${lock.table} behind this dump${lock.statement === undefined ? '' : `: ${lock.statement}`}`,
+			),
+		),
+	];
+	return lines.length === 0 && waitEvent !== undefined
+		? [[span(`   the session waits: ${clean(waitEvent, glyphs)}`, 'quiet')]]
+		: lines;
+}
+
+function stageLines(job: JobState, {run, glyphs, now, columns}: Context): readonly Line[] {
+	return job.stages.map((stage): Line => {
+		const status = job.stage[stage];
+		const mark = stageMark(job, stage);
+		const tone = mark === 'running' ? 'running' : mark === 'done' ? 'done' : mark === 'failed' ? 'failed' : 'quiet';
+		const spent =
+			status?.startedAt === undefined ? '' : shortDuration(((status.finishedAt ?? now) - status.startedAt) / 1000);
+		const {progress} = status ?? {};
+		const bytes =
+			progress === undefined
+				? ''
+				: progress.bytesIn === progress.bytesOut
+					? formatBytes(progress.bytesOut)
+					: `${formatBytes(progress.bytesIn)} ${glyphs.arrow} ${formatBytes(progress.bytesOut)}`;
+		const from = status?.startedAt === undefined ? '' : formatTime(status.startedAt);
+		const line = [
+			span(`   ${glyphs[mark]} ${mark.padEnd(8)}`, tone),
+			span(` ${fit(stage === 'upload' ? `upload (${stageWord(stage, run.destinations)})` : stage, 14)}`),
+			span(` ${from.padEnd(8)} ${spent.padStart(7)}`, 'quiet'),
+		];
+		return columns < 60 ? line : [...line, span(`   ${bytes}`)];
+	});
+}
+
+const maxTables = 400;
+
+function tablesTitle(job: JobState): string {
+	const {tablesDone, tablesTotal} = job.progress ?? {};
+	if (tablesTotal === undefined) return 'Tables';
+	return `Tables: ${formatCount(tablesDone ?? 0)} of ${formatCount(tablesTotal)} done`;
+}
+
+function tableLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
+	const tables = (job.progress?.tables ?? []).toSorted((a, b) => b.bytes - a.bytes).slice(0, maxTables);
+	if (job.status !== 'running') return [];
+	const barWidth = columns >= 90 ? 16 : 0;
+	const name = Math.max(12, Math.min(40, columns - 34 - (barWidth > 0 ? barWidth + 8 : 6)));
+	return tables.map((table): Line => {
+		const rows = columns < 60 ? '' : `${formatCount(table.rows)} rows`.padStart(20);
+		const start = [
+			span(`   ${fit(clean(table.name, glyphs), name, {cut: 'middle', mark: glyphs.cut})}`),
+			span(` ${formatBytes(table.bytes).padStart(9)}${rows}`, 'quiet'),
+		];
+		if (table.fraction === undefined) return start;
+		const share = ` ${percent(table.fraction, table.estimated).padStart(5)}`;
+		return barWidth === 0
+			? [...start, span(share)]
+			: [...start, span('  '), ...bar(table.fraction, barWidth, glyphs), span(share)];
+	});
+}
+
+function fileLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
+	const files = job.files.flatMap((file): Line[] => {
+		const size = formatBytes(file.size);
+		const path = wrapCells(clean(file.path, glyphs), Math.max(10, columns - 4 - size.length - 2));
+		const sums: readonly (readonly [string, string | undefined])[] = [
+			[file.encrypted ? 'sha256 encrypted' : 'sha256', file.sha256],
+			['sha256 plain', file.encrypted ? file.plainSha256 : file.sha256 === undefined ? file.plainSha256 : undefined],
+		];
+		return [
+			...path.map((piece, index): Line => [span(`   ${piece}`), ...(index === 0 ? [span(`  ${size}`, 'quiet')] : [])]),
+			...sums.flatMap(([label, sum]) =>
+				sum === undefined
+					? []
+					: wrapCells(`${label} ${sum}`, Math.max(10, columns - 6)).map((piece): Line => [
+							span(`     ${piece}`, 'quiet'),
+						]),
+			),
+		];
+	});
+	const uploads = job.uploads.flatMap(({location, key, checked}): Line[] =>
+		wrapWords(clean(`${location}: ${key} (${checked})`, glyphs), Math.max(10, columns - 7)).map(
+			(piece, index): Line => [span(index === 0 ? `   ${glyphs.arrow} ${piece}` : `     ${piece}`, 'done')],
+		),
+	);
+	return [...files, ...uploads];
+}

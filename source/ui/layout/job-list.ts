@@ -1,0 +1,34 @@
+/** Which jobs are shown, and in which order. */
+import {jobBytes, type JobState, type RunState} from '../../core/state.js';
+import type {JobSort} from './job-row.js';
+
+export const jobSorts: readonly JobSort[] = ['state', 'name', 'size', 'time'];
+
+/** Running first, then what went wrong, then what waits, then what is done. */
+const ranks: Readonly<Record<JobState['status'], number>> = {running: 0, failed: 1, cancelled: 2, waiting: 3, done: 4};
+
+const spent = (job: JobState) =>
+	job.startedAt === undefined ? -1 : (job.finishedAt ?? Number.MAX_SAFE_INTEGER) - job.startedAt;
+
+const comparers: Readonly<Record<JobSort, (a: JobState, b: JobState) => number>> = {
+	state: (a, b) => ranks[a.status] - ranks[b.status],
+	name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+	size: (a, b) => jobBytes(b) - jobBytes(a),
+	time: (a, b) => spent(b) - spent(a),
+};
+
+export type JobListOptions = {readonly filter: string; readonly sort: JobSort; readonly reverse: boolean};
+
+export function listJobs(state: RunState, {filter, sort, reverse}: JobListOptions): readonly JobState[] {
+	const matches = matcher(filter);
+	const jobs = [...state.jobs.values()].filter(job => matches(job.name)).toSorted(comparers[sort]);
+	return reverse ? jobs.toReversed() : jobs;
+}
+
+/** A test for `/` filters: a part of the text, whatever its case; `!` in front inverts. */
+export function matcher(filter: string): (text: string) => boolean {
+	const inverted = filter.startsWith('!');
+	const needle = (inverted ? filter.slice(1) : filter).toLowerCase();
+	if (needle === '') return () => true;
+	return text => text.toLowerCase().includes(needle) !== inverted;
+}

@@ -1,0 +1,106 @@
+/** The top of the Jobs screen: who, how far, and what went wrong. */
+import {countJobs, type RunState} from '../../core/state.js';
+import {formatBytes} from '../../lib/format.js';
+import {clean, type Glyphs} from '../glyphs.js';
+import {span, spread, type Line, type Span} from '../text.js';
+import {bar, percent} from './bar.js';
+import {shortDuration} from './job-row.js';
+
+/** `00:03:41`; days as `2d 03:04:05`. */
+export function formatClock(milliseconds: number): string {
+	const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+	const pad = (value: number) => String(value).padStart(2, '0');
+	const days = Math.floor(seconds / 86_400);
+	const clock = `${pad(Math.floor(seconds / 3600) % 24)}:${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}`;
+	return days > 0 ? `${days}d ${clock}` : clock;
+}
+
+/** Program, server and its role; how long it runs at the right. */
+export function titleLine(run: RunState, version: string, now: number, width: number, glyphs: Glyphs): Line {
+	const {server} = run;
+	const dot = ` ${glyphs.dot} `;
+	const parts: Span[] = [span(` pg_back ${clean(run.version || version, glyphs)}`, 'title')];
+	if (server) {
+		parts.push(span(dot, 'quiet'), span(clean(`${server.host}:${server.port}`, glyphs)));
+		parts.push(span(dot, 'quiet'), span(clean(`PostgreSQL ${server.version}`, glyphs)));
+		parts.push(server.inRecovery ? span(' standby', 'warn') : span(' primary', 'quiet'));
+	}
+	const clock = run.startedAt === 0 ? '' : formatClock((run.finished?.at ?? now) - run.startedAt);
+	return spread(parts, clock === '' ? [] : [span(`${clock} `, run.finished ? 'quiet' : 'strong')], width, glyphs.cut);
+}
+
+/** The bar of the whole run, with bytes, rate and what is left. When all is over, what came of it. */
+export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
+	const {totals, finished} = run;
+	if (finished) return outcomeLine(run, width, glyphs);
+	if (totals === undefined) {
+		const phase = run.phase === '' ? 'ready' : run.phase;
+		return [span(` ${clean(phase, glyphs)}${glyphs.cut}`, 'quiet')];
+	}
+	const bytes =
+		totals.totalBytes === undefined
+			? formatBytes(totals.bytes)
+			: `${formatBytes(totals.bytes)} of ${totals.estimated ? '~' : ''}${formatBytes(totals.totalBytes)}`;
+	const rate = totals.rate === undefined ? '' : `${formatBytes(totals.rate)}/s`;
+	const left = totals.eta === undefined ? '' : `~${shortDuration(totals.eta)} left`;
+	const pieces = [bytes, rate, left].filter(piece => piece !== '');
+	if (totals.fraction === undefined) return [span(` ${pieces.join('   ')}`)];
+	const share = ` ${percent(totals.fraction, totals.estimated)}`;
+	// What is known in words goes before the length of the bar, least needed last.
+	while (pieces.length > 1 && width - pieces.join('   ').length - share.length - 5 < 12) pieces.splice(1, 1);
+	const text = `${share}   ${pieces.join('   ')}`;
+	const room = Math.min(48, width - text.length - 2);
+	return [
+		span(' '),
+		...bar(totals.fraction, Math.max(6, room), glyphs),
+		span(text.slice(0, share.length), 'strong'),
+		span(text.slice(share.length)),
+	];
+}
+
+function outcomeLine(run: RunState, width: number, glyphs: Glyphs): Line {
+	const {finished} = run;
+	const counts = countJobs(run);
+	const bytes = run.totals ? `${formatBytes(run.totals.bytes)} read` : '';
+	const status = finished && finished.exitCode !== 0 ? `exit status ${finished.exitCode}` : '';
+	const rest = [bytes, status].filter(part => part !== '').join('   ');
+	if (finished?.outcome === 'done')
+		return spread(
+			[span(` ${glyphs.done} finished`, 'done'), span('   all went well', 'plain')],
+			[span(`${rest} `, 'quiet')],
+			width,
+			glyphs.cut,
+		);
+	const what =
+		finished?.error?.message ?? (counts.failed > 0 ? `${counts.failed} failed, the others are done` : 'stopped');
+	const word = finished?.outcome === 'cancelled' ? 'cancelled' : 'failed';
+	return spread(
+		[
+			span(` ${word === 'failed' ? glyphs.failed : glyphs.cancelled} ${word}`, word === 'failed' ? 'failed' : 'warn'),
+			span(`   ${clean(what, glyphs)}`),
+		],
+		[span(`${rest} `, 'quiet')],
+		width,
+		glyphs.cut,
+	);
+}
+
+/** How many jobs are in which state, and where the files go. Failures come first: they are what one looks for. */
+export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
+	const counts = countJobs(run);
+	const shown: Span[] = [];
+	const add = (text: string, tone?: Span['tone']) =>
+		shown.push(...(shown.length > 0 ? [span(` ${glyphs.dot} `, 'quiet')] : [span(' ')]), span(text, tone));
+	if (counts.failed > 0) add(`${glyphs.failed} ${counts.failed} failed`, 'failed');
+	if (counts.cancelled > 0) add(`${glyphs.cancelled} ${counts.cancelled} cancelled`, 'warn');
+	if (counts.running > 0) add(`${glyphs.running} ${counts.running} running`, 'running');
+	if (counts.waiting > 0) add(`${glyphs.waiting} ${counts.waiting} waiting`, 'quiet');
+	if (counts.done > 0) add(`${glyphs.done} ${counts.done} done`, 'done');
+	const where =
+		run.destinations.length > 0 ? `${glyphs.arrow} ${run.destinations.map(one => clean(one, glyphs)).join(', ')}` : '';
+	const sealed =
+		run.encryption === undefined ? '' : `${where === '' ? '' : `  ${glyphs.dot}  `}${clean(run.encryption, glyphs)}`;
+	const room = width - shown.reduce((sum, one) => sum + one.text.length, 0);
+	const right = [where + sealed, where].find(text => text.length + 3 <= room) ?? '';
+	return spread(shown, right === '' ? [] : [span(`${right} `, 'quiet')], width, glyphs.cut);
+}

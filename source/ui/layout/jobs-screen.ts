@@ -1,0 +1,84 @@
+/** The Jobs screen as rows: header, the visible part of the list, and the tail of the log. */
+import type {JobState} from '../../core/state.js';
+import {cellWidth} from '../../lib/width.js';
+import type {Frame} from '../console.js';
+import {clean} from '../glyphs.js';
+import {blank, span, spread, type Line} from '../text.js';
+import {listJobs} from './job-list.js';
+import {headerLine, jobRow, planColumns} from './job-row.js';
+import {countsLine, titleLine, totalLine} from './jobs-header.js';
+import {logRows} from './log-lines.js';
+import {planRegions} from './regions.js';
+import {planStages} from './stages.js';
+import {windowTop} from './window.js';
+
+export type JobsScreen = {
+	readonly header: readonly Line[];
+	readonly list: readonly Line[];
+	readonly log: readonly Line[];
+};
+
+export function jobsScreen(frame: Frame): JobsScreen {
+	const {run, view, now, columns, rows, glyphs, info} = frame;
+	const regions = planRegions(rows, 3);
+	const top = [
+		titleLine(run, info.version, now, columns, glyphs),
+		totalLine(run, columns, glyphs),
+		countsLine(run, columns, glyphs),
+	];
+	const header: Line[] =
+		regions.header < 3
+			? [top[0] ?? blank, ((run.finished ?? run.totals === undefined) ? top[2] : top[1]) ?? blank]
+			: top;
+	if (regions.air) header.push(view.jobs.filter === '' ? blank : filterNote(view.jobs.filter, frame));
+	if (run.jobs.size === 0) return {header, list: emptyLines(frame), log: logTail(frame, regions.log)};
+	const jobs = listJobs(run, view.jobs);
+	const stages = planStages(run);
+	const longest = jobs.reduce((most, job) => Math.max(most, cellWidth(clean(job.name, glyphs))), 0);
+	const plan = planColumns(columns - 1, stages, longest);
+	if (regions.columnNames) header.push(headerLine(plan, view.jobs.sort, view.jobs.reverse, glyphs));
+	const cursor = Math.max(
+		0,
+		jobs.findIndex(job => job.id === view.jobs.selected),
+	);
+	const {first, visible, below} = visibleJobs(jobs, view.jobs.top, cursor, regions.list);
+	const context = {columns: plan, stages, glyphs, now, tick: frame.tick};
+	const list = visible.map((job, index) => jobRow(job, first + index === cursor, context));
+	if (jobs.length === 0) list.push([span(`   no job matches the filter`, 'quiet')]);
+	if (below.length > 0) list.push([span(`   ${glyphs.cut} ${moreText(below)}`, 'quiet')]);
+	return {header, list, log: logTail(frame, regions.log)};
+}
+
+/** The visible jobs, and those below; these take the last row for themselves. */
+export function visibleJobs(jobs: readonly JobState[], previousTop: number, cursor: number, height: number) {
+	const whole = windowTop(previousTop, cursor, height, jobs.length);
+	if (whole + height >= jobs.length || height < 4)
+		return {first: whole, visible: jobs.slice(whole, whole + height), below: []};
+	const first = windowTop(previousTop, cursor, height - 1, jobs.length);
+	return {first, visible: jobs.slice(first, first + height - 1), below: jobs.slice(first + height - 1)};
+}
+
+function moreText(jobs: readonly JobState[]): string {
+	const counts = new Map<string, number>();
+	for (const job of jobs) counts.set(job.status, (counts.get(job.status) ?? 0) + 1);
+	return `${[...counts].map(([status, count]) => `${count} ${status}`).join(', ')} below`;
+}
+
+function filterNote(filter: string, {glyphs}: Frame): Line {
+	return [span(` filter: `, 'quiet'), span(clean(filter, glyphs), 'warn')];
+}
+
+/** The newest log lines under a rule. */
+function logTail({run, columns, glyphs}: Frame, height: number): readonly Line[] {
+	if (height === 0) return [];
+	const lines = run.log.filter(line => line.level !== 'debug').slice(-height);
+	const rows = lines.flatMap(line => logRows(line, {times: true, wrap: false, width: columns - 1, glyphs}));
+	const rule: Line = [span(` ${glyphs.rule.repeat(Math.max(0, columns - 2))}`, 'quiet')];
+	return [rule, ...rows, ...Array.from({length: height - rows.length}, () => blank)];
+}
+
+function emptyLines({run, columns, glyphs}: Frame): readonly Line[] {
+	if (run.startedAt > 0 && run.command !== 'console' && run.finished === undefined)
+		return [blank, [span('   getting ready', 'quiet')]];
+	return [blank, spread([span('   nothing runs')], [], columns, glyphs.cut)];
+}

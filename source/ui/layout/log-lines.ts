@@ -1,0 +1,70 @@
+/** Log lines as rows: the same words as the plain log, by level. */
+import type {LogLine} from '../../core/state.js';
+import {cellWidth, fit} from '../../lib/width.js';
+import {clean, type Glyphs} from '../glyphs.js';
+import {span, type Line, type Tone} from '../text.js';
+
+const tones: Readonly<Record<LogLine['level'], Tone>> = {
+	debug: 'quiet',
+	info: 'plain',
+	warn: 'warn',
+	error: 'failed',
+	fatal: 'failed',
+};
+
+/** The word stands for the colour where there is none. */
+const words: Readonly<Record<LogLine['level'], string>> = {
+	debug: 'debug',
+	info: 'info',
+	warn: 'warn',
+	error: 'error',
+	fatal: 'fatal',
+};
+
+/** Local wall clock, `10:05:12`. */
+export function formatTime(time: number): string {
+	return new Date(time).toTimeString().slice(0, 8);
+}
+
+export type LogOptions = {
+	readonly times: boolean;
+	readonly wrap: boolean;
+	readonly width: number;
+	readonly glyphs: Glyphs;
+};
+
+/** One row, or as many as it takes with `wrap`. */
+export function logRows(line: LogLine, {times, wrap, width, glyphs}: LogOptions): readonly Line[] {
+	const start: Line = [
+		...(times ? [span(` ${formatTime(line.time)} `, 'quiet')] : [span(' ')]),
+		span(words[line.level].padEnd(6), tones[line.level]),
+	];
+	const indent = (times ? 10 : 1) + 6;
+	const room = width - indent;
+	const text = clean(line.text, glyphs);
+	const tone = line.level === 'info' ? undefined : tones[line.level];
+	if (!wrap || cellWidth(text) <= room || room < 4)
+		return [[...start, span(fit(text, Math.max(1, room), {mark: glyphs.cut}).trimEnd(), tone)]];
+	return wrapCells(text, room).map((piece, index) => [
+		...(index === 0 ? start : [span(' '.repeat(indent))]),
+		span(piece, tone),
+	]);
+}
+
+/** `text` in pieces of at most `width` cells. */
+export function wrapCells(text: string, width: number): string[] {
+	const pieces: string[] = [];
+	let piece = '';
+	let cells = 0;
+	for (const character of text) {
+		const size = cellWidth(character);
+		if (cells + size > width) {
+			pieces.push(piece);
+			piece = '';
+			cells = 0;
+		}
+		piece += character;
+		cells += size;
+	}
+	return piece === '' && pieces.length > 0 ? pieces : [...pieces, piece];
+}

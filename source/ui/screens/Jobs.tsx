@@ -1,0 +1,18 @@
+import {Box} from 'ink';
+import {Rows} from '../components/Rows.js';
+import {Footer} from '../components/Footer.js';
+import {jobsScreen} from '../layout/jobs-screen.js';
+import type {Frame} from '../console.js';
+
+/** What runs, how far it is, what failed and why. */
+export function Jobs({frame}: {readonly frame: Frame}) {
+	const {header, list, log} = jobsScreen(frame);
+	return (
+		<Box flexDirection="column">
+			<Rows lines={header} height={header.length} />
+			<Rows lines={list} height={frame.rows - header.length - log.length - 1} />
+			<Rows lines={log} height={log.length} />
+			<Footer frame={frame} />
+		</Box>
+	);
+}
