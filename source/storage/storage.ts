@@ -37,7 +37,11 @@ export type PutSource = {
 
 export type PutOptions = {
 	readonly signal: AbortSignal;
-	/** Stored beside the object where the service can; read after the last byte, so that a digest taken on the way fits. */
+	/**
+	 * Stored beside the object where the service can. Called once: after the last byte where that is early enough, so that a digest
+	 * taken on the way fits; before the first byte of an S3 multipart upload, which must say its metadata at the start. Gives what is
+	 * known at that moment; empty values are left out.
+	 */
 	readonly metadata?: () => Readonly<Record<string, string>>;
 	/** Refuse when the key exists (`If-None-Match: *`); the error's code is EXISTS. */
 	readonly ifAbsent?: boolean;
@@ -111,6 +115,11 @@ export type Storage = {
 		prefix: string,
 		options: {readonly signal: AbortSignal; readonly olderThan: number},
 	) => Promise<readonly string[]>;
+	/**
+	 * True when the target itself ends a connection on which nothing moves for `idleTimeout`. Needed where `onProgress` comes in
+	 * steps that a slow line does not manage in that time; all others are watched by the idle decorator.
+	 */
+	readonly watchesIdle?: boolean;
 	/** May be called twice; ends connections. */
 	readonly close: () => Promise<void>;
 };

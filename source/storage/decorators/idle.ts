@@ -12,6 +12,7 @@ export type IdleSettings = {
 
 /** Ends an operation of which nothing has been heard for a minute. Waiting for our own source or consumer does not count. */
 export function withIdleTimeout(storage: Storage, settings: IdleSettings = {}): Storage {
+	if (storage.watchesIdle) return storage;
 	const watch = (signal: AbortSignal, what: string) => startWatch(signal, what, settings);
 	return {
 		...storage,

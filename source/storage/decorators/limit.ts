@@ -1,3 +1,4 @@
+import {createGate} from '../gate.js';
 import type {Storage} from '../storage.js';
 
 /** At most `transfers` uploads and downloads at once; the others wait their turn, in order. */
@@ -21,41 +22,5 @@ export function withLimit(storage: Storage, transfers: number): Storage {
 				leave();
 			}
 		},
-	};
-}
-
-/** A door for `places` at once. Resolves with the function that leaves again; rejects with the signal's reason. */
-export function createGate(places: number): (signal: AbortSignal) => Promise<() => void> {
-	let free = places;
-	const waiting: (() => void)[] = [];
-	const leaveOnce = () => {
-		let left = false;
-		return () => {
-			if (left) return;
-			left = true;
-			const next = waiting.shift();
-			if (next) next();
-			else free++;
-		};
-	};
-	return async signal => {
-		signal.throwIfAborted();
-		if (free > 0) {
-			free--;
-			return leaveOnce();
-		}
-		await new Promise<void>((resolve, reject) => {
-			const onTurn = () => {
-				signal.removeEventListener('abort', onAbort);
-				resolve();
-			};
-			const onAbort = () => {
-				waiting.splice(waiting.indexOf(onTurn), 1);
-				reject(signal.reason as Error);
-			};
-			waiting.push(onTurn);
-			signal.addEventListener('abort', onAbort, {once: true});
-		});
-		return leaveOnce();
 	};
 }

@@ -1,0 +1,77 @@
+import {ListPartsCommand} from '@aws-sdk/client-s3';
+import {StorageError} from '../errors.js';
+import type {PutOptions} from '../storage.js';
+import type {Bucket} from './client.js';
+import type {PartPlan} from './parts.js';
+import {md5Of, type Payload} from './payload.js';
+import {crcText} from './reader.js';
+import {plainTag} from './verify.js';
+
+/** What a later run needs to go on: no secret, no part list (the service is asked, and its answer checked against our bytes). */
+export type Journal = {
+	readonly version: 1;
+	readonly location: string;
+	readonly key: string;
+	readonly uploadId: string;
+	readonly plan: PartPlan;
+};
+
+export type RemotePart = {readonly size: number; readonly etag: string; readonly crc32?: string};
+
+export type Resumable = {
+	readonly uploadId: string;
+	readonly plan: PartPlan;
+	readonly parts: ReadonlyMap<number, RemotePart>;
+};
+
+/** The upload of the journal with what the service has of it; undefined when there is none, or it is gone. */
+export async function findResumable(bucket: Bucket, key: string, options: PutOptions): Promise<Resumable | undefined> {
+	const {journal, signal} = options;
+	if (!isJournal(journal) || journal.location !== bucket.location || journal.key !== key) return undefined;
+	const {uploadId, plan} = journal;
+	const parts = new Map<number, RemotePart>();
+	try {
+		for (let marker: string | undefined; ;) {
+			const page = await bucket.request({operation: 'upload', key}, signal, (client, requestOptions) =>
+				client.send(
+					new ListPartsCommand({Bucket: bucket.name, Key: key, UploadId: uploadId, PartNumberMarker: marker}),
+					requestOptions,
+				),
+			);
+			for (const {PartNumber, Size, ETag, ChecksumCRC32} of page.Parts ?? []) {
+				if (PartNumber !== undefined && Size !== undefined && ETag !== undefined) {
+					parts.set(PartNumber, {size: Size, etag: ETag, crc32: ChecksumCRC32});
+				}
+			}
+			if (!page.IsTruncated || !page.NextPartNumberMarker || page.NextPartNumberMarker === marker) break;
+			marker = page.NextPartNumberMarker;
+		}
+	} catch (error) {
+		if (!(error instanceof StorageError) || !['missing', 'unsupported', 'forbidden', 'invalid'].includes(error.fault))
+			throw error;
+		bucket.log('info', `the interrupted upload of ${key} cannot be resumed, it starts again: ${error.message}`);
+		return undefined;
+	}
+	bucket.log('info', `going on with the interrupted upload of ${key}: ${parts.size} parts are there already`);
+	return {uploadId, plan, parts};
+}
+
+/** True when the part that the service has is certainly made of these bytes. */
+export function isSamePart(remote: RemotePart | undefined, payload: Payload): remote is RemotePart {
+	if (remote?.size !== payload.length) return false;
+	return remote.crc32 === undefined
+		? plainTag(remote.etag) === md5Of(payload)
+		: remote.crc32 === crcText(payload.crc32);
+}
+
+function isJournal(value: unknown): value is Journal {
+	const journal = value as Partial<Journal> | null | undefined;
+	return (
+		journal?.version === 1 &&
+		typeof journal.uploadId === 'string' &&
+		typeof journal.key === 'string' &&
+		Number.isSafeInteger(journal.plan?.base) &&
+		Number.isSafeInteger(journal.plan?.constantFor) &&
+		(journal.plan?.base ?? 0) > 0
+	);
+}
