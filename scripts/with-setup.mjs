@@ -3,16 +3,19 @@
 import {spawn} from 'node:child_process';
 import {constants} from 'node:os';
 import {resolve} from 'node:path';
+import {buildIfStale} from './setup/build.mjs';
 import {setUpDependencies} from './setup/dependencies.mjs';
 import {root} from './setup/find.mjs';
 import {say} from './setup/run.mjs';
+import {setUpTools} from './setup/tools.mjs';
 
 const needs = {
-	'scripts/demo.ts': ['postgres'],
-	'scripts/test.ts': ['postgres', 'commands', 'clients', 'servers'],
-	'scripts/bench/startup.ts': [],
-	'scripts/bench/dump.ts': ['postgres'],
+	'scripts/check.ts': {tools: [], build: false},
+	'scripts/demo.ts': {tools: ['postgres'], build: true},
+	'scripts/bench/startup.ts': {tools: [], build: true},
+	'scripts/bench/dump.ts': {tools: ['postgres'], build: true},
 };
+const everything = {tools: ['postgres', 'commands', 'clients', 'servers'], build: true};
 
 const [script, ...scriptArguments] = process.argv.slice(2);
 if (script === undefined) {
@@ -22,10 +25,9 @@ if (script === undefined) {
 
 try {
 	const node = await setUpDependencies();
-	const {setUpTools} = await import('./setup/tools.mjs');
-	await setUpTools(needs[script] ?? needs['scripts/test.ts']);
-	const {buildIfStale} = await import('./setup/build.mjs');
-	await buildIfStale(node);
+	const {tools, build} = needs[script] ?? everything;
+	await setUpTools(tools);
+	if (build) await buildIfStale(node);
 	runScript(node);
 } catch (error) {
 	say(`setup failed: ${error.message}`);
@@ -34,7 +36,10 @@ try {
 
 /** Gives the script our terminal, passes signals on, and ends as it ends. */
 function runScript(node) {
-	const child = spawn(node, ['--import', 'tsx', resolve(root, script), ...scriptArguments], {cwd: root, stdio: 'inherit'});
+	const child = spawn(node, ['--import', 'tsx', resolve(root, script), ...scriptArguments], {
+		cwd: root,
+		stdio: 'inherit',
+	});
 	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 		// Ctrl-C at a terminal reaches the whole process group: passing it on would make it two.
 		const reachesAll = signal === 'SIGINT' && process.stdin.isTTY;

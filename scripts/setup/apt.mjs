@@ -6,17 +6,29 @@ import {mustRun, run, say} from './run.mjs';
 const policy = '/usr/sbin/policy-rc.d';
 const clusterConfiguration = '/etc/postgresql-common/createcluster.conf';
 const options = {env: {DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8'}, timeout: 900_000};
-const aptInstall = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Options::=--force-confold'];
+const aptInstall = [
+	'install',
+	'-y',
+	'--no-install-recommends',
+	'-o',
+	'DPkg::Lock::Timeout=300',
+	'-o',
+	'Dpkg::Options::=--force-confold',
+];
 
 /** Installs `packages`; PostgreSQL's creates no cluster, and no daemon is started, now or at the next boot. */
 export async function installWithApt(packages) {
 	await update();
 	await withoutServices(async () => {
-		if (packages.includes('postgresql')) await withoutMainCluster(() => mustRun('apt-get', [...aptInstall, ...packages], options));
+		if (packages.includes('postgresql'))
+			await withoutMainCluster(() => mustRun('apt-get', [...aptInstall, ...packages], options));
 		else await mustRun('apt-get', [...aptInstall, ...packages], options);
 	});
 	if (!existsSync('/run/systemd/system')) return;
-	for (const [name, unit] of [['postgresql', 'postgresql.service'], ['openssh-server', 'ssh.service']]) {
+	for (const [name, unit] of [
+		['postgresql', 'postgresql.service'],
+		['openssh-server', 'ssh.service'],
+	]) {
 		if (!packages.includes(name)) continue;
 		await run('systemctl', ['disable', unit]);
 		say(`${name} was installed for the tests: ${unit} is left disabled`);

@@ -3,7 +3,7 @@ import {existsSync, readdirSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {root} from './find.mjs';
 import {withLock} from './lock.mjs';
-import {mustRun, say, seconds} from './run.mjs';
+import {run, say, seconds} from './run.mjs';
 
 const inputs = ['source', 'package.json', 'package-lock.json', 'pg_back.conf', 'scripts/build.mjs', 'scripts/stub.mjs'];
 const program = join(root, 'dist/pg_back.cjs');
@@ -14,7 +14,8 @@ export async function buildIfStale(node) {
 	await withLock('build', async () => {
 		if (!isStale()) return;
 		const start = performance.now();
-		await mustRun(node, [join(root, 'scripts/build.mjs')], {cwd: root});
+		const {code, output} = await run(node, [join(root, 'scripts/build.mjs')], {cwd: root});
+		if (code !== 0) throw new Error(`the build failed:\n${output}`);
 		say(`built dist/ (${seconds(start)})`);
 	});
 }

@@ -1,18 +1,33 @@
 // Debian packages unpacked into a folder, without root and without touching the system: fetched by apt with lists of our own,
 // and their programs made to find their libraries beside them.
-import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {debianDirectory} from './find.mjs';
 import {mustRun, run} from './run.mjs';
 
 /** Maintainer scripts of these never run here, and nothing that we start needs them. */
-const notNeeded = /^(postgresql-(client-)?common|perl(-modules.*|-base)?|libperl.*|libjson-perl|ssl-cert|debconf|ucf|lsb-.*|sensible-utils|adduser|libllvm.*|libz3.*|libpam.*|procps|sysvinit-utils|init-system-helpers|libsystemd-shared)$/;
+const notNeeded =
+	/^(postgresql-(client-)?common|perl(-modules.*|-base)?|libperl.*|libjson-perl|ssl-cert|debconf|ucf|lsb-.*|sensible-utils|adduser|libllvm.*|libz3.*|libpam.*|procps|sysvinit-utils|init-system-helpers|libsystemd-shared)$/;
 
 /** Unpacks `packages` and those of their dependencies that the machine lacks into .tools/debian. */
 export async function unpackPackages(packages) {
 	await withApt({status: '/var/lib/dpkg/status'}, async apt => {
-		await unpack(apt, [...(await missingPackages(apt, packages)), ...(await missingPackages(apt, ['patchelf']))], debianDirectory);
+		await unpack(
+			apt,
+			[...(await missingPackages(apt, packages)), ...(await missingPackages(apt, ['patchelf']))],
+			debianDirectory,
+		);
 		await findOwnLibraries(debianDirectory, undefined);
 	});
 }
@@ -22,12 +37,30 @@ export async function unpackWithOwnLibraries(clientPackage, directory) {
 	const building = `${directory}.new`;
 	rmSync(building, {recursive: true, force: true});
 	await withApt({status: '/dev/null', sources: newerSources()}, async apt => {
-		const {stdout} = await mustRun('apt-cache', [...apt.options, 'depends', '--no-recommends', '--no-suggests', '--no-conflicts', '--no-breaks', '--no-replaces', '--no-enhances', clientPackage]);
-		const libraries = [...stdout.matchAll(/^ {2}(?:Pre)?Depends: ([a-z0-9][a-z0-9+.-]*)$/gm)].map(match => match[1]).filter(name => !notNeeded.test(name));
+		const {stdout} = await mustRun('apt-cache', [
+			...apt.options,
+			'depends',
+			'--no-recommends',
+			'--no-suggests',
+			'--no-conflicts',
+			'--no-breaks',
+			'--no-replaces',
+			'--no-enhances',
+			clientPackage,
+		]);
+		const libraries = [...stdout.matchAll(/^ {2}(?:Pre)?Depends: ([a-z0-9][a-z0-9+.-]*)$/gm)]
+			.map(match => match[1])
+			.filter(name => !notNeeded.test(name));
 		if (libraries.length === 0) throw new Error(`Debian has no ${clientPackage}`);
 		await unpack(apt, [clientPackage, ...(await missingPackages(apt, [...libraries, 'patchelf']))], building);
 	});
-	const loader = ['usr/lib64/ld-linux-x86-64.so.2', 'lib64/ld-linux-x86-64.so.2', 'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2', 'lib/x86_64-linux-gnu/ld-linux-x86-64.so.2', 'usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1']
+	const loader = [
+		'usr/lib64/ld-linux-x86-64.so.2',
+		'lib64/ld-linux-x86-64.so.2',
+		'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+		'lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+		'usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1',
+	]
 		.map(path => join(directory, path))
 		.find(path => existsSync(path.replace(directory, building)));
 	if (loader === undefined) throw new Error(`no program loader among the libraries of ${clientPackage}`);
@@ -38,11 +71,21 @@ export async function unpackWithOwnLibraries(clientPackage, directory) {
 
 /** Calls `action` with options that make apt use a state of its own, of the packages that `status` says are installed. */
 async function withApt({status, sources}, action) {
-	if ((await run('apt-get', ['--version'])).code !== 0) throw new Error('this machine has no apt-get; install the tools by hand');
+	if ((await run('apt-get', ['--version'])).code !== 0)
+		throw new Error('this machine has no apt-get; install the tools by hand');
 	const state = mkdtempSync(join(tmpdir(), 'pg_back-apt-'));
 	try {
-		for (const directory of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(state, directory), {recursive: true});
-		const settings = [`Dir::State=${state}`, `Dir::State::Lists=${state}/lists`, `Dir::State::status=${status}`, `Dir::Cache=${state}/cache`, 'Debug::NoLocking=1', 'APT::Sandbox::User=', 'Acquire::Languages=none'];
+		for (const directory of ['lists/partial', 'cache/archives/partial'])
+			mkdirSync(join(state, directory), {recursive: true});
+		const settings = [
+			`Dir::State=${state}`,
+			`Dir::State::Lists=${state}/lists`,
+			`Dir::State::status=${status}`,
+			`Dir::Cache=${state}/cache`,
+			'Debug::NoLocking=1',
+			'APT::Sandbox::User=',
+			'Acquire::Languages=none',
+		];
 		if (sources !== undefined) {
 			writeFileSync(join(state, 'sources.list'), sources);
 			settings.push(`Dir::Etc::SourceList=${state}/sources.list`, 'Dir::Etc::SourceParts=-', 'APT::Default-Release=');
@@ -57,7 +100,14 @@ async function withApt({status, sources}, action) {
 
 /** What apt would install for `packages`, less what we do not need. */
 async function missingPackages(apt, packages) {
-	const {stdout} = await mustRun('apt-get', [...apt.options, '-s', '-y', '--no-install-recommends', 'install', ...packages]);
+	const {stdout} = await mustRun('apt-get', [
+		...apt.options,
+		'-s',
+		'-y',
+		'--no-install-recommends',
+		'install',
+		...packages,
+	]);
 	return [...stdout.matchAll(/^Inst (\S+)/gm)].map(match => match[1]).filter(name => !notNeeded.test(name));
 }
 
@@ -73,26 +123,43 @@ async function unpack(apt, names, directory) {
 /** Writes the folder's own library directories, and with a loader that too, into each program and library of it. */
 async function findOwnLibraries(directory, loader) {
 	const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
-	const libraryDirectories = ['usr/lib', 'lib'].flatMap(path => [join(directory, path, triplet), join(directory, path)]).filter(path => existsSync(path));
+	const libraryDirectories = ['usr/lib', 'lib']
+		.flatMap(path => [join(directory, path, triplet), join(directory, path)])
+		.filter(path => existsSync(path));
 	const libraryPath = libraryDirectories.join(':');
 	const own = join(directory, 'usr/bin/patchelf');
-	const patchelf = loader === undefined ? [existsSync(own) ? own : 'patchelf'] : [loader, '--library-path', libraryPath, own];
+	const patchelf =
+		loader === undefined ? [existsSync(own) ? own : 'patchelf'] : [loader, '--library-path', libraryPath, own];
 	const bins = ['usr/bin', 'usr/sbin', 'bin', 'sbin', 'usr/lib/openssh'].map(path => join(directory, path));
 	const postgres = join(directory, 'usr/lib/postgresql');
-	for (const major of existsSync(postgres) ? readdirSync(postgres) : []) bins.push(join(postgres, major, 'bin'), join(postgres, major, 'lib'));
+	for (const major of existsSync(postgres) ? readdirSync(postgres) : [])
+		bins.push(join(postgres, major, 'bin'), join(postgres, major, 'lib'));
 	const objects = [...bins, ...libraryDirectories].flatMap(filesIn).filter(isElf);
 	for (const file of objects) {
 		if (file === own || /\/(ld-linux|libc\.so)/.test(file)) continue;
 		const isProgram = loader !== undefined && bins.some(bin => file.startsWith(`${bin}/`)) && !file.includes('.so');
-		await run(patchelf[0], [...patchelf.slice(1), ...(isProgram ? ['--set-interpreter', loader] : []), '--force-rpath', '--set-rpath', libraryPath, file], {
-			env: loader === undefined ? {LD_LIBRARY_PATH: libraryPath} : {},
-		});
+		await run(
+			patchelf[0],
+			[
+				...patchelf.slice(1),
+				...(isProgram ? ['--set-interpreter', loader] : []),
+				'--force-rpath',
+				'--set-rpath',
+				libraryPath,
+				file,
+			],
+			{
+				env: loader === undefined ? {LD_LIBRARY_PATH: libraryPath} : {},
+			},
+		);
 	}
 }
 
 function filesIn(directory) {
 	if (!existsSync(directory)) return [];
-	return readdirSync(directory).map(name => join(directory, name)).filter(path => statSync(path, {throwIfNoEntry: false})?.isFile());
+	return readdirSync(directory)
+		.map(name => join(directory, name))
+		.filter(path => statSync(path, {throwIfNoEntry: false})?.isFile());
 }
 
 function isElf(path) {
@@ -112,7 +179,9 @@ function debianMirror() {
 	const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 	const options = existsSync(keyring) ? `[signed-by=${keyring}] ` : '';
 	for (const text of texts) {
-		const uri = /^URIs:\s*(\S+\/debian\/?)(?:\s|$)/m.exec(text)?.[1] ?? /^deb\s+(?:\[[^\]]*\]\s+)?(\S+\/debian\/?)\s/m.exec(text)?.[1];
+		const uri =
+			/^URIs:\s*(\S+\/debian\/?)(?:\s|$)/m.exec(text)?.[1] ??
+			/^deb\s+(?:\[[^\]]*\]\s+)?(\S+\/debian\/?)\s/m.exec(text)?.[1];
 		if (uri !== undefined) return {uri, options};
 	}
 	return undefined;

@@ -16,14 +16,19 @@ export async function setUpDependencies() {
 	}
 	if (existsSync(projectNode)) return projectNode;
 	if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
-	throw new Error(`no Node.js 24 package for ${process.platform}-${process.arch}, and this is ${process.versions.node}: run with Node.js 24 or newer`);
+	throw new Error(
+		`no Node.js 24 package for ${process.platform}-${process.arch}, and this is ${process.versions.node}: run with Node.js 24 or newer`,
+	);
 }
 
 /** `npm ci` without install scripts, in `directory`. */
 export async function installPackages(directory) {
 	const start = performance.now();
 	say(`installing packages in ${directory} …`);
-	await mustRun('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {cwd: directory, env: await npmCache()});
+	await mustRun('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {
+		cwd: directory,
+		env: await npmCache(),
+	});
 	say(`packages installed (${seconds(start)})`);
 }
 
@@ -41,7 +46,9 @@ function dependenciesAreStale() {
 	const installed = packagesOf(installedLock);
 	return Object.entries(wanted).some(
 		([path, {version, optional, devOptional}]) =>
-			path !== '' && installed[path]?.version !== version && !((optional || devOptional) && installed[path] === undefined),
+			path !== '' &&
+			installed[path]?.version !== version &&
+			!((optional || devOptional) && installed[path] === undefined),
 	);
 }
 

@@ -13,6 +13,7 @@ export function makeSymbolicLinks(directory) {
 			rmSync(link, {force: true});
 			symlinkSync(relative(dirname(link), join(folder, source)), link);
 		}
-		for (const program of readdirSync(join(folder, 'native/bin'))) chmodSync(join(folder, 'native/bin', program), 0o755);
+		for (const program of readdirSync(join(folder, 'native/bin')))
+			chmodSync(join(folder, 'native/bin', program), 0o755);
 	}
 }

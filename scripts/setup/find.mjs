@@ -44,7 +44,10 @@ function installations(program) {
 		...majorsIn('/usr', /^pgsql-(\d+)$/, 'bin'),
 		...majorsIn(join(debianDirectory, 'usr/lib/postgresql'), /^(\d+)$/, 'bin'),
 		...majorsIn(join(serversDirectory, 'node_modules'), /^pg(\d+)$/, 'native/bin'),
-		...majorsIn(toolsDirectory, /^pg(\d+)$/, '').map(([major, directory]) => [major, join(directory, `usr/lib/postgresql/${major}/bin`)]),
+		...majorsIn(toolsDirectory, /^pg(\d+)$/, '').map(([major, directory]) => [
+			major,
+			join(directory, `usr/lib/postgresql/${major}/bin`),
+		]),
 	];
 	const byMajor = new Map();
 	for (const [major, binDirectory] of found) {

@@ -18,7 +18,11 @@ export function seconds(start) {
 export function run(command, commandArguments, {cwd, env, timeout = 600_000} = {}) {
 	return new Promise(resolve => {
 		const result = {code: 0, stdout: '', stderr: '', output: ''};
-		const child = spawn(command, commandArguments, {cwd, env: {...process.env, ...env}, stdio: ['ignore', 'pipe', 'pipe']});
+		const child = spawn(command, commandArguments, {
+			cwd,
+			env: {...process.env, ...env},
+			stdio: ['ignore', 'pipe', 'pipe'],
+		});
 		const timer = setTimeout(() => {
 			result.code = 124;
 			child.kill('SIGKILL');
@@ -45,7 +49,9 @@ export async function mustRun(command, commandArguments, options) {
 	const result = await run(command, commandArguments, options);
 	if (result.code !== 0) {
 		const tail = result.output.trim().split('\n').slice(-4).join(' | ');
-		throw new Error(`${[command, ...commandArguments].join(' ').slice(0, 120)} ended with status ${result.code}: ${tail}`);
+		throw new Error(
+			`${[command, ...commandArguments].join(' ').slice(0, 120)} ended with status ${result.code}: ${tail}`,
+		);
 	}
 	return result;
 }

@@ -4,7 +4,16 @@ import {copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, w
 import {join} from 'node:path';
 import {installPackages} from './dependencies.mjs';
 import {unpackPackages, unpackWithOwnLibraries} from './debian.mjs';
-import {findTool, postgresClients, postgresServers, root, serversDirectory, toolsDirectory, unavailable, unavailableFile} from './find.mjs';
+import {
+	findTool,
+	postgresClients,
+	postgresServers,
+	root,
+	serversDirectory,
+	toolsDirectory,
+	unavailable,
+	unavailableFile,
+} from './find.mjs';
 import {installWithApt} from './apt.mjs';
 import {makeSymbolicLinks} from './embedded.mjs';
 import {withLock} from './lock.mjs';
@@ -31,7 +40,8 @@ const clientMajors = [17, 18];
 const groups = {
 	postgres: {
 		title: 'PostgreSQL',
-		isThere: () => postgresServers().some(({major, binDirectory}) => major >= 15 && existsSync(join(binDirectory, 'pg_dump'))),
+		isThere: () =>
+			postgresServers().some(({major, binDirectory}) => major >= 15 && existsSync(join(binDirectory, 'pg_dump'))),
 		setUp: () => install(['postgresql']),
 	},
 	commands: {
@@ -44,7 +54,8 @@ const groups = {
 		title: 'newer PostgreSQL clients',
 		isThere: () => missingClients().length === 0,
 		setUp: async () => {
-			for (const major of missingClients()) await unpackWithOwnLibraries(`postgresql-client-${major}`, join(toolsDirectory, `pg${major}`));
+			for (const major of missingClients())
+				await unpackWithOwnLibraries(`postgresql-client-${major}`, join(toolsDirectory, `pg${major}`));
 		},
 		missing: () => missingClients().join(', '),
 	},
@@ -82,7 +93,8 @@ async function setUpGroup(name) {
 		return;
 	}
 	remember(name, reason);
-	if (name === 'postgres') throw new Error(`no PostgreSQL (15 or newer) on this machine, and none could be installed: ${reason}`);
+	if (name === 'postgres')
+		throw new Error(`no PostgreSQL (15 or newer) on this machine, and none could be installed: ${reason}`);
 	say(`not to be had: ${what}; tests that need it are skipped (${reason})`);
 }
 
@@ -99,7 +111,10 @@ async function install(packages) {
 
 const serversLock = join(serversDirectory, 'package-lock.json');
 function serversAreCurrent() {
-	return existsSync(serversLock) && readFileSync(serversLock, 'utf8') === readFileSync(join(root, 'tools/package-lock.json'), 'utf8');
+	return (
+		existsSync(serversLock) &&
+		readFileSync(serversLock, 'utf8') === readFileSync(join(root, 'tools/package-lock.json'), 'utf8')
+	);
 }
 
 /** The lock file gets its place last: it says that the folder is whole. */
@@ -107,7 +122,8 @@ async function installServers() {
 	const building = `${serversDirectory}.new`;
 	rmSync(building, {recursive: true, force: true});
 	mkdirSync(building, {recursive: true});
-	for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(root, 'tools', name), join(building, name));
+	for (const name of ['package.json', 'package-lock.json'])
+		copyFileSync(join(root, 'tools', name), join(building, name));
 	await installPackages(building);
 	makeSymbolicLinks(building);
 	rmSync(serversDirectory, {recursive: true, force: true});
