@@ -8,17 +8,18 @@ import {supportsConnectionString, supportsDirectory, supportsNoRolePasswords} fr
 import type {Tools} from '../postgres/tools.js';
 import type {Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
-import {discardAll, publishAll, writeArtifact, type ArtifactOptions, type PendingFile, type Written} from '../stages/artifact.js';
+import {discardAll, publishAll, writeArtifact, type ArtifactOptions, type Written} from '../stages/artifact.js';
 import {writeChecksums} from '../stages/checksum.js';
 import {dumpArguments, dumpSuffixes, isGzipped, needsCreateFile} from '../stages/dump-arguments.js';
 import {dumpToDirectory} from '../stages/dump-directory.js';
 import {dumpToArtifact, type DumpCommand} from '../stages/dump.js';
-import {JobUploads, type Shipment, type UploadOptions} from '../stages/upload.js';
+import {JobUploads, type UploadOptions} from '../stages/upload.js';
 import {display} from '../lib/display.js';
 import {shownCommand} from '../process/shown.js';
 import type {RunContext} from './context.js';
 import type {RunLocks} from './locks.js';
 import {outputSettings, type FileNamer} from './output.js';
+import type {PublishedJob} from './published.js';
 import type {JobControl, Task} from './scheduler.js';
 
 /** All that the tasks of one backup share. */
@@ -33,7 +34,7 @@ export type BackupShared = {
 	/** createdb.sql's text for a database, where pg_dump's own output lacks it; undefined when there is nothing to say. */
 	readonly createScript: (database: string) => Promise<string | undefined>;
 	/** Told what a job has published and shipped, when it is done. */
-	readonly onFiles: (job: string, subject: Subject, files: readonly PendingFile[], shipments: readonly Shipment[]) => void;
+	readonly onFiles: (job: PublishedJob) => void;
 };
 
 type Algorithm = Parameters<typeof outputSettings>[1];
@@ -88,7 +89,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					what: `pg_dump of ${display(name)}`,
 					onLine: line => run.emit({type: 'job.output', job: id, line}),
 				});
-				await new JobOutput(shared, control, subject, settings.checksumAlgorithm).run(async options => {
+				await new JobOutput(shared, control, {subject, time, algorithm: settings.checksumAlgorithm, format: settings.format}).run(async options => {
 					const plainPath = shared.namer.path(subject, time, suffix, compressed);
 					const written = [
 						settings.format === 'directory'
@@ -127,7 +128,7 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 			const time = await shared.namer.time(subject, 'sql');
 			const plainPath = shared.namer.path(subject, time, 'sql');
 			const directoryLock = await shared.locks.directoryOf(plainPath);
-			await new JobOutput(shared, control, subject).run(async options => [
+			await new JobOutput(shared, control, {subject, time}).run(async options => [
 				await dumpToArtifact(
 					announce(shared, id, {
 						command: tools.pgDumpall.path,
@@ -156,7 +157,7 @@ export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 
 			const time = await shared.namer.time(subject, 'out');
 			const plainPath = shared.namer.path(subject, time, 'out');
 			await shared.locks.directoryOf(plainPath);
-			await new JobOutput(shared, control, subject).run(async options => {
+			await new JobOutput(shared, control, {subject, time}).run(async options => {
 				control.meter.start('dump');
 				const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
 				control.meter.count('dump', content.byteLength);
@@ -167,24 +168,25 @@ export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 
 	};
 }
 
+type About = {readonly subject: Subject; readonly time: Date; readonly algorithm?: Algorithm; readonly format?: string};
+
 /** From what a job wrote to files under their final names, with checksums, shipped. */
 class JobOutput {
 	readonly #shared: BackupShared;
 	readonly #control: JobControl;
-	readonly #subject: Subject;
-	readonly #algorithm: Algorithm;
+	readonly #about: About;
 
-	constructor(shared: BackupShared, control: JobControl, subject: Subject, algorithm?: Algorithm) {
+	constructor(shared: BackupShared, control: JobControl, about: About) {
 		this.#shared = shared;
 		this.#control = control;
-		this.#subject = subject;
-		this.#algorithm = algorithm ?? shared.run.configuration.settings.checksumAlgorithm;
+		this.#about = about;
 	}
 
 	async run(write: (options: Omit<ArtifactOptions, 'plainPath' | 'role'>) => Promise<Written[]>): Promise<void> {
 		const {run, encryption} = this.#shared;
 		const {meter, signal, id} = this.#control;
-		const settings = outputSettings(run, this.#algorithm, encryption);
+		const algorithm = this.#about.algorithm ?? run.configuration.settings.checksumAlgorithm;
+		const settings = outputSettings(run, algorithm, encryption);
 		const uploads = this.#shared.uploads && new JobUploads(this.#shared.uploads, id, meter, signal);
 		const all: Written[] = [];
 		try {
@@ -192,8 +194,9 @@ class JobOutput {
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			const files = await publishAll(all, id, run.emit);
 			this.#control.freeSlot();
-			const shipments = (await uploads?.ship(files)) ?? [];
-			this.#shared.onFiles(id, this.#subject, files, shipments);
+			const about = {job: id, subject: this.#about.subject, time: this.#about.time.getTime(), format: this.#about.format, files};
+			this.#shared.onFiles({...about, shipments: []});
+			if (uploads) this.#shared.onFiles({...about, shipments: await uploads.ship(files)});
 		} catch (error) {
 			await discardAll(all);
 			await uploads?.abandon();

@@ -10,6 +10,7 @@ import {dumpSuffixes, isGzipped} from '../stages/dump-arguments.js';
 import {compressionOf} from './backup-jobs.js';
 import {findOptions, prepare} from './backup.js';
 import type {RunContext} from './context.js';
+import {localManifests, localRecords} from './manifests.js';
 import {FileNamer} from './output.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
 import {purgeOptions} from './purge-step.js';
@@ -57,6 +58,7 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 			const subjects: Subject[] = [...special, ...chosen.map(({name}) => ({kind: 'database', name}) as const)];
 			const purge = await planLocalPurge({
 				...purgeOptions({run, start: run.now().getTime(), inventory, server, subjects}),
+				records: localRecords(run, await localManifests(run)),
 				current: new Set(),
 				directory: settings.backupDirectory,
 				signal: run.signal,

@@ -15,6 +15,7 @@ import {findOptions, type BackupOptions, type Prepared} from './backup.js';
 import type {RunContext} from './context.js';
 import {RunLocks} from './locks.js';
 import {FileNamer} from './output.js';
+import {writeManifest} from './manifest-step.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
 import {Published} from './published.js';
 import {purgeAfterBackup} from './purge-step.js';
@@ -61,7 +62,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});
 				return text === '' ? undefined : text;
 			},
-			onFiles: (job, subject, files, shipments) => published.add(job, subject, files, shipments),
+			onFiles: job => published.add(job),
 		};
 		const scheduler = new Scheduler({concurrency: 1, emit: run.emit, signal: run.signal});
 		options.onScheduler?.(scheduler);
@@ -78,6 +79,9 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		}
 		for (const {error} of scheduler.outcomes()) if (error) failures.push(error);
 		run.signal.throwIfAborted();
+		const missing = selection.problems.map(({code, message}, index) => ({database: selection.missing[index] ?? '', code, message}));
+		const databases = [...selection.missing, ...selection.databases.map(database => database.name)];
+		await writeManifest({...shared, start, server, databases, missing, scheduler, published});
 		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler)})));
 		return failures;
 	} finally {

@@ -14,6 +14,8 @@ export type Selection = {
 	readonly databases: readonly Database[];
 	/** What was asked for and cannot be: each makes the run fail, and the others are dumped. */
 	readonly problems: readonly PgBackError[];
+	/** The names that the problems are about, in their order. */
+	readonly missing: readonly string[];
 	readonly warnings: readonly string[];
 };
 
@@ -28,8 +30,10 @@ function selectNamed(inventory: readonly Database[], names: readonly string[]): 
 	const byName = new Map(inventory.map(entry => [entry.name, entry]));
 	const databases: Database[] = [];
 	const problems: PgBackError[] = [];
+	const missing: string[] = [];
 	for (const name of names) {
 		const entry = byName.get(name);
+		if (!entry || !entry.allowsConnections || entry.invalid) missing.push(name);
 		if (!entry) {
 			problems.push(
 				new PgBackError('DATABASE_MISSING', `database "${display(name)}" does not exist`, {hint: nearby(name, inventory)}),
@@ -43,7 +47,7 @@ function selectNamed(inventory: readonly Database[], names: readonly string[]): 
 			);
 		} else databases.push(entry);
 	}
-	return {databases, problems, warnings: []};
+	return {databases, problems, missing, warnings: []};
 }
 
 function nearby(name: string, inventory: readonly Database[]): string {
@@ -57,6 +61,7 @@ function selectAll(inventory: readonly Database[], withTemplates: boolean): Sele
 	return {
 		databases: open.filter(entry => !entry.invalid),
 		problems: [],
+		missing: [],
 		warnings: invalid.map(
 			entry => `database "${display(entry.name)}" is invalid (its DROP DATABASE was interrupted), not dumping it`,
 		),

@@ -7,6 +7,10 @@ export type PublishedJob = {
 	readonly subject: Subject;
 	readonly files: readonly PendingFile[];
 	readonly shipments: readonly Shipment[];
+	/** The instant that stands in the names, milliseconds since the epoch. */
+	readonly time: number;
+	/** Of the dump of a database. */
+	readonly format?: string;
 };
 
 /** What a run has brought to an end: the files under their final names, and where they were shipped. */
@@ -14,8 +18,8 @@ export class Published {
 	readonly #jobs = new Map<string, PublishedJob>();
 
 	/** A job that is run again replaces what it had. */
-	add(job: string, subject: Subject, files: readonly PendingFile[], shipments: readonly Shipment[]): void {
-		this.#jobs.set(job, {job, subject, files, shipments});
+	add(job: PublishedJob): void {
+		this.#jobs.set(job.job, job);
 	}
 
 	jobs(): readonly PublishedJob[] {

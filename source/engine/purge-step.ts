@@ -7,6 +7,7 @@ import {purgeLocal} from '../retention/purge.js';
 import {purgeRemote} from '../retention/purge-remote.js';
 import type {PurgeSubject} from '../retention/purge-plan.js';
 import type {RunContext} from './context.js';
+import {localManifests, localRecords, remoteManifests, remoteRecords} from './manifests.js';
 import type {Published} from './published.js';
 import {remoteKey, type Remote} from './remote.js';
 
@@ -29,6 +30,7 @@ export async function purgeAfterBackup(step: PurgeStep): Promise<readonly PgBack
 	const options = purgeOptions(step);
 	const local = await purgeLocal({
 		...options,
+		records: localRecords(run, await localManifests(run)),
 		current: step.published.paths(),
 		directory: run.configuration.settings.backupDirectory,
 		signal: run.signal,
@@ -38,6 +40,7 @@ export async function purgeAfterBackup(step: PurgeStep): Promise<readonly PgBack
 	if (!remote || !run.configuration.settings.purgeRemote) return local;
 	const far = await purgeRemote({
 		...options,
+		records: remoteRecords(remote, await remoteManifests(run, remote, run.signal)),
 		current: step.published.keys(),
 		storage: remote.storage,
 		directoryOf: remoteDirectory(run),

@@ -297,8 +297,9 @@ export async function publishAll(
 		throw error;
 	}
 	for (const file of files) {
-		emit({type: 'file.published', job, file: describeFile(file)});
-		file.growing?.end();
+		const description = describeFile(file);
+		emit({type: 'file.published', job, file: description});
+		file.growing?.end(description.sha256);
 	}
 	return files;
 }

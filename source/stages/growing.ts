@@ -7,6 +7,8 @@ export class GrowingFile {
 	#state: 'growing' | 'ended' | 'failed' = 'growing';
 	#error: Error | undefined;
 	#waiters: (() => void)[] = [];
+	/** Lower-case hexadecimal, of the whole file; known at its end. */
+	sha256: string | undefined;
 
 	constructor(path: string, finalPath: string) {
 		this.path = path;
@@ -23,7 +25,8 @@ export class GrowingFile {
 	}
 
 	/** The file is whole and has its final name. */
-	end(): void {
+	end(sha256: string | undefined): void {
+		this.sha256 = sha256;
 		this.#state = 'ended';
 		this.#wake();
 	}

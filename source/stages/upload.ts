@@ -39,7 +39,7 @@ export class JobUploads {
 	/** Starts to send a file that is being written. Never slows the writer down; a failure shows when the file is shipped. */
 	follow(file: GrowingFile): void {
 		this.#meter.start('upload');
-		const upload = this.#put(file.finalPath, followingSource(file), () => file.written).catch(() => undefined);
+		const upload = this.#put(file.finalPath, followingSource(file), () => file.written, () => file.sha256).catch(() => undefined);
 		this.#following.set(file.finalPath, upload); // undefined: ship() sends it again, from the whole file
 	}
 
@@ -87,21 +87,24 @@ export class JobUploads {
 		const handle = await open(path, 'r');
 		try {
 			const {size} = await handle.stat();
-			return await this.#put(path, {size, read: offset => readFrom(handle, offset)}, () => size, sha256);
+			return await this.#put(path, {size, read: offset => readFrom(handle, offset)}, () => size, () => sha256);
 		} finally {
 			await handle.close();
 		}
 	}
 
-	async #put(path: string, source: PutSource, size: () => number, sha256?: string): Promise<Shipment> {
+	async #put(path: string, source: PutSource, size: () => number, sha256: () => string | undefined): Promise<Shipment> {
 		const {storage, keyFor, emit} = this.#options;
 		const key = keyFor(path);
 		let confirmed = 0;
 		const started = performance.now();
 		const result = await storage.put(key, source, {
 			signal: this.#signal,
-			metadata: (): Record<string, string> => (sha256 === undefined ? {} : {sha256}),
-			sha256: () => sha256,
+			metadata: (): Record<string, string> => {
+				const digest = sha256();
+				return digest === undefined ? {} : {sha256: digest};
+			},
+			sha256,
 			onProgress: bytes => {
 				this.#meter.count('upload', bytes - confirmed);
 				confirmed = bytes;

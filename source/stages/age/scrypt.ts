@@ -85,7 +85,7 @@ export function parseStanza(stanza: Stanza): {readonly salt: Buffer; readonly lo
 		throw new Error('invalid scrypt stanza');
 	if (!/^[1-9][0-9]*$/.test(logText) || stanza.body.length !== 32) throw new Error('invalid scrypt stanza');
 	const logN = Number(logText);
-	if (logN > 99) throw new Error(`scrypt work factor ${logText} is too high`);
+	if (logN > highestWorkFactor) throw new Error(`scrypt work factor ${logText} is too high`);
 	return {salt, logN};
 }
 

@@ -1,0 +1,152 @@
+/** Writes the run's manifest, when everything that it names is durable: locally, and at the remote. */
+import {hostname} from 'node:os';
+import {relative} from 'node:path';
+import type {Server} from '../postgres/catalog.js';
+import type {Tools} from '../postgres/tools.js';
+import {formatVersion} from '../postgres/versions.js';
+import {fileName, type Subject} from '../retention/names.js';
+import type {EncryptionKeys} from '../stages/age/keys.js';
+import {discardAll, publishAll, writeArtifact, type Content, type PendingFile, type Written} from '../stages/artifact.js';
+import {JobMeter} from '../stages/meter.js';
+import {JobUploads, type UploadOptions} from '../stages/upload.js';
+import type {RunContext} from './context.js';
+import {printManifest, splitManifest, type Manifest, type ManifestFile, type PlainFacts} from './manifest.js';
+import type {Published, PublishedJob} from './published.js';
+import type {Scheduler} from './scheduler.js';
+
+export type ManifestStep = {
+	readonly run: RunContext;
+	/** Milliseconds since the epoch. */
+	readonly start: number;
+	readonly server: Server;
+	readonly tools: Tools;
+	readonly encryption: EncryptionKeys | undefined;
+	readonly uploads: UploadOptions | undefined;
+	/** Exact names of the databases that were asked for. */
+	readonly databases: readonly string[];
+	/** Asked for, and not even begun. */
+	readonly missing: readonly {readonly database: string; readonly code: string; readonly message: string}[];
+	readonly scheduler: Scheduler;
+	readonly published: Published;
+};
+
+/** Adds what it wrote to `published`. Throws when the manifest could not be written or shipped: the run is then not proven. */
+export async function writeManifest(step: ManifestStep): Promise<void> {
+	const {run, published} = step;
+	if (published.jobs().length === 0) return;
+	const {manifest, companion} = splitManifest(describeRun(step));
+	const subject: Subject = {kind: 'run'};
+	const {backupDirectory, backupFileMode, timestampFormat} = run.configuration.settings;
+	const pathOf = (suffix: 'manifest.json' | 'private.json.age') =>
+		fileName({directory: backupDirectory, subject, time: new Date(step.start), timestampFormat, suffix});
+	const settings = {run: run.tag, mode: backupFileMode, extraAlgorithms: ['sha256'], keepSource: false} as const;
+	const common = {role: 'manifest', signal: run.signal} as const;
+	const written: Written[] = [];
+	try {
+		if (companion && step.encryption) {
+			const plainPath = pathOf('private.json.age').slice(0, -'.age'.length);
+			written.push(
+				await writeArtifact(text(printManifest(companion)), {...common, plainPath, settings: {...settings, encryption: step.encryption}}),
+			);
+		}
+		written.push(await writeArtifact(text(printManifest(manifest)), {...common, plainPath: pathOf('manifest.json'), settings}));
+	} catch (error) {
+		await discardAll(written);
+		throw error;
+	}
+	const files = await publishAll(written, 'manifest', run.emit);
+	const uploads = step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);
+	published.add({job: 'manifest', subject, files, shipments: (await uploads?.ship(files)) ?? [], time: step.start});
+}
+
+function describeRun(step: ManifestStep): Manifest {
+	const {run, server, tools, scheduler, missing} = step;
+	const {settings} = run.configuration;
+	const failed = scheduler.outcomes().flatMap(({plan, error}) =>
+		plan.kind === 'database' && error ? [{database: plan.name, code: error.code, message: error.message}] : [],
+	);
+	const incomplete = missing.length > 0 || scheduler.outcomes().some(one => one.outcome !== 'done');
+	return {
+		schema: 1,
+		runId: run.runId,
+		outcome: incomplete ? 'partial' : 'complete',
+		start: new Date(step.start).toISOString(),
+		end: run.now().toISOString(),
+		host: hostname(),
+		server: {
+			version: server.version,
+			...(server.systemIdentifier !== undefined && {systemIdentifier: server.systemIdentifier}),
+			host: server.host,
+			port: server.port,
+			inRecovery: server.inRecovery,
+		},
+		version: run.version,
+		tools: {pg_dump: formatVersion(tools.pgDump.version), pg_dumpall: formatVersion(tools.pgDumpall.version)},
+		options: {
+			format: settings.format,
+			compress_level: String(settings.compressLevel),
+			checksum_algorithm: settings.checksumAlgorithm,
+			encrypt: String(settings.encrypt),
+			dump_only: String(settings.dumpOnly),
+		},
+		databases: step.databases,
+		failed: [...missing, ...failed],
+		files: step.published.jobs().flatMap(job => describeJob(step, job)),
+	};
+}
+
+function describeJob(step: ManifestStep, job: PublishedJob): ManifestFile[] {
+	const {run, encryption} = step;
+	return job.files.map(file => ({
+		path: relative(run.configuration.settings.backupDirectory, file.finalPath).replace(/^(\.\.\/)+/, ''),
+		role: file.role,
+		...(job.subject.kind === 'database' && {database: job.subject.name}),
+		time: new Date(job.time).toISOString(),
+		size: file.size,
+		...(file.directory ? directoryFacts(file) : singleFacts(file)),
+		...(job.format !== undefined && file.role === 'dump' && {format: job.format}),
+		...(file.encrypted &&
+			encryption && {
+				encryption: {recipients: encryption.recipients.length, kind: encryption.passphrase ? 'passphrase' : 'public key'},
+			}),
+		verified: 'hash' as const,
+		shipped: job.shipments
+			.filter(shipment => shipment.path === file.finalPath)
+			.map(({location, key, result}) => ({location, key, checked: result.checked})),
+		plain: plainFacts(file),
+	}));
+}
+
+function singleFacts(file: PendingFile): {readonly sha256?: string} {
+	const content = file.contents[0];
+	const digests = file.encrypted ? content?.cipherDigests : content?.plainDigests;
+	return digests?.sha256 === undefined ? {} : {sha256: digests.sha256};
+}
+
+function directoryFacts(file: PendingFile) {
+	const members = file.contents.map(content => ({
+		path: file.encrypted ? `${memberPath(content)}.age` : memberPath(content),
+		size: content.cipherSize ?? content.plainSize,
+		sha256: (file.encrypted ? content.cipherDigests : content.plainDigests)?.sha256,
+	}));
+	return {directory: true, members} as const;
+}
+
+function plainFacts(file: PendingFile): PlainFacts {
+	const size = file.contents.reduce((sum, content) => sum + content.plainSize, 0);
+	if (!file.directory) return {size, sha256: file.contents[0]?.plainDigests.sha256};
+	const members = file.contents.map(content => ({
+		path: memberPath(content),
+		size: content.plainSize,
+		sha256: content.plainDigests.sha256,
+	}));
+	return {size, members};
+}
+
+function memberPath(content: Content): string {
+	return content.name.slice(content.name.indexOf('/') + 1);
+}
+
+async function* text(content: string): AsyncGenerator<Uint8Array> {
+	yield Buffer.from(content);
+}
