@@ -3,7 +3,6 @@ import {enableCompileCache} from 'node:module';
 import {main} from './cli/main.js';
 
 enableCompileCache();
-process.env['NODE_ENV'] ??= 'production';
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
 process.umask(process.umask() | 0o077);
 

@@ -1,6 +1,6 @@
 /** What an event says in one log line (or none): the same words in the plain log and on the Logs screen. */
 import {formatBytes, formatDuration} from '../lib/format.js';
-import type {LockInfo, LogLevel, RunEvent} from './events.js';
+import type {EventError, LockInfo, LogLevel, RunEvent} from './events.js';
 import type {RunState} from './state.js';
 
 export type DescribedLine = {readonly level: LogLevel; readonly text: string; readonly job?: string};
@@ -26,9 +26,9 @@ export function describeEvent(event: RunEvent, state: RunState): readonly Descri
 		case 'job.command':
 			return [{level: 'debug', text: `running: ${event.command}`, job: event.job}];
 		case 'job.output':
-			return [{level: 'info', text: `[${nameOf(event.job, state)}] ${event.line}`, job: event.job}];
+			return [{level: levelOf(event.line), text: `[${nameOf(event.job, state)}] ${event.line}`, job: event.job}];
 		case 'job.finished':
-			return [finishLine(event, state)];
+			return finishLines(event, state);
 		case 'stage.started':
 			return [{level: 'debug', text: `${nameOf(event.job, state)}: ${event.stage} started`, job: event.job}];
 		case 'file.published': {
@@ -64,11 +64,18 @@ export function describeEvent(event: RunEvent, state: RunState): readonly Descri
 		case 'run.started':
 		case 'run.planned':
 		case 'run.totals':
-		case 'run.finished':
 		case 'stage.finished':
 		case 'progress':
 			return [];
+		case 'run.finished':
+			return event.error ? [{level: 'fatal', text: event.error.message}, ...hintLine(event.error, 'fatal')] : [];
 	}
+}
+
+/** What a tool of PostgreSQL says of itself: `pg_dump: error: …`. Details and hints follow without their own level. */
+function levelOf(line: string): LogLevel {
+	const word = /^[\w./-]+: (error|fatal|warning):/i.exec(line)?.[1]?.toLowerCase();
+	return word === undefined ? 'info' : word === 'warning' ? 'warn' : 'error';
 }
 
 function nameOf(job: string, state: RunState): string {
@@ -96,21 +103,22 @@ function startText(id: string, attempt: number, state: RunState): string {
 	return attempt > 1 ? `${what} (attempt ${attempt})` : what;
 }
 
-function finishLine(event: Extract<RunEvent, {type: 'job.finished'}>, state: RunState): DescribedLine {
+function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: RunState): DescribedLine[] {
 	const job = state.jobs.get(event.job);
 	const name = job?.name ?? event.job;
 	if (event.outcome === 'done') {
 		const file = job?.files.find(one => one.role !== 'checksum');
 		const where = file ? ` to ${file.path}` : '';
 		const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';
-		return {level: 'info', text: `${verb}${name}${where} done`, job: event.job};
+		return [{level: 'info', text: `${verb}${name}${where} done`, job: event.job}];
 	}
 	const verb = job?.kind === 'database' ? 'dump of ' : '';
-	return {
-		level: 'error',
-		text: `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`,
-		job: event.job,
-	};
+	const text = `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`;
+	return [{level: 'error', text, job: event.job}, ...hintLine(event.error, 'error').map(line => ({...line, job: event.job}))];
+}
+
+function hintLine(error: EventError | undefined, level: LogLevel): DescribedLine[] {
+	return error?.hint === undefined ? [] : [{level, text: `hint: ${error.hint}`}];
 }
 
 function session(lock: LockInfo): string {
