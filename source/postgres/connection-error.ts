@@ -38,7 +38,8 @@ const hints: readonly (readonly [RegExp, string])[] = [
 
 /** What psql's last words mean: PgBackError CONNECTION with what to do. `connected`: it had been connected before. */
 export function connectionError(stderr: readonly string[], connected: boolean): PgBackError {
-	const relevant = connected ? stderr.filter(line => !/^psql:<stdin>:\d+: ERROR: /.test(line)).slice(-4) : stderr;
+	const fatal = stderr.filter(line => /(?:^|: )FATAL: /.test(line));
+	const relevant = connected ? (fatal.length > 0 ? fatal : stderr.slice(-4)) : stderr;
 	const lines = relevant
 		.map(line => display(line.replace(/^psql(?::<stdin>:\d+)?: (?:error: |fatal: )?/, '').trim()))
 		.filter(Boolean);

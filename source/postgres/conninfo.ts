@@ -136,8 +136,8 @@ function decode(text: string): string {
 	if (text.includes('%00')) throw invalid('"%00" is not allowed');
 	try {
 		return decodeURIComponent(text);
-	} catch (error) {
-		throw new PgBackError('CONFIG', 'invalid connection string: a percent-encoded value is not UTF-8', {cause: error});
+	} catch {
+		throw invalid('a percent-encoded value is not UTF-8');
 	}
 }
 

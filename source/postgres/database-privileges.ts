@@ -6,21 +6,21 @@ type Entry = {readonly grantor: string; readonly grantee: string | null; readonl
 
 /** The statements that bring datacl back on a new database; none when it never was changed. */
 export async function databasePrivileges(session: Session, name: string): Promise<{text: string; warnings: string[]}> {
-	const rows =
-		await session.query(`select o.rolname, d.datacl is null, g.rolname, a.grantee = 0, r.rolname, a.privilege_type, a.is_grantable
-		from pg_catalog.pg_database d
-			left join pg_catalog.pg_roles o on o.oid = d.datdba
-			left join lateral pg_catalog.aclexplode(d.datacl) a on true
-			left join pg_catalog.pg_roles g on g.oid = a.grantor
-			left join pg_catalog.pg_roles r on r.oid = a.grantee
+	const [first] = await session.query(`select r.rolname, d.datacl is null
+		from pg_catalog.pg_database d left join pg_catalog.pg_roles r on r.oid = d.datdba
 		where d.datname = ${literal(name)}`);
-	const [first] = rows;
 	if (!first || first[1] === 't') return {text: '', warnings: []};
 	const owner = first[0] ?? '';
+	// No LATERAL: servers before 9.3 have none.
+	const acl = `select pg_catalog.aclexplode(datacl) as acl from pg_catalog.pg_database where datname = ${literal(name)}`;
+	const rows =
+		await session.query(`select g.rolname, (d.acl).grantee = 0, r.rolname, (d.acl).privilege_type, (d.acl).is_grantable
+		from (${acl}) d
+			left join pg_catalog.pg_roles g on g.oid = (d.acl).grantor
+			left join pg_catalog.pg_roles r on r.oid = (d.acl).grantee`);
 	const warnings: string[] = [];
 	const entries: Entry[] = [];
-	for (const [, , grantor, isPublic, grantee, privilege, grantable] of rows) {
-		if (privilege == null) continue; // an empty list: everything was revoked
+	for (const [grantor, isPublic, grantee, privilege, grantable] of rows) {
 		if (grantor == null || (isPublic !== 't' && grantee == null)) {
 			warnings.push(`a privilege on database ${name} by or for a role that does not exist any more is not dumped`);
 			continue;
@@ -28,13 +28,14 @@ export async function databasePrivileges(session: Session, name: string): Promis
 		const to = isPublic === 't' ? null : (grantee ?? null);
 		let entry = entries.find(one => one.grantor === grantor && one.grantee === to);
 		if (!entry) entries.push((entry = {grantor, grantee: to, privileges: new Map()}));
-		entry.privileges.set(privilege, grantable === 't');
+		entry.privileges.set(privilege ?? '', grantable === 't');
 	}
 	const database = identifier(name);
 	const lines = [
 		...revokes(database, owner, entries),
 		...entries.filter(entry => !isDefault(entry, owner)).flatMap(entry => grants(database, owner, entry)),
 	];
+	if (lines.length === 0) return {text: '', warnings};
 	return {
 		text: `--\n-- Database privileges \n--\n\n${lines.map(line => `${line}\n`).join('')}\n`,
 		warnings: [...new Set(warnings)],

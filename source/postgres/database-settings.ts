@@ -4,11 +4,11 @@ import type {Session} from './session.js';
 /** ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE ... SET of one database, ordered by role, then by setting. */
 export async function databaseSettings(session: Session, name: string): Promise<string> {
 	const rows = await session.query(`select r.rolname, s.setting
-		from pg_catalog.pg_database d
-			join pg_catalog.pg_db_role_setting c on c.setdatabase = d.oid
-			left join pg_catalog.pg_roles r on r.oid = c.setrole
-			cross join lateral pg_catalog.unnest(c.setconfig) s (setting)
-		where d.datname = ${literal(name)} and (c.setrole = 0 or r.oid is not null)
+		from (select c.setrole, pg_catalog.unnest(c.setconfig) as setting
+				from pg_catalog.pg_database d join pg_catalog.pg_db_role_setting c on c.setdatabase = d.oid
+				where d.datname = ${literal(name)}) s
+			left join pg_catalog.pg_roles r on r.oid = s.setrole
+		where s.setrole = 0 or r.oid is not null
 		order by r.rolname, s.setting`);
 	if (rows.length === 0) return '';
 	const lines = rows.map(([role, setting]) => {

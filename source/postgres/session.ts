@@ -88,8 +88,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 		return records.map(record => record.split(`${mark}f`).map(field => (field === `${mark}n` ? null : field)));
 	};
 	const serverVersion = Number(version);
-	await query(`select pg_catalog.set_config('search_path', '', false)`);
-	await query(`select ${neutral(serverVersion).join(', ')}`);
+	const [[, encoding = null] = []] = await query(
+		`select pg_catalog.set_config('search_path', '', false), pg_catalog.current_setting('server_encoding')`,
+	);
+	await query(`select ${neutral(serverVersion, encoding).join(', ')}`);
 	return {
 		host,
 		port,
@@ -105,12 +107,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 }
 
 /** Settings of a role or a database must not change what our statements mean, or end a session that waits for a dump. */
-function neutral(serverVersion: number): string[] {
+function neutral(serverVersion: number, encoding: string | null): string[] {
 	const settings: readonly (readonly [string, string, number])[] = [
 		['statement_timeout', '0', 0],
 		['client_min_messages', 'error', 0],
 		['datestyle', 'ISO', 0],
 		['default_transaction_read_only', 'off', 0],
+		// The bytes as they are: psql drops from UTF-8 what it thinks is no character, such as U+FFFE or a byte of Latin 1.
+		['client_encoding', encoding === 'UTF8' || encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8', 0],
 		['lock_timeout', '0', 90_300],
 		['idle_in_transaction_session_timeout', '0', 90_600],
 		['transaction_timeout', '0', 170_000],

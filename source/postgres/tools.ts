@@ -223,8 +223,3 @@ async function askVersion(path: string, {env, signal}: FindOptions): Promise<num
 		return 0;
 	}
 }
-
-/** For a message about a tool that was found but does not run. */
-export function describeTool(tool: Tool): string {
-	return `${tool.path} (${tool.version === 0 ? 'version unknown' : formatVersion(tool.version)})`;
-}
