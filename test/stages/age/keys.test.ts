@@ -3,7 +3,7 @@ import {chmodSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
-import {armor, Encrypter} from 'age-encryption';
+import {armor, Encrypter, Stanza} from 'age-encryption';
 import {PgBackError} from '../../../source/core/errors.js';
 import {
 	loadDecryptionKeys,
@@ -14,6 +14,7 @@ import {
 	type KeyContext,
 	type KeyMaterial,
 } from '../../../source/stages/age/keys.js';
+import {parseStanza} from '../../../source/stages/age/scrypt.js';
 import {decryptAll, encryptAll, identityKeys, neverAborted, newPair, refusedAs} from './helpers.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'pg_back-keys-'));
@@ -234,4 +235,10 @@ test('an identity file that is protected by a passphrase', async () => {
 	}
 	const cut = file('cut.age', sealed.subarray(0, -1));
 	await assert.rejects(decryption({identityFiles: [cut]}, ['open']), refusedAs('CORRUPT', /cut\.age: /));
+});
+
+test('scrypt: work factors up to what age(1) accepts', () => {
+	const stanza = (factor: string) => new Stanza(['scrypt', 'rF0/NwblUHHTpgQgRpe5CQ', factor], new Uint8Array(32));
+	assert.equal(parseStanza(stanza('22')).logN, 22);
+	assert.throws(() => parseStanza(stanza('23')), /work factor 23 is too high/);
 });
