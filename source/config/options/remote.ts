@@ -18,7 +18,7 @@ export const remote = {
 		long: 'upload',
 		key: 'upload',
 		group: 'Remote storage',
-		help: 'ship the files to a remote location: none, s3, b2, sftp, gcs, azure',
+		help: 'ship the files to a remote location: s3, b2, sftp, gcs, azure, local',
 	},
 	uploadPrefix: {
 		long: 'upload-prefix',
@@ -84,13 +84,13 @@ export const remote = {
 		...storeChoice,
 		long: 'download',
 		group: 'Decrypt, list and download',
-		help: 'download the files that match the patterns: s3, b2, sftp, gcs, azure',
+		help: 'download the files that match the patterns from a remote location',
 	},
 	listRemote: {
 		...storeChoice,
 		long: 'list-remote',
 		group: 'Decrypt, list and download',
-		help: 'list the remote files that match the patterns: s3, b2, sftp, gcs, azure',
+		help: 'list the files at a remote location that match the patterns',
 	},
 	long: {
 		long: 'long',

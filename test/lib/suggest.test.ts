@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {didYouMean, nearest} from '../../source/lib/suggest.js';
+
+const words = ['upload', 'upload-prefix', 'download', 'jobs'];
+
+test('the nearest word is suggested, if it is near', () => {
+	assert.equal(nearest('uplod', words), 'upload');
+	assert.equal(nearest('Upload_Prefix', words), 'upload-prefix');
+	assert.equal(nearest('job', words), 'jobs');
+	assert.equal(nearest('bogus', words), undefined);
+	assert.equal(nearest('x', words), undefined);
+	assert.equal(nearest('', words), undefined);
+	assert.equal(nearest('upload'.repeat(50), words), undefined);
+	assert.equal(didYouMean('uplod', words, '--'), ', did you mean --upload?');
+	assert.equal(didYouMean('zzz', words), '');
+});
