@@ -12,12 +12,12 @@ export type ParsedCommandLine = CommandLine;
 /** `argv` is without the program's own name. Throws ProblemsError USAGE with all mistakes at once. */
 export async function parseCommandLine(argv: readonly string[]): Promise<ParsedCommandLine> {
 	const {flags, arguments: positionals, problems} = tokenize(argv);
-	if (problems.length > 0) throw usageError(problems);
+	const wrong = flags.flatMap(token => problemOf(token, read(token)));
+	if (problems.length > 0) throw usageError([...problems, ...wrong]);
 	// Help and version are answered whatever else is there, and load nothing; but a conversion comes before them.
 	const converts = flags.some(({flag}) => flag.name === 'convertLegacyConfig');
 	const asked = converts ? undefined : flags.find(token => answersAtOnce(token));
 	if (asked) return {values: new Map([[asked.flag.name, true]]), arguments: positionals};
-	const wrong = flags.flatMap(token => problemOf(token, read(token)));
 	if (wrong.length > 0) throw usageError(wrong);
 	return parseWithMeow(flags, positionals);
 }

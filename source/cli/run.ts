@@ -67,6 +67,11 @@ async function workOf(io: Io, configuration: Configuration): Promise<Work> {
 		const {runDownload} = await import('../engine/download.js');
 		return {command: 'download', work: context => runDownload(context, download)};
 	}
+	const {verifyStore} = settings;
+	if (verifyStore !== 'none') {
+		const {runVerify} = await import('../engine/verify.js');
+		return {command: 'verify', work: context => runVerify(context, verifyStore)};
+	}
 	if (settings.decrypt) {
 		const {runDecrypt} = await import('../engine/decrypt.js');
 		const toStdout = settings.stdout ? writerTo(io) : undefined;

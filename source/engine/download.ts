@@ -11,6 +11,7 @@ import {checksumAlgorithms, type ChecksumAlgorithm} from '../stages/hash.js';
 import {receive, type Received} from '../stages/receive.js';
 import {keyProblem} from '../storage/keys.js';
 import type {StorageObject} from '../storage/storage.js';
+import {algorithmsFor, checksumFilesOf, digestOf, isChecksumFile} from './checksum-files.js';
 import type {RunContext, RunResult} from './context.js';
 import {existsError, named, runJobs} from './decrypt.js';
 import {loadRunDecryption} from './keys.js';
@@ -35,7 +36,7 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 		const checksums = new Set<string>();
 		const select = selector(patterns, remote.prefix);
 		for await (const object of remote.list(run.signal)) {
-			if (isChecksum(object.key)) checksums.add(object.key);
+			if (isChecksumFile(object.key)) checksums.add(object.key);
 			if (!select(object.key) && !matches(object.key)) run.emit({type: 'log', level: 'debug', text: `skipping: ${object.key}`});
 			else if (object.directory) {
 				run.emit({type: 'log', level: 'warn', text: `${object.key} is a directory: append /* to fetch what is in it`});
@@ -87,7 +88,7 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 				...(decrypts && {decrypted: {path: plainPath, keys}}),
 				run: run.tag,
 				mode: run.configuration.settings.backupFileMode,
-				algorithms: checksumAlgorithms,
+				algorithms: algorithmsFor(shared.checksums, key),
 				signal,
 				meter,
 			}).catch((error: unknown) => {
@@ -165,27 +166,11 @@ function compare(key: string, algorithm: ChecksumAlgorithm, actual: string | und
 
 /** The digest of a key in a plain checksum file beside it, or beside the directory dump that it is in. */
 async function listedDigest(shared: DownloadShared, key: string, algorithm: ChecksumAlgorithm, checksums: ReadonlySet<string>, signal: AbortSignal) {
-	const slash = key.lastIndexOf('/');
-	const directory = slash === -1 ? undefined : key.slice(0, slash);
-	const candidates = [`${key}.${algorithm}`, ...(directory === undefined ? [] : [`${directory}.${algorithm}`, `${directory}.age.${algorithm}`])];
-	for (const file of candidates.filter(one => checksums.has(one))) {
+	for (const file of checksumFilesOf(key, algorithm).filter(one => checksums.has(one))) {
 		const chunks: Uint8Array[] = [];
 		for await (const chunk of shared.remote.storage.get(file, {signal})) chunks.push(Buffer.from(chunk));
 		const digest = digestOf(Buffer.concat(chunks).toString(), key);
 		if (digest !== undefined) return {digest, file};
 	}
 	return undefined;
-}
-
-/** Lines of `HEX  name` or `HEX *name`; names of pg_back 2.x are absolute paths. */
-export function digestOf(text: string, key: string): string | undefined {
-	for (const line of text.split('\n')) {
-		const [, digest, name] = /^\\?([0-9a-f]{40,128}) [ *](.+)$/i.exec(line) ?? [];
-		if (digest !== undefined && name !== undefined && (name === key || key.endsWith(`/${name}`) || name.endsWith(`/${key}`) || basename(name) === basename(key))) return digest;
-	}
-	return undefined;
-}
-
-function isChecksum(key: string): boolean {
-	return checksumAlgorithms.some(algorithm => key.endsWith(`.${algorithm}`));
 }

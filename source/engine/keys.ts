@@ -18,6 +18,13 @@ export async function loadRunDecryption(run: RunContext): Promise<DecryptionKeys
 	return loadDecryptionKeys(material(run), context(run));
 }
 
+/** True when something is configured that decrypts: nobody is asked. */
+export function hasDecryptionMaterial(run: RunContext): boolean {
+	const {passphrase, passphraseFile, passphraseCommand, privateKeys, identityFiles, environmentPassphrase} = material(run);
+	const some = passphrase ?? passphraseFile ?? passphraseCommand ?? environmentPassphrase;
+	return some !== undefined || privateKeys.length > 0 || identityFiles.length > 0;
+}
+
 function material(run: RunContext): KeyMaterial {
 	const {settings} = run.configuration;
 	const text = (value: string) => (value === '' ? undefined : value);

@@ -1,5 +1,6 @@
 import {join} from 'node:path';
 import type {PgBackError} from '../core/errors.js';
+import type {DatabaseSettings} from '../config/options.js';
 import type {Database, Server} from '../postgres/catalog.js';
 import type {Subject} from '../retention/names.js';
 import type {RetentionPolicy} from '../retention/policy.js';
@@ -75,6 +76,12 @@ export function purgeOptions(step: Omit<PurgeStep, 'published' | 'remote'>) {
 	};
 }
 
-function policyOf(settings: {readonly purgeOlderThan: number; readonly purgeMinKeep: number}): RetentionPolicy {
-	return {olderThan: settings.purgeOlderThan, minKeep: settings.purgeMinKeep};
+type PolicySettings = Pick<
+	DatabaseSettings,
+	'purgeOlderThan' | 'purgeMinKeep' | 'keepDaily' | 'keepWeekly' | 'keepMonthly' | 'keepYearly'
+>;
+
+function policyOf(settings: PolicySettings): RetentionPolicy {
+	const {purgeOlderThan, purgeMinKeep, keepDaily, keepWeekly, keepMonthly, keepYearly} = settings;
+	return {olderThan: purgeOlderThan, minKeep: purgeMinKeep, keepDaily, keepWeekly, keepMonthly, keepYearly};
 }

@@ -171,7 +171,6 @@ export const consoleOptions = {
 		default: 'none',
 		group: 'Checks and encryption',
 		help: 'verify the dumps in the backup directory or at a remote location that match the patterns',
-		pending: true,
 	},
 	restoreDrill: {
 		long: 'restore-drill',

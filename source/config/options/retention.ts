@@ -46,7 +46,6 @@ export const retention = {
 		default: 0,
 		group: 'Retention',
 		help: 'keep the last dump of so many days',
-		pending: true,
 	},
 	keepWeekly: {
 		long: 'keep-weekly',
@@ -59,7 +58,6 @@ export const retention = {
 		default: 0,
 		group: 'Retention',
 		help: 'keep the last dump of so many weeks',
-		pending: true,
 	},
 	keepMonthly: {
 		long: 'keep-monthly',
@@ -72,7 +70,6 @@ export const retention = {
 		default: 0,
 		group: 'Retention',
 		help: 'keep the last dump of so many months',
-		pending: true,
 	},
 	keepYearly: {
 		long: 'keep-yearly',
@@ -85,6 +82,5 @@ export const retention = {
 		default: 0,
 		group: 'Retention',
 		help: 'keep the last dump of so many years',
-		pending: true,
 	},
 } as const satisfies OptionTable;

@@ -1,0 +1,122 @@
+/** Reads a dump to its end, without restoring it. */
+import {createGunzip} from 'node:zlib';
+import {Readable} from 'node:stream';
+import {PgBackError} from '../core/errors.js';
+import {startChild} from '../process/child.js';
+
+export type VerifyTools = {
+	/** pg_restore; without it archives are only hashed. */
+	readonly pgRestore: string | undefined;
+	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly signal: AbortSignal;
+	/** Milliseconds for which pg_restore may make no progress; a cut tar archive makes it spin for ever. */
+	readonly stallTimeout: number;
+};
+
+export type DumpKind = 'archive' | 'plain' | 'gzip' | 'other';
+
+/** What the suffix of a name says of the content. */
+export function dumpKind(suffix: string): DumpKind {
+	if (suffix === 'dump' || suffix === 'tar') return 'archive';
+	if (suffix === 'sql.gz') return 'gzip';
+	return suffix === 'sql' ? 'plain' : 'other';
+}
+
+/**
+ * Consumes `source`, the plain bytes of a dump. Says for people how it was read. Throws CORRUPT. `pg_restore -l` would accept a cut
+ * archive: the whole of it is read.
+ */
+export async function readDump(source: AsyncIterable<Uint8Array>, kind: DumpKind, tools: VerifyTools): Promise<string> {
+	switch (kind) {
+		case 'archive':
+			if (tools.pgRestore !== undefined) return readArchive(source, tools.pgRestore, tools);
+			await drain(source);
+			return 'read';
+		case 'gzip':
+			return readPlain(gunzip(source));
+		case 'plain':
+			return readPlain(source);
+		case 'other':
+			await drain(source);
+			return 'read';
+	}
+}
+
+async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
+	for await (const _ of source);
+}
+
+async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+	const stream = Readable.from(source).compose(createGunzip());
+	try {
+		for await (const chunk of stream) yield chunk as Buffer;
+	} catch (error) {
+		if (error instanceof PgBackError) throw error; // the source's own
+		throw new PgBackError('CORRUPT', 'the gzip file is damaged or cut', {cause: error});
+	}
+}
+
+/** pg_dump and pg_dumpall end with a comment that says so. */
+async function readPlain(source: AsyncIterable<Uint8Array>): Promise<string> {
+	let tail = Buffer.alloc(0);
+	for await (const chunk of source) tail = Buffer.from(Buffer.concat([tail, chunk]).subarray(-512));
+	if (!/-- PostgreSQL database (cluster )?dump complete\n/.test(tail.toString('latin1'))) {
+		throw new PgBackError('CORRUPT', 'the closing line of the dump is missing');
+	}
+	return 'read to its closing line';
+}
+
+async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string, tools: VerifyTools): Promise<string> {
+	const inner = new AbortController();
+	const child = startChild({
+		command: pgRestore,
+		args: ['-f', '/dev/null'],
+		env: tools.env,
+		stdin: 'pipe',
+		signal: AbortSignal.any([tools.signal, inner.signal]),
+	});
+	let waitingSince: number | undefined; // for pg_restore, not for the source
+	const watch = setInterval(() => {
+		if (performance.now() - (waitingSince ?? Infinity) > tools.stallTimeout) inner.abort(stalled(tools.stallTimeout));
+	}, 1000);
+	try {
+		const {stdin} = child;
+		if (!stdin) throw new PgBackError('BUG', 'pg_restore has no standard input');
+		stdin.on('error', () => undefined); // pg_restore ended early: its status says why
+		for await (const chunk of source) {
+			if (stdin.destroyed) break;
+			waitingSince = performance.now();
+			await new Promise<void>(resolve => stdin.write(chunk, () => resolve())); // an error shows in the child's status
+			waitingSince = undefined;
+		}
+		stdin.end();
+		waitingSince = performance.now();
+		const result = await child.done;
+		if (result.exitCode !== 0) {
+			throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? `it ended with ${result.signalName ?? String(result.exitCode)}`}`, {output: result.stderr});
+		}
+		return 'read by pg_restore';
+	} catch (error) {
+		inner.abort(error);
+		await child.done.catch(() => undefined); // ended on purpose
+		throw error;
+	} finally {
+		clearInterval(watch);
+	}
+}
+
+/** A directory dump, by its path. */
+export async function readDirectoryDump(path: string, tools: VerifyTools): Promise<string> {
+	if (tools.pgRestore === undefined) return 'read';
+	const signal = AbortSignal.any([tools.signal, AbortSignal.timeout(Math.max(tools.stallTimeout, 24 * 3_600_000))]);
+	const child = startChild({command: tools.pgRestore, args: ['-f', '/dev/null', '--', path], env: tools.env, signal});
+	const result = await child.done;
+	if (result.exitCode !== 0) {
+		throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? 'no word of why'}`, {output: result.stderr});
+	}
+	return 'read by pg_restore';
+}
+
+function stalled(milliseconds: number): PgBackError {
+	return new PgBackError('CORRUPT', `pg_restore made no progress for ${Math.round(milliseconds / 1000)} s`);
+}
