@@ -56,11 +56,12 @@ export function decide<Group extends DumpGroup>(
 	const reasons = keptWhole(newestFirst, policy);
 	const start = Math.floor(context.start / second) * second;
 	const clockDoubt = context.clockDoubt ?? doubtClock(newestFirst, context);
+	const limit = describeLimit(policy);
+	const incomplete = `no whole dump in it, ${limit}`;
 	return newestFirst.map(group => {
 		const kept = reasonToKeep(group, reasons.get(group), policy, {...context, start, clockDoubt});
-		return kept === undefined
-			? {group, action: 'remove', reason: reasonToRemove(group, policy)}
-			: {group, action: 'keep', reason: kept};
+		if (kept !== undefined) return {group, action: 'keep', reason: kept};
+		return {group, action: 'remove', reason: group.whole ? limit : incomplete};
 	});
 }
 
@@ -103,14 +104,9 @@ function reasonToKeep(
 	return undefined;
 }
 
-function reasonToRemove(group: DumpGroup, policy: RetentionPolicy): string {
-	const limit =
-		policy.olderThan < 0
-			? 'the purge interval is negative'
-			: policy.olderThan === 0
-				? 'older than this run'
-				: `older than ${formatAge(policy.olderThan)}`;
-	return group.whole ? limit : `no whole dump in it, ${limit}`;
+function describeLimit({olderThan}: RetentionPolicy): string {
+	if (olderThan < 0) return 'the purge interval is negative';
+	return olderThan === 0 ? 'older than this run' : `older than ${formatAge(olderThan)}`;
 }
 
 const periodKinds = [

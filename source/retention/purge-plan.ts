@@ -46,12 +46,14 @@ export type PurgeOptions = {
 
 /** The files of a subject with the same time. */
 export type PurgeGroup = DumpGroup & {
-	/** Files, by path or key. */
-	readonly files: readonly string[];
-	/** A directory dump, to be removed with all that is in it. */
-	readonly directory?: string;
+	/** What the paths (or keys) begin with, up to the time: shared by all groups of a subject, as there may be a million. */
+	readonly stem: string;
+	/** What the paths of files have after the time, such as `.dump.age`. */
+	readonly tails: readonly string[];
+	/** Has a directory dump, to be removed with all that is in it. */
+	readonly directory: boolean;
 	/** The manifest that speaks of this group. */
-	readonly record?: RunRecord;
+	readonly record: RunRecord | undefined;
 };
 
 export type PurgePlan = {
@@ -75,13 +77,21 @@ export function* planItems(plan: PurgePlan): Generator<PlannedItem> {
 
 /** A manifest before its companions, a dump before what describes it: half removed, nothing looks better than it is. */
 export function* groupItems({group, action, reason}: Decision<PurgeGroup>): Generator<PlannedItem> {
-	if (group.directory !== undefined) yield {path: group.directory, directory: true, action, reason};
-	const rank = (path: string) => (isManifest(path) ? 0 : path.length);
-	for (const path of group.files.toSorted((a, b) => rank(a) - rank(b))) yield {path, directory: false, action, reason};
+	const start = group.stem + group.timeText;
+	if (group.directory) yield {path: `${start}.d`, directory: true, action, reason};
+	const rank = (tail: string) => (isManifest(tail) ? 0 : tail.length);
+	for (const tail of group.tails.toSorted((a, b) => rank(a) - rank(b))) {
+		yield {path: start + tail, directory: false, action, reason};
+	}
 }
 
+/** Of a path or a part of one. */
 export function isManifest(path: string): boolean {
 	return path.endsWith('.manifest.json');
+}
+
+export function hasManifest(group: PurgeGroup): boolean {
+	return group.tails.some(isManifest);
 }
 
 export type ListedEntry = {
@@ -91,29 +101,29 @@ export type ListedEntry = {
 	readonly directory: boolean;
 };
 
-type MutableGroup = {-readonly [K in keyof PurgeGroup]: PurgeGroup[K]} & {files: string[]};
-/** By the text of the time. */
-type Groups = Map<string, MutableGroup>;
+type MutableGroup = {-readonly [K in keyof PurgeGroup]: PurgeGroup[K]};
+/** What stands at one place under one text; groups by the text of their time. */
+type Slot = {readonly stem: string; readonly groups: Map<string, MutableGroup>};
 
 const runSubject: Subject = {kind: 'run'};
-const runText = subjectText(runSubject);
 
 /**
  * Collects what a listing gives, and plans. `directoryOf` gives the place of files by the text of their subject, with a slash
  * at its end (or empty for the root). Only compact groups are kept, whatever the size of the listing.
  */
 export function createPlanner(options: PurgeOptions, directoryOf: (subjectText: string) => string) {
-	const slots = new Map<string, Groups>();
-	const subjects = options.subjects.map(({subject, policy}) => {
-		const own = subjectTexts(subject, options.databases).map(text => {
-			const groups: Groups = new Map();
-			slots.set(slotKey(directoryOf(text), subject, text), groups);
-			return groups;
-		});
-		return {policy, slots: own};
-	});
-	const runs: Groups = new Map();
-	slots.set(slotKey(directoryOf(runText), runSubject, runText), runs);
+	const slots = new Map<string, Slot>();
+	const slotFor = (subject: Subject, text: string): Slot => {
+		const slot: Slot = {stem: `${directoryOf(text)}${text}_`, groups: new Map()};
+		slots.set(slotKey(slot.stem, subject), slot);
+		return slot;
+	};
+	const subjects = options.subjects.map(({subject, policy}) => ({
+		policy,
+		slots: subjectTexts(subject, options.databases).map(text => slotFor(subject, text)),
+	}));
+	const runs = slotFor(runSubject, subjectText(runSubject));
+	const shareTails = createSharing();
 
 	const recorded = new Map<string, {record: RunRecord; file: RecordedFile}>();
 	for (const record of options.records ?? []) {
@@ -132,15 +142,15 @@ export function createPlanner(options: PurgeOptions, directoryOf: (subjectText: 
 			if (member === undefined && entry.directory !== dump) return false; // a directory called like a file, or the reverse
 			const path = member === undefined ? entry.path : entry.path.slice(0, -member.length - 1);
 			if (recorded.has(path)) seen.add(path);
-			const groups = slots.get(slotKey(directory, parsed.subject, parsed.subjectText));
-			if (groups === undefined) return false;
+			const slot = slots.get(slotKey(`${directory}${parsed.subjectText}_`, parsed.subject));
+			if (slot === undefined) return false;
 			const found = recorded.get(path);
-			const group = groupOf(groups, parsed);
+			const group = groupOf(slot, parsed);
 			group.record ??= found?.record ?? records.get(path);
 			if (found?.file.time !== undefined) group.time = found.file.time;
 			if (options.current.has(path)) group.current = true;
-			if (dump) group.directory = path;
-			else group.files.push(path);
+			if (dump) group.directory = true;
+			else group.tails = shareTails([...group.tails, path.slice(slot.stem.length + parsed.timeText.length)]);
 			if (isWholeDump(parsed, entry, found?.file)) group.whole = true;
 			return true;
 		},
@@ -152,14 +162,16 @@ export function createPlanner(options: PurgeOptions, directoryOf: (subjectText: 
 			const context = {start: options.start, now};
 			const judge = {...context, clockDoubt: doubtClock(others, context)};
 			const decisions = subjects.flatMap(({policy, slots: own}) => {
-				const groups = own.flatMap(slot => [...slot.values()]);
+				const groups = own.flatMap(slot => [...slot.groups.values()]);
 				for (const group of groups) group.hands = otherHands(group.record, options.systemIdentifier);
 				return decide<PurgeGroup>(groups, policy, judge);
 			});
 			const going = new Set<string>();
-			for (const item of planItems({location, decisions})) if (item.action === 'remove') going.add(item.path);
+			for (const {path, action} of recorded.size === 0 ? [] : planItems({location, decisions})) {
+				if (action === 'remove' && recorded.has(path)) going.add(path);
+			}
 			const manifests: Decision<PurgeGroup>[] = [];
-			for (const decision of decide<PurgeGroup>([...runs.values()], options.runPolicy, judge)) {
+			for (const decision of decide<PurgeGroup>([...runs.groups.values()], options.runPolicy, judge)) {
 				manifests.push(await decideManifest(decision, going, async path => seen.has(path) || exists(path), options));
 			}
 			return {location, decisions: [...manifests, ...decisions]};
@@ -167,16 +179,41 @@ export function createPlanner(options: PurgeOptions, directoryOf: (subjectText: 
 	};
 }
 
-function slotKey(directory: string, subject: Subject, text: string): string {
-	return `${subject.kind === 'run' ? 'run' : 'dump'}\0${directory}\0${text}`;
+function slotKey(stem: string, subject: Subject): string {
+	return subject.kind === 'run' ? `run\0${stem}` : stem;
 }
 
-function groupOf(groups: Groups, parsed: ParsedName): MutableGroup {
+function groupOf({stem, groups}: Slot, parsed: ParsedName): MutableGroup {
 	const old = groups.get(parsed.timeText);
 	if (old) return old;
-	const group: MutableGroup = {timeText: parsed.timeText, time: parsed.time, whole: false, files: []};
-	groups.set(parsed.timeText, group);
+	// A copy: a part cut from the text of a page of the listing would keep the whole page in memory.
+	const timeText = Buffer.from(parsed.timeText).toString();
+	const group: MutableGroup = {
+		timeText,
+		time: parsed.time,
+		whole: false,
+		current: false,
+		hands: undefined,
+		stem,
+		tails: [],
+		directory: false,
+		record: undefined,
+	};
+	groups.set(timeText, group);
 	return group;
+}
+
+/** There are few different lists of tails: each is kept once. */
+function createSharing(): (tails: readonly string[]) => readonly string[] {
+	const lists = new Map<string, readonly string[]>();
+	return tails => {
+		const key = tails.join('/');
+		const known = lists.get(key);
+		if (known) return known;
+		const copy = tails.map(tail => Buffer.from(tail).toString());
+		lists.set(copy.join('/'), copy);
+		return copy;
+	};
 }
 
 /** A directory dump is whole once its table of contents is there: pg_dump writes that last, and the purge removes it first. */
@@ -206,8 +243,7 @@ async function decideManifest(
 	const everything = options.runPolicy.olderThan < 0;
 	if (group.current && !everything) return decision;
 	if (record === undefined) {
-		const manifest = group.files.some(isManifest);
-		return manifest ? {group, action: 'keep', reason: 'not known what it describes'} : decision;
+		return hasManifest(group) ? {group, action: 'keep', reason: 'not known what it describes'} : decision;
 	}
 	for (const file of record.files) {
 		if (!going.has(file.path) && (await exists(file.path)))
