@@ -21,53 +21,63 @@ export function tokenize(argv: readonly string[]): Tokens {
 	const positionals: string[] = [];
 	const problems: string[] = [];
 	const rest = [...argv];
-	const add = (flag: Flag, text: string | undefined, spelling: string) => {
-		if (text === undefined) problems.push(`option ${spelling} needs a value`);
-		else flags.push({flag, text, spelling});
-	};
 	for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
 		if (word === '--') {
-			positionals.push(...rest);
-			break;
+			positionals.push(...rest.splice(0));
+		} else if (!word.startsWith('-') || word === '-') {
+			positionals.push(word);
+		} else {
+			const found = word.startsWith('--') ? [readLong(word, rest)] : readShort(word, rest);
+			flags.push(...found.filter(one => typeof one !== 'string'));
+			problems.push(...found.filter(one => typeof one === 'string'));
 		}
-		if (!word.startsWith('-') || word === '-') positionals.push(word);
-		else if (word.startsWith('--')) readLong(word);
-		else readShort(word.slice(1), word);
 	}
 	return {flags, arguments: positionals, problems};
+}
 
-	function readLong(word: string): void {
-		const [, name = '', text] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
-		const flag = longFlags.get(name);
-		if (name === '' || name.startsWith('-')) problems.push(`bad option syntax: ${display(word)}`);
-		else if (flag === undefined) {
-			problems.push(`unknown option --${display(name)}${didYouMean(name, [...longFlags.keys()], '--')}`);
-		} else add(flag, text ?? valueAfter(flag), `--${name}`);
-	}
+/** A token, or what is wrong with it. `rest` loses the value if that is the next argument. */
+type Found = Token | string;
 
-	function readShort(letters: string, word: string): void {
+function readLong(word: string, rest: string[]): Found {
+	const [, name = '', text] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
+	if (name === '' || name.startsWith('-')) return `bad option syntax: ${display(word)}`;
+	const flag = longFlags.get(name);
+	if (flag === undefined) return `unknown option --${display(name)}${didYouMean(name, [...longFlags.keys()], '--')}`;
+	return withValue(flag, text ?? valueAfter(flag, rest), `--${name}`);
+}
+
+/** `word` is a bundle: all but its last letter are booleans. */
+function readShort(word: string, rest: string[]): readonly Found[] {
+	const found: Found[] = [];
+	for (let letters = word.slice(1); letters !== '';) {
 		const letter = String.fromCodePoint(letters.codePointAt(0) ?? 0);
-		const after = letters.slice(letter.length);
-		const flag = shortFlags.get(letter);
 		const spelling = `-${letter}`;
+		const flag = shortFlags.get(letter);
+		letters = letters.slice(letter.length);
 		if (flag === undefined) {
 			const inside = word === spelling ? '' : ` in ${display(word)}`;
-			problems.push(
-				`unknown option ${display(spelling)}${inside}${didYouMean(word.slice(1), [...longFlags.keys()], '--')}`,
-			);
-		} else if (after.length > 1 && after.startsWith('=')) add(flag, after.slice(1), spelling);
-		else if (flag.option.kind === 'boolean') {
-			add(flag, 'true', spelling);
-			if (after !== '') readShort(after, word);
-		} else add(flag, after === '' ? valueAfter(flag) : after, spelling);
+			const hint = didYouMean(word.slice(1), [...longFlags.keys()], '--');
+			return [...found, `unknown option ${display(spelling)}${inside}${hint}`];
+		}
+		const glued = letters.length > 1 && letters.startsWith('=');
+		if (glued || flag.option.kind !== 'boolean') {
+			const text = glued ? letters.slice(1) : letters === '' ? valueAfter(flag, rest) : letters;
+			return [...found, withValue(flag, text, spelling)];
+		}
+		found.push({flag, text: 'true', spelling});
 	}
+	return found;
+}
 
-	function valueAfter({option}: Flag): string | undefined {
-		if (option.kind === 'boolean') return 'true';
-		if (option.implied === undefined) return rest.shift();
-		const next = rest[0]?.toLowerCase();
-		const isValue =
-			option.takesNext && option.kind === 'choice' && next !== undefined && choicesOf(option).includes(next);
-		return isValue ? rest.shift() : option.implied;
-	}
+function withValue(flag: Flag, text: string | undefined, spelling: string): Found {
+	return text === undefined ? `option ${spelling} needs a value` : {flag, text, spelling};
+}
+
+function valueAfter({option}: Flag, rest: string[]): string | undefined {
+	if (option.kind === 'boolean') return 'true';
+	if (option.implied === undefined) return rest.shift();
+	const next = rest[0]?.toLowerCase();
+	const isValue =
+		option.takesNext && option.kind === 'choice' && next !== undefined && choicesOf(option).includes(next);
+	return isValue ? rest.shift() : option.implied;
 }
