@@ -5,6 +5,7 @@ import {withIdleTimeout} from './decorators/idle.js';
 import {withLimit} from './decorators/limit.js';
 import {withPrefix} from './decorators/prefix.js';
 import {withRetry} from './decorators/retry.js';
+import type {B2Settings} from './b2/b2.js';
 import type {LocalSettings} from './local/local.js';
 import type {MemorySettings} from './memory.js';
 import type {S3Settings} from './s3/settings.js';
@@ -13,6 +14,7 @@ import type {OpenContext, Storage} from './storage.js';
 /** What each target is opened with; plain objects that the engine makes from the configuration. */
 export type StorageSettings = {
 	readonly s3: S3Settings;
+	readonly b2: B2Settings;
 	readonly local: LocalSettings;
 	readonly memory: MemorySettings;
 };
@@ -23,6 +25,7 @@ type Opener<K extends StorageKind> = (settings: StorageSettings[K], context: Ope
 
 /** Each loads its SDK only when it is used. */
 const openers: {readonly [K in StorageKind]: () => Promise<Opener<K>>} = {
+	b2: async () => (await import('./b2/b2.js')).openB2,
 	s3: async () => (await import('./s3/s3.js')).openS3,
 	local: async () => (await import('./local/local.js')).openLocal,
 	memory: async () => (await import('./memory.js')).openMemory,

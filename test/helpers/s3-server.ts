@@ -6,42 +6,9 @@ import {createHash, randomUUID} from 'node:crypto';
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import {createServer as createTlsServer} from 'node:https';
 import type {AddressInfo} from 'node:net';
+import {parse, readBody, send, type Answer, type Call, type S3Fault} from './s3-requests.js';
 import {checkBody, checkSignature, crcOf, Refusal, type Credential} from './s3-signature.js';
 import {element, encodeKey, list, parseCompleted, parseDeleted, xml} from './s3-xml.js';
-
-export type S3Fault = {
-	/** Of which action (`PutObject`, `UploadPart`, …) and key; every request when absent. */
-	readonly action?: string;
-	readonly key?: string;
-	readonly part?: number;
-	/** How many requests it hits; 1 by default. */
-	times?: number;
-	/** Requests of the kind that pass before it hits. */
-	skip?: number;
-} & (
-	| {
-			readonly do: 'answer';
-			readonly status: number;
-			readonly code: string;
-			readonly message?: string;
-			readonly headers?: Record<string, string>;
-	  }
-	/** Resets the connection when so many bytes of the request's body have come. */
-	| {readonly do: 'reset'; readonly after: number}
-	/** Reads everything and never answers. */
-	| {readonly do: 'silence'}
-	/** Stops reading after the head. */
-	| {readonly do: 'stall'}
-	/** Ends the connection after so many bytes of the answer's body. */
-	| {readonly do: 'cut'; readonly after: number}
-	/** Does the work, then resets instead of answering. */
-	| {readonly do: 'lose'}
-	| {readonly do: 'wrongEtag'}
-	| {readonly do: 'wrongChecksum'}
-	| {readonly do: 'errorIn200'}
-	/** Keeps other bytes than it was given, and says all is well. */
-	| {readonly do: 'damage'; readonly how: 'truncate' | 'flip'}
-);
 
 export type S3ServerOptions = {
 	readonly credentials?: readonly Credential[];
@@ -97,15 +64,6 @@ export type S3Server = {
 };
 
 export const testCredential: Credential = {keyId: 'AKIATEST', secret: 'secret/of+the=test'};
-
-type Call = {
-	readonly action: string;
-	readonly key: string;
-	readonly query: URLSearchParams;
-	readonly request: IncomingMessage;
-	readonly fault?: S3Fault;
-};
-type Answer = {readonly status?: number; readonly headers?: Record<string, string>; readonly body?: string | Buffer};
 
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
 	const {maxParts = 10_000, minPart = 0, lacks = []} = options;
@@ -370,76 +328,6 @@ const errorIn200: Answer = xml(
 	'Error',
 	element('', {Code: 'InternalError', Message: 'We encountered an internal error. Please try again.'}),
 );
-
-function parse(request: IncomingMessage, faults: S3Fault[]): Call {
-	const [path = '', search = ''] = (request.url ?? '').split('?');
-	const key = decodeURIComponent(path.replace(/^\/bucket\/?/, ''));
-	const query = new URLSearchParams(search);
-	const {method = ''} = request;
-	const part = query.has('partNumber') ? Number(query.get('partNumber')) : undefined;
-	const action = actionOf(method, key, query);
-	const matching = faults.filter(
-		one =>
-			(!one.action || one.action === action) &&
-			(one.key === undefined || one.key === key) &&
-			(one.part === undefined || one.part === part),
-	);
-	let fault: S3Fault | undefined;
-	for (const one of matching) {
-		if ((one.skip ?? 0) > 0) one.skip!--;
-		else if ((one.times ??= 1) > 0 && !fault) {
-			one.times--;
-			fault = one;
-		}
-	}
-	return {action, key, query, request, fault};
-}
-
-function actionOf(method: string, key: string, query: URLSearchParams): string {
-	if (key === '') {
-		if (method === 'POST' && query.has('delete')) return 'DeleteObjects';
-		return query.has('uploads') ? 'ListMultipartUploads' : method === 'GET' ? 'ListObjectsV2' : `Bucket:${method}`;
-	}
-	const upload = query.has('uploadId');
-	const names: Record<string, string> = {
-		GET: upload ? 'ListParts' : 'GetObject',
-		HEAD: 'HeadObject',
-		PUT: upload ? 'UploadPart' : 'PutObject',
-		POST: upload ? 'CompleteMultipartUpload' : 'CreateMultipartUpload',
-		DELETE: upload ? 'AbortMultipartUpload' : 'DeleteObject',
-	};
-	return names[method] ?? method;
-}
-
-/** Undefined after a reset. A forgetful server keeps only the length. */
-async function readBody(request: IncomingMessage, resetAfter: number, forget: boolean): Promise<Buffer | undefined> {
-	const chunks: Buffer[] = [];
-	let size = 0;
-	const keep = !forget || request.method === 'POST';
-	if (resetAfter <= 0) request.socket.resetAndDestroy();
-	for await (const chunk of request as AsyncIterable<Buffer>) {
-		size += chunk.length;
-		if (size >= resetAfter) {
-			request.socket.resetAndDestroy();
-			return undefined;
-		}
-		if (keep) chunks.push(chunk);
-	}
-	return keep ? Buffer.concat(chunks) : ({length: size} as Buffer);
-}
-
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer, date: Date, cut?: number): void {
-	const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : (answer.body ?? Buffer.alloc(0));
-	response.sendDate = false;
-	response.writeHead(answer.status ?? 200, {
-		date: date.toUTCString(),
-		'x-amz-request-id': randomUUID(),
-		'content-length': String(body.length),
-		...answer.headers,
-	});
-	if (cut === undefined) response.end(request.method === 'HEAD' ? undefined : body);
-	else response.write(body.subarray(0, cut), () => response.destroy());
-}
 
 function damaged(bytes: Buffer, how: 'truncate' | 'flip'): Buffer {
 	if (how === 'truncate') return bytes.subarray(0, -1);

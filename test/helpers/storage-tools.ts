@@ -1,3 +1,4 @@
+import type {Clock} from '../../source/storage/clock.js';
 import {compareKeys} from '../../source/storage/keys.js';
 import type {OpenContext, Storage} from '../../source/storage/storage.js';
 
@@ -73,4 +74,21 @@ export async function listKeys(storage: Storage, prefix: string): Promise<string
 export function testContext(more: Partial<OpenContext> = {}): OpenContext & {readonly lines: string[]} {
 	const lines: string[] = [];
 	return {env: {}, signal: never, log: (level, text) => lines.push(`${level}: ${text}`), ...more, lines};
+}
+
+/** Time that passes only when somebody sleeps, and then at once. */
+export function fastClock(): Clock & {readonly slept: number[]} {
+	let time = 0;
+	const slept: number[] = [];
+	return {
+		slept,
+		now: () => time,
+		random: () => 0.5,
+		async sleep(milliseconds, signal) {
+			signal.throwIfAborted();
+			slept.push(milliseconds);
+			time += milliseconds;
+			await Promise.resolve();
+		},
+	};
 }

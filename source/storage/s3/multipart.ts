@@ -1,15 +1,10 @@
-import {
-	AbortMultipartUploadCommand,
-	CompleteMultipartUploadCommand,
-	CreateMultipartUploadCommand,
-	UploadPartCommand,
-} from '@aws-sdk/client-s3';
+import {CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand} from '@aws-sdk/client-s3';
 import {createHash} from 'node:crypto';
 import {crc32} from 'node:zlib';
-import {messageOf} from '../../core/errors.js';
 import {storageError, StorageError, type Fault} from '../errors.js';
 import {createGate} from '../gate.js';
 import type {PutOptions, PutResult, PutSource} from '../storage.js';
+import {abandon} from './abandon.js';
 import type {Bucket} from './client.js';
 import {partSizeOf, type PartPlan} from './parts.js';
 import {checksumParams, md5Of, signPayload, takePayload, withBody, type Payload} from './payload.js';
@@ -235,16 +230,4 @@ function expectedOf(parts: readonly DonePart[], size: number): Expected {
 		md5: md5s && `${createHash('md5').update(md5s).digest('hex')}-${parts.length}`,
 		confirmed: parts.every(part => part.confirmed),
 	};
-}
-
-/** Best effort, with a time of its own: the upload has failed already, and what stays is removed by a clean-up later. */
-async function abandon(bucket: Bucket, key: string, uploadId: string): Promise<void> {
-	try {
-		await bucket.request({operation: 'clean up', key}, AbortSignal.timeout(15_000), (client, options) =>
-			client.send(new AbortMultipartUploadCommand({Bucket: bucket.name, Key: key, UploadId: uploadId}), options),
-		);
-	} catch (error) {
-		if (error instanceof StorageError && error.fault === 'missing') return;
-		bucket.log('warn', `parts of the failed upload stay until --cleanup-remote: ${messageOf(error)}`);
-	}
 }

@@ -1,6 +1,7 @@
 import {ListPartsCommand} from '@aws-sdk/client-s3';
 import {StorageError} from '../errors.js';
 import type {PutOptions} from '../storage.js';
+import {abandon} from './abandon.js';
 import type {Bucket} from './client.js';
 import type {PartPlan} from './parts.js';
 import {md5Of, type Payload} from './payload.js';
@@ -50,6 +51,7 @@ export async function findResumable(bucket: Bucket, key: string, options: PutOpt
 		if (!(error instanceof StorageError) || !['missing', 'unsupported', 'forbidden', 'invalid'].includes(error.fault))
 			throw error;
 		bucket.log('info', `the interrupted upload of ${key} cannot be resumed, it starts again: ${error.message}`);
+		if (error.fault !== 'missing') await abandon(bucket, key, uploadId);
 		return undefined;
 	}
 	bucket.log('info', `going on with the interrupted upload of ${key}: ${parts.size} parts are there already`);
