@@ -17,9 +17,8 @@ export type Tokens = {
 };
 
 export function tokenize(argv: readonly string[]): Tokens {
-	const flags: Token[] = [];
+	const found: Found[] = [];
 	const positionals: string[] = [];
-	const problems: string[] = [];
 	const rest = [...argv];
 	for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
 		if (word === '--') {
@@ -27,11 +26,11 @@ export function tokenize(argv: readonly string[]): Tokens {
 		} else if (!word.startsWith('-') || word === '-') {
 			positionals.push(word);
 		} else {
-			const found = word.startsWith('--') ? [readLong(word, rest)] : readShort(word, rest);
-			flags.push(...found.filter(one => typeof one !== 'string'));
-			problems.push(...found.filter(one => typeof one === 'string'));
+			found.push(...(word.startsWith('--') ? [readLong(word, rest)] : readShort(word, rest)));
 		}
 	}
+	const flags = found.filter(one => typeof one !== 'string');
+	const problems = found.filter(one => typeof one === 'string');
 	return {flags, arguments: positionals, problems};
 }
 
@@ -49,19 +48,19 @@ function readLong(word: string, rest: string[]): Found {
 /** `word` is a bundle: all but its last letter are booleans. */
 function readShort(word: string, rest: string[]): readonly Found[] {
 	const found: Found[] = [];
-	for (let letters = word.slice(1); letters !== '';) {
-		const letter = String.fromCodePoint(letters.codePointAt(0) ?? 0);
+	const letters = Array.from(word.slice(1));
+	for (const [index, letter] of letters.entries()) {
 		const spelling = `-${letter}`;
 		const flag = shortFlags.get(letter);
-		letters = letters.slice(letter.length);
+		const after = letters.slice(index + 1).join('');
 		if (flag === undefined) {
 			const inside = word === spelling ? '' : ` in ${display(word)}`;
 			const hint = didYouMean(word.slice(1), [...longFlags.keys()], '--');
 			return [...found, `unknown option ${display(spelling)}${inside}${hint}`];
 		}
-		const glued = letters.length > 1 && letters.startsWith('=');
+		const glued = after.length > 1 && after.startsWith('=');
 		if (glued || flag.option.kind !== 'boolean') {
-			const text = glued ? letters.slice(1) : letters === '' ? valueAfter(flag, rest) : letters;
+			const text = glued ? after.slice(1) : after === '' ? valueAfter(flag, rest) : after;
 			return [...found, withValue(flag, text, spelling)];
 		}
 		found.push({flag, text: 'true', spelling});
