@@ -36,6 +36,11 @@ async function dispatch(io: Io): Promise<number> {
 		io.stdout.write(await readDefaultConfig());
 		return 0;
 	}
+	const replay = given('replay');
+	if (typeof replay === 'string' && replay !== '') {
+		const {runReplay} = await import('./replay-console.js');
+		return runReplay(io, commandLine, replay);
+	}
 	const {loadConfiguration} = await import('../config/configuration.js');
 	const terminal = io.stdin.isTTY && io.stderr.isTTY;
 	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal});
@@ -49,8 +54,8 @@ async function run(io: Io, configuration: Configuration): Promise<number> {
 		io.stdout.write(`${describeConfiguration(configuration).join('\n')}\n`);
 		return 0;
 	}
-	const {runWithReporter} = await import('./run.js');
-	return runWithReporter(io, configuration);
+	const {runWithFrontEnd} = await import('./run.js');
+	return runWithFrontEnd(io, configuration);
 }
 
 function printVersion(io: Io): number {

@@ -1,82 +1,91 @@
-/** One run of the engine with its front end. */
+/** The engine with its front end: the console, plain lines or JSON lines. */
 import {hostname} from 'node:os';
 import type {Configuration} from '../config/configuration.js';
-import {createBus} from '../core/bus.js';
-import {toPgBackError} from '../core/errors.js';
-import {eventSchema, type Command} from '../core/events.js';
-import {newRunId, type RunContext, type RunResult} from '../engine/context.js';
-import {eventError} from '../engine/scheduler.js';
+import {createBus, type EventBus} from '../core/bus.js';
+import {PgBackError} from '../core/errors.js';
+import {createEngine, type Engine} from '../engine/engine.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
-import {writerTo, type Io} from './io.js';
+import type {Io} from './io.js';
 import {promptSecret} from './prompt.js';
-import {handleSignals} from './signals.js';
+import {handleSignals, type SignalHandling} from './signals.js';
+import {chooseFrontEnd, type FrontEnd} from './terminal.js';
 import {version} from './version.js';
+import {askedFor, chooseFrom} from './work.js';
 
-type Work = {readonly command: Command; readonly work: (context: RunContext) => Promise<RunResult>};
-
-export async function runWithReporter(io: Io, configuration: Configuration): Promise<number> {
-	const bus = createBus();
+export async function runWithFrontEnd(io: Io, configuration: Configuration): Promise<number> {
+	const frontEnd = frontEndFor(io, configuration);
 	const {settings} = configuration;
-	const stopReporter =
-		settings.logFormat === 'json'
-			? startJsonReporter(bus, text => io.stdout.write(text))
-			: startPlainReporter(bus, {write: text => io.stderr.write(text), verbose: settings.verbose, quiet: settings.quiet});
+	if (settings.interactive && frontEnd.kind === 'plain') {
+		throw new PgBackError('USAGE', `the console cannot be opened: ${frontEnd.reason ?? ''}`, {hint: 'run it in a terminal'});
+	}
+	const bus = createBus();
+	const hangup: {takeOver?: () => boolean} = {};
 	const signals = handleSignals({
 		exitNow: io.exitNow,
 		onFirst: name => bus.emit({type: 'log', level: 'warn', text: `${name}: ending; once more to end at once`}),
+		takeOver: name => name === 'SIGHUP' && (hangup.takeOver?.() ?? false),
 	});
-	const {runId, tag} = newRunId();
-	const {command, work} = await workOf(io, configuration);
-	const context: RunContext = {
-		runId,
-		tag,
-		configuration,
-		env: io.env,
-		emit: bus.emit,
-		signal: signals.signal,
-		now: () => new Date(),
-		version,
-		...(io.stdin.isTTY && io.stderr.isTTY && {askSecret: label => promptSecret(label, {signal: signals.signal})}),
-	};
-	bus.emit({type: 'run.started', schema: eventSchema, runId, command, version, host: hostname(), pid: process.pid});
-	for (const text of configuration.warnings) bus.emit({type: 'log', level: 'warn', text});
-	const result = await work(context).catch((thrown: unknown): RunResult => {
-		const error = toPgBackError(thrown);
-		return {exitCode: error.exitCode, outcome: 'failed', error};
-	});
-	const {exitCode, outcome, error} = result;
-	bus.emit({type: 'run.finished', exitCode, outcome, ...(error && {error: eventError(error)})});
-	stopReporter();
-	signals.stop();
-	return exitCode;
+	try {
+		const engine = engineFor(io, configuration, bus, signals, frontEnd);
+		const asked = await askedFor(io, configuration);
+		const start = settings.interactive ? 'jobs' : chooseFrom(configuration);
+		if (frontEnd.kind === 'plain' || (asked.printsResult && start === undefined)) {
+			const stop = startReporter(io, configuration, bus);
+			warn(bus, configuration);
+			const {exitCode} = await engine.start(asked.command, asked.work);
+			stop();
+			return exitCode;
+		}
+		const {runConsole} = await import('./console.js');
+		const first = start === undefined ? asked : undefined;
+		return await runConsole({io, configuration, engine, signals, frontEnd, hangup, first, start: consoleStart(start), warn: () => warn(bus, configuration)});
+	} finally {
+		signals.stop();
+	}
 }
 
-async function workOf(io: Io, configuration: Configuration): Promise<Work> {
-	const {settings} = configuration;
-	if (settings.dryRun) {
-		const {dryRun} = await import('./dry-run.js');
-		return {command: 'backup', work: context => dryRun(io, context)};
-	}
-	const {listRemote, download} = settings;
-	if (listRemote !== 'none') {
-		const {printRemote} = await import('./list-remote.js');
-		return {command: 'list', work: context => printRemote(io, context, listRemote)};
-	}
-	if (download !== 'none') {
-		const {runDownload} = await import('../engine/download.js');
-		return {command: 'download', work: context => runDownload(context, download)};
-	}
-	const {verifyStore} = settings;
-	if (verifyStore !== 'none') {
-		const {runVerify} = await import('../engine/verify.js');
-		return {command: 'verify', work: context => runVerify(context, verifyStore)};
-	}
-	if (settings.decrypt) {
-		const {runDecrypt} = await import('../engine/decrypt.js');
-		const toStdout = settings.stdout ? writerTo(io) : undefined;
-		return {command: 'decrypt', work: context => runDecrypt(context, toStdout && {toStdout})};
-	}
-	const {runBackup} = await import('../engine/backup.js');
-	return {command: 'backup', work: context => runBackup(context)};
+function frontEndFor(io: Io, {settings}: Configuration): FrontEnd {
+	return chooseFrontEnd(
+		{env: io.env, stdinIsTty: io.stdin.isTTY, stdoutIsTty: io.stdout.isTTY},
+		{
+			tui: settings.tui,
+			quiet: settings.quiet,
+			json: settings.logFormat === 'json',
+			screenReader: settings.screenReader,
+			...(settings.ascii && {ascii: true}),
+			color: settings.color,
+		},
+	);
+}
+
+function consoleStart(start: string | undefined): 'jobs' | {readonly files: string} {
+	return start === undefined || start === 'jobs' ? 'jobs' : {files: start};
+}
+
+function engineFor(io: Io, configuration: Configuration, bus: EventBus, signals: SignalHandling, frontEnd: FrontEnd): Engine {
+	// The console asks in a field of its own; a second reader would fight it for the keys.
+	const mayAsk = io.stdin.isTTY && io.stderr.isTTY && frontEnd.kind === 'plain';
+	return createEngine({
+		bus,
+		host: hostname(),
+		pid: process.pid,
+		base: {
+			configuration,
+			env: io.env,
+			signal: signals.signal,
+			now: () => new Date(),
+			version,
+			...(mayAsk && {askSecret: label => promptSecret(label, {signal: signals.signal})}),
+		},
+	});
+}
+
+function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => void {
+	if (settings.logFormat === 'json') return startJsonReporter(bus, text => io.stdout.write(text));
+	return startPlainReporter(bus, {write: text => io.stderr.write(text), verbose: settings.verbose, quiet: settings.quiet});
+}
+
+function warn(bus: EventBus, configuration: Configuration): void {
+	for (const text of configuration.warnings) bus.emit({type: 'log', level: 'warn', text});
 }

@@ -8,8 +8,8 @@ type Handled = (typeof handled)[number];
 export type SignalHandling = {
 	/** Aborted by the first signal, with a CancelledError of exit status 128+N. */
 	readonly signal: AbortSignal;
-	/** Cancels as if by SIGINT: for the console's second Ctrl-C. */
-	readonly cancel: (reason: string) => void;
+	/** Cancels everything as a signal does. */
+	readonly cancel: (reason: CancelledError) => void;
 	readonly stop: () => void;
 };
 
@@ -38,7 +38,7 @@ export function handleSignals(options: {
 		});
 	return {
 		signal: controller.signal,
-		cancel: reason => controller.abort(new CancelledError(reason)),
+		cancel: reason => controller.abort(reason),
 		stop: () => {
 			for (const off of listeners) off();
 		},

@@ -23,7 +23,7 @@ export async function checkConfiguration(
 		...checkStores(merged.settings, env, blame),
 		...(await checkDirectories(merged.settings, blame)),
 	];
-	return {problems, warnings: secretWarnings(commandLine)};
+	return {problems, warnings: [...secretWarnings(commandLine), ...unusedPassphrase(merged.settings)]};
 }
 
 /** Makes a problem that names the option as the person wrote it, and its place. */
@@ -183,6 +183,12 @@ async function checkDirectories(settings: Settings, blame: Blame): Promise<reado
 		() => false,
 	);
 	return isDirectory ? [] : [blame('binDirectory', `${display(settings.binDirectory)} is not an existing directory`)];
+}
+
+/** pg_back has always taken the public key where a file has both. */
+function unusedPassphrase({encrypt, decrypt, cipherPass, cipherPublicKey}: Settings): readonly string[] {
+	if (!encrypt || decrypt || cipherPass === '' || cipherPublicKey.length === 0) return [];
+	return ['cipher_pass is not used for encryption, because there is cipher_public_key'];
 }
 
 /** Whatever stands on a command line can be read by everybody on the machine. */

@@ -8,11 +8,8 @@ import type {RunContext, RunResult} from './context.js';
 import {dumpServer} from './dump-server.js';
 import {loadRunEncryption} from './keys.js';
 import {resultOf} from './outcome.js';
-import type {Scheduler} from './scheduler.js';
 
 export type BackupOptions = {
-	/** Told when jobs can be cancelled and run again. */
-	readonly onScheduler?: (scheduler: Scheduler) => void;
 	/** Instead of those that the configuration names. */
 	readonly databases?: readonly string[];
 };

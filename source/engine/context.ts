@@ -2,6 +2,8 @@ import {randomBytes, randomUUID} from 'node:crypto';
 import type {Configuration} from '../config/configuration.js';
 import type {PgBackError} from '../core/errors.js';
 import type {Emit, Outcome} from '../core/events.js';
+import type {Secrets} from '../core/handle.js';
+import type {Scheduler} from './scheduler.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,6 +21,10 @@ export type RunContext = {
 	readonly version: string;
 	/** Asks the person at the terminal, without echo; absent where nobody is there. */
 	readonly askSecret?: (label: string) => Promise<string>;
+	/** Given by the person at the console: they come before what is configured, and are kept in memory only. */
+	readonly secrets?: Secrets;
+	/** Told of what runs jobs, so that somebody can cancel them and run them again. */
+	readonly onScheduler?: (scheduler: Scheduler) => void;
 };
 
 export type RunResult = {

@@ -41,6 +41,7 @@ export async function runDecrypt(run: RunContext, options: DecryptOptions = {}):
 export async function runJobs(run: RunContext, concurrency: number, tasksOf: (locks: RunLocks) => readonly Task[]): Promise<RunResult> {
 	const locks = new RunLocks(run.tag, run.env, run.emit);
 	const scheduler = new Scheduler({concurrency, emit: run.emit, signal: run.signal});
+	run.onScheduler?.(scheduler);
 	const stopTicker = startTicker(() => scheduler.meters(), run.emit);
 	try {
 		const tasks = tasksOf(locks);
@@ -48,6 +49,7 @@ export async function runJobs(run: RunContext, concurrency: number, tasksOf: (lo
 		scheduler.add(tasks);
 		await scheduler.idle();
 	} finally {
+		scheduler.close();
 		stopTicker();
 		await locks.release();
 	}
@@ -96,13 +98,21 @@ function isEncrypted(name: string): boolean {
 	return name.endsWith('.age') && !name.startsWith('.') && name !== '.age';
 }
 
-function decryptTask(run: RunContext, locks: RunLocks, path: string, keys: DecryptionKeys): Task {
-	const plainPath = path.slice(0, -'.age'.length);
+/** Beside itself unless another path is given. */
+export function decryptTask(
+	run: RunContext,
+	locks: RunLocks,
+	path: string,
+	keys: DecryptionKeys,
+	to: {readonly plainPath?: string; readonly force?: boolean} = {},
+): Task {
+	const plainPath = to.plainPath ?? path.slice(0, -'.age'.length);
 	const {settings} = run.configuration;
+	const force = to.force ?? settings.force;
 	return {
 		plan: {id: `decrypt:${path}`, kind: 'decrypt', name: path, stages: ['decrypt']},
 		async run({id, signal, meter}) {
-			if (!settings.force && (await lstatIfThere(plainPath))) throw existsError(plainPath);
+			if (!force && (await lstatIfThere(plainPath))) throw existsError(plainPath);
 			await locks.directoryOf(plainPath);
 			meter.start('decrypt');
 			await withFile(path, async handle => {
@@ -113,7 +123,7 @@ function decryptTask(run: RunContext, locks: RunLocks, path: string, keys: Decry
 					settings: {run: run.tag, mode: settings.backupFileMode, extraAlgorithms: [], keepSource: false},
 					signal,
 				});
-				await publishAll([written], id, run.emit, {replace: settings.force});
+				await publishAll([written], id, run.emit, {replace: force});
 			});
 			meter.finish('decrypt');
 		},

@@ -1,14 +1,17 @@
 /** Brings files back: to partial names, verified, never over an existing file unless asked, never outside the target. */
 import {basename, join, resolve} from 'node:path';
-import {lstat} from 'node:fs/promises';
+import {constants} from 'node:fs';
+import {lstat, open} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
+import {parsePath} from '../retention/names.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import {discardAll, publishAll} from '../stages/artifact.js';
 import {counted} from '../stages/dump.js';
-import {checksumAlgorithms, type ChecksumAlgorithm} from '../stages/hash.js';
+import {checksumAlgorithms, readHandle, type ChecksumAlgorithm} from '../stages/hash.js';
 import {receive, type Received} from '../stages/receive.js';
+import {dumpKind, readDump, type VerifyTools} from '../stages/verify.js';
 import {keyProblem} from '../storage/keys.js';
 import type {StorageObject} from '../storage/storage.js';
 import {algorithmsFor, checksumFilesOf, digestOf, isChecksumFile} from './checksum-files.js';
@@ -66,6 +69,8 @@ export type DownloadShared = {
 	/** The keys of checksum files at the remote. */
 	readonly checksums: ReadonlySet<string>;
 	readonly force: boolean;
+	/** Given: dumps that can be read (decrypted, or never encrypted) are read to their end before they get their names. */
+	readonly readBack?: VerifyTools;
 };
 
 export function downloadTask(shared: DownloadShared, object: StorageObject): Task {
@@ -97,7 +102,7 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 			try {
 				meter.finish('download');
 				meter.start('verify');
-				const how = await verify(shared, object, received, signal);
+				const how = [await verify(shared, object, received, signal), await readBack(shared, key, received, signal)].filter(Boolean).join(', ');
 				meter.count('verify', received.size);
 				meter.finish('verify');
 				await publishAll([received], id, run.emit, {replace: force});
@@ -108,6 +113,18 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 			}
 		},
 	};
+}
+
+async function readBack({readBack: tools}: DownloadShared, key: string, received: Received, signal: AbortSignal): Promise<string> {
+	const file = received.files.find(one => !one.encrypted);
+	const suffix = parsePath(key)?.suffix;
+	if (!tools || !file || suffix === undefined || suffix === 'd') return '';
+	const handle = await open(file.partial, constants.O_RDONLY | constants.O_NOFOLLOW);
+	try {
+		return await readDump(readHandle(handle, signal), dumpKind(suffix), {...tools, signal});
+	} finally {
+		await handle.close();
+	}
 }
 
 function describeDecryption(path: string, error: unknown): unknown {

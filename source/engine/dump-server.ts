@@ -65,7 +65,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			onFiles: job => published.add(job),
 		};
 		const scheduler = new Scheduler({concurrency: 1, emit: run.emit, signal: run.signal});
-		options.onScheduler?.(scheduler);
+		run.onScheduler?.(scheduler);
 		const stopTicker = startTicker(() => scheduler.meters(), run.emit);
 		try {
 			const databases = inDumpOrder(selection.databases, settings.jobs).map(database => databaseTask(shared, database));
@@ -75,6 +75,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			await scheduler.idle();
 			await dumpDatabases(run, sessions, session, scheduler, databases);
 		} finally {
+			scheduler.close();
 			stopTicker();
 		}
 		for (const {error} of scheduler.outcomes()) if (error) failures.push(error);

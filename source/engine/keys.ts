@@ -19,15 +19,19 @@ export async function loadRunDecryption(run: RunContext): Promise<DecryptionKeys
 }
 
 /** True when something is configured that decrypts: nobody is asked. */
-export function hasDecryptionMaterial(run: RunContext): boolean {
+export function hasDecryptionMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): boolean {
 	const {passphrase, passphraseFile, passphraseCommand, privateKeys, identityFiles, environmentPassphrase} = material(run);
 	const some = passphrase ?? passphraseFile ?? passphraseCommand ?? environmentPassphrase;
 	return some !== undefined || privateKeys.length > 0 || identityFiles.length > 0;
 }
 
-function material(run: RunContext): KeyMaterial {
+function material(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): KeyMaterial {
 	const {settings} = run.configuration;
 	const text = (value: string) => (value === '' ? undefined : value);
+	const {passphrase, privateKey} = run.secrets ?? {};
+	if (passphrase !== undefined || privateKey !== undefined) {
+		return {passphrase, publicKeys: [], recipientsFiles: [], privateKeys: privateKey === undefined ? [] : [privateKey], identityFiles: []};
+	}
 	return {
 		passphrase: text(settings.cipherPass),
 		passphraseFile: text(settings.cipherPassFile),

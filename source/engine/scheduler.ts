@@ -31,6 +31,7 @@ export class Scheduler {
 	readonly #meters = new Map<string, JobMeter>();
 	#slots = 0;
 	#busy = 0;
+	#closed = false;
 	#idleWaiters: (() => void)[] = [];
 
 	constructor(options: {readonly concurrency: number; readonly emit: Emit; readonly signal: AbortSignal}) {
@@ -69,10 +70,15 @@ export class Scheduler {
 		this.#settleIdle();
 	}
 
-	/** Runs a failed or cancelled job again, after those that wait. False when it is not one. */
+	/** Nothing can be added or run again any more. */
+	close(): void {
+		this.#closed = true;
+	}
+
+	/** Runs a failed or cancelled job again, after those that wait. False when it is not one, or when all is over. */
 	retry(id: string): boolean {
 		const entry = this.#entries.get(id);
-		if (!entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
+		if (this.#closed || !entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
 		const again: Entry = {task: entry.task, abort: new AbortController(), attempt: entry.attempt};
 		this.#entries.set(id, again);
 		this.#waiting.push(again);

@@ -35,10 +35,11 @@ export type VerifyShared = {
 	readonly checksums: ReadonlySet<string>;
 };
 
-export async function runVerify(run: RunContext, where: 'here' | Store): Promise<RunResult> {
+/** `select` takes paths of the place; without it, the patterns of the command line count. */
+export async function runVerify(run: RunContext, where: 'here' | Store, selected?: (path: string) => boolean): Promise<RunResult> {
 	const place = await openPlace(run, where);
 	try {
-		const select = selector(run.configuration.arguments, place.remote?.prefix);
+		const select = selected ?? selector(run.configuration.arguments, place.remote?.prefix);
 		const {shared, items, missing} = await surveyPlace(run, place, select);
 		if (items.length === 0 && missing.length === 0) {
 			run.emit({type: 'log', level: 'warn', text: `there is nothing to verify at ${place.label}`});

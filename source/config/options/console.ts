@@ -43,7 +43,6 @@ export const consoleOptions = {
 		default: false,
 		group: 'Output and monitoring',
 		help: 'open the console without starting anything',
-		pending: true,
 	},
 	exitWhenDone: {
 		long: 'exit-when-done',
@@ -51,7 +50,6 @@ export const consoleOptions = {
 		default: false,
 		group: 'Output and monitoring',
 		help: 'leave the console when the work is done',
-		pending: true,
 	},
 	onHangup: {
 		long: 'on-hangup',
@@ -61,7 +59,6 @@ export const consoleOptions = {
 		default: 'continue',
 		group: 'Output and monitoring',
 		help: 'when the terminal goes away: continue without it, or cancel',
-		pending: true,
 	},
 	ascii: {
 		long: 'ascii',
@@ -69,7 +66,6 @@ export const consoleOptions = {
 		default: false,
 		group: 'Output and monitoring',
 		help: 'draw with ASCII only',
-		pending: true,
 	},
 	color: {
 		long: 'color',
@@ -78,7 +74,6 @@ export const consoleOptions = {
 		default: undefined,
 		group: 'Output and monitoring',
 		help: 'use colours; without the option, where the terminal has them',
-		pending: true,
 	},
 	screenReader: {
 		long: 'screen-reader',
@@ -86,7 +81,6 @@ export const consoleOptions = {
 		default: false,
 		group: 'Output and monitoring',
 		help: 'plain lines that read well aloud',
-		pending: true,
 	},
 	replay: {
 		long: 'replay',
@@ -95,7 +89,6 @@ export const consoleOptions = {
 		default: '',
 		group: 'Output and monitoring',
 		help: 'show a run that --log-format json recorded',
-		pending: true,
 	},
 	speed: {
 		long: 'speed',
@@ -105,7 +98,6 @@ export const consoleOptions = {
 		default: 1,
 		group: 'Output and monitoring',
 		help: 'with --replay: how many times faster',
-		pending: true,
 	},
 	progressInterval: {
 		long: 'progress-interval',

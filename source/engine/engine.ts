@@ -1,0 +1,140 @@
+/** The engine as front ends see it: work that was asked for on the command line or from the console, on one bus. */
+import {join} from 'node:path';
+import {CancelledError, PgBackError, toPgBackError} from '../core/errors.js';
+import type {EventBus} from '../core/bus.js';
+import {eventSchema, type Command} from '../core/events.js';
+import type {EngineHandle, FetchRequest, Secrets} from '../core/handle.js';
+import {countJobs} from '../core/state.js';
+import {runBackup} from './backup.js';
+import {newRunId, type RunContext, type RunResult} from './context.js';
+import {createBrowser} from './browser.js';
+import {previewBackup} from './preview.js';
+import {eventError, type Scheduler} from './scheduler.js';
+import {hasDecryptionMaterial} from './keys.js';
+import {downloadBase} from './remote.js';
+import {fetchConflicts, runFetch, runLocalDecrypt} from './fetch.js';
+import {storeOf} from './locations.js';
+import {runVerify} from './verify.js';
+
+export type Work = (run: RunContext) => Promise<RunResult>;
+
+export type Engine = EngineHandle & {
+	/** Runs to the end and never rejects: what was thrown is in the result, and in the last event. */
+	readonly start: (command: Command, work: Work) => Promise<RunResult>;
+	/** Of all that was started: 0 when every job came to a good end, if need be at a later attempt. */
+	readonly exitCode: () => number;
+	readonly working: () => boolean;
+};
+
+export type EngineOptions = {
+	readonly bus: EventBus;
+	/** Everything but what is new for each piece of work. */
+	readonly base: Omit<RunContext, 'runId' | 'tag' | 'emit' | 'onScheduler'>;
+	readonly host: string;
+	readonly pid: number;
+};
+
+type Piece = {readonly abort: AbortController; readonly schedulers: Set<Scheduler>; readonly done: Promise<RunResult>};
+
+export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
+	const pieces = new Set<Piece>();
+	const results: RunResult[] = [];
+
+	const start = (command: Command, work: Work, secrets?: Secrets): Promise<RunResult> => {
+		const abort = new AbortController();
+		const schedulers = new Set<Scheduler>();
+		const {runId, tag} = newRunId();
+		const run: RunContext = {
+			...base,
+			...(secrets && {secrets}),
+			runId,
+			tag,
+			emit: bus.emit,
+			signal: AbortSignal.any([base.signal, abort.signal]),
+			onScheduler: scheduler => schedulers.add(scheduler),
+		};
+		bus.emit({type: 'run.started', schema: eventSchema, runId, command, version: base.version, host, pid});
+		const done = work(run)
+			.catch((thrown: unknown): RunResult => {
+				const error = toPgBackError(thrown);
+				return {exitCode: error.exitCode, outcome: error instanceof CancelledError ? 'cancelled' : 'failed', error};
+			})
+			.then(result => {
+				pieces.delete(piece);
+				results.push(result);
+				const {exitCode, outcome, error} = result;
+				bus.emit({type: 'run.finished', exitCode, outcome, ...(error && {error: eventError(error)})});
+				return result;
+			});
+		const piece: Piece = {abort, schedulers, done};
+		pieces.add(piece);
+		return done;
+	};
+
+	const inBackground = (command: Command, work: Work, secrets?: Secrets): Promise<void> => {
+		void start(command, work, secrets);
+		return Promise.resolve();
+	};
+
+	const browser = createBrowser({...base, ...newRunId(), emit: bus.emit});
+	const backups = downloadBase(base.configuration.settings.backupDirectory);
+	/** What to ask for again, by job. */
+	const fetched = new Map<string, FetchRequest>();
+	const remember = (request: FetchRequest, idOf: (key: string) => string) => {
+		for (const key of request.keys) fetched.set(idOf(key), {...request, keys: [key]});
+	};
+
+	return {
+		start: (command, work) => start(command, work),
+		exitCode() {
+			const bad = results.findLast(result => result.exitCode !== 0);
+			if (!bad) return 0;
+			const {failed, cancelled, done} = countJobs(bus.state());
+			return failed === 0 && cancelled === 0 && done > 0 && results.at(-1)?.exitCode === 0 ? 0 : bad.exitCode;
+		},
+		working: () => pieces.size > 0,
+		state: bus.state,
+		subscribe: bus.subscribe,
+		cancel(job) {
+			for (const piece of pieces) {
+				if (job === undefined) piece.abort.abort(new CancelledError());
+				else for (const scheduler of piece.schedulers) scheduler.cancel(job);
+			}
+		},
+		retry(job, secrets) {
+			const alive = [...pieces].flatMap(piece => [...piece.schedulers]);
+			if (secrets === undefined && alive.some(scheduler => scheduler.retry(job))) return;
+			const state = bus.state().jobs.get(job);
+			const again = fetched.get(job);
+			if (state?.kind === 'database') void start('backup', run => runBackup(run, {databases: [state.name]}));
+			else if (again) void start('download', run => runFetch(run, again), secrets ?? again.secrets);
+			else bus.emit({type: 'log', level: 'warn', text: `${state?.name ?? job} cannot be run again by itself`});
+		},
+		locations: browser.locations,
+		list: browser.list,
+		runs: browser.runs,
+		inspect: browser.inspect,
+		remove: browser.remove,
+		needsSecret: () => !hasDecryptionMaterial(base),
+		defaultTarget: () => backups,
+		conflicts: fetchConflicts,
+		fetch(request) {
+			remember(request, key => `download:${key}`);
+			return inBackground('download', run => runFetch(run, request), request.secrets);
+		},
+		decrypt(request) {
+			remember({...request, location: 'local', decrypt: true}, key => `decrypt:${join(backups, key)}`);
+			return inBackground('decrypt', run => runLocalDecrypt(run, request), request.secrets);
+		},
+		verify(location, keys, secrets) {
+			const chosen = new Set(keys);
+			return inBackground('verify', run => runVerify(run, storeOf(location) ?? 'here', path => chosen.has(path)), secrets);
+		},
+		restoreDrill: (_location, _keys) => Promise.reject(new PgBackError('FAILED', 'restore drills are started from the command line', {hint: 'pg_back --restore-drill'})),
+		preview: databases => previewBackup({...base, ...newRunId(), emit: bus.emit}, databases),
+		backup: databases => inBackground('backup', run => runBackup(run, databases.length > 0 ? {databases} : {})),
+		async idle() {
+			while (pieces.size > 0) await Promise.all([...pieces].map(piece => piece.done));
+		},
+	};
+}

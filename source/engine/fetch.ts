@@ -1,0 +1,73 @@
+/** What the console fetches: chosen files from a remote, or local ones decrypted. */
+import {join} from 'node:path';
+import {PgBackError} from '../core/errors.js';
+import type {FetchRequest} from '../core/handle.js';
+import {lstatIfThere} from '../lib/files.js';
+import {findTools} from '../postgres/tools.js';
+import type {StorageObject} from '../storage/storage.js';
+import {findOptions} from './backup.js';
+import {isChecksumFile} from './checksum-files.js';
+import type {RunContext, RunResult} from './context.js';
+import {decryptTask, runJobs} from './decrypt.js';
+import {downloadTask, targetPath} from './download.js';
+import {loadRunDecryption} from './keys.js';
+import {downloadBase, openRemote} from './remote.js';
+import {storeOf} from './locations.js';
+
+export async function runFetch(run: RunContext, request: FetchRequest): Promise<RunResult> {
+	const store = storeOf(request.location);
+	if (store === undefined) return runLocalDecrypt(run, request);
+	const {settings} = run.configuration;
+	const keys = request.decrypt ? await loadRunDecryption(run) : undefined;
+	const pgRestore = request.verify ? (await findTools(findOptions(run))).pgRestore : undefined;
+	const remote = await openRemote(run, store);
+	try {
+		const objects: StorageObject[] = [];
+		const checksums = new Set<string>();
+		for (const path of request.keys) {
+			const key = `${remote.prefix}${path}`;
+			const directory = key.lastIndexOf('/') > remote.prefix.length ? key.slice(0, key.lastIndexOf('/')) : key;
+			let found = false;
+			for await (const object of remote.storage.list(directory, {signal: run.signal})) {
+				if (isChecksumFile(object.key)) checksums.add(object.key);
+				if (object.key !== key) continue;
+				objects.push({...object, key});
+				found = true;
+			}
+			if (!found) throw new PgBackError('STORAGE', `${key} is not at ${remote.location} any more`, {hint: 'refresh the list'});
+		}
+		const readBack = request.verify ? {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000} : undefined;
+		const {target, force} = request;
+		return await runJobs(run, settings.uploadJobs, locks =>
+			objects.map(object => downloadTask({run, remote, locks, target, keys, checksums, force, readBack}, object)),
+		);
+	} finally {
+		await remote.close();
+	}
+}
+
+/** Into the target, at the place that the files have below the backup directory; beside themselves when that is the target. */
+export async function runLocalDecrypt(run: RunContext, request: Omit<FetchRequest, 'location' | 'decrypt'>): Promise<RunResult> {
+	const keys = await loadRunDecryption(run);
+	const base = downloadBase(run.configuration.settings.backupDirectory);
+	const encrypted = request.keys.filter(key => key.endsWith('.age'));
+	if (encrypted.length === 0) throw new PgBackError('NOTHING_TO_DO', 'none of the files is encrypted');
+	const pairs = await Promise.all(
+		encrypted.map(async key => ({path: await targetPath(base, key), plainPath: await targetPath(request.target, key.slice(0, -'.age'.length))})),
+	);
+	return runJobs(run, run.configuration.settings.jobs, locks =>
+		pairs.map(({path, plainPath}) => decryptTask(run, locks, path, keys, {plainPath, force: request.force})),
+	);
+}
+
+/** The local files that a request would write and that are there already. */
+export async function fetchConflicts(request: FetchRequest): Promise<readonly string[]> {
+	const paths = request.keys.flatMap(key => {
+		const path = join(request.target, key);
+		const plain = path.endsWith('.age') && request.decrypt ? [path.slice(0, -'.age'.length)] : [];
+		return storeOf(request.location) === undefined ? plain : [path, ...plain];
+	});
+	const found: string[] = [];
+	for (const path of paths) if (await lstatIfThere(path)) found.push(path);
+	return found;
+}
