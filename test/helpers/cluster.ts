@@ -208,7 +208,10 @@ async function startServer({major, binDirectory, directory, auth, settings}: Ser
 		...settings,
 	};
 	for (const [name, value] of Object.entries(all)) {
-		appendFileSync(join(data, 'postgresql.conf'), `${name} = '${value.replaceAll("'", "''")}'\n`);
+		appendFileSync(
+			join(data, 'postgresql.conf'),
+			`${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`,
+		);
 	}
 	const [command, args] = asServerUser(join(binDirectory, 'postgres'), ['-D', data], 'QUIT');
 	const server = spawn(command, args, {stdio: ['ignore', 'ignore', 'pipe'], env: serverEnvironment, cwd: '/'});
