@@ -202,7 +202,8 @@ test('a passphrase on the command line beside a public key in the file is refuse
 		file: 'cipher_public_key = age1x\ncipher_pass_file = f\n',
 	});
 	assert.deepEqual([settings.cipherPass, settings.cipherPassFile], ['x', '']);
-	await load([], {file: 'encrypt = true\ncipher_public_key = age1x\ncipher_pass = x\n'});
+	const both = await load([], {file: 'encrypt = true\ncipher_public_key = age1x\ncipher_pass = x\n'});
+	assert.match(both.warnings.join(), /cipher_pass is not used for encryption/);
 	const twice = await refused([], {file: 'cipher_pass = x\ncipher_pass_file = f\n'});
 	assert.match(twice.message, /:2: cipher_pass_file: only one of/);
 });
