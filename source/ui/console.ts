@@ -5,6 +5,7 @@ import {countJobs, type RunState} from '../core/state.js';
 import type {Dialog} from './dialog.js';
 import type {FilesStore} from './files/store.js';
 import type {Glyphs} from './glyphs.js';
+import type {Home} from './home.js';
 import type {Size} from './terminal.js';
 import type {Tone} from './text.js';
 import {initialView, type FilesView, type JobsView, type LogsView, type View} from './view.js';
@@ -30,6 +31,7 @@ export type Frame = Size & {
 	readonly now: number;
 	readonly tick: number;
 	readonly glyphs: Glyphs;
+	readonly home: Home;
 	readonly files: FilesStore;
 	/** Changes when the file list has. */
 	readonly filesVersion: number;

@@ -3,6 +3,7 @@ import type {EngineHandle} from '../core/handle.js';
 import type {FrameStore} from './App.js';
 import {startClock} from './clock.js';
 import {isWorking, type Console, type Frame} from './console.js';
+import type {Home} from './home.js';
 import type {Terminal} from './terminal.js';
 
 export type Frames = FrameStore & {
@@ -15,7 +16,14 @@ export type Frames = FrameStore & {
 	readonly stop: () => void;
 };
 
-export function createFrames(getConsole: () => Console, handle: EngineHandle, terminal: Terminal): Frames {
+export type FrameSources = {
+	readonly console: () => Console;
+	readonly home: () => Home;
+	readonly handle: EngineHandle;
+	readonly terminal: Terminal;
+};
+
+export function createFrames({console: getConsole, home, handle, terminal}: FrameSources): Frames {
 	const listeners = new Set<() => void>();
 	let dirty = false;
 	let scheduled = false;
@@ -36,6 +44,7 @@ export function createFrames(getConsole: () => Console, handle: EngineHandle, te
 			now: c.now(),
 			tick: clock.ticks(),
 			glyphs: c.glyphs,
+			home: home(),
 			files: c.files,
 			filesVersion: c.files.version(),
 			info: c.info,

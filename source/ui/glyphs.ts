@@ -8,6 +8,8 @@ export type Glyphs = {
 	readonly done: string;
 	readonly failed: string;
 	readonly cancelled: string;
+	/** A stage that ended because another one failed. */
+	readonly stopped: string;
 	readonly notAsked: string;
 	readonly pointer: string;
 	readonly closed: string;
@@ -34,6 +36,7 @@ export const unicodeGlyphs: Glyphs = {
 	done: '✓',
 	failed: '✗',
 	cancelled: '■',
+	stopped: '■',
 	notAsked: '–',
 	pointer: '▸',
 	closed: '▸',
@@ -59,6 +62,7 @@ export const asciiGlyphs: Glyphs = {
 	done: '+',
 	failed: '!',
 	cancelled: 'x',
+	stopped: 'x',
 	notAsked: '-',
 	pointer: '>',
 	closed: '>',

@@ -10,6 +10,7 @@ import {createFilesStore} from './files/store.js';
 import {createFrames} from './frames.js';
 import {asciiGlyphs, unicodeGlyphs} from './glyphs.js';
 import {enterFiles} from './actions/files-view.js';
+import {createHomeStore} from './home.js';
 import {handleTyped} from './input.js';
 import {readKeys} from './keys.js';
 import {streamLog} from './stream.js';
@@ -105,7 +106,8 @@ export async function mountConsole({
 			c.say('copied', 'done');
 		},
 	});
-	const frames = createFrames(() => c, handle, terminal);
+	const home = createHomeStore(handle, () => frames.stale());
+	const frames = createFrames({console: () => c, home: home.home, handle, terminal});
 	const unsubscribe = handle.subscribe(event => {
 		if (event.type === 'run.finished' && options.exitWhenDone) leave('finished');
 	});
@@ -175,6 +177,7 @@ export async function mountConsole({
 
 	try {
 		startOn(start);
+		if (handle.state().command === 'console' && !info.readOnly) home.load();
 		const reason = await visit();
 		const ended = !isWorking(handle.state()) || info.readOnly;
 		if (reason !== 'hangup' && ended && (options.summary ?? true))
@@ -188,6 +191,7 @@ export async function mountConsole({
 		unsubscribe();
 		frames.stop();
 		files.close();
+		home.close();
 		terminal.close();
 	}
 

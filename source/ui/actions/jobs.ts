@@ -29,6 +29,8 @@ export function askCancel(c: Console): void {
 	const job = selectedJob(c);
 	if (refuses(c) || job === undefined) return;
 	if (job.status !== 'running' && job.status !== 'waiting') return c.say(`${job.name} is not running`);
+	// The cursor stays with this job, wherever the list puts it: a second x is not about another one.
+	c.setJobs({selected: job.id});
 	c.ask({
 		kind: 'choice',
 		title: `Cancel ${job.name}?`,

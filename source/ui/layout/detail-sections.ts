@@ -7,10 +7,10 @@ import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
 import {span, type Line} from '../text.js';
 import {bar, percent} from './bar.js';
-import {wrapWords} from './dialogs.js';
 import {shortDuration} from './job-row.js';
-import {formatTime, wrapCells} from './log-lines.js';
+import {formatTime} from './log-lines.js';
 import {stageMark, stageWord} from './stages.js';
+import {wrapCells, wrapWords} from './wrap.js';
 
 export type Section = {readonly title: string; readonly lines: readonly Line[]};
 
@@ -92,7 +92,7 @@ function stageLines(job: JobState, {run, glyphs, now, columns}: Context): readon
 		const line = [
 			span(`   ${glyphs[mark]} ${mark.padEnd(8)}`, tone),
 			span(` ${fit(stage === 'upload' ? `upload (${stageWord(stage, run.destinations)})` : stage, 14)}`),
-			span(` ${from.padEnd(8)} ${spent.padStart(7)}`, 'quiet'),
+			span(` ${columns < 80 ? '' : from.padEnd(9)}${spent.padStart(7)}`, 'quiet'),
 		];
 		return columns < 60 ? line : [...line, span(`   ${bytes}`)];
 	});

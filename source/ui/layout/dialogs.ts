@@ -6,7 +6,8 @@ import type {ChoiceDialog, Dialog, Field, FormDialog, InfoDialog, PlanDialog} fr
 import {clean, type Glyphs} from '../glyphs.js';
 import {keyGroups} from '../keymap.js';
 import {blank, cutLine, graphemes, keepEnd, lineWidth, span, type Line} from '../text.js';
-import {wrapCells} from './log-lines.js';
+import {backdrop} from './backdrop.js';
+import {wrapWords} from './wrap.js';
 import {windowTop} from './window.js';
 
 type Panel = {
@@ -48,12 +49,13 @@ export function dialogScreen(dialog: Dialog, frame: Frame): readonly Line[] {
 			span(`${' '.repeat(inner - lineWidth(cut))} ${glyphs.box.side}`, 'quiet'),
 		];
 	};
-	return [
-		...Array.from({length: above}, () => blank),
+	const box = [
 		edge(topLeft, panel.title, topRight, 'strong'),
 		...Array.from({length: height}, (_, index) => row(body[index] ?? blank)),
 		edge(bottomLeft, panel.keys, bottomRight, 'quiet'),
-	].slice(0, rows);
+	];
+	const behind = panel.tall ? [] : backdrop(frame);
+	return [...behind.slice(0, above), ...box, ...behind.slice(above + box.length)].slice(0, rows);
 }
 
 function panelOf(dialog: Dialog, frame: Frame, width: number, height: number): Panel {
@@ -73,23 +75,6 @@ function panelOf(dialog: Dialog, frame: Frame, width: number, height: number): P
 
 function paragraphs(text: readonly string[], glyphs: Glyphs, width: number): Line[] {
 	return text.flatMap(one => (one === '' ? [blank] : wrapWords(clean(one, glyphs), width).map(piece => [span(piece)])));
-}
-
-/** Breaks between words where it can. */
-export function wrapWords(text: string, width: number): string[] {
-	const lines: string[] = [];
-	let line = '';
-	for (const word of text.split(' ')) {
-		const joined = line === '' ? word : `${line} ${word}`;
-		if (cellWidth(joined) <= width) line = joined;
-		else {
-			if (line !== '') lines.push(line);
-			const pieces = wrapCells(word, Math.max(1, width));
-			lines.push(...pieces.slice(0, -1));
-			line = pieces.at(-1) ?? '';
-		}
-	}
-	return [...lines, line];
 }
 
 function choicePanel(dialog: ChoiceDialog, glyphs: Glyphs, width: number): Panel {

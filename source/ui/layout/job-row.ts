@@ -24,6 +24,7 @@ const sizeWidth = 8;
 const rateWidth = 10;
 const timeWidth = 6;
 const minProgress = 12;
+const goodProgress = 18;
 const maxProgress = 28;
 const minName = 12;
 
@@ -40,18 +41,12 @@ export function planColumns(width: number, stages: StagePlan, longestName: numbe
 		{words: true, size: 0, rate: 0, time: 0},
 	];
 	for (const step of steps) {
-		const fixed =
-			pointerWidth +
-			gap +
-			stages.wide +
-			gap +
-			[step.size, step.rate, step.time].reduce((sum, one) => sum + (one > 0 ? one + gap : 0), 0);
-		const left = width - fixed - wanted;
-		if (left < minProgress) continue;
-		const progress = Math.min(maxProgress, left);
-		const name = Math.min(Math.max(wanted, longestName), width - fixed - progress);
-		// What neither the names nor the bar can use stays empty at the right edge.
-		return {name, stages: stages.wide, progress, ...step};
+		const optional = [step.size, step.rate, step.time].reduce((sum, one) => sum + (one > 0 ? one + gap : 0), 0);
+		const left = width - (pointerWidth + gap + stages.wide + gap + optional);
+		if (left - wanted < minProgress) continue;
+		// Names first, so that they can be told apart; then the bar. What neither can use stays empty at the right edge.
+		const name = Math.min(Math.max(wanted, longestName), left - Math.min(goodProgress, left - wanted));
+		return {name, stages: stages.wide, progress: Math.min(maxProgress, left - name), ...step};
 	}
 	const fixed = pointerWidth + gap + stages.narrow + gap;
 	const name = Math.max(4, Math.min(wanted, width - fixed - minProgress));
@@ -76,11 +71,17 @@ export function columnsWidth(columns: JobColumns): number {
 
 export type JobSort = 'state' | 'name' | 'size' | 'time';
 
-export function headerLine(columns: JobColumns, sort: JobSort, reverse: boolean, glyphs: Glyphs): Line {
+export type HeaderOptions = {readonly title: string; readonly sort: JobSort; readonly reverse: boolean};
+
+export function headerLine(
+	columns: JobColumns,
+	{title: nameTitle, sort, reverse}: HeaderOptions,
+	glyphs: Glyphs,
+): Line {
 	const mark = (name: JobSort, title: string) =>
 		sort === name && (sort !== 'state' || reverse) ? `${title}${glyphs.sorted[reverse ? 0 : 1]}` : title;
 	const cells = [
-		fit(mark('name', 'DATABASE'), columns.name, {mark: glyphs.cut}),
+		fit(mark('name', nameTitle), columns.name, {mark: glyphs.cut}),
 		fit(columns.words ? mark('state', 'STAGES') : '', columns.stages, {mark: glyphs.cut}),
 		fit('PROGRESS', columns.progress, {mark: glyphs.cut}),
 		columns.size > 0 ? fit(mark('size', 'SIZE'), columns.size, {align: 'right'}) : undefined,

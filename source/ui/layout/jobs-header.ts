@@ -25,7 +25,8 @@ export function titleLine(run: RunState, version: string, now: number, width: nu
 		parts.push(span(dot, 'quiet'), span(clean(`PostgreSQL ${server.version}`, glyphs)));
 		parts.push(server.inRecovery ? span(' standby', 'warn') : span(' primary', 'quiet'));
 	}
-	const clock = run.startedAt === 0 ? '' : formatClock((run.finished?.at ?? now) - run.startedAt);
+	const clock =
+		run.startedAt === 0 || run.command === 'console' ? '' : formatClock((run.finished?.at ?? now) - run.startedAt);
 	return spread(parts, clock === '' ? [] : [span(`${clock} `, run.finished ? 'quiet' : 'strong')], width, glyphs.cut);
 }
 
@@ -34,8 +35,8 @@ export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	const {totals, finished} = run;
 	if (finished) return outcomeLine(run, width, glyphs);
 	if (totals === undefined) {
-		const phase = run.phase === '' ? 'ready' : run.phase;
-		return [span(` ${clean(phase, glyphs)}${glyphs.cut}`, 'quiet')];
+		if (run.command === 'console' || run.startedAt === 0) return [span(' console', 'quiet')];
+		return [span(` ${clean(run.phase === '' ? 'starting' : run.phase, glyphs)}${glyphs.cut}`, 'quiet')];
 	}
 	const bytes =
 		totals.totalBytes === undefined
@@ -89,12 +90,11 @@ function outcomeLine(run: RunState, width: number, glyphs: Glyphs): Line {
 export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	const counts = countJobs(run);
 	const shown: Span[] = [];
-	const add = (text: string, tone?: Span['tone']) =>
-		shown.push(...(shown.length > 0 ? [span(` ${glyphs.dot} `, 'quiet')] : [span(' ')]), span(text, tone));
+	const add = (text: string, tone?: Span['tone']) => shown.push(span(shown.length > 0 ? '   ' : ' '), span(text, tone));
 	if (counts.failed > 0) add(`${glyphs.failed} ${counts.failed} failed`, 'failed');
 	if (counts.cancelled > 0) add(`${glyphs.cancelled} ${counts.cancelled} cancelled`, 'warn');
 	if (counts.running > 0) add(`${glyphs.running} ${counts.running} running`, 'running');
-	if (counts.waiting > 0) add(`${glyphs.waiting} ${counts.waiting} waiting`, 'quiet');
+	if (counts.waiting > 0) add(`${counts.waiting} waiting`, 'quiet');
 	if (counts.done > 0) add(`${glyphs.done} ${counts.done} done`, 'done');
 	const where =
 		run.destinations.length > 0 ? `${glyphs.arrow} ${run.destinations.map(one => clean(one, glyphs)).join(', ')}` : '';

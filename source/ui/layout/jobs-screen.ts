@@ -3,7 +3,8 @@ import type {JobState} from '../../core/state.js';
 import {cellWidth} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
-import {blank, span, spread, type Line} from '../text.js';
+import {blank, span, type Line} from '../text.js';
+import {homeLines} from './home-lines.js';
 import {listJobs} from './job-list.js';
 import {headerLine, jobRow, planColumns} from './job-row.js';
 import {countsLine, titleLine, totalLine} from './jobs-header.js';
@@ -21,22 +22,19 @@ export type JobsScreen = {
 export function jobsScreen(frame: Frame): JobsScreen {
 	const {run, view, now, columns, rows, glyphs, info} = frame;
 	const regions = planRegions(rows, 3);
-	const top = [
-		titleLine(run, info.version, now, columns, glyphs),
-		totalLine(run, columns, glyphs),
-		countsLine(run, columns, glyphs),
-	];
+	const title = titleLine(run, info.version, now, columns, glyphs);
+	const total = totalLine(run, columns, glyphs);
+	const counts = countsLine(run, columns, glyphs);
 	const header: Line[] =
-		regions.header < 3
-			? [top[0] ?? blank, ((run.finished ?? run.totals === undefined) ? top[2] : top[1]) ?? blank]
-			: top;
-	if (regions.air) header.push(view.jobs.filter === '' ? blank : filterNote(view.jobs.filter, frame));
+		regions.header < 3 ? [title, run.totals === undefined ? counts : total] : [title, total, counts];
+	if (regions.air) header.push(blank);
+	if (view.jobs.filter !== '') header.splice(-1, 1, filterNote(view.jobs.filter, frame));
 	if (run.jobs.size === 0) return {header, list: emptyLines(frame), log: logTail(frame, regions.log)};
 	const jobs = listJobs(run, view.jobs);
 	const stages = planStages(run);
 	const longest = jobs.reduce((most, job) => Math.max(most, cellWidth(clean(job.name, glyphs))), 0);
 	const plan = planColumns(columns - 1, stages, longest);
-	if (regions.columnNames) header.push(headerLine(plan, view.jobs.sort, view.jobs.reverse, glyphs));
+	if (regions.columnNames) header.push(headerLine(plan, {...view.jobs, title: nameTitle(jobs)}, glyphs));
 	const cursor = Math.max(
 		0,
 		jobs.findIndex(job => job.id === view.jobs.selected),
@@ -58,6 +56,12 @@ export function visibleJobs(jobs: readonly JobState[], previousTop: number, curs
 	return {first, visible: jobs.slice(first, first + height - 1), below: jobs.slice(first + height - 1)};
 }
 
+function nameTitle(jobs: readonly JobState[]): string {
+	return jobs.length > 0 && jobs.every(job => ['download', 'decrypt', 'upload', 'verify', 'restore'].includes(job.kind))
+		? 'FILE'
+		: 'DATABASE';
+}
+
 function moreText(jobs: readonly JobState[]): string {
 	const counts = new Map<string, number>();
 	for (const job of jobs) counts.set(job.status, (counts.get(job.status) ?? 0) + 1);
@@ -77,8 +81,9 @@ function logTail({run, columns, glyphs}: Frame, height: number): readonly Line[]
 	return [rule, ...rows, ...Array.from({length: height - rows.length}, () => blank)];
 }
 
-function emptyLines({run, columns, glyphs}: Frame): readonly Line[] {
+function emptyLines(frame: Frame): readonly Line[] {
+	const {run} = frame;
 	if (run.startedAt > 0 && run.command !== 'console' && run.finished === undefined)
 		return [blank, [span('   getting ready', 'quiet')]];
-	return [blank, spread([span('   nothing runs')], [], columns, glyphs.cut)];
+	return homeLines(frame);
 }

@@ -3,6 +3,7 @@ import type {LogLine} from '../../core/state.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {span, type Line, type Tone} from '../text.js';
+import {wrapCells} from './wrap.js';
 
 const tones: Readonly<Record<LogLine['level'], Tone>> = {
 	debug: 'quiet',
@@ -49,22 +50,4 @@ export function logRows(line: LogLine, {times, wrap, width, glyphs}: LogOptions)
 		...(index === 0 ? start : [span(' '.repeat(indent))]),
 		span(piece, tone),
 	]);
-}
-
-/** `text` in pieces of at most `width` cells. */
-export function wrapCells(text: string, width: number): string[] {
-	const pieces: string[] = [];
-	let piece = '';
-	let cells = 0;
-	for (const character of text) {
-		const size = cellWidth(character);
-		if (cells + size > width) {
-			pieces.push(piece);
-			piece = '';
-			cells = 0;
-		}
-		piece += character;
-		cells += size;
-	}
-	return piece === '' && pieces.length > 0 ? pieces : [...pieces, piece];
 }

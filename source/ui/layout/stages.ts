@@ -32,7 +32,8 @@ export function stageWord(stage: StageName, destinations: readonly string[]): st
 	return schemes.size === 1 && only !== undefined ? (remoteWords[only] ?? words.upload) : words.upload;
 }
 
-export type StageMark = StageState | 'notAsked' | 'cancelled';
+/** `stopped`: it did nothing wrong, another stage of its job did. */
+export type StageMark = StageState | 'notAsked' | 'cancelled' | 'stopped';
 
 const tones: Readonly<Record<StageMark, Tone>> = {
 	waiting: 'quiet',
@@ -40,12 +41,21 @@ const tones: Readonly<Record<StageMark, Tone>> = {
 	done: 'done',
 	failed: 'failed',
 	cancelled: 'warn',
+	stopped: 'quiet',
 	notAsked: 'quiet',
 };
 
 export function stageMark(job: JobState, stage: StageName): StageMark {
-	const state = job.stage[stage]?.state ?? 'notAsked';
-	return state === 'failed' && job.status === 'cancelled' ? 'cancelled' : state;
+	const status = job.stage[stage];
+	if (status?.state !== 'failed') return status?.state ?? 'notAsked';
+	if (job.status === 'cancelled') return 'cancelled';
+	return firstFailed(job) === stage ? 'failed' : 'stopped';
+}
+
+/** All stages run at the same time: when one fails the others end with it, a little later. */
+function firstFailed(job: JobState): StageName | undefined {
+	const failed = job.stages.filter(stage => job.stage[stage]?.state === 'failed');
+	return failed.toSorted((a, b) => (job.stage[a]?.finishedAt ?? 0) - (job.stage[b]?.finishedAt ?? 0))[0];
 }
 
 /** What the stages column shows: the stages that any of `jobs` has, in the order in which bytes pass. */

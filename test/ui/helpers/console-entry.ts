@@ -1,10 +1,11 @@
 /**
- * The console on this terminal, over a recording: `console-entry.ts EVENTS.jsonl [--speed N] [--ascii] [--no-color] [--until MS]
- * [--exit-when-done]`. Prints why it was left, as JSON on its last line.
+ * The console on this terminal, over a recording: `console-entry.ts EVENTS.jsonl [--speed N] [--ascii] [--no-color] [--exit-when-done]`,
+ * or with `--fake NAMES` over an engine that does nothing. Prints why it was left, as JSON on its last line.
  */
 import process from 'node:process';
 import {parseArgs} from 'node:util';
 import {createReplay, readRecording} from '../../../source/cli/replay.js';
+import {createFakeEngine, fakeNow} from './fake-engine.js';
 
 process.env['NODE_ENV'] = 'production';
 const {values, positionals} = parseArgs({
@@ -14,27 +15,35 @@ const {values, positionals} = parseArgs({
 		ascii: {type: 'boolean', default: false},
 		'no-color': {type: 'boolean', default: false},
 		'exit-when-done': {type: 'boolean', default: false},
+		fake: {type: 'string'},
+		files: {type: 'string'},
+		passphrase: {type: 'string'},
+		manual: {type: 'boolean', default: false},
 	},
 });
 if (values['no-color']) process.env['FORCE_COLOR'] = '0';
-const recording = await readRecording(positionals[0] ?? '');
-const replay = createReplay(recording, Number(values.speed));
 const stop = new AbortController();
+const replay =
+	values.fake === undefined ? createReplay(await readRecording(positionals[0] ?? ''), Number(values.speed)) : undefined;
+const handle =
+	replay?.handle ??
+	createFakeEngine({names: Number(values.fake), passphrase: values.passphrase, manual: values.manual});
 const {mountConsole} = await import('../../../source/ui/mount.js');
-const played = replay.play(stop.signal).catch((error: unknown) => {
+const played = replay?.play(stop.signal).catch((error: unknown) => {
 	if (!stop.signal.aborted) throw error;
 });
 const {reason, error} = await mountConsole({
-	handle: replay.handle,
+	handle,
 	stdin: process.stdin,
 	stdout: process.stdout,
-	start: 'jobs',
+	start: values.files === undefined ? 'jobs' : {files: values.files},
 	options: {
 		ascii: values.ascii,
 		exitWhenDone: values['exit-when-done'],
 		version: '3.0.0',
-		now: replay.now,
-		readOnly: true,
+		now: replay?.now ?? (() => fakeNow),
+		readOnly: replay !== undefined,
+		hangupLog: '/var/log/pg_back/2026-11-22.log',
 	},
 });
 stop.abort();

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import {describe, it} from 'node:test';
+import {createFakeEngine, fakeNow} from './helpers/fake-engine.js';
+import {keys, mount} from './helpers/mounted.js';
+
+const now = () => fakeNow;
+const remote = {start: {files: 's3'}, now} as const;
+
+describe('Files', () => {
+	it('goes the whole way of the bad day: filter, mark, download, decrypt, verify', async () => {
+		const engine = createFakeEngine({names: 5000, passphrase: 'correct horse'});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('5 000 files in 313 runs'), 'the listing');
+		assert.match(screen.lines()[1] ?? '', /s3:\/\/backups\/prod\//);
+		await screen.waitFor(text => /PARTIAL, 1 failed: billing/.test(text), 'the run that is not whole');
+		await screen.type('/', ...'orders', keys.enter);
+		await screen.waitFor(
+			text => text.includes('313 of 5 000 files') && text.includes('filter: orders'),
+			'the filtered listing',
+		);
+		await screen.type(keys.enter, keys.down, ' ');
+		await screen.type(keys.enter, keys.down, ' ');
+		await screen.type(keys.enter, keys.down, ' ');
+		await screen.waitFor(text => text.includes('3 marked'), 'three marked files');
+		await screen.type('d');
+		await screen.waitFor(text => text.includes('into the directory') && text.includes('[x] yes'), 'the form');
+		await screen.type(keys.ctrlU, ...'/restore', keys.enter);
+		await screen.waitFor(text => text.includes('These dumps are encrypted'), 'the masked field');
+		await screen.type(...'wrong', keys.enter);
+		await screen.waitFor(
+			text => text.includes('3 failed') && text.includes('the passphrase does not open it'),
+			'the failures',
+		);
+		assert.equal(screen.bytes().includes('wrong'), false, 'a typed secret was shown');
+		await screen.type('r');
+		await screen.waitFor(text => text.includes('needs another key'), 'the question for another passphrase');
+		await screen.type(...'correct horse', keys.enter);
+		await screen.waitFor(text => text.includes('1 done'), 'the first one done');
+		const fetch = engine.calls.find(([name]) => name === 'fetch')?.[1];
+		assert.deepEqual(fetch, {
+			location: 's3',
+			keys: [
+				'orders_2026-11-22T02:00:03+00:00.dump.age',
+				'orders_2026-11-21T02:00:03+00:00.dump.age',
+				'orders_2026-11-20T02:00:03+00:00.dump.age',
+			],
+			target: '/restore',
+			decrypt: true,
+			verify: true,
+			force: false,
+			secrets: {passphrase: 'wrong'},
+		});
+		await screen.type('G', keys.enter);
+		await screen.waitFor(text => text.includes('/restore/orders_'), 'the path');
+		await screen.type('y');
+		await screen.waitFor(text => text.includes('copied'), 'the answer to y');
+		const copied = /\u001B\]52;c;([^\u0007]*)\u0007/.exec(screen.bytes())?.[1] ?? '';
+		assert.match(Buffer.from(copied, 'base64').toString(), /^\/restore\/orders_.*\.dump$/);
+		await screen.type('q', 'q');
+		assert.equal((await screen.result).reason, 'quit');
+	});
+
+	it('asks before anything is overwritten', async () => {
+		const engine = createFakeEngine({names: 64, existing: ['/var/backups/postgresql/orders.dump']});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('64 files in 4 runs'), 'the listing');
+		await screen.type(' ', 'd', keys.enter);
+		await screen.waitFor(text => text.includes('1 file exists already'), 'the question');
+		assert.equal(
+			engine.calls.some(([name]) => name === 'fetch'),
+			false,
+		);
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('choose another directory'), 'the form again');
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('1 file exists already'), 'the question again');
+		await screen.type('o');
+		await screen.waitFor(text => text.includes('16 done'), 'the jobs');
+		await screen.type('q');
+		await screen.result;
+	});
+
+	it('says in the form what keeps a download from starting', async () => {
+		const engine = createFakeEngine({names: 64});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('64 files in 4 runs'), 'the listing');
+		await screen.type('d', keys.ctrlU, keys.enter);
+		await screen.waitFor(text => text.includes('a directory is needed'), 'the refusal');
+		await screen.type(...'/nowhere', keys.enter);
+		await screen.waitFor(text => text.includes('mkdir /nowhere: permission denied'), 'the error of the engine');
+		await screen.type(keys.escape, 'q');
+		await screen.result;
+	});
+
+	it('deletes only when the number of files is typed', async () => {
+		const engine = createFakeEngine({names: 64});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('64 files in 4 runs'), 'the listing');
+		await screen.type(' ', 'D');
+		await screen.waitFor(text => text.includes('Type 16 to delete'), 'the question');
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('nothing was deleted'), 'the refusal');
+		await screen.type(...'15', keys.enter);
+		await screen.waitFor(text => text.includes('this is not 16'), 'the refusal of another number');
+		await screen.type(keys.escape);
+		assert.equal(
+			engine.calls.some(([name]) => name === 'remove'),
+			false,
+		);
+		await screen.type('D', ...'16', keys.enter);
+		await screen.waitFor(text => text.includes('16 files deleted'), 'the answer');
+		assert.equal((engine.calls.find(([name]) => name === 'remove')?.[2] as string[]).length, 16);
+		await screen.type('q');
+		await screen.result;
+	});
+
+	it('looks into a dump, asking for the passphrase only when it must', async () => {
+		const engine = createFakeEngine({names: 64, passphrase: 'secret'});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('64 files in 4 runs'), 'the listing');
+		await screen.type(keys.enter, keys.down, 'i');
+		await screen.waitFor(text => text.includes('This dump is encrypted'), 'the masked field');
+		await screen.type(...'secret', keys.enter);
+		await screen.waitFor(
+			text => text.includes('PostgreSQL 15.18') && text.includes('public.order_lines'),
+			'the inside',
+		);
+		await screen.type(keys.escape, 'q');
+		await screen.result;
+	});
+
+	it('shows plain names, sorted as the person likes', async () => {
+		const engine = createFakeEngine({names: 640});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('640 files in 40 runs'), 'the listing');
+		await screen.type('g', 's');
+		await screen.waitFor(text => /▸ \[ \] .*db_02_2026-10-14/.test(text), 'names from A');
+		await screen.type('S');
+		await screen.waitFor(text => /▸ \[ \] .*pg_globals_2026-11-22/.test(text), 'names from Z');
+		await screen.type('/', ...'!globals', keys.enter);
+		await screen.waitFor(
+			text => text.includes('600 of 640 files') && !text.includes('pg_globals'),
+			'all but the globals',
+		);
+		await screen.type('q');
+		await screen.result;
+	});
+
+	it('stays alive while a million names arrive, are filtered and sorted', async () => {
+		const engine = createFakeEngine({names: 1_000_000});
+		const before = process.memoryUsage();
+		await using screen = mount(engine, remote);
+		let worst = 0;
+		let last = performance.now();
+		const watch = setInterval(() => {
+			worst = Math.max(worst, performance.now() - last - 5);
+			last = performance.now();
+		}, 5);
+		await screen.waitFor(
+			text => /listing, [\d ]+ names so far/.test(text) && /▸ 2026-11-22/.test(text),
+			'the first rows while the rest arrives',
+			20_000,
+		);
+		await screen.type(keys.down, keys.down);
+		await screen.waitFor(
+			text => text.includes('1 000 000 files in 62 500 runs') && !text.includes('listing'),
+			'the whole listing',
+			60_000,
+		);
+		await screen.type('/', ...'db_07_2026-11-1', keys.enter);
+		await screen.waitFor(text => text.includes('10 of 1 000 000 files'), 'the filter', 20_000);
+		await screen.type(keys.escape, 'g', 's');
+		await screen.waitFor(
+			text => /db_02_1855/.test(text) || /\[ \] +\S+ +[\d.]+ [KMG]iB +db_02_/.test(text),
+			'the sorted names',
+			60_000,
+		);
+		clearInterval(watch);
+		const {arrayBuffers, heapUsed, external} = process.memoryUsage();
+		const grown = (heapUsed + external - before.heapUsed - before.external) / 1024 / 1024;
+		console.log(
+			`a million names: longest stall ${worst.toFixed(0)} ms, memory ${grown.toFixed(0)} MiB (array buffers ${(arrayBuffers / 1024 / 1024).toFixed(0)} MiB)`,
+		);
+		assert.ok(worst < 150, `the event loop stood still for ${worst.toFixed(0)} ms`);
+		assert.ok(grown < 400, `a million names take ${grown.toFixed(0)} MiB`);
+		await screen.type('q');
+		await screen.result;
+	});
+
+	it('lets one work and leave while a remote hangs, and shows what had come when it fails', async () => {
+		const hanging = createFakeEngine({names: 5000, hangsAfter: 100});
+		await using screen = mount(hanging, remote);
+		await screen.waitFor(text => text.includes('100 files') && text.includes('listing'), 'what has come');
+		await screen.type('1', '2', keys.right);
+		await screen.waitFor(text => text.includes('48 files in 3 runs'), 'the other location');
+		await screen.type('q');
+		assert.equal((await screen.result).reason, 'quit');
+
+		await using broken = mount(createFakeEngine({names: 5000, failsAfter: 100}), remote);
+		await broken.waitFor(
+			text => text.includes('connection reset by peer') && text.includes('100 files'),
+			'the failure with what had come',
+		);
+		await broken.type('q');
+		await broken.result;
+	});
+
+	it('takes a paste of 10 kB into the filter, and none of it as commands', async () => {
+		const engine = createFakeEngine({names: 64});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('64 files in 4 runs'), 'the listing');
+		await screen.type(`D16\rqqDDxx${'q\r'.repeat(5000)}`);
+		await screen.waitFor(text => text.includes('looks like a paste'), 'the refusal');
+		await screen.type('/', `orders\r\n${'x'.repeat(10_000)}\u001B[31m`);
+		await screen.waitFor(text => text.includes('nothing matches the filter'), 'the filter');
+		await screen.type(keys.ctrlU, ...'orders', keys.enter);
+		await screen.waitFor(text => text.includes('4 of 64 files'), 'a filter again');
+		assert.deepEqual(engine.calls, []);
+		await screen.type('q');
+		await screen.result;
+	});
+});
