@@ -44,6 +44,15 @@ export async function askedFor(io: Io, configuration: Configuration): Promise<As
 		if (!settings.stdout) return {command: 'decrypt', work: run => runDecrypt(run)};
 		return {command: 'decrypt', work: run => runDecrypt(run, {toStdout: writerTo(io)}), printsResult: true};
 	}
+	if (settings.resumeUploads) {
+		const {runResumeUploads} = await import('../engine/resume-uploads.js');
+		return {command: 'upload', work: runResumeUploads};
+	}
+	const {cleanupRemote: cleanup} = settings;
+	if (cleanup !== 'none') {
+		const {cleanupRemote} = await import('../engine/cleanup-remote.js');
+		return {command: 'upload', work: run => cleanupRemote(run, cleanup)};
+	}
 	const {runBackup} = await import('../engine/backup.js');
 	return {command: 'backup', work: run => runBackup(run)};
 }

@@ -19,7 +19,8 @@ import {writeManifest} from './manifest-step.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
 import {Published} from './published.js';
 import {purgeAfterBackup} from './purge-step.js';
-import {openRemote} from './remote.js';
+import {openRemote, uploadOptions} from './remote.js';
+import {resumeTasks} from './resume-uploads.js';
 import {Scheduler, type Task} from './scheduler.js';
 import {startTicker} from './ticker.js';
 
@@ -56,7 +57,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			namer,
 			locks,
 			encryption: prepared.encryption,
-			uploads: remote && {storage: remote.storage, keyFor: remote.keyFor, deleteLocal: settings.deleteUploaded, emit: run.emit},
+			uploads: remote && uploadOptions(run, remote),
 			createScript: async database => {
 				const {text, warnings} = await createDatabaseScript(session, database);
 				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});
@@ -69,11 +70,14 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		const stopTicker = startTicker(() => scheduler.meters(), run.emit);
 		try {
 			const databases = inDumpOrder(selection.databases, settings.jobs).map(database => databaseTask(shared, database));
+			const left = shared.uploads ? await resumeTasks(run, locks, shared.uploads) : [];
 			const others = settings.dumpOnly ? [] : serverTasks(shared, session, server);
-			announcePlan(shared, [...others, ...databases], remote?.location);
+			announcePlan(shared, [...others, ...databases, ...left], remote?.location);
 			scheduler.add(others);
 			await scheduler.idle();
 			await dumpDatabases(run, sessions, session, scheduler, databases);
+			scheduler.add(left);
+			await scheduler.idle();
 		} finally {
 			scheduler.close();
 			stopTicker();
@@ -116,10 +120,11 @@ async function dumpDatabases(run: RunContext, sessions: Sessions, session: Sessi
 
 /** What was dumped well: only of that are old dumps purged. */
 function doneSubjects(scheduler: Scheduler): readonly Subject[] {
-	return scheduler
-		.outcomes()
-		.filter(one => one.outcome === 'done')
-		.map(({plan}) => (plan.kind === 'database' ? {kind: 'database', name: plan.name} : {kind: plan.kind as 'globals'}));
+	return scheduler.outcomes().flatMap(({plan: {kind, name}, outcome}): Subject[] => {
+		if (outcome !== 'done') return [];
+		if (kind === 'database') return [{kind, name}];
+		return kind === 'globals' || kind === 'settings' || kind === 'hba' || kind === 'ident' ? [{kind}] : [];
+	});
 }
 
 function serverTasks(shared: BackupShared, session: Session, server: Server): Task[] {

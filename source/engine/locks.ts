@@ -2,7 +2,7 @@ import {readdir} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import type {Emit} from '../core/events.js';
-import {discardPartial, partialPattern} from '../lib/files.js';
+import {discardPartial, lstatIfThere, partialPattern} from '../lib/files.js';
 import type {Environment} from './context.js';
 import {lockOrThrow, tryLock, type Lock} from './lock.js';
 
@@ -35,6 +35,15 @@ export class RunLocks {
 	/** Throws LOCKED when another run dumps this database into this directory. The caller releases. */
 	async database(lockPath: string, name: string): Promise<Lock> {
 		return lockOrThrow(lockPath, name, this.#env);
+	}
+
+	/** True while a process of that run is left, judged by its lock of the directory. */
+	async isAlive(directory: string, tag: string): Promise<boolean> {
+		const path = join(directory, lockName(tag));
+		if ((await lstatIfThere(path)) === undefined) return false;
+		const lock = await tryLock(path, this.#env);
+		await lock?.release();
+		return lock === undefined;
 	}
 
 	async release(): Promise<void> {

@@ -1,6 +1,7 @@
 /** The remote location of a run: opened from the configuration, with the keys that belong to local paths. */
 import {join as joinPath, posix, relative} from 'node:path';
 import type {Settings} from '../config/options.js';
+import type {UploadOptions} from '../stages/upload.js';
 import {openStorage} from '../storage/registry.js';
 import type {Storage, StorageObject} from '../storage/storage.js';
 import type {RunContext} from './context.js';
@@ -62,4 +63,8 @@ export function downloadBase(template: string): string {
 	const segments = template.split('/');
 	const variable = segments.findIndex(segment => segment.includes('{dbname}'));
 	return variable === -1 ? template : joinPath(segments.slice(0, variable).join('/') || '/');
+}
+
+export function uploadOptions(run: RunContext, {storage, keyFor}: Remote): UploadOptions {
+	return {storage, keyFor, run: run.tag, deleteLocal: run.configuration.settings.deleteUploaded, emit: run.emit};
 }

@@ -62,14 +62,12 @@ export const remote = {
 		default: false,
 		group: 'Remote storage',
 		help: 'finish the uploads that an earlier run left, and do nothing else',
-		pending: true,
 	},
 	cleanupRemote: {
 		...storeChoice,
 		long: 'cleanup-remote',
 		group: 'Remote storage',
 		help: 'abort unfinished uploads at a remote location that nobody will finish',
-		pending: true,
 	},
 	localDirectory: {
 		long: 'local-directory',

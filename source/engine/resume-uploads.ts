@@ -1,0 +1,67 @@
+/** Uploads that a run which died, or failed, has left behind. */
+import {dirname, join} from 'node:path';
+import {PgBackError} from '../core/errors.js';
+import {lstatIfThere} from '../lib/files.js';
+import {readUploadRecords, removeUploadRecord, type UploadRecord} from '../stages/upload-journal.js';
+import {resumeUpload, type UploadOptions} from '../stages/upload.js';
+import {backupDirectories} from './backup-directories.js';
+import type {RunContext, RunResult} from './context.js';
+import {runJobs} from './decrypt.js';
+import type {RunLocks} from './locks.js';
+import {resultOf} from './outcome.js';
+import {openRemote, uploadOptions} from './remote.js';
+import type {Task} from './scheduler.js';
+
+type Found = {readonly path: string; readonly record: UploadRecord};
+
+/** `--resume-uploads`: finishes them, and does nothing else. */
+export async function runResumeUploads(run: RunContext): Promise<RunResult> {
+	const {upload} = run.configuration.settings;
+	if (upload === 'none') throw new PgBackError('CONFIG', 'there is no remote location to upload to', {hint: 'set upload, or give --upload'});
+	const remote = await openRemote(run, upload);
+	try {
+		const options = uploadOptions(run, remote);
+		const found = await leftUploads(run, options);
+		if (found.length === 0) {
+			run.emit({type: 'log', level: 'info', text: 'there is no upload to go on with'});
+			return resultOf([], run.signal);
+		}
+		return await runJobs(run, run.configuration.settings.uploadJobs, locks => found.map(one => resumeTask(run, locks, options, one)));
+	} finally {
+		await remote.close();
+	}
+}
+
+/** The tasks for what is left, to be run after the dumps of a backup. */
+export async function resumeTasks(run: RunContext, locks: RunLocks, options: UploadOptions): Promise<readonly Task[]> {
+	return (await leftUploads(run, options)).map(one => resumeTask(run, locks, options, one));
+}
+
+/** Records whose file is gone or has changed are of no use, and are removed. */
+async function leftUploads(run: RunContext, {storage}: UploadOptions): Promise<readonly Found[]> {
+	const found: Found[] = [];
+	for (const directory of await backupDirectories(run.configuration.settings.backupDirectory)) {
+		if ((await lstatIfThere(directory)) === undefined) continue;
+		for (const {path, record} of await readUploadRecords(directory)) {
+			const stats = record && (await lstatIfThere(join(directory, record.file)));
+			if (record?.run === run.tag) continue;
+			if (!record || !stats?.isFile() || stats.size !== record.size) await removeUploadRecord(path);
+			else if (record.location === storage.location) found.push({path, record});
+		}
+	}
+	return found;
+}
+
+function resumeTask(run: RunContext, locks: RunLocks, options: UploadOptions, {path, record}: Found): Task {
+	return {
+		plan: {id: `upload:${record.key}`, kind: 'upload', name: record.file, stages: ['upload'], estimatedBytes: record.size},
+		async run({id, signal, meter, freeSlot}) {
+			if (await locks.isAlive(dirname(path), record.run)) {
+				run.emit({type: 'log', level: 'info', text: `${record.file} is being uploaded by another run`, job: id});
+				return;
+			}
+			freeSlot();
+			await resumeUpload(options, path, record, {job: id, meter, signal});
+		},
+	};
+}
