@@ -168,9 +168,13 @@ function parseRunFile(
 
 function parseMember(directory: string, member: string): ParsedName | undefined {
 	const parsed = parseFileName(directory);
-	if (parsed?.suffix !== 'd' || parsed.checksum !== undefined || parsed.encrypted) return undefined;
+	if (!isDumpDirectory(parsed)) return undefined;
 	if (member.split('/').some(part => part === '' || part === '.' || part === '..')) return undefined;
 	return {...parsed, encrypted: member.endsWith('.age'), member};
+}
+
+function isDumpDirectory(parsed: ParsedName | undefined): parsed is ParsedName {
+	return parsed?.suffix === 'd' && parsed.checksum === undefined;
 }
 
 function subjectOf(text: string): Subject {
@@ -185,11 +189,12 @@ export function parsePath(path: string): (ParsedName & {readonly directory: stri
 	const start = path.lastIndexOf('/') + 1;
 	const parsed = parseFileName(path.slice(start));
 	if (parsed) return {...parsed, directory: path.slice(0, start)};
-	for (let end = start - 1; end > 0;) {
+	let end = start - 1;
+	while (end > 0) {
 		const from = path.lastIndexOf('/', end - 1) + 1;
-		if (path.slice(from, end).endsWith('.d')) {
+		if (isDumpDirectory(parseFileName(path.slice(from, end)))) {
 			const member = parseFileName(path.slice(from));
-			if (member) return {...member, directory: path.slice(0, from)};
+			return member && {...member, directory: path.slice(0, from)};
 		}
 		end = from - 1;
 	}
