@@ -83,7 +83,14 @@ async function authorize(settings: B2Settings, location: string, context: OpenCo
 		context.signal.throwIfAborted();
 		if (timeout.aborted) throw storageError('timeout', where, 'nothing was heard', {cause: error});
 		const network = networkFault(error);
-		throw storageError(network?.fault ?? 'network', where, network?.reason ?? messageOf(error), {cause: error});
+		throw storageError(
+			network?.fault ?? 'network',
+			where,
+			network?.reason ?? messageOf((error as Error).cause ?? error),
+			{
+				cause: error,
+			},
+		);
 	}
 	if (response.ok) return parsed(text, where);
 	const {code = '', message = ''} = parsed(text, where) as {code?: string; message?: string};

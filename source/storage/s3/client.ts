@@ -33,8 +33,7 @@ export type Bucket = {
 
 export async function openBucket(settings: S3Settings, context: OpenContext): Promise<Bucket> {
 	if (!settings.bucket) throw new PgBackError('CONFIG', 'no bucket is given', {hint: 'set s3_bucket'});
-	const client = createClient(settings, context);
-	await requireRegion(client);
+	const client = createClient(settings, await findRegion(settings), context);
 	const location = `${settings.kind ?? 's3'}://${settings.bucket}/`;
 	const bucket: Bucket = {
 		name: settings.bucket,
@@ -105,14 +104,14 @@ function endpointOf({endpoint, tls}: S3Settings): string | undefined {
 	return /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint) ? endpoint : `${tls === false ? 'http' : 'https'}://${endpoint}`;
 }
 
-function createClient(settings: S3Settings, context: OpenContext): S3Client {
-	const {region, profile, keyId, secret = '', sessionToken} = settings;
+function createClient(settings: S3Settings, region: string, context: OpenContext): S3Client {
+	const {profile, keyId, secret = '', sessionToken} = settings;
 	const endpoint = endpointOf(settings);
 	const idle = context.idleTimeout ?? 60_000;
 	const sockets = {keepAlive: true, maxSockets: 64};
 	const quiet = () => undefined;
 	const config = {
-		...(region ? {region} : {}),
+		region,
 		...(profile ? {profile} : {}),
 		...(endpoint ? {endpoint} : {}),
 		...(keyId
@@ -140,21 +139,22 @@ function createClient(settings: S3Settings, context: OpenContext): S3Client {
 			error: quiet,
 		},
 	};
-	const client = new S3Client(config);
-	if (!region && endpoint) {
-		const chosen = client.config.region;
-		client.config.region = () => chosen().catch(() => 'us-east-1');
-	}
-	return client;
+	return new S3Client(config);
 }
 
-async function requireRegion(client: S3Client): Promise<void> {
+/** The region that was set, or the SDK's own finding (environment, profile); with an endpoint of one's own any name does. */
+async function findRegion(settings: S3Settings): Promise<string> {
+	if (settings.region) return settings.region;
+	const probe = new S3Client(settings.profile ? {profile: settings.profile} : {});
 	try {
-		await client.config.region();
+		return await probe.config.region();
 	} catch (cause) {
+		if (settings.endpoint) return 'us-east-1';
 		throw new PgBackError('CONFIG', `no region for s3 is known: ${messageOf(cause)}`, {
 			cause,
 			hint: 'set s3_region, AWS_REGION, or the region of the profile',
 		});
+	} finally {
+		probe.destroy();
 	}
 }

@@ -43,6 +43,5 @@ export function partSizeOf(plan: PartPlan, number: number, sent: number): number
 }
 
 function atLeast(smallest: number, wanted: number): number {
-	const rounded = wanted <= smallest ? smallest : Math.ceil(wanted / mebi) * mebi;
-	return Math.min(largestPart, rounded);
+	return Math.min(largestPart, Math.max(smallest, Math.ceil(wanted)));
 }
