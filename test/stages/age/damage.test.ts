@@ -132,7 +132,7 @@ test('armored files are read, in pieces of any size, and refused when cut', asyn
 	assert.ok(
 		plain.equals(await decryptAll(Buffer.from(` \r\n${armored.toString().replaceAll('\n', '\r\n')}\r\n `), keys)),
 	);
-	for (let place = 0; place < armored.length - 1; place += full ? 1 : 1013) {
+	for (let place = 0; place < armored.length - 1; place += full ? 37 : 1013) {
 		await assert.rejects(decryptAll(armored.subarray(0, place), keys), refusedAs('CORRUPT'), `cut at ${place}`);
 	}
 });
