@@ -1,4 +1,4 @@
-import {PgBackError, ProblemsError} from '../core/errors.js';
+import {ProblemsError, type PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 
 /** `pg_back: error: …` and `pg_back: hint: …`, one line each; for a bug of ours also where it happened. */

@@ -36,6 +36,12 @@ async function dispatch(io: Io): Promise<number> {
 		io.stdout.write(await readDefaultConfig());
 		return 0;
 	}
+	const shell = given('completion');
+	if (typeof shell === 'string' && shell !== 'none') {
+		const {completionScript} = await import('./completion.js');
+		io.stdout.write(completionScript(shell as Parameters<typeof completionScript>[0]));
+		return 0;
+	}
 	const replay = given('replay');
 	if (typeof replay === 'string' && replay !== '') {
 		const {runReplay} = await import('./replay-console.js');
@@ -52,7 +58,7 @@ async function run(io: Io, configuration: Configuration): Promise<number> {
 	if (settings.checkConfig !== 'no') {
 		const {describeConfiguration} = await import('../config/print.js');
 		io.stdout.write(`${describeConfiguration(configuration).join('\n')}\n`);
-		return 0;
+		if (settings.checkConfig === 'file') return 0;
 	}
 	const {runWithFrontEnd} = await import('./run.js');
 	return runWithFrontEnd(io, configuration);

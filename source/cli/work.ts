@@ -23,6 +23,10 @@ export function chooseFrom({settings, arguments: patterns}: Configuration): stri
 export async function askedFor(io: Io, configuration: Configuration): Promise<Asked> {
 	const {settings} = configuration;
 	const {listRemote, download, verifyStore} = settings;
+	if (settings.checkConfig === 'connect') {
+		const {checkConnections} = await import('../engine/check-connections.js');
+		return {command: 'backup', work: checkConnections, printsResult: true};
+	}
 	if (settings.dryRun) {
 		const {dryRun} = await import('./dry-run.js');
 		return {command: 'backup', work: run => dryRun(io, run), printsResult: true};

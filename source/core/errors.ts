@@ -121,8 +121,12 @@ const systemTexts: Readonly<Record<string, string>> = {
 
 /** `open /x: no such file or directory`, the way the tools of the system say it. */
 export function describeSystemError(error: SystemError): string {
-	const text = error.errno === -122 ? 'disk quota exceeded' : (systemTexts[error.code] ?? error.message);
-	return [error.syscall, error.path].filter(Boolean).join(' ') + `: ${text}`;
+	return [error.syscall, error.path].filter(Boolean).join(' ') + `: ${systemReason(error)}`;
+}
+
+/** `no such file or directory`. */
+export function systemReason(error: SystemError): string {
+	return error.errno === -122 ? 'disk quota exceeded' : (systemTexts[error.code] ?? error.message);
 }
 
 function systemHint(error: SystemError): string | undefined {

@@ -1,24 +1,10 @@
 /** A backup: everything of one invocation that dumps. */
 import {CancelledError, toPgBackError, type PgBackError} from '../core/errors.js';
 import {runHook} from '../stages/hook.js';
-import type {EncryptionKeys} from '../stages/age/keys.js';
-import {buildConnection, type Connection} from '../postgres/connection.js';
-import {findTools} from '../postgres/tools.js';
 import type {RunContext, RunResult} from './context.js';
 import {dumpServer} from './dump-server.js';
-import {loadRunEncryption} from './keys.js';
 import {resultOf} from './outcome.js';
-
-export type BackupOptions = {
-	/** Instead of those that the configuration names. */
-	readonly databases?: readonly string[];
-};
-
-/** What must be in order before any hook runs: keys, connection string, tools. */
-export type Prepared = {
-	readonly encryption: EncryptionKeys | undefined;
-	readonly connection: Connection;
-};
+import {prepare, type BackupOptions} from './prepare.js';
 
 /**
  * Runs a backup to its end: never throws for a backup that failed, the result says it. When it returns, no child is left, partial
@@ -39,21 +25,6 @@ export async function runBackup(run: RunContext, options: BackupOptions = {}): P
 		failures.push(toPgBackError(error));
 	}
 	return resultOf(failures, run.signal);
-}
-
-export async function prepare(run: RunContext): Promise<Prepared> {
-	const {settings} = run.configuration;
-	const encryption = settings.encrypt ? await loadRunEncryption(run) : undefined;
-	await findTools(findOptions(run));
-	const {dbname, host, port, user} = settings;
-	const connection = await buildConnection({dbname, host, port, user}, run.env);
-	run.emit({type: 'log', level: 'debug', text: `connection: ${connection.describe()}`});
-	return {encryption, connection};
-}
-
-export function findOptions(run: RunContext) {
-	const {binDirectory} = run.configuration.settings;
-	return {env: run.env, signal: run.signal, ...(binDirectory !== '' && {binDirectory})};
 }
 
 /** Between the hooks: the post hook runs whatever happened, a signal included, once the pre hook was tried. */

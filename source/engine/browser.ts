@@ -5,7 +5,7 @@ import {findTools} from '../postgres/tools.js';
 import {parsePath} from '../retention/names.js';
 import {decryptStream} from '../stages/age/decrypt.js';
 import {listArchive} from '../stages/contents.js';
-import {findOptions} from './backup.js';
+import {findOptions} from './prepare.js';
 import type {RunContext} from './context.js';
 import {loadRunDecryption, hasDecryptionMaterial} from './keys.js';
 import {locationsOf, storeOf} from './locations.js';

@@ -8,7 +8,7 @@ import {planItems, type PlannedItem} from '../retention/purge-plan.js';
 import {planLocalPurge} from '../retention/purge.js';
 import {dumpSuffixes, isGzipped} from '../stages/dump-arguments.js';
 import {compressionOf} from './backup-jobs.js';
-import {findOptions, prepare} from './backup.js';
+import {findOptions, prepare} from './prepare.js';
 import type {RunContext} from './context.js';
 import {localManifests, localRecords} from './manifests.js';
 import {FileNamer} from './output.js';

@@ -11,7 +11,7 @@ import {findPsql, findTools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import type {Subject} from '../retention/names.js';
 import {databaseTask, globalsTask, serverFileTask, type BackupShared} from './backup-jobs.js';
-import {findOptions, type BackupOptions, type Prepared} from './backup.js';
+import {findOptions, type BackupOptions, type Prepared} from './prepare.js';
 import type {RunContext} from './context.js';
 import {RunLocks} from './locks.js';
 import {FileNamer} from './output.js';

@@ -5,7 +5,7 @@ import type {FetchRequest} from '../core/handle.js';
 import {lstatIfThere} from '../lib/files.js';
 import {findTools} from '../postgres/tools.js';
 import type {StorageObject} from '../storage/storage.js';
-import {findOptions} from './backup.js';
+import {findOptions} from './prepare.js';
 import {isChecksumFile} from './checksum-files.js';
 import type {RunContext, RunResult} from './context.js';
 import {decryptTask, runJobs} from './decrypt.js';

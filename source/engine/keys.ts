@@ -10,7 +10,11 @@ import type {RunContext} from './context.js';
 
 /** The configured key material for encryption, parsed and checked. Throws CONFIG before any work. */
 export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys> {
-	return loadEncryptionKeys(material(run), context(run));
+	const all = material(run);
+	const usesKeys = all.publicKeys.length > 0 || all.recipientsFiles.length > 0;
+	// A file with a public key and a passphrase encrypts to the key, as ever; the configuration has warned.
+	const keys = usesKeys ? {...all, passphrase: undefined, passphraseFile: undefined, passphraseCommand: undefined} : all;
+	return loadEncryptionKeys(keys, context(run));
 }
 
 /** The configured key material for decryption. */

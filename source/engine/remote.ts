@@ -25,7 +25,7 @@ export type Remote = {
 /** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
 export async function openRemote(run: RunContext, store: Store): Promise<Remote> {
 	const {settings} = run.configuration;
-	const {kind, settings: opening} = storeSettings(store, settings, run.env);
+	const {kind, settings: opening} = storeSettings(store, settings);
 	const storage = await openStorage(
 		kind as 'local',
 		opening as never,

@@ -2,12 +2,11 @@
 import {PgBackError} from '../core/errors.js';
 import type {Settings} from '../config/options.js';
 import type {StorageKind, StorageSettings} from '../storage/registry.js';
-import type {Environment} from './context.js';
 
 type Opening = {readonly [K in StorageKind]: {readonly kind: K; readonly settings: StorageSettings[K]}}[StorageKind];
 
 /** An empty option is an absent one. */
-export function storeSettings(kind: Settings['upload'], settings: Settings, env: Environment): Opening {
+export function storeSettings(kind: Settings['upload'], settings: Settings): Opening {
 	switch (kind) {
 		case 's3':
 			return {

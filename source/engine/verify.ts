@@ -9,7 +9,7 @@ import type {DecryptionKeys} from '../stages/age/keys.js';
 import {counted} from '../stages/dump.js';
 import {checksumAlgorithms, MultiHash, type Digests} from '../stages/hash.js';
 import {dumpKind, readDirectoryDump, readDump, type VerifyTools} from '../stages/verify.js';
-import {findOptions} from './backup.js';
+import {findOptions} from './prepare.js';
 import type {RunContext, RunResult} from './context.js';
 import {runJobs, named} from './decrypt.js';
 import {algorithmsFor, checksumFilesOf, digestOf} from './checksum-files.js';

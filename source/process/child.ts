@@ -1,7 +1,7 @@
 import {spawn, type ChildProcess} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import type {Readable, Writable} from 'node:stream';
-import {PgBackError, CancelledError, describeSystemError, isSystemError} from '../core/errors.js';
+import {PgBackError, CancelledError, isSystemError, systemReason} from '../core/errors.js';
 import {createLineSplitter} from '../lib/lines.js';
 
 export type ChildOptions = {
@@ -84,8 +84,8 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 		child.once('error', error => {
 			if (child.pid !== undefined) return; // a failed kill; the close event still comes
 			settle();
-			const text = isSystemError(error) ? describeSystemError({...error, message: error.message, name: error.name, syscall: '', path: ''}) : '';
-			reject(new PgBackError('FAILED', `could not start ${options.command}${text || `: ${error.message}`}`, {cause: error}));
+			const why = isSystemError(error) ? systemReason(error) : error.message;
+			reject(new PgBackError('FAILED', `could not start ${options.command}: ${why}`, {cause: error}));
 		});
 		child.once('close', (exitCode, signalName) => {
 			settle();

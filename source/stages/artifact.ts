@@ -7,6 +7,7 @@ import {basename} from 'node:path';
 import {CancelledError} from '../core/errors.js';
 import type {Emit, FileRole} from '../core/events.js';
 import {createPartial, discardPartial, makeParents, publish} from '../lib/files.js';
+import {releaseMemory} from '../lib/release.js';
 import {createEncryptor} from './age/encrypt.js';
 import type {EncryptionKeys} from './age/recipients.js';
 import {GrowingFile} from './growing.js';
@@ -117,6 +118,7 @@ export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: 
 			}
 			meter?.count('checksum', bytes);
 			if (plain) await plain.write(batch);
+			else releaseMemory(batch);
 			if (encryptor) await seal(sealed, bytes);
 		}
 		if (encryptor) await seal(encryptor.final(), 0);
@@ -197,7 +199,7 @@ export type Sink = {
 	readonly path: string;
 	readonly finalPath: string;
 	readonly growing: GrowingFile;
-	/** The pieces must stay as they are until the next write or the flush. */
+	/** The pieces are the sink's from now on: their memory is freed as soon as they are written. */
 	readonly write: (pieces: readonly Uint8Array[]) => Promise<void>;
 	readonly flush: () => Promise<void>;
 	readonly discard: () => Promise<void>;
@@ -218,7 +220,10 @@ export async function openSink(
 		async write(pieces) {
 			await pending;
 			if (pieces.length === 0) return;
-			pending = writeFully(handle, pieces).then(bytes => growing.grow(bytes));
+			pending = writeFully(handle, pieces).then(bytes => {
+				growing.grow(bytes);
+				releaseMemory(pieces);
+			});
 			pending.catch(() => undefined); // awaited, and thrown, by the next write or the flush
 		},
 		async flush() {

@@ -23,17 +23,13 @@ export async function listArchive(
 	const {stdin} = child;
 	if (!stdin) throw new PgBackError('BUG', 'pg_restore has no standard input');
 	stdin.on('error', () => undefined); // it has read enough, or its status says what was wrong
-	let ended = false;
-	const done = child.done.finally(() => {
-		ended = true;
-	});
-	done.catch(() => undefined); // awaited below
+	child.done.catch(() => undefined); // awaited below
 	for await (const chunk of source) {
-		if (ended || stdin.destroyed) break;
-		await Promise.race([new Promise<void>(resolve => stdin.write(chunk, () => resolve())), done]);
+		if (stdin.destroyed) break; // node destroys it when the child has closed its end
+		await new Promise<void>(resolve => stdin.write(chunk, () => resolve()));
 	}
 	stdin.end();
-	const result = await done;
+	const result = await child.done;
 	if (result.exitCode !== 0) throw new PgBackError('CORRUPT', `pg_restore cannot read its table of contents: ${result.stderr.at(-1) ?? ''}`);
 	return names;
 }

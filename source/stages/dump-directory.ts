@@ -32,14 +32,12 @@ export async function dumpToDirectory(commandFor: (directory: string) => DumpCom
 		const command = commandFor(directory);
 		const child = startChild({...command, stdout: 'ignore', signal, onLine: line => command.onLine(line)});
 		meter?.watch('dump', () => members.bytesSoFar());
-		let running = true;
-		const ended = succeed(child, command.what, 'DUMP_FAILED').finally(() => {
-			running = false;
-		});
+		const over = new AbortController();
+		const ended = succeed(child, command.what, 'DUMP_FAILED').finally(() => over.abort());
 		const passes = (async () => {
-			while (running) {
+			while (!over.signal.aborted) {
 				await members.pass(() => openFiles(child.pid));
-				await Promise.race([delay(scanInterval, undefined, {signal}), ended]);
+				await delay(scanInterval, undefined, {signal: over.signal}).catch(() => undefined); // it has ended
 			}
 		})().catch((error: unknown) => {
 			inner.abort(error); // a member that cannot be processed ends pg_dump

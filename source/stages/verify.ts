@@ -47,9 +47,9 @@ async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
 }
 
 async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-	const stream = Readable.from(source).compose(createGunzip());
+	const stream = Readable.from(source).compose(createGunzip()) as AsyncIterable<Buffer>;
 	try {
-		for await (const chunk of stream) yield chunk as Buffer;
+		for await (const chunk of stream) yield chunk;
 	} catch (error) {
 		if (error instanceof PgBackError) throw error; // the source's own
 		throw new PgBackError('CORRUPT', 'the gzip file is damaged or cut', {cause: error});

@@ -87,7 +87,6 @@ export const general = {
 		kind: 'choice',
 		choices: ['no', 'file', 'connect'],
 		implied: 'file',
-		pendingChoices: ['connect'],
 		default: 'no',
 		group: 'General',
 		help: 'check the configuration and print the effective options with their origin',

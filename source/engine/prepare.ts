@@ -1,0 +1,32 @@
+/** What must be in order before any hook runs and anything is written. */
+import {buildConnection, type Connection} from '../postgres/connection.js';
+import {findTools, type FindOptions} from '../postgres/tools.js';
+import type {EncryptionKeys} from '../stages/age/keys.js';
+import type {RunContext} from './context.js';
+import {loadRunEncryption} from './keys.js';
+
+export type BackupOptions = {
+	/** Instead of those that the configuration names. */
+	readonly databases?: readonly string[];
+};
+
+export type Prepared = {
+	readonly encryption: EncryptionKeys | undefined;
+	readonly connection: Connection;
+};
+
+/** Parses keys and the connection, and looks for the tools. The caller disposes of the connection. */
+export async function prepare(run: RunContext): Promise<Prepared> {
+	const {settings} = run.configuration;
+	const encryption = settings.encrypt ? await loadRunEncryption(run) : undefined;
+	await findTools(findOptions(run));
+	const {dbname, host, port, user} = settings;
+	const connection = await buildConnection({dbname, host, port, user}, run.env);
+	run.emit({type: 'log', level: 'debug', text: `connection: ${connection.describe()}`});
+	return {encryption, connection};
+}
+
+export function findOptions(run: RunContext): FindOptions {
+	const {binDirectory} = run.configuration.settings;
+	return {env: run.env, signal: run.signal, ...(binDirectory !== '' && {binDirectory})};
+}
