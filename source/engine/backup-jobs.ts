@@ -159,9 +159,9 @@ export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 
 			await shared.locks.directoryOf(plainPath);
 			await new JobOutput(shared, control, {subject, time}).run(async options => {
 				control.meter.start('dump');
-				const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
 				control.meter.count('dump', content.byteLength);
 				control.meter.finish('dump');
+				const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
 				return [written];
 			});
 		},

@@ -43,8 +43,8 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 		for await (const chunk of source) {
 			signal.throwIfAborted();
 			hash.update(chunk);
-			await cipher.write([chunk]);
 			if (decryptor) await release(await decryptor.push(chunk), chunk.byteLength);
+			await cipher.write([Buffer.from(chunk)]); // the source may use its buffer again, the sink frees what it is given
 		}
 		if (decryptor) await release(await decryptor.final(), 0);
 		for (const sink of sinks) await sink.flush();
