@@ -20,53 +20,51 @@ import {mustRun, run} from './run.mjs';
 const notNeeded =
 	/^(postgresql-(client-)?common|perl(-modules.*|-base)?|libperl.*|libjson-perl|ssl-cert|debconf|ucf|lsb-.*|sensible-utils|adduser|libllvm.*|libz3.*|libpam.*|procps|sysvinit-utils|init-system-helpers|libsystemd-shared)$/;
 
+/** Where libc puts the loader of programs, by architecture and release. */
+const loaders = [
+	'usr/lib64/ld-linux-x86-64.so.2',
+	'lib64/ld-linux-x86-64.so.2',
+	'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+	'lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+	'usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1',
+];
+
 /** Unpacks `packages` and those of their dependencies that the machine lacks into .tools/debian. */
 export async function unpackPackages(packages) {
+	const building = `${debianDirectory}.new`;
+	rmSync(building, {recursive: true, force: true});
 	await withApt({status: '/var/lib/dpkg/status'}, async apt => {
-		await unpack(
-			apt,
-			[...(await missingPackages(apt, packages)), ...(await missingPackages(apt, ['patchelf']))],
-			debianDirectory,
-		);
-		await findOwnLibraries(debianDirectory, undefined);
+		const names = [...(await missingPackages(apt, packages)), ...(await missingPackages(apt, ['patchelf']))];
+		await unpack(apt, names, building);
+	});
+	await findOwnLibraries(building, debianDirectory, undefined);
+	// Another call may have unpacked other packages there.
+	cpSync(building, debianDirectory, {recursive: true, verbatimSymlinks: true});
+	rmSync(building, {recursive: true});
+}
+
+/** Unpacks the PostgreSQL clients of `majors`, of a newer Debian with all their libraries, libc included: each into directoryOf(major). */
+export async function unpackNewerClients(majors, directoryOf) {
+	await withApt({status: '/dev/null', sources: newerSources()}, async apt => {
+		for (const major of majors) await unpackClient(apt, `postgresql-client-${major}`, directoryOf(major));
 	});
 }
 
-/** Unpacks one PostgreSQL client package of a newer Debian with all its libraries, libc included, into `directory`. */
-export async function unpackWithOwnLibraries(clientPackage, directory) {
+async function unpackClient(apt, clientPackage, directory) {
 	const building = `${directory}.new`;
 	rmSync(building, {recursive: true, force: true});
-	await withApt({status: '/dev/null', sources: newerSources()}, async apt => {
-		const {stdout} = await mustRun('apt-cache', [
-			...apt.options,
-			'depends',
-			'--no-recommends',
-			'--no-suggests',
-			'--no-conflicts',
-			'--no-breaks',
-			'--no-replaces',
-			'--no-enhances',
-			clientPackage,
-		]);
-		const libraries = [...stdout.matchAll(/^ {2}(?:Pre)?Depends: ([a-z0-9][a-z0-9+.-]*)$/gm)]
-			.map(match => match[1])
-			.filter(name => !notNeeded.test(name));
-		if (libraries.length === 0) throw new Error(`Debian has no ${clientPackage}`);
-		await unpack(apt, [clientPackage, ...(await missingPackages(apt, [...libraries, 'patchelf']))], building);
-	});
-	const loader = [
-		'usr/lib64/ld-linux-x86-64.so.2',
-		'lib64/ld-linux-x86-64.so.2',
-		'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
-		'lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
-		'usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1',
-	]
-		.map(path => join(directory, path))
-		.find(path => existsSync(path.replace(directory, building)));
+	const only = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map(kind => `--no-${kind}`);
+	const {stdout} = await mustRun('apt-cache', [...apt.options, 'depends', ...only, clientPackage]);
+	const libraries = [...stdout.matchAll(/^ {2}(?:Pre)?Depends: ([a-z0-9][a-z0-9+.-]*)$/gm)]
+		.map(match => match[1])
+		.filter(name => !notNeeded.test(name));
+	if (libraries.length === 0) throw new Error(`Debian has no ${clientPackage}`);
+	await unpack(apt, [clientPackage, ...(await missingPackages(apt, [...libraries, 'patchelf']))], building);
+	const loader = loaders.find(path => existsSync(join(building, path)));
 	if (loader === undefined) throw new Error(`no program loader among the libraries of ${clientPackage}`);
+	await findOwnLibraries(building, directory, loader);
 	rmSync(directory, {recursive: true, force: true});
 	renameSync(building, directory);
-	await findOwnLibraries(directory, loader);
 }
 
 /** Calls `action` with options that make apt use a state of its own, of the packages that `status` says are installed. */
@@ -120,38 +118,41 @@ async function unpack(apt, names, directory) {
 	for (const archive of readdirSync(archives)) await mustRun('dpkg-deb', ['-x', join(archives, archive), directory]);
 }
 
-/** Writes the folder's own library directories, and with a loader that too, into each program and library of it. */
-async function findOwnLibraries(directory, loader) {
+/**
+ * Makes the programs and libraries below `directory` find each other once it has been moved to `finalDirectory`; with `loader` (a path
+ * inside), which is libc's own, the programs start with that one instead of the system's.
+ */
+async function findOwnLibraries(directory, finalDirectory, loader) {
 	const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
-	const libraryDirectories = ['usr/lib', 'lib']
-		.flatMap(path => [join(directory, path, triplet), join(directory, path)])
-		.filter(path => existsSync(path));
-	const libraryPath = libraryDirectories.join(':');
+	const libraries = ['usr/lib', 'lib']
+		.flatMap(path => [join(path, triplet), path])
+		.filter(path => existsSync(join(directory, path)));
+	const libraryPath = base => libraries.map(path => join(base, path)).join(':');
 	const own = join(directory, 'usr/bin/patchelf');
-	const patchelf =
-		loader === undefined ? [existsSync(own) ? own : 'patchelf'] : [loader, '--library-path', libraryPath, own];
-	const bins = ['usr/bin', 'usr/sbin', 'bin', 'sbin', 'usr/lib/openssh'].map(path => join(directory, path));
+	const patchelf = existsSync(own) ? own : 'patchelf';
+	const [command, before, env] =
+		loader === undefined
+			? [patchelf, [], {LD_LIBRARY_PATH: libraryPath(directory)}]
+			: [join(directory, loader), ['--library-path', libraryPath(directory), own], {}];
 	const postgres = join(directory, 'usr/lib/postgresql');
-	for (const major of existsSync(postgres) ? readdirSync(postgres) : [])
-		bins.push(join(postgres, major, 'bin'), join(postgres, major, 'lib'));
-	const objects = [...bins, ...libraryDirectories].flatMap(filesIn).filter(isElf);
-	for (const file of objects) {
-		if (file === own || /\/(ld-linux|libc\.so)/.test(file)) continue;
-		const isProgram = loader !== undefined && bins.some(bin => file.startsWith(`${bin}/`)) && !file.includes('.so');
-		await run(
-			patchelf[0],
-			[
-				...patchelf.slice(1),
-				...(isProgram ? ['--set-interpreter', loader] : []),
-				'--force-rpath',
-				'--set-rpath',
-				libraryPath,
-				file,
-			],
-			{
-				env: loader === undefined ? {LD_LIBRARY_PATH: libraryPath} : {},
-			},
-		);
+	const majors = existsSync(postgres) ? readdirSync(postgres) : [];
+	const programs = [
+		'usr/bin',
+		'usr/sbin',
+		'bin',
+		'sbin',
+		'usr/lib/openssh',
+		...majors.map(major => `usr/lib/postgresql/${major}/bin`),
+	];
+	const setPath = ['--force-rpath', '--set-rpath', libraryPath(finalDirectory)];
+	const setLoader = loader === undefined ? [] : ['--set-interpreter', join(finalDirectory, loader)];
+	const objects = paths =>
+		paths.flatMap(path => filesIn(join(directory, path))).filter(path => isElf(path) && path !== own);
+	// A program that is linked statically (ldconfig) is refused, and needs nothing.
+	for (const file of objects(programs)) await run(command, [...before, ...setLoader, ...setPath, file], {env});
+	for (const file of objects([...libraries, ...majors.map(major => `usr/lib/postgresql/${major}/lib`)])) {
+		// libc and the loader that run patchelf are not to be changed, and need nothing.
+		if (!/\/(ld-linux|libc\.so)/.test(file)) await run(command, [...before, ...setPath, file], {env});
 	}
 }
 

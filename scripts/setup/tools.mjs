@@ -3,7 +3,7 @@
 import {copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {installPackages} from './dependencies.mjs';
-import {unpackPackages, unpackWithOwnLibraries} from './debian.mjs';
+import {unpackNewerClients, unpackPackages} from './debian.mjs';
 import {
 	findTool,
 	postgresClients,
@@ -53,10 +53,7 @@ const groups = {
 	clients: {
 		title: 'newer PostgreSQL clients',
 		isThere: () => missingClients().length === 0,
-		setUp: async () => {
-			for (const major of missingClients())
-				await unpackWithOwnLibraries(`postgresql-client-${major}`, join(toolsDirectory, `pg${major}`));
-		},
+		setUp: () => unpackNewerClients(missingClients(), major => join(toolsDirectory, `pg${major}`)),
 		missing: () => missingClients().join(', '),
 	},
 	servers: {

@@ -1,7 +1,14 @@
 /** Where the tests find the commands and servers that the set-up (scripts/setup) provides. */
 import {unavailable} from '../../scripts/setup/find.mjs';
 
-export {findTool, postgresClients, postgresServers, root, serverPackage, type PostgresInstallation} from '../../scripts/setup/find.mjs';
+export {
+	findTool,
+	postgresClients,
+	postgresServers,
+	root,
+	serverPackage,
+	type PostgresInstallation,
+} from '../../scripts/setup/find.mjs';
 
 /** Why something is not there, for the reason of a skipped test. */
 export function whyMissing(group: 'postgres' | 'commands' | 'clients' | 'servers'): string {
