@@ -1,6 +1,7 @@
 // Debian packages unpacked into a folder, without root and without touching the system: fetched by apt with lists of our own,
 // and their programs made to find their libraries beside them.
 import {
+	cpSync,
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
