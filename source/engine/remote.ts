@@ -25,10 +25,10 @@ export type Remote = {
 /** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
 export async function openRemote(run: RunContext, store: Store): Promise<Remote> {
 	const {settings} = run.configuration;
-	const {kind, settings: opening} = storeSettings(store, settings);
+	const opening = storeSettings(store, settings);
 	const storage = await openStorage(
-		kind as 'local',
-		opening as never,
+		opening.kind,
+		opening.settings,
 		{env: run.env, signal: run.signal, log: (level, text) => run.emit({type: 'log', level, text})},
 		{jobs: settings.uploadJobs, ...(settings.bandwidthLimit > 0 && {bandwidth: settings.bandwidthLimit})},
 	);

@@ -33,8 +33,50 @@ export function storeSettings(kind: Settings['upload'], settings: Settings): Ope
 			};
 		case 'local':
 			return {kind, settings: {directory: settings.localDirectory, mode: settings.backupFileMode}};
-		default:
-			throw new PgBackError('CONFIG', `remote location ${kind} is not available`);
+		case 'b2':
+			return {
+				kind,
+				settings: {
+					bucket: settings.b2Bucket,
+					keyId: settings.b2KeyId,
+					appKey: settings.b2AppKey,
+					concurrency: settings.b2ConcurrentConnections,
+				},
+			};
+		case 'sftp':
+			return {
+				kind,
+				settings: {
+					host: settings.sftpHost,
+					...(settings.sftpPort !== '' && {port: Number(settings.sftpPort)}),
+					user: text(settings.sftpUser),
+					password: text(settings.sftpPassword),
+					directory: text(settings.sftpDirectory),
+					identity: text(settings.sftpIdentity),
+					ignoreHostKey: settings.sftpIgnoreHostkey,
+					hostKeyFingerprint: text(settings.sftpHostKeyFingerprint),
+					configFile: text(settings.sftpConfigFile),
+				},
+			};
+		case 'gcs':
+			return {
+				kind,
+				settings: {bucket: settings.gcsBucket, keyfile: text(settings.gcsKeyfile), endpoint: text(settings.gcsEndpoint)},
+			};
+		case 'azure':
+			return {
+				kind,
+				settings: {
+					container: settings.azureContainer,
+					account: text(settings.azureAccount),
+					key: text(settings.azureKey),
+					endpoint: text(settings.azureEndpoint),
+					sasToken: text(settings.azureSas),
+					connectionString: text(settings.azureConnectionString),
+				},
+			};
+		case 'none':
+			throw new PgBackError('CONFIG', 'there is no remote location', {hint: 'set upload, or name one'});
 	}
 }
 

@@ -6,15 +6,21 @@ import {withLimit} from './decorators/limit.js';
 import {withPrefix} from './decorators/prefix.js';
 import {withRetry} from './decorators/retry.js';
 import type {B2Settings} from './b2/b2.js';
+import type {AzureSettings} from './azure/settings.js';
+import type {GcsSettings} from './gcs/client.js';
 import type {LocalSettings} from './local/local.js';
 import type {MemorySettings} from './memory.js';
 import type {S3Settings} from './s3/settings.js';
+import type {SftpSettings} from './sftp/settings.js';
 import type {OpenContext, Storage} from './storage.js';
 
 /** What each target is opened with; plain objects that the engine makes from the configuration. */
 export type StorageSettings = {
 	readonly s3: S3Settings;
 	readonly b2: B2Settings;
+	readonly sftp: SftpSettings;
+	readonly gcs: GcsSettings;
+	readonly azure: AzureSettings;
 	readonly local: LocalSettings;
 	readonly memory: MemorySettings;
 };
@@ -27,6 +33,9 @@ type Opener<K extends StorageKind> = (settings: StorageSettings[K], context: Ope
 const openers: {readonly [K in StorageKind]: () => Promise<Opener<K>>} = {
 	b2: async () => (await import('./b2/b2.js')).openB2,
 	s3: async () => (await import('./s3/s3.js')).openS3,
+	sftp: async () => (await import('./sftp/sftp.js')).openSftp,
+	gcs: async () => (await import('./gcs/gcs.js')).openGcs,
+	azure: async () => (await import('./azure/azure.js')).openAzure,
 	local: async () => (await import('./local/local.js')).openLocal,
 	memory: async () => (await import('./memory.js')).openMemory,
 };

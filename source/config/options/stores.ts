@@ -1,4 +1,4 @@
-import {type Option, type OptionTable} from './option.js';
+import {type OptionTable} from './option.js';
 
 const text = {kind: 'string', default: ''} as const;
 const s3 = {group: 'S3'} as const;
@@ -7,7 +7,6 @@ const sftp = {group: 'SFTP'} as const;
 const gcs = {group: 'Google Cloud Storage'} as const;
 const azure = {group: 'Azure'} as const;
 const secret = {secret: true} as const;
-const pending = {pending: true} as const satisfies Partial<Option>;
 
 /** The settings of each remote store. */
 export const storeOptions = {
@@ -145,7 +144,6 @@ export const storeOptions = {
 	sftpHostKeyFingerprint: {
 		...text,
 		...sftp,
-		...pending,
 		long: 'sftp-host-key-fingerprint',
 		key: 'sftp_host_key_fingerprint',
 		help: 'the only key of the server to accept, as SHA256:...',
@@ -153,7 +151,6 @@ export const storeOptions = {
 	sftpConfigFile: {
 		...text,
 		...sftp,
-		...pending,
 		long: 'sftp-config-file',
 		key: 'sftp_config_file',
 		help: 'ssh configuration to read instead of ~/.ssh/config; none: read none',
@@ -198,7 +195,6 @@ export const storeOptions = {
 		...text,
 		...azure,
 		...secret,
-		...pending,
 		long: 'azure-sas',
 		key: 'azure_sas',
 		help: 'shared access signature',
@@ -207,7 +203,6 @@ export const storeOptions = {
 		...text,
 		...azure,
 		...secret,
-		...pending,
 		long: 'azure-connection-string',
 		key: 'azure_connection_string',
 		help: 'connection string of the storage account',
