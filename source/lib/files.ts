@@ -2,7 +2,7 @@
 import {randomBytes} from 'node:crypto';
 import {constants, type Stats} from 'node:fs';
 import {link, lstat, mkdir, open, readdir, rename, rm, unlink, type FileHandle} from 'node:fs/promises';
-import {dirname, join} from 'node:path';
+import {dirname, join, relative} from 'node:path';
 
 /** Hidden, short (names may already fill NAME_MAX), and told apart from anything that a person makes. */
 export const partialPattern = /^\.pg_back-([a-z0-9]{6})-[a-z0-9]{8}\.part$/;
@@ -97,6 +97,6 @@ export async function filesBelow(directory: string): Promise<string[]> {
 	const entries = await readdir(directory, {recursive: true, withFileTypes: true});
 	return entries
 		.filter(entry => entry.isFile())
-		.map(entry => join(entry.parentPath, entry.name).slice(directory.length).replace(/^\/+/, ''))
+		.map(entry => relative(directory, join(entry.parentPath, entry.name)))
 		.toSorted((a, b) => (a < b ? -1 : 1));
 }

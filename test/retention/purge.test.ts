@@ -94,6 +94,7 @@ describe('purge of a directory', () => {
 	});
 
 	it('never removes the last good dump, and empty or cut ones do not count', async () => {
+		put('b1_2020-01-04T00:00:00Z.dump.sha256', 'b1_2020-01-06T00:00:00Z.d.sha1');
 		put('b1_2020-01-01T00:00:00Z.dump', 'b1_2020-01-03T00:00:00Z.createdb.sql', 'b1_2020-01-05T00:00:00Z.d/1.dat');
 		writeFileSync(join(directory, 'b1_2020-01-02T00:00:00Z.dump'), '');
 		const {left} = await purge(optionsFor(['b1']));
