@@ -1,15 +1,18 @@
 import {identifier, literal} from './quote.js';
 import type {Session} from './session.js';
 
-/** ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE ... SET of one database, ordered by role, then by setting. */
+/**
+ * ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE ... SET of one database, ordered by role, then as they were set: a
+ * restored catalog equals the first.
+ */
 export async function databaseSettings(session: Session, name: string): Promise<string> {
-	const rows = await session.query(`select r.rolname, s.setting
-		from (select c.setrole, pg_catalog.unnest(c.setconfig) as setting
+	const rows = await session.query(`select r.rolname, s.settings[s.place]
+		from (select c.setrole, c.setconfig as settings, pg_catalog.generate_subscripts(c.setconfig, 1) as place
 				from pg_catalog.pg_database d join pg_catalog.pg_db_role_setting c on c.setdatabase = d.oid
 				where d.datname = ${literal(name)}) s
 			left join pg_catalog.pg_roles r on r.oid = s.setrole
 		where s.setrole = 0 or r.oid is not null
-		order by r.rolname, s.setting`);
+		order by r.rolname, s.place`);
 	if (rows.length === 0) return '';
 	const lines = rows.map(([role, setting]) => {
 		const [, variable = '', value = ''] = /^([^=]*)=([^]*)$/.exec(setting ?? '') ?? [];

@@ -124,7 +124,7 @@ async function waitUntilPaused({session}: PauseOptions, words: string, attempts:
 			if (now === before) return;
 			before = now;
 		}
-		await attempts.next('replication is asked to pause and has not paused yet');
+		await attempts.next('replication is asked to pause and has not paused yet', 'debug');
 	}
 }
 
@@ -139,7 +139,7 @@ async function waitForNoLock(options: PauseOptions): Promise<void> {
 
 type Attempts = {
 	/** Waits for the next attempt; says why, at most every 10 seconds. Throws when the time is over. */
-	readonly next: (why: string) => Promise<void>;
+	readonly next: (why: string, level?: LogLevel) => Promise<void>;
 };
 
 function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOptions): Attempts {
@@ -147,7 +147,7 @@ function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOpt
 	let lastSaid = '';
 	let saidAt = -Infinity;
 	return {
-		async next(why) {
+		async next(why, level = 'warn') {
 			const now = performance.now();
 			if (now - start >= timeoutSeconds * 1000) {
 				throw new PgBackError('REPLICATION', `replication not paused after ${formatDuration(timeoutSeconds)}: ${why}`, {
@@ -155,11 +155,12 @@ function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOpt
 				});
 			}
 			if (why !== lastSaid || now - saidAt >= 10_000) {
-				log('warn', why);
+				log(level, why);
 				lastSaid = why;
 				saidAt = now;
 			}
-			await sleep(Math.min(interval, timeoutSeconds * 1000 - (now - start) + 1), undefined, {signal});
+			const remaining = timeoutSeconds * 1000 - (now - start);
+			await sleep(Math.min(interval, remaining + 1), undefined, {signal}).catch(() => signal.throwIfAborted());
 		},
 	};
 }

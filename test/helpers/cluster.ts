@@ -65,13 +65,30 @@ function majorOf(program: string): number | undefined {
 	}
 }
 
-/** The directory with the newest psql, pg_dump, pg_dumpall and pg_restore that are not Debian's wrapper. */
-export function clientDirectory(): string {
-	const [newest] = globSync('/usr/lib/postgresql/*/bin/pg_dump')
-		.map(path => join(path, '..'))
-		.sort((a, b) => (majorOf(join(b, 'pg_dump')) ?? 0) - (majorOf(join(a, 'pg_dump')) ?? 0));
-	if (newest === undefined) throw new Error('no PostgreSQL client programs in /usr/lib/postgresql: install postgresql');
-	return newest;
+/**
+ * The majors of pg_dump at hand, in ascending order, each with the directory of psql, pg_dump, pg_dumpall, pg_restore and
+ * pg_basebackup: the real ones, not Debian's wrapper.
+ */
+export function realClientVersions(): ReadonlyMap<number, string> {
+	const found = new Map<number, string>();
+	for (const program of [
+		...globSync(join(root, '.tools/pg*/usr/lib/postgresql/*/bin/pg_dump')),
+		...globSync('/usr/lib/postgresql/*/bin/pg_dump'),
+	]) {
+		const major = majorOf(program);
+		if (major !== undefined) found.set(major, join(program, '..'));
+	}
+	return new Map([...found].sort(([a], [b]) => a - b));
+}
+
+/** The client programs that fit a server: those of its major, or the next newer; without `major` the machine's own. */
+export function clientDirectory(major?: number): string {
+	const versions = [...realClientVersions()];
+	const own = versions.findLast(([, path]) => path.startsWith('/usr/lib/postgresql/'));
+	const found = major === undefined ? (own ?? versions.at(-1)) : versions.find(([version]) => version >= major);
+	if (!found)
+		throw new Error(`no PostgreSQL client programs${major === undefined ? '' : ` for server ${major}`} at hand`);
+	return found[1];
 }
 
 /** Who runs a server when the tests run as root, which PostgreSQL refuses to be. */
@@ -161,19 +178,16 @@ export async function startStandby(
 	options: Pick<ClusterOptions, 'name' | 'settings'> = {},
 ): Promise<Cluster> {
 	const directory = scratch(options.name ?? 'standby');
-	const program = existsSync(join(primary.binDirectory, 'pg_basebackup')) ? primary.binDirectory : clientDirectory();
+	const data = join(directory, 'data');
 	return removedOnFailure(directory, async () => {
-		await run(join(program, 'pg_basebackup'), [
-			...['-D', join(directory, 'data'), '-d', primary.connectionString('postgres')],
-			...['-R', '--no-sync', '-c', 'fast', '-X', 'stream'],
+		await run(join(clientDirectory(primary.major), 'pg_basebackup'), [
+			...['-D', data, '-d', primary.connectionString('postgres'), '--no-sync', '-c', 'fast', '-X', 'stream'],
 		]);
-		return startServer({
-			...options,
-			major: primary.major,
-			binDirectory: primary.binDirectory,
-			directory,
-			auth: 'trust',
-		});
+		// Not -R: it may write what the libpq of an older server does not know.
+		writeFileSync(join(data, 'standby.signal'), '');
+		const settings = {primary_conninfo: primary.connectionString('postgres'), ...options.settings};
+		const {major, binDirectory} = primary;
+		return startServer({settings, major, binDirectory, directory, auth: 'trust'});
 	});
 }
 
