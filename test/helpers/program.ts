@@ -1,0 +1,148 @@
+/** The built program, run as its users run it: as a process of its own, judged by status, streams and files. */
+import {spawn, type ChildProcess} from 'node:child_process';
+import {once} from 'node:events';
+import {copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {buildIfStale} from '../../scripts/setup/build.mjs';
+import {withLock} from '../../scripts/setup/lock.mjs';
+import type {Cluster} from './cluster.js';
+import {root} from './tools.js';
+
+export type RunOptions = {
+	/** Besides PATH, HOME and LC_ALL; nothing else of the tests' own environment reaches the program. */
+	readonly env?: Readonly<Record<string, string>>;
+	readonly cwd?: string;
+	/** Put before the program: `['strace', '-f']`. */
+	readonly wrapper?: readonly string[];
+	/** Of the program, in octal. */
+	readonly umask?: string;
+	/** Leader of a process group of its own. */
+	readonly detached?: boolean;
+};
+
+export type Ended = {
+	readonly code: number | null;
+	readonly signal: NodeJS.Signals | null;
+	readonly stdout: string;
+	readonly stderr: string;
+	/** Of stdout, as bytes. */
+	readonly bytes: Buffer;
+};
+
+export type Running = {
+	readonly pid: number;
+	readonly child: ChildProcess;
+	readonly stderr: () => string;
+	/** Resolves when stderr holds `pattern`; rejects when the program ends without. */
+	readonly untilLog: (pattern: RegExp) => Promise<void>;
+	readonly ended: Promise<Ended>;
+};
+
+let copy: Promise<string> | undefined;
+
+/** The program's path: a copy of dist/ of this process's own, so that a build beside the tests does not change it under them. */
+export function programPath(): Promise<string> {
+	copy ??= (async () => {
+		await buildIfStale(process.execPath);
+		const directory = scratchDirectory('program');
+		mkdirSync(join(directory, 'dist'));
+		await withLock('build', async () => cpSync(join(root, 'dist'), join(directory, 'dist'), {recursive: true}));
+		copyFileSync(join(root, 'package.json'), join(directory, 'package.json'));
+		return join(directory, 'dist/pg_back.cjs');
+	})();
+	return copy;
+}
+
+/** A new directory that is gone with this process, reachable by other users. */
+export function scratchDirectory(name: string): string {
+	const directory = mkdtempSync(join(tmpdir(), `pgb-${name}-`));
+	if (scratch.size === 0)
+		process.once('exit', () => scratch.forEach(path => rmSync(path, {recursive: true, force: true})));
+	scratch.add(directory);
+	return directory;
+}
+
+const scratch = new Set<string>();
+
+export const cleanEnvironment: Readonly<Record<string, string>> = {
+	PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+	HOME: tmpdir(),
+	LC_ALL: 'C.UTF-8',
+	TZ: 'UTC',
+};
+
+export async function startProgram(args: readonly string[], options: RunOptions = {}): Promise<Running> {
+	const words = [...(options.wrapper ?? []), process.execPath, await programPath(), ...args];
+	const [command = '', ...rest] =
+		options.umask === undefined ? words : ['sh', '-c', `umask ${options.umask}; exec "$@"`, 'sh', ...words];
+	const child = spawn(command, rest, {
+		cwd: options.cwd,
+		env: {...cleanEnvironment, ...options.env},
+		stdio: ['ignore', 'pipe', 'pipe'],
+		detached: options.detached ?? false,
+	});
+	const kill = () => child.kill('SIGKILL');
+	process.once('exit', kill);
+	const stdout: Buffer[] = [];
+	let stderr = '';
+	child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+	child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+	const ended = (async (): Promise<Ended> => {
+		const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+		process.off('exit', kill);
+		const bytes = Buffer.concat(stdout);
+		return {code, signal, stdout: bytes.toString('utf8'), stderr, bytes};
+	})();
+	return {
+		pid: child.pid ?? -1,
+		child,
+		stderr: () => stderr,
+		async untilLog(pattern) {
+			while (!pattern.test(stderr)) {
+				const over = await Promise.race([once(child.stderr, 'data').then(() => false), ended.then(() => true)]);
+				if (over && !pattern.test(stderr)) throw new Error(`ended before it said ${String(pattern)}:\n${stderr}`);
+			}
+		},
+		ended,
+	};
+}
+
+export async function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+	return (await startProgram(args, options)).ended;
+}
+
+/** The options that lead to `cluster` and into `directory`, without any configuration file. */
+export function connectTo(
+	cluster: Pick<Cluster, 'socketDirectory' | 'port'>,
+	directory: string,
+	user = 'postgres',
+): string[] {
+	return ['--no-config-file', '-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', user, '-b', directory];
+}
+
+/** What the run writes about itself, not about one of its outputs. */
+export function isAboutTheRun(name: string): boolean {
+	return /^pg_back_.*\.(manifest\.json|private\.json\.age)$/.test(name);
+}
+
+/** Every file and directory below `directory`, relative, sorted, hidden ones too; without the run's own manifests unless asked for. */
+export function filesIn(directory: string, {manifests = false} = {}): string[] {
+	return readdirSync(directory, {recursive: true, encoding: 'utf8'})
+		.filter(name => manifests || !isAboutTheRun(name))
+		.sort();
+}
+
+/** `filesIn` with T for the time in every name. */
+export function shapesIn(directory: string): string[] {
+	return filesIn(directory).map(withoutTime).sort();
+}
+
+export function withoutTime(name: string): string {
+	return name.replaceAll(/_\d{4}-\d\d-\d\d(T[\d:]+(Z|[+-]\d\d:\d\d)|_\d\d-\d\d-\d\d)/g, '_T');
+}
+
+/** The permission bits, in octal. */
+export function modeOf(path: string): string {
+	return (statSync(path).mode & 0o7777).toString(8);
+}
