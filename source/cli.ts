@@ -1,8 +1,11 @@
 /** The bin: sets the process up, runs main, and is the only place that ends the process. */
 import {enableCompileCache} from 'node:module';
+import {setFlagsFromString} from 'node:v8';
 import {main} from './cli/main.js';
 
 enableCompileCache();
+// The young generation grows in small steps: listings of a million objects stay far below 256 MiB.
+setFlagsFromString('--semi-space-growth-factor=1');
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
 process.umask(process.umask() | 0o077);
 

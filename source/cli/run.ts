@@ -7,6 +7,7 @@ import {createEngine, type Engine} from '../engine/engine.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
 import type {Io} from './io.js';
+import {startMonitoring} from './monitoring.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals, type SignalHandling} from './signals.js';
 import {chooseFrontEnd, type FrontEnd} from './terminal.js';
@@ -28,18 +29,22 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 	});
 	try {
 		const engine = engineFor(io, configuration, bus, signals, frontEnd);
+		const monitoring = await startMonitoring(bus, configuration);
 		const asked = await askedFor(io, configuration);
 		const start = settings.interactive ? 'jobs' : chooseFrom(configuration);
 		if (frontEnd.kind === 'plain' || (asked.printsResult && start === undefined)) {
 			const stop = startReporter(io, configuration, bus);
 			warn(bus, configuration);
 			const {exitCode} = await engine.start(asked.command, asked.work);
+			await monitoring.settled();
 			stop();
 			return exitCode;
 		}
 		const {runConsole} = await import('./console.js');
 		const first = start === undefined ? asked : undefined;
-		return await runConsole({io, configuration, engine, signals, frontEnd, hangup, first, start: consoleStart(start), warn: () => warn(bus, configuration)});
+		const exitCode = await runConsole({io, configuration, engine, signals, frontEnd, hangup, first, start: consoleStart(start), warn: () => warn(bus, configuration)});
+		await monitoring.settled();
+		return exitCode;
 	} finally {
 		signals.stop();
 	}

@@ -27,6 +27,16 @@ export async function askedFor(io: Io, configuration: Configuration): Promise<As
 		const {checkConnections} = await import('../engine/check-connections.js');
 		return {command: 'backup', work: checkConnections, printsResult: true};
 	}
+	const {checkAge: limit} = settings;
+	if (limit !== undefined) {
+		const {checkAge} = await import('../engine/check-age.js');
+		const work: Work = async run => {
+			const {text, status} = await checkAge(run, limit);
+			io.stdout.write(`${text}\n`);
+			return {exitCode: status, outcome: status === 0 ? 'done' : 'failed'};
+		};
+		return {command: 'list', work, printsResult: true};
+	}
 	if (settings.dryRun) {
 		const {dryRun} = await import('./dry-run.js');
 		return {command: 'backup', work: run => dryRun(io, run), printsResult: true};

@@ -1,5 +1,6 @@
 /** The tasks of a backup: each database, the globals, and the server's own files. */
 import {createHash} from 'node:crypto';
+import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import type {JobKind, StageName} from '../core/events.js';
 import type {Database} from '../postgres/catalog.js';
@@ -20,6 +21,7 @@ import type {RunContext} from './context.js';
 import type {RunLocks} from './locks.js';
 import {outputSettings, type FileNamer} from './output.js';
 import type {PublishedJob} from './published.js';
+import {readBackFile, type ReadBack} from './read-back.js';
 import type {JobControl, Task} from './scheduler.js';
 
 /** All that the tasks of one backup share. */
@@ -31,6 +33,8 @@ export type BackupShared = {
 	readonly locks: RunLocks;
 	readonly encryption: EncryptionKeys | undefined;
 	readonly uploads: UploadOptions | undefined;
+	/** Given: dumps are read back before they get their names. */
+	readonly readBack: ReadBack | undefined;
 	/** createdb.sql's text for a database, where pg_dump's own output lacks it; undefined when there is nothing to say. */
 	readonly createScript: (database: string) => Promise<string | undefined>;
 	/** Told what a job has published and shipped, when it is done. */
@@ -40,8 +44,16 @@ export type BackupShared = {
 type Algorithm = Parameters<typeof outputSettings>[1];
 
 /** What a job of these settings goes through. */
-export function stagesOf(shared: Pick<BackupShared, 'encryption' | 'uploads'>): StageName[] {
-	return ['dump', 'checksum', ...(shared.encryption ? (['encrypt'] as const) : []), ...(shared.uploads ? (['upload'] as const) : [])];
+export function stagesOf(shared: Pick<BackupShared, 'run' | 'encryption' | 'uploads' | 'readBack'>): StageName[] {
+	const {settings} = shared.run.configuration;
+	const hashes = settings.checksumAlgorithm !== 'none' || settings.verify !== 'none';
+	return [
+		'dump',
+		...(hashes ? (['checksum'] as const) : []),
+		...(shared.encryption ? (['encrypt'] as const) : []),
+		...(shared.uploads ? (['upload'] as const) : []),
+		...(shared.readBack ? (['verify'] as const) : []),
+	];
 }
 
 export function databaseTask(shared: BackupShared, database: Database): Task {
@@ -191,6 +203,7 @@ class JobOutput {
 		const all: Written[] = [];
 		try {
 			all.push(...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file)})));
+			await this.#verify(all);
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			const files = await publishAll(all, id, run.emit);
 			this.#control.freeSlot();
@@ -202,6 +215,19 @@ class JobOutput {
 			await uploads?.abandon();
 			throw error;
 		}
+	}
+
+	async #verify(written: readonly Written[]): Promise<void> {
+		const {readBack, run} = this.#shared;
+		const {meter, signal, id} = this.#control;
+		if (!readBack) return;
+		this.#control.freeSlot();
+		meter.start('verify');
+		for (const file of written.flatMap(one => one.files)) {
+			const how = await readBackFile(file, readBack, signal, meter);
+			if (how !== undefined) run.emit({type: 'log', level: 'info', text: `${basename(file.finalPath)}: ${how}`, job: id});
+		}
+		meter.finish('verify');
 	}
 }
 

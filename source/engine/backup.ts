@@ -1,49 +1,47 @@
 /** A backup: everything of one invocation that dumps. */
-import {CancelledError, toPgBackError, type PgBackError} from '../core/errors.js';
+import {CancelledError, toPgBackError} from '../core/errors.js';
 import {runHook} from '../stages/hook.js';
 import type {RunContext, RunResult} from './context.js';
 import {dumpServer} from './dump-server.js';
 import {resultOf} from './outcome.js';
-import {prepare, type BackupOptions} from './prepare.js';
+import {prepare, type BackupOptions, type Damage} from './prepare.js';
 
 /**
  * Runs a backup to its end: never throws for a backup that failed, the result says it. When it returns, no child is left, partial
  * files are gone, a paused standby is resumed and the post hook has run.
  */
 export async function runBackup(run: RunContext, options: BackupOptions = {}): Promise<RunResult> {
-	const failures: PgBackError[] = [];
+	const damage: Damage = {failures: [], databases: []};
 	try {
 		const prepared = await prepare(run);
 		try {
-			await withHooks(run, failures, async () => {
-				failures.push(...(await dumpServer(run, prepared, options)));
-			});
+			await withHooks(run, damage, () => dumpServer(run, prepared, options, damage));
 		} finally {
 			await prepared.connection.dispose();
 		}
 	} catch (error) {
-		failures.push(toPgBackError(error));
+		damage.failures.push(toPgBackError(error));
 	}
-	return resultOf(failures, run.signal);
+	return resultOf(damage.failures, run.signal);
 }
 
 /** Between the hooks: the post hook runs whatever happened, a signal included, once the pre hook was tried. */
-async function withHooks(run: RunContext, failures: PgBackError[], work: () => Promise<void>): Promise<void> {
+async function withHooks(run: RunContext, damage: Damage, work: () => Promise<void>): Promise<void> {
 	const {preBackupHook, postBackupHook} = run.configuration.settings;
 	try {
 		if (preBackupHook.length > 0) await hook(run, 'pre-backup', preBackupHook, run.signal);
 		await work();
 	} catch (error) {
-		if (!(error instanceof CancelledError)) failures.push(toPgBackError(error));
+		if (!(error instanceof CancelledError)) damage.failures.push(toPgBackError(error));
 	}
 	if (postBackupHook.length === 0) return;
 	try {
-		const environment = outcomeEnvironment(run, failures);
+		const environment = outcomeEnvironment(run, damage);
 		// A run that was told to end gives its post hook ten seconds, not the run's own, aborted signal.
 		const signal = run.signal.aborted ? AbortSignal.timeout(10_000) : run.signal;
 		await hook(run, 'post-backup', postBackupHook, signal, environment);
 	} catch (error) {
-		failures.push(toPgBackError(error));
+		damage.failures.push(toPgBackError(error));
 	}
 }
 
@@ -52,7 +50,11 @@ async function hook(run: RunContext, label: string, words: readonly string[], si
 	await runHook({words, label, env, signal, emit: run.emit});
 }
 
-function outcomeEnvironment(run: RunContext, failures: readonly PgBackError[]): Record<string, string> {
+function outcomeEnvironment(run: RunContext, {failures, databases}: Damage): Record<string, string> {
 	const {exitCode, outcome} = resultOf(failures, run.signal);
-	return {PGBK_STATUS: outcome === 'done' ? 'success' : 'failure', PGBK_EXIT_CODE: String(exitCode)};
+	return {
+		PGBK_STATUS: outcome === 'done' ? 'success' : outcome === 'failed' ? 'failure' : 'cancelled',
+		PGBK_EXIT_CODE: String(exitCode),
+		PGBK_FAILED_DBS: databases.join(','),
+	};
 }

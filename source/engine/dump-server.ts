@@ -7,25 +7,28 @@ import {createDatabaseScript} from '../postgres/create-database.js';
 import {pauseReplication} from '../postgres/replication.js';
 import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
 import {openSession, type Session} from '../postgres/session.js';
-import {findPsql, findTools} from '../postgres/tools.js';
+import {findPsql, findTools, type Tools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import type {Subject} from '../retention/names.js';
+import type {PendingFile} from '../stages/artifact.js';
 import {databaseTask, globalsTask, serverFileTask, type BackupShared} from './backup-jobs.js';
-import {findOptions, type BackupOptions, type Prepared} from './prepare.js';
+import {findOptions, type BackupOptions, type Damage, type Prepared} from './prepare.js';
 import type {RunContext} from './context.js';
+import {hasDecryptionMaterial, loadRunDecryption} from './keys.js';
 import {RunLocks} from './locks.js';
 import {FileNamer} from './output.js';
 import {writeManifest} from './manifest-step.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
 import {Published} from './published.js';
+import {canReadBack, type ReadBack} from './read-back.js';
 import {purgeAfterBackup} from './purge-step.js';
 import {openRemote, uploadOptions} from './remote.js';
 import {resumeTasks} from './resume-uploads.js';
 import {Scheduler, type Task} from './scheduler.js';
 import {startTicker} from './ticker.js';
 
-/** Returns what failed; throws when nothing could be begun. */
-export async function dumpServer(run: RunContext, prepared: Prepared, options: BackupOptions): Promise<readonly PgBackError[]> {
+/** Adds what fails to `damage`; throws when it cannot go on. */
+export async function dumpServer(run: RunContext, prepared: Prepared, options: BackupOptions, damage: Damage): Promise<void> {
 	const {settings} = run.configuration;
 	const start = run.now().getTime();
 	const remote = settings.upload === 'none' ? undefined : await openRemote(run, settings.upload);
@@ -44,8 +47,10 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		const include = options.databases ?? settings.includeDbs;
 		const selection = selectDatabases(inventory, {include, exclude: settings.excludeDbs, withTemplates: settings.withTemplates});
 		for (const text of selection.warnings) run.emit({type: 'log', level: 'warn', text});
-		const failures = [...selection.problems];
-		for (const problem of failures) run.emit({type: 'log', level: 'error', text: problem.message});
+		const {failures} = damage;
+		failures.push(...selection.problems);
+		damage.databases.push(...selection.missing);
+		for (const problem of selection.problems) run.emit({type: 'log', level: 'error', text: problem.message});
 		if (selection.databases.length === 0) {
 			failures.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {hint: 'check include_dbs, exclude_dbs and the names given'}));
 		}
@@ -58,6 +63,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			locks,
 			encryption: prepared.encryption,
 			uploads: remote && uploadOptions(run, remote),
+			readBack: settings.verify === 'full' ? await readBackOf(run, tools) : undefined,
 			createScript: async database => {
 				const {text, warnings} = await createDatabaseScript(session, database);
 				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});
@@ -82,13 +88,17 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			scheduler.close();
 			stopTicker();
 		}
-		for (const {error} of scheduler.outcomes()) if (error) failures.push(error);
+		for (const {plan, error} of scheduler.outcomes()) {
+			if (!error) continue;
+			failures.push(error);
+			if (plan.kind === 'database') damage.databases.push(plan.name);
+		}
 		run.signal.throwIfAborted();
 		const missing = selection.problems.map(({code, message}, index) => ({database: selection.missing[index] ?? '', code, message}));
 		const databases = [...selection.missing, ...selection.databases.map(database => database.name)];
-		await writeManifest({...shared, start, server, databases, missing, scheduler, published});
+		const fullyRead = (file: PendingFile) => shared.readBack !== undefined && canReadBack(file, shared.readBack);
+		await writeManifest({...shared, start, server, databases, missing, scheduler, published, fullyRead});
 		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler)})));
-		return failures;
 	} finally {
 		await sessions.close();
 		await locks.release();
@@ -116,6 +126,11 @@ async function dumpDatabases(run: RunContext, sessions: Sessions, session: Sessi
 	} finally {
 		await pause?.resume();
 	}
+}
+
+async function readBackOf(run: RunContext, {pgRestore}: Tools): Promise<ReadBack> {
+	const keys = hasDecryptionMaterial(run) ? await loadRunDecryption(run) : undefined;
+	return {keys, tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}};
 }
 
 /** What was dumped well: only of that are old dumps purged. */

@@ -4,6 +4,7 @@ import {relative} from 'node:path';
 import type {Server} from '../postgres/catalog.js';
 import type {Tools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
+import {lstatIfThere} from '../lib/files.js';
 import {fileName, type Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
 import {discardAll, publishAll, writeArtifact, type Content, type PendingFile, type Written} from '../stages/artifact.js';
@@ -27,6 +28,8 @@ export type ManifestStep = {
 	/** Asked for, and not even begun. */
 	readonly missing: readonly {readonly database: string; readonly code: string; readonly message: string}[];
 	readonly scheduler: Scheduler;
+	/** With `verify = full`: whether that could be done for this file. */
+	readonly fullyRead: (file: PendingFile) => boolean;
 	readonly published: Published;
 };
 
@@ -37,8 +40,12 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 	const {manifest, companion} = splitManifest(describeRun(step));
 	const subject: Subject = {kind: 'run'};
 	const {backupDirectory, backupFileMode, timestampFormat} = run.configuration.settings;
-	const pathOf = (suffix: 'manifest.json' | 'private.json.age') =>
-		fileName({directory: backupDirectory, subject, time: new Date(step.start), timestampFormat, suffix});
+	const pathAt = (time: number, suffix: 'manifest.json' | 'private.json.age') =>
+		fileName({directory: backupDirectory, subject, time: new Date(time), timestampFormat, suffix});
+	// Another run may have begun in the same second: the name tells when, the content which.
+	let time = step.start;
+	while ((await lstatIfThere(pathAt(time, 'manifest.json'))) ?? (await lstatIfThere(pathAt(time, 'private.json.age')))) time += 1000;
+	const pathOf = (suffix: 'manifest.json' | 'private.json.age') => pathAt(time, suffix);
 	const settings = {run: run.tag, mode: backupFileMode, extraAlgorithms: ['sha256'], keepSource: false} as const;
 	const common = {role: 'manifest', signal: run.signal} as const;
 	const written: Written[] = [];
@@ -109,12 +116,17 @@ function describeJob(step: ManifestStep, job: PublishedJob): ManifestFile[] {
 			encryption && {
 				encryption: {recipients: encryption.recipients.length, kind: encryption.passphrase ? 'passphrase' : 'public key'},
 			}),
-		verified: 'hash' as const,
+		verified: verifiedAs(run.configuration.settings.verify, file, step),
 		shipped: job.shipments
 			.filter(shipment => shipment.path === file.finalPath)
 			.map(({location, key, result}) => ({location, key, checked: result.checked})),
 		plain: plainFacts(file),
 	}));
+}
+
+function verifiedAs(verify: 'none' | 'hash' | 'full', file: PendingFile, {fullyRead}: ManifestStep): 'none' | 'hash' | 'full' {
+	if (verify !== 'full') return verify;
+	return fullyRead(file) ? 'full' : 'hash';
 }
 
 function singleFacts(file: PendingFile): {readonly sha256?: string} {

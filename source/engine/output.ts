@@ -13,12 +13,12 @@ export function outputSettings(
 	algorithm: ChecksumAlgorithm | 'none',
 	encryption: EncryptionKeys | undefined,
 ): OutputSettings {
-	const {backupFileMode, encryptKeepSource} = run.configuration.settings;
+	const {backupFileMode, encryptKeepSource, verify} = run.configuration.settings;
 	return {
 		run: run.tag,
 		mode: backupFileMode,
 		...(algorithm !== 'none' && {algorithm}),
-		extraAlgorithms: ['sha256'],
+		extraAlgorithms: verify === 'none' ? [] : ['sha256'],
 		...(encryption && {encryption}),
 		keepSource: encryptKeepSource,
 	};

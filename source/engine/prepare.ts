@@ -1,4 +1,5 @@
 /** What must be in order before any hook runs and anything is written. */
+import type {PgBackError} from '../core/errors.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
 import {findTools, type FindOptions} from '../postgres/tools.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
@@ -8,6 +9,13 @@ import {loadRunEncryption} from './keys.js';
 export type BackupOptions = {
 	/** Instead of those that the configuration names. */
 	readonly databases?: readonly string[];
+};
+
+/** What went wrong so far; added to as it happens, so that nothing is lost when a later step throws. */
+export type Damage = {
+	readonly failures: PgBackError[];
+	/** Names of databases that were asked for and not dumped. */
+	readonly databases: string[];
 };
 
 export type Prepared = {

@@ -150,7 +150,6 @@ export const consoleOptions = {
 		default: 'hash',
 		group: 'Checks and encryption',
 		help: 'how each dump is verified when it is made: none, hash, full (read it back)',
-		pending: true,
 	},
 	verifyStore: {
 		long: 'verify',
@@ -187,7 +186,6 @@ export const consoleOptions = {
 		default: '',
 		group: 'Output and monitoring',
 		help: 'tell a watchdog about start, success and failure',
-		pending: true,
 	},
 	metricsFile: {
 		long: 'metrics-file',
@@ -197,7 +195,6 @@ export const consoleOptions = {
 		default: '',
 		group: 'Output and monitoring',
 		help: 'write metrics for Prometheus to this file',
-		pending: true,
 	},
 	checkAge: {
 		long: 'check-age',
@@ -207,6 +204,5 @@ export const consoleOptions = {
 		default: undefined,
 		group: 'Output and monitoring',
 		help: 'say whether every database has a good backup that is no older (36h, 2d), for monitoring',
-		pending: true,
 	},
 } as const satisfies OptionTable;
