@@ -7,7 +7,7 @@ import {mkdir, mkdtemp, readdir, rm, stat, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join, relative} from 'node:path';
 import {generateIdentity, identityToRecipient} from 'age-encryption';
-import {attach, capture, cleanEnvironment} from './demo/command.js';
+import {attach, capture, cleanEnvironment, StoppedBySignal} from './demo/command.js';
 import {createDatabases} from './demo/databases.js';
 import {proveRestorable} from './demo/proof.js';
 import {startServer, type Server} from './demo/server.js';
@@ -15,6 +15,8 @@ import {startServer, type Server} from './demo/server.js';
 const program = join(import.meta.dirname, '../dist/pg_back.cjs');
 const interrupt = new AbortController();
 let exitStatus = 1;
+// A terminal that went away takes no more text; the cleaning up goes on.
+process.stdout.on('error', () => undefined);
 for (const [name, number] of [
 	['SIGINT', 2],
 	['SIGTERM', 15],
@@ -22,7 +24,7 @@ for (const [name, number] of [
 ] as const) {
 	process.on(name, () => {
 		exitStatus = 128 + number;
-		interrupt.abort(new Error(`stopped by ${name}`));
+		interrupt.abort(new StoppedBySignal(name));
 	});
 }
 

@@ -32,9 +32,19 @@ export async function capture(command: string, args: readonly string[], options:
 	return output;
 }
 
+/** Why the demo's work was stopped. */
+export class StoppedBySignal extends Error {
+	readonly signal: NodeJS.Signals;
+
+	constructor(signal: NodeJS.Signals) {
+		super(`stopped by ${signal}`);
+		this.signal = signal;
+	}
+}
+
 /**
- * Runs a command with our terminal and gives its exit status, 128+N after signal N. SIGINT and SIGTERM are passed on; a Ctrl-C at
- * a terminal reaches the child by itself.
+ * Runs a command with our terminal and gives its exit status, 128+N after signal N. When `signal` says that we were stopped, the
+ * command is too: by SIGTERM, as it outlives a terminal's SIGHUP; a Ctrl-C at a terminal reaches it by itself.
  */
 export async function attach(
 	command: string,
@@ -42,9 +52,12 @@ export async function attach(
 	env: NodeJS.ProcessEnv,
 	signal: AbortSignal,
 ): Promise<number> {
+	signal.throwIfAborted();
 	const child = spawn(command, args, {stdio: 'inherit', env});
 	const pass = (): void => {
-		if (!process.stdin.isTTY) child.kill('SIGINT');
+		const reached =
+			signal.reason instanceof StoppedBySignal && signal.reason.signal === 'SIGINT' && process.stdin.isTTY;
+		if (!reached) child.kill('SIGTERM');
 	};
 	signal.addEventListener('abort', pass, {once: true});
 	const [code, killer] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
