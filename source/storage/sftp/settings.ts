@@ -104,7 +104,8 @@ async function readSshConfig(
 		const text = await readWithIncludes(path, join(home, '.ssh'), file !== undefined && file !== '');
 		// `Match exec` would run a command: that is for ssh, not for us.
 		const options = {ignoreCase: true, matchExec: false};
-		const values = SSHConfig.parse(text).compute({Host: host, User: user || osUser()}, options);
+		const parsed = SSHConfig.parse(text);
+		const values = user ? parsed.compute({Host: host, User: user}, options) : parsed.compute(host, options);
 		const one = (name: string) => listOf(values[name])[0];
 		const port = one('port');
 		if (port !== undefined && !/^\d{1,5}$/.test(port)) throw new Error(`not a port: ${port}`);
@@ -116,7 +117,7 @@ async function readSshConfig(
 			knownHosts:
 				values['userknownhostsfile'] === undefined
 					? undefined
-					: listOf(values['userknownhostsfile']).flatMap(splitFiles),
+					: listOf(values['userknownhostsfile']).filter(name => name !== 'none'),
 			hostKeyAlias: one('hostkeyalias'),
 		};
 	} catch (error) {
