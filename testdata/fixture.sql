@@ -162,11 +162,13 @@ CREATE EVENT TRIGGER fixture_ddl ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
 ALTER EVENT TRIGGER fixture_ddl DISABLE;
 
 -- Rows
+-- (rows of one size, so that COPY puts them back in the same order)
 INSERT INTO shop.customer (name, contact, feels, home, tags, data, picture)
-SELECT 'customer ' || n, 'c' || n || '@example.org', (enum_range(NULL::shop.mood))[1 + n % 3], ROW('street ' || n, 'town', n)::shop.address,
-	ARRAY['a,b', 'c"d', NULL, '{' || n || '}'], jsonb_build_object('n', n, 'text', repeat('x', n % 50), 'null', NULL), decode(md5(n::text), 'hex')
+SELECT 'customer ' || lpad(n::text, 3, '0'), 'c' || lpad(n::text, 3, '0') || '@example.org', (enum_range(NULL::shop.mood))[1 + n % 3],
+	ROW('street ' || lpad(n::text, 3, '0'), 'town', lpad(n::text, 5, '0'))::shop.address, ARRAY['a,b', 'c"d', NULL, '{' || lpad(n::text, 3, '0') || '}'],
+	jsonb_build_object('n', n, 'text', repeat('x', 30), 'null', NULL), decode(md5(n::text), 'hex')
 FROM generate_series(1, 500) n;
-UPDATE shop.customer SET name = name || ' II' WHERE id % 100 = 0;
+UPDATE shop.customer SET name = upper(name) WHERE id % 100 = 0;
 INSERT INTO shop.product_line (parent, title, net, sold_during)
 SELECT nullif(n - 1, 0), 'product ' || n, n * 1.5, tstzrange('2024-01-01 00:00+00'::timestamptz + n * interval '1 day', '2024-01-02 00:00+00'::timestamptz + n * interval '1 day')
 FROM generate_series(1, 50) n;
