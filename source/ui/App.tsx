@@ -1,5 +1,5 @@
 import {Box, useInput, type Key} from 'ink';
-import {useSyncExternalStore} from 'react';
+import {useEffect, useRef, useSyncExternalStore} from 'react';
 import {DialogPanel} from './components/DialogPanel.js';
 import {StatusLine} from './components/StatusLine.js';
 import type {Frame} from './console.js';
@@ -14,16 +14,27 @@ export type FrameStore = {
 	readonly frame: () => Frame;
 };
 
-type Props = {readonly store: FrameStore; readonly onInput: (input: string, key: Key) => void};
+type Props = {
+	readonly store: FrameStore;
+	readonly onInput: (input: string, key: Key) => void;
+	/** The screen has taken another size. */
+	readonly onSized: (columns: number, rows: number) => void;
+};
 
 const screenComponents = {jobs: Jobs, detail: Detail, files: Files, logs: Logs} as const;
 
 /** The whole screen: exactly as wide and as high as the terminal, from one frame of the store. */
-export function App({store, onInput}: Props) {
+export function App({store, onInput, onSized}: Props) {
 	const frame = useSyncExternalStore(store.subscribe, store.frame);
 	useInput(onInput);
+	const {columns, rows} = frame;
+	const isFirst = useRef(true);
+	useEffect(() => {
+		if (isFirst.current) isFirst.current = false;
+		else onSized(columns, rows);
+	}, [onSized, columns, rows]);
 	return (
-		<Box width={frame.columns} height={frame.rows} flexDirection="column">
+		<Box width={columns} height={rows} flexDirection="column">
 			<Content frame={frame} />
 		</Box>
 	);

@@ -1,7 +1,7 @@
 /** The console on a terminal: from the first frame until it is left, the terminal put back as it was. */
 import process from 'node:process';
 import type {ReadStream, WriteStream} from 'node:tty';
-import {render, type Key} from 'ink';
+import {render, type Instance, type Key} from 'ink';
 import type {EngineHandle} from '../core/handle.js';
 import {App} from './App.js';
 import {clipboardSequence} from './clipboard.js';
@@ -28,6 +28,8 @@ export type ConsoleOptions = {
 	readonly readOnly?: boolean;
 	/** Where the log goes on when the terminal dies, for the Logs screen. */
 	readonly hangupLog?: string;
+	/** Frames a second at the most, keys among their causes. Default: 10. */
+	readonly maxFps?: number;
 	/** Print the table of what was done on the normal screen afterwards. Default: true. */
 	readonly summary?: boolean;
 };
@@ -48,7 +50,7 @@ export type MountResult = {
 	readonly error?: unknown;
 };
 
-type Next = LeaveReason | 'stream' | 'suspend' | 'redraw';
+type Next = LeaveReason | 'stream' | 'suspend';
 
 /**
  * Shows the console until it is left, and resolves with why. It never ends the work by itself: `cancelled` says that the
@@ -79,12 +81,21 @@ export async function mountConsole({
 		leaving.resolve(undefined);
 		endScreen?.(reason);
 	};
+	let instance: Instance | undefined;
+	/** The screen has been laid out for this size: if the terminal has it, everything is drawn anew. */
+	const onSized = (columns: number, rows: number) => {
+		const size = terminal.size();
+		if (instance === undefined || columns !== size.columns || rows !== size.rows) return;
+		instance.clear();
+		terminal.mute(false);
+		terminal.repaint();
+	};
 	const terminal = openTerminal(stdin, stdout, {
 		onResize() {
 			if (!terminal.measure()) return;
+			// What Ink would draw now is laid out for the old size.
+			if (instance !== undefined) terminal.mute(true);
 			frames.soon();
-			// After the microtask that draws for the new size.
-			setImmediate(() => terminal.announceSize());
 		},
 		onLost: () => leave('hangup'),
 	});
@@ -100,7 +111,10 @@ export async function mountConsole({
 		onChange: () => frames.soon(),
 		stream: () => endScreen?.('stream'),
 		suspend: () => endScreen?.('suspend'),
-		redraw: () => endScreen?.('redraw'),
+		redraw() {
+			instance?.clear();
+			terminal.repaint();
+		},
 		copy(text) {
 			terminal.write(clipboardSequence(text));
 			c.say('copied', 'done');
@@ -128,13 +142,13 @@ export async function mountConsole({
 		terminal.measure();
 		frames.soon();
 		terminal.listen(true);
-		const instance = render(<App store={frames} onInput={onInput} />, {
+		instance = render(<App store={frames} onInput={onInput} onSized={onSized} />, {
 			stdin: terminal.input,
 			stdout: terminal.output,
 			alternateScreen: true,
 			incrementalRendering: true,
 			interactive: true,
-			maxFps: 10,
+			maxFps: options.maxFps ?? 10,
 			exitOnCtrlC: false,
 			patchConsole: false,
 		});
@@ -142,8 +156,11 @@ export async function mountConsole({
 			return await Promise.race([next, instance.waitUntilExit().then(() => next)]);
 		} finally {
 			endScreen = undefined;
-			instance.unmount();
-			await instance.waitUntilExit().catch(() => undefined);
+			terminal.mute(false);
+			const ending = instance;
+			instance = undefined;
+			ending.unmount();
+			await ending.waitUntilExit().catch(() => undefined);
 			terminal.listen(false);
 		}
 	}
@@ -152,7 +169,6 @@ export async function mountConsole({
 		let printed = 0;
 		for (;;) {
 			const next = await showScreen();
-			if (next === 'redraw') continue;
 			if (next === 'suspend') {
 				process.kill(process.pid, 'SIGSTOP');
 				continue;

@@ -17,8 +17,10 @@ export type Terminal = {
 	readonly congested: () => boolean;
 	/** Takes in the terminal's present size; true when it is another one. */
 	readonly measure: () => boolean;
-	/** Tells Ink of the new size. */
-	readonly announceSize: () => void;
+	/** Drops what Ink draws, or lets it through again. */
+	readonly mute: (on: boolean) => void;
+	/** Empties the screen, and has Ink draw all of it. */
+	readonly repaint: () => void;
 	/** Writes past Ink: copies to the clipboard, and the summary. */
 	readonly write: (text: string) => void;
 	/** Reads keys (again), or stops reading them, with the terminal's own line editing back. */
@@ -34,12 +36,14 @@ export type TerminalEvents = {
 };
 
 const maxPending = 64 * 1024;
+const homeAndErase = '\u001B[H\u001B[2J';
 const limit = (value: number | undefined, otherwise: number, most: number) =>
 	value !== undefined && Number.isInteger(value) && value > 0 ? Math.min(value, most) : otherwise;
 
 export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: TerminalEvents): Terminal {
 	let size = read();
 	let lost = false;
+	let muted = false;
 	const lose = () => {
 		if (lost) return;
 		lost = true;
@@ -50,7 +54,7 @@ export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: Ter
 		new Writable({
 			decodeStrings: false,
 			write(chunk: string | Buffer, _encoding, done) {
-				if (!lost && stdout.writable) stdout.write(chunk);
+				if (!muted && !lost && stdout.writable) stdout.write(chunk);
 				done();
 			},
 		}),
@@ -92,7 +96,11 @@ export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: Ter
 			Object.assign(output, next);
 			return true;
 		},
-		announceSize: () => output.emit('resize'),
+		mute: on => (muted = on),
+		repaint() {
+			if (!lost && stdout.writable) stdout.write(homeAndErase);
+			output.emit('resize');
+		},
 		write: text => {
 			if (!lost && stdout.writable) stdout.write(text);
 		},

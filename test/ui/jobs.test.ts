@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import {createReplay} from '../../source/cli/replay.js';
 import {makeRecording, manyDatabases, threeDatabases, twelveDatabases} from '../helpers/recording.js';
-import {keys, mount} from './helpers/mounted.js';
+import {chars, keys, mount} from './helpers/mounted.js';
 import {createFakeEngine} from './helpers/fake-engine.js';
 
 function replayOf(options: Parameters<typeof makeRecording>[0]) {
@@ -106,7 +106,7 @@ describe('Jobs', () => {
 		await screen.waitFor(text => /▸ tenant_\d+ .* done/.test(text), 'the last job');
 		await screen.type('e');
 		await screen.waitFor(text => /▸ tenant_0017 .*permission/.test(text), 'the failure');
-		await screen.type('/', ...'tenant_029');
+		await screen.type('/', ...chars('tenant_029'));
 		await screen.waitFor(
 			text => text.includes('tenant_0299') && !text.includes('tenant_0017'),
 			'what the filter leaves',

@@ -2,7 +2,7 @@
 import type {JobState} from '../../core/state.js';
 import type {Frame} from '../console.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {blank, span, spread, type Line, type Tone} from '../text.js';
+import {blank, cutLine, span, spread, type Line, type Tone} from '../text.js';
 import {jobBytes} from '../../core/state.js';
 import {formatBytes} from '../../lib/format.js';
 import {bar, percent} from './bar.js';
@@ -42,9 +42,12 @@ export function detailScreen(frame: Frame): DetailScreen {
 			columns,
 			glyphs.cut,
 		),
-		progressLine(job, frame),
+		cutLine(progressLine(job, frame), columns, glyphs.cut),
 	];
-	return {header: detailHeaderRows(rows) === 3 ? [...header, blank] : header, list: lines.slice(top, top + height)};
+	return {
+		header: detailHeaderRows(rows) === 3 ? [...header, blank] : header,
+		list: lines.slice(top, top + height).map(line => cutLine(line, columns, glyphs.cut)),
+	};
 }
 
 export function detailLines(job: JobState, frame: Pick<Frame, 'run' | 'columns' | 'glyphs' | 'now'>): readonly Line[] {

@@ -3,7 +3,7 @@ import type {JobState} from '../../core/state.js';
 import {cellWidth} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
-import {blank, span, type Line} from '../text.js';
+import {blank, cutLine, span, type Line} from '../text.js';
 import {homeLines} from './home-lines.js';
 import {listJobs} from './job-list.js';
 import {headerLine, jobRow, planColumns} from './job-row.js';
@@ -43,7 +43,7 @@ export function jobsScreen(frame: Frame): JobsScreen {
 	const context = {columns: plan, stages, glyphs, now, tick: frame.tick};
 	const list = visible.map((job, index) => jobRow(job, first + index === cursor, context));
 	if (jobs.length === 0) list.push([span(`   no job matches the filter`, 'quiet')]);
-	if (below.length > 0) list.push([span(`   ${glyphs.cut} ${moreText(below)}`, 'quiet')]);
+	if (below.length > 0) list.push(cutLine([span(`   ${glyphs.cut} ${moreText(below)}`, 'quiet')], columns, glyphs.cut));
 	return {header, list, log: logTail(frame, regions.log)};
 }
 
@@ -68,8 +68,8 @@ function moreText(jobs: readonly JobState[]): string {
 	return `${[...counts].map(([status, count]) => `${count} ${status}`).join(', ')} below`;
 }
 
-function filterNote(filter: string, {glyphs}: Frame): Line {
-	return [span(` filter: `, 'quiet'), span(clean(filter, glyphs), 'warn')];
+function filterNote(filter: string, {columns, glyphs}: Frame): Line {
+	return cutLine([span(` filter: `, 'quiet'), span(clean(filter, glyphs), 'warn')], columns, glyphs.cut);
 }
 
 /** The newest log lines under a rule. */

@@ -2,12 +2,15 @@
  * The console on this terminal, over a recording: `console-entry.ts EVENTS.jsonl [--speed N] [--ascii] [--no-color] [--exit-when-done]`,
  * or with `--fake NAMES` over an engine that does nothing. Prints why it was left, as JSON on its last line.
  */
+import {writeFileSync} from 'node:fs';
 import process from 'node:process';
 import {parseArgs} from 'node:util';
 import {createReplay, readRecording} from '../../../source/cli/replay.js';
-import {createFakeEngine, fakeNow} from './fake-engine.js';
+import {createFakeEngine, fakeNow, type FakeEngine} from './fake-engine.js';
 
 process.env['NODE_ENV'] = 'production';
+// The program outlives its terminal.
+process.on('SIGHUP', () => undefined);
 const {values, positionals} = parseArgs({
 	allowPositionals: true,
 	options: {
@@ -19,6 +22,10 @@ const {values, positionals} = parseArgs({
 		files: {type: 'string'},
 		passphrase: {type: 'string'},
 		manual: {type: 'boolean', default: false},
+		result: {type: 'string'},
+		silent: {type: 'boolean', default: false},
+		restless: {type: 'boolean', default: false},
+		frames: {type: 'string'},
 	},
 });
 if (values['no-color']) process.env['FORCE_COLOR'] = '0';
@@ -28,6 +35,18 @@ const replay =
 const handle =
 	replay?.handle ??
 	createFakeEngine({names: Number(values.fake), passphrase: values.passphrase, manual: values.manual});
+if (values.silent) {
+	await replay?.play(stop.signal);
+	process.exit(0);
+}
+if (values.frames !== undefined) {
+	const {heapGrowth} = await import('./heap-growth.js');
+	process.stdout.write(`${await heapGrowth(Number(values.frames))}\n`);
+	process.exit(0);
+}
+// Something changes all the time: a frame on each tick.
+if (values.restless)
+	setInterval(() => (handle as FakeEngine).bus.emit({type: 'log', level: 'debug', text: 'tick'}), 100).unref();
 const {mountConsole} = await import('../../../source/ui/mount.js');
 const played = replay?.play(stop.signal).catch((error: unknown) => {
 	if (!stop.signal.aborted) throw error;
@@ -46,6 +65,13 @@ const {reason, error} = await mountConsole({
 		hangupLog: '/var/log/pg_back/2026-11-22.log',
 	},
 });
+if (reason === 'hangup' || reason === 'detached') await played;
 stop.abort();
 await played;
-process.stdout.write(`${JSON.stringify({reason, error: error instanceof Error ? error.stack : undefined})}\n`);
+const result = JSON.stringify({
+	reason,
+	finished: handle.state().finished?.outcome,
+	error: error instanceof Error ? error.stack : undefined,
+});
+if (values.result !== undefined) writeFileSync(values.result, result);
+if (reason !== 'hangup') process.stdout.write(`${result}\n`);

@@ -47,6 +47,11 @@ export const keys = {
 	ctrlZ: '\u001A',
 } as const;
 
+/** A text as single keys. */
+export function chars(text: string): readonly string[] {
+	return Array.from(text);
+}
+
 /** Mounts; every frame is checked for wrapped lines. The test awaits `result` in the end. */
 export function mount(handle: EngineHandle, options: MountedOptions = {}): Mounted {
 	const {columns = 100, rows = 30, start = 'jobs', signal, ...rest} = options;

@@ -36,7 +36,7 @@ export function createScreen(columns: number, rows: number): Screen {
 	const checks: (() => void)[] = [];
 	let bytes = '';
 	let hidden = false;
-	let failure: unknown;
+	let failure: Error | undefined;
 	const listeners = new Set<() => void>();
 	const lines = () => {
 		const {active} = terminal.buffer;
@@ -58,7 +58,7 @@ export function createScreen(columns: number, rows: number): Screen {
 				try {
 					for (const check of checks) check();
 				} catch (error) {
-					failure ??= error;
+					failure ??= error instanceof Error ? error : new Error(String(error));
 				}
 				for (const listener of listeners) listener();
 			});
@@ -75,7 +75,8 @@ export function createScreen(columns: number, rows: number): Screen {
 		async waitFor(predicate, what, timeout = 10_000) {
 			await new Promise<void>((resolve, reject) => {
 				const look = () => {
-					if (failure !== undefined) return end(() => reject(failure as Error));
+					const found = failure;
+					if (found !== undefined) return end(() => reject(found));
 					if (predicate(text())) end(resolve);
 				};
 				const end = (then: () => void) => {
@@ -94,10 +95,12 @@ export function createScreen(columns: number, rows: number): Screen {
 	};
 }
 
+const widths = [0, 1, 2] as const;
+
 /** Widths of today's terminals: the emulator's own tables are those of Unicode 6. */
 const modernWidths = {
 	version: 'modern',
-	wcwidth: (codePoint: number): 0 | 1 | 2 => Math.min(2, cellWidth(String.fromCodePoint(codePoint))) as 0 | 1 | 2,
+	wcwidth: (codePoint: number): 0 | 1 | 2 => widths[cellWidth(String.fromCodePoint(codePoint))] ?? 2,
 	/** Packed as xterm.js packs them: the width above one bit that joins a mark to the character before it. */
 	charProperties(codePoint: number, preceding: number): number {
 		const width = modernWidths.wcwidth(codePoint);

@@ -1,0 +1,151 @@
+/**
+ * What the console costs: `node scripts/bench/tui.ts`. Frames are drawn by the real program in a real pseudo-terminal; CPU is
+ * that of its process beyond a run without a screen, bytes are what the terminal got. Exit status 1 when a limit is passed.
+ */
+import {execFileSync, spawn} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import process from 'node:process';
+import {setTimeout as delay} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
+import {makeRecording, manyDatabases, toJsonLines, type RecordedDatabase} from '../../test/helpers/recording.js';
+import {startPty} from '../../test/ui/helpers/pty.js';
+
+const seconds = 12;
+const MiB = 1024 * 1024;
+const directory = mkdtempSync(join(tmpdir(), 'pg_back-bench-'));
+const entry = join(directory, 'console.mjs');
+const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], {encoding: 'utf8'}));
+
+type Result = {readonly what: string; readonly value: number; readonly limit: number; readonly unit: string};
+const results: Result[] = [];
+
+/** The program as it is shipped: one bundle, production React. */
+function bundle(): void {
+	const root = fileURLToPath(new URL('../../', import.meta.url));
+	execFileSync(
+		join(root, 'node_modules/.bin/esbuild'),
+		[
+			join(root, 'test/ui/helpers/console-entry.ts'),
+			'--bundle',
+			'--format=esm',
+			'--platform=node',
+			'--define:process.env.NODE_ENV="production"',
+			`--alias:react-devtools-core=${join(root, 'scripts/stub.mjs')}`,
+			`--banner:js=import {createRequire} from 'node:module';const require=createRequire(${JSON.stringify(`${root}package.json`)});`,
+			`--outfile=${entry}`,
+			'--log-level=error',
+		],
+		{stdio: 'inherit'},
+	);
+}
+
+/** CPU seconds that a process has used. */
+function cpuOf(pid: number): number {
+	const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+	return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+type Load = {readonly cpu: number; readonly bytes: number};
+
+/** Share of a core (percent) and KiB a second while nothing but frames happens. */
+async function load(args: readonly string[], columns: number, rows: number, keys = ''): Promise<Load> {
+	await using pty = startPty([process.execPath, entry, ...args], {columns, rows});
+	await pty.waitFor(text => text.includes('quit'), 'the screen', 60_000);
+	if (keys !== '') pty.type(keys);
+	await delay(3000);
+	const before = {cpu: cpuOf(pty.pid), bytes: pty.bytes().length, at: performance.now()};
+	await delay(seconds * 1000);
+	const spent = (performance.now() - before.at) / 1000;
+	return {
+		cpu: ((cpuOf(pty.pid) - before.cpu) / spent) * 100,
+		bytes: (pty.bytes().length - before.bytes) / spent / 1024,
+	};
+}
+
+/** The same events with nobody watching: what reading and reducing them costs. */
+async function silent(file: string): Promise<number> {
+	const child = spawn(process.execPath, [entry, file, '--silent'], {stdio: 'ignore'});
+	const {pid} = child;
+	if (pid === undefined) throw new Error('the program did not start');
+	await delay(3000);
+	const before = {cpu: cpuOf(pid), at: performance.now()};
+	await delay(seconds * 1000);
+	const share = ((cpuOf(pid) - before.cpu) / ((performance.now() - before.at) / 1000)) * 100;
+	child.kill('SIGKILL');
+	return share;
+}
+
+/** Milliseconds from a key to the frame that shows it, while a busy run is drawn. */
+async function latency(file: string): Promise<number> {
+	await using pty = startPty([process.execPath, entry, file, '--speed', '1'], {columns: 100, rows: 30});
+	await pty.waitFor(text => text.includes('quit'), 'the screen', 60_000);
+	await delay(2000);
+	const times: number[] = [];
+	for (let index = 0; index < 150; index++) {
+		const at = pty.lines().findIndex(line => line.startsWith('▸'));
+		const started = performance.now();
+		pty.type(index % 2 === 0 ? 'j' : 'k');
+		await pty.waitFor(() => pty.lines().findIndex(line => line.startsWith('▸')) !== at, 'the cursor', 5000);
+		times.push(performance.now() - started);
+		await delay(110);
+	}
+	return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Infinity;
+}
+
+function tenJobs(): readonly RecordedDatabase[] {
+	return Array.from({length: 10}, (_, index) => ({
+		name: `database_${index}`,
+		size: 40_000 * MiB,
+		rate: (20 + index * 7) * MiB,
+	}));
+}
+
+try {
+	bundle();
+	const ten = join(directory, 'ten.jsonl');
+	const many = join(directory, 'many.jsonl');
+	writeFileSync(ten, toJsonLines(makeRecording({databases: tenJobs(), concurrency: 10, until: 60})));
+	const longer = manyDatabases(300).map(one => ({...one, size: one.size * 20, fails: undefined}));
+	writeFileSync(many, toJsonLines(makeRecording({databases: longer, concurrency: 40, until: 60})));
+
+	const tenCost = await load([ten], 100, 30);
+	const tenSilent = await silent(ten);
+	results.push(
+		{what: '10 running jobs, 100×30: CPU', value: tenCost.cpu - tenSilent, limit: 6, unit: '% of a core'},
+		{what: '10 running jobs, 100×30: to the terminal', value: tenCost.bytes, limit: 6, unit: 'KiB/s'},
+	);
+	const manyCost = await load([many], 120, 45);
+	const manySilent = await silent(many);
+	results.push(
+		{what: '300 jobs, 40 running, 120×45: CPU', value: manyCost.cpu - manySilent, limit: 16, unit: '% of a core'},
+		{what: '300 jobs, 40 running, 120×45: to the terminal', value: manyCost.bytes, limit: 16, unit: 'KiB/s'},
+	);
+	const list = await load(['--fake', '100000', '--files', 's3', '--restless'], 120, 45, 'g');
+	results.push(
+		{what: '100,000 names, 120×45: CPU', value: list.cpu, limit: 16, unit: '% of a core'},
+		{what: '100,000 names, 120×45: to the terminal', value: list.bytes, limit: 16, unit: 'KiB/s'},
+	);
+	results.push({what: 'key to frame, p99', value: await latency(ten), limit: 60, unit: 'ms'});
+	const grown = Number(
+		execFileSync(process.execPath, ['--expose-gc', entry, '--frames', '10000'], {
+			encoding: 'utf8',
+			env: {...process.env, FORCE_COLOR: '1'},
+		})
+			.trim()
+			.split('\n')
+			.at(-1),
+	);
+	results.push({what: 'heap after 10,000 frames more', value: grown / MiB, limit: 5, unit: 'MiB'});
+} finally {
+	rmSync(directory, {recursive: true, force: true});
+}
+
+for (const {what, value, limit, unit} of results) {
+	const verdict = value <= limit ? 'ok' : 'TOO MUCH';
+	process.stdout.write(
+		`${what.padEnd(46)} ${value.toFixed(1).padStart(7)} ${unit.padEnd(12)} limit ${String(limit).padStart(3)}  ${verdict}\n`,
+	);
+}
+if (results.some(({value, limit}) => value > limit)) process.exitCode = 1;

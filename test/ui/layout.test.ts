@@ -1,0 +1,292 @@
+/** Every screen and every question, at every size: no row wider than the terminal, no frame higher. */
+import assert from 'node:assert/strict';
+import {describe, it} from 'node:test';
+import fc from 'fast-check';
+import {createBus} from '../../source/core/bus.js';
+import type {RunEvent} from '../../source/core/events.js';
+import type {RunState} from '../../source/core/state.js';
+import type {Frame} from '../../source/ui/console.js';
+import type {Dialog} from '../../source/ui/dialog.js';
+import {createFilesStore} from '../../source/ui/files/store.js';
+import {asciiGlyphs, unicodeGlyphs} from '../../source/ui/glyphs.js';
+import {actionFor, keymap, type Binding} from '../../source/ui/keymap.js';
+import {bar, movingMark, percent} from '../../source/ui/layout/bar.js';
+import {detailScreen} from '../../source/ui/layout/detail-screen.js';
+import {dialogScreen} from '../../source/ui/layout/dialogs.js';
+import {filesScreen} from '../../source/ui/layout/files-screen.js';
+import {footerLine} from '../../source/ui/layout/footer.js';
+import {columnsWidth, planColumns} from '../../source/ui/layout/job-row.js';
+import {jobsScreen} from '../../source/ui/layout/jobs-screen.js';
+import {logsScreen} from '../../source/ui/layout/logs-screen.js';
+import {planStages} from '../../source/ui/layout/stages.js';
+import {statusLine} from '../../source/ui/layout/status-line.js';
+import {moveCursor, windowTop} from '../../source/ui/layout/window.js';
+import {cutLine, keepEnd, lineText, lineWidth, span, spread, type Line} from '../../source/ui/text.js';
+import {initialView} from '../../source/ui/view.js';
+import {cellWidth} from '../../source/lib/width.js';
+import {makeRecording, manyDatabases, twelveDatabases} from '../helpers/recording.js';
+import {createFakeEngine, fakeNow} from './helpers/fake-engine.js';
+
+function stateOf(events: readonly RunEvent[]): RunState {
+	let time = 0;
+	const bus = createBus(() => time);
+	for (const event of events) {
+		time = event.time;
+		bus.emit(event);
+	}
+	return bus.state();
+}
+
+const twelve = makeRecording({databases: twelveDatabases});
+const states: readonly RunState[] = [
+	stateOf([]),
+	stateOf(twelve.slice(0, 30)),
+	stateOf(twelve.slice(0, Math.floor(twelve.length / 3))),
+	stateOf(twelve),
+	stateOf(makeRecording({databases: manyDatabases(300), concurrency: 10, until: 30})),
+];
+
+const engine = createFakeEngine({names: 400});
+const files = createFilesStore(engine, () => undefined);
+const remote = engine.locations()[1];
+assert.ok(remote);
+files.open(remote, {grouped: true, filter: '', sort: 'time', reverse: false});
+await new Promise<void>(resolve => {
+	const look = () => (files.order()?.seen === 400 ? resolve() : setImmediate(look));
+	look();
+});
+
+const dialogs: readonly Dialog[] = [
+	{kind: 'help', top: 3},
+	{
+		kind: 'choice',
+		title: 'Cancel 数据仓库?',
+		text: ['The others go on. '.repeat(9)],
+		cursor: 1,
+		options: [
+			{key: 'y', label: 'cancel it', danger: true, run: () => undefined},
+			{key: 'n', label: 'no', run: () => undefined},
+		],
+	},
+	{
+		kind: 'form',
+		title: 'Download 3 files, 4 GiB',
+		text: ['x'.repeat(300)],
+		cursor: 0,
+		problem: 'mkdir /nowhere: permission denied '.repeat(4),
+		submit: () => undefined,
+		fields: [
+			{name: 'target', label: 'into the directory', kind: 'text', value: '/päth/数据/'.repeat(12)},
+			{name: 'secret', label: 'secret', kind: 'masked', value: 'é'.repeat(200)},
+			{name: 'verify', label: 'verify', kind: 'toggle', value: 'yes'},
+		],
+	},
+	{
+		kind: 'plan',
+		databases: Array.from({length: 60}, (_, index) => ({
+			name: `数据_${index}_${'n'.repeat(index)}`,
+			bytes: index * 1e9,
+			format: 'custom',
+		})),
+		facts: [
+			['to', '/var/backups'],
+			['a label that is long', 'a value '.repeat(30)],
+		],
+		marked: new Set(['数据_0_']),
+		cursor: 40,
+		busy: false,
+	},
+	{
+		kind: 'info',
+		title: 'orders.dump',
+		lines: Array.from({length: 90}, (_, index) => [span(`row ${index} ${'w'.repeat(index * 3)}`)]),
+		top: 7,
+		busy: false,
+	},
+];
+
+function frameOf(state: RunState, columns: number, rows: number, patch: Partial<Frame> = {}): Frame {
+	return {
+		columns,
+		rows,
+		run: state,
+		view: initialView,
+		now: fakeNow,
+		tick: 3,
+		glyphs: unicodeGlyphs,
+		home: {},
+		files,
+		filesVersion: files.version(),
+		info: {version: '3.0.0', readOnly: false, hangupLog: '/var/log/pg_back.log'},
+		...patch,
+	};
+}
+
+function assertFits(lines: readonly Line[], columns: number, what: string): void {
+	for (const line of lines)
+		assert.ok(lineWidth(line) <= columns, `${what} at ${columns}: ${lineWidth(line)} cells: ${lineText(line)}`);
+}
+
+const sizes: readonly (readonly [number, number])[] = [
+	[120, 40],
+	[100, 30],
+	[80, 24],
+	[60, 20],
+	[40, 10],
+	[40, 8],
+	[200, 60],
+	[47, 13],
+];
+
+describe('layout', () => {
+	for (const glyphs of [unicodeGlyphs, asciiGlyphs]) {
+		it(`fits every size (${glyphs.ascii ? 'ASCII' : 'Unicode'})`, () => {
+			for (const [columns, rows] of sizes) {
+				for (const state of states) {
+					const frame = frameOf(state, columns, rows, {glyphs});
+					const jobs = jobsScreen(frame);
+					assertFits([...jobs.header, ...jobs.list, ...jobs.log, footerLine(frame)], columns, 'jobs');
+					assert.ok(jobs.header.length + jobs.log.length + 1 < rows, 'no room for a list');
+					for (const job of [...state.jobs.keys()].slice(0, 14)) {
+						const detail = detailScreen(
+							frameOf(state, columns, rows, {glyphs, view: {...initialView, screen: 'detail', detail: {job, top: 0}}}),
+						);
+						assertFits([...detail.header, ...detail.list], columns, 'detail');
+						assert.ok(detail.header.length + detail.list.length + 1 <= rows);
+					}
+					for (const wrap of [true, false]) {
+						const logs = logsScreen(
+							frameOf(state, columns, rows, {
+								glyphs,
+								view: {...initialView, screen: 'logs', logs: {...initialView.logs, wrap}},
+							}),
+						);
+						assertFits([...logs.header, ...logs.list], columns, 'logs');
+						assert.ok(logs.header.length + logs.list.length + 1 <= rows);
+					}
+				}
+				for (const grouped of [true, false]) {
+					const shown = filesScreen(
+						frameOf(states[0] as RunState, columns, rows, {
+							glyphs,
+							view: {
+								...initialView,
+								screen: 'files',
+								files: {...initialView.files, grouped, open: new Set([0, 1]), marked: new Set([1, 2])},
+							},
+						}),
+					);
+					assertFits([...shown.header, ...shown.list, shown.status], columns, 'files');
+					assert.ok(shown.header.length + shown.list.length + 2 <= rows);
+				}
+				for (const dialog of dialogs) {
+					const lines = dialogScreen(dialog, frameOf(states[2] as RunState, columns, rows, {glyphs}));
+					assertFits(lines, columns, dialog.kind);
+					assert.ok(lines.length <= rows, `${dialog.kind} takes ${lines.length} of ${rows} rows`);
+				}
+			}
+		});
+	}
+
+	it('draws nothing but ASCII in ASCII mode', () => {
+		for (const state of states) {
+			const frame = frameOf(state, 100, 30, {glyphs: asciiGlyphs});
+			const {header, list, log} = jobsScreen(frame);
+			for (const line of [...header, ...list, ...log, footerLine(frame)]) assert.match(lineText(line), /^[ -~]*$/);
+		}
+	});
+
+	it('says everything in one line where there is no room', () => {
+		fc.assert(
+			fc.property(fc.integer({min: 1, max: 39}), fc.integer({min: 0, max: states.length - 1}), (columns, index) => {
+				const line = statusLine(frameOf(states[index] as RunState, columns, 3));
+				assert.ok(lineWidth(line) <= columns);
+			}),
+		);
+		assert.match(lineText(statusLine(frameOf(states[3] as RunState, 39, 3))), /^✗1 failed failed ✓12/);
+	});
+
+	it('lets columns give way in order: RATE, TIME, SIZE, then words', () => {
+		const stages = planStages(states[2] as RunState);
+		const kept = (width: number) => {
+			const {rate, time, size, words} = planColumns(width, stages, 20);
+			return [rate > 0, time > 0, size > 0, words].map(Number).join('');
+		};
+		const seen = Array.from({length: 120}, (_, index) => kept(150 - index)).filter(
+			(one, index, all) => one !== all[index - 1],
+		);
+		assert.deepEqual(seen, ['1111', '0111', '0011', '0001', '0000']);
+		for (let width = 38; width < 200; width++) assert.ok(columnsWidth(planColumns(width, stages, 60)) <= width);
+	});
+
+	it('never invents a percentage', () => {
+		assert.equal(percent(1), '99%');
+		assert.equal(percent(0.719, true), '~71%');
+		fc.assert(
+			fc.property(fc.double({min: -1, max: 2, noNaN: true}), fc.integer({min: 1, max: 80}), (fraction, width) => {
+				for (const glyphs of [unicodeGlyphs, asciiGlyphs]) assert.equal(lineWidth(bar(fraction, width, glyphs)), width);
+			}),
+		);
+		fc.assert(
+			fc.property(fc.nat(1000), fc.integer({min: 1, max: 30}), (tick, width) =>
+				assert.equal(lineWidth(movingMark(tick, width, unicodeGlyphs)), width),
+			),
+		);
+	});
+
+	it('keeps the cursor in the window and the window in the list', () => {
+		fc.assert(
+			fc.property(
+				fc.nat(500),
+				fc.nat(500),
+				fc.integer({min: 1, max: 60}),
+				fc.integer({min: 1, max: 400}),
+				(top, at, height, count) => {
+					const cursor = Math.min(at, count - 1);
+					const first = windowTop(top, cursor, height, count);
+					assert.ok(first >= 0 && first <= cursor && cursor < first + height);
+					assert.ok(first + height <= Math.max(count, height));
+					assert.ok(moveCursor(cursor, 'pageDown', height, count) < count);
+				},
+			),
+		);
+	});
+
+	it('cuts any text to cells, wide and combining characters among it', () => {
+		const text = fc
+			.array(fc.constantFrom('a', '数', 'é', 'e\u0301', '👍', ' ', '☕', '👨‍👩‍👧'), {maxLength: 40})
+			.map(parts => parts.join(''));
+		fc.assert(
+			fc.property(text, text, fc.integer({min: 1, max: 60}), (left, right, width) => {
+				assert.ok(lineWidth(cutLine([span(left), span(right)], width)) <= width);
+				assert.ok(lineWidth(spread([span(left)], [span(right)], width)) <= width);
+				assert.ok(cellWidth(keepEnd(left, width)) <= width);
+			}),
+		);
+	});
+});
+
+describe('keymap', () => {
+	const bindings: readonly Binding[] = keymap;
+
+	it('gives each key one meaning in each scope', () => {
+		for (const scope of new Set(bindings.map(one => one.scope))) {
+			const all = bindings.filter(one => one.scope === scope).flatMap(one => one.keys);
+			assert.equal(new Set(all).size, all.length, `${scope}: ${all.join(' ')}`);
+		}
+	});
+
+	it('has no flow control and no job control, and asks before harm', () => {
+		for (const key of bindings.flatMap(one => one.keys))
+			assert.ok(!['ctrl-s', 'ctrl-q', 'ctrl-z', 'ctrl-a', 'ctrl-b'].includes(key));
+		for (const action of ['cancelJob', 'remove', 'restoreDrill'])
+			assert.equal(bindings.find(one => one.action === action)?.asks, true);
+		assert.equal(actionFor('escape', 'jobs'), 'escape');
+	});
+
+	it('has keys of its own on each screen', () => {
+		assert.equal(actionFor('d', 'files'), 'download');
+		assert.equal(actionFor('d', 'jobs'), undefined);
+		assert.equal(actionFor('t', 'logs'), 'toggleTimes');
+	});
+});

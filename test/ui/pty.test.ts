@@ -1,0 +1,160 @@
+/** The console in a real pseudo-terminal. */
+import assert from 'node:assert/strict';
+import {mkdtempSync, existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {setTimeout as delay} from 'node:timers/promises';
+import {after, before, describe, it} from 'node:test';
+import {makeRecording, threeDatabases, toJsonLines, twelveDatabases} from '../helpers/recording.js';
+import {consoleEntry, startPty} from './helpers/pty.js';
+
+let directory = '';
+const recorded = (name: string) => join(directory, name);
+const slow = 30_000;
+
+before(() => {
+	directory = mkdtempSync(join(tmpdir(), 'pg_back-console-'));
+	writeFileSync(recorded('three.jsonl'), toJsonLines(makeRecording({databases: threeDatabases})));
+	writeFileSync(recorded('twelve.jsonl'), toJsonLines(makeRecording({databases: twelveDatabases})));
+});
+
+after(() => rmSync(directory, {recursive: true, force: true}));
+
+async function until(condition: () => boolean, what: string, timeout = slow): Promise<void> {
+	const end = performance.now() + timeout;
+	while (!condition()) {
+		if (performance.now() > end) throw new Error(`waited for ${what}`);
+		await delay(50);
+	}
+}
+
+describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
+	it('keeps its place through every size and back', async () => {
+		await using pty = startPty([...consoleEntry, recorded('twelve.jsonl'), '--speed', '0.5'], {columns: 120, rows: 40});
+		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		const sizes = [
+			[100, 30],
+			[80, 24],
+			[60, 20],
+			[40, 10],
+			[30, 5],
+			[40, 10],
+			[60, 20],
+			[80, 24],
+			[100, 30],
+			[120, 40],
+		] as const;
+		for (const [columns, rows] of sizes) {
+			pty.become(columns, rows);
+			const small = columns < 40;
+			await pty.waitFor(
+				() => {
+					const lines = pty.lines();
+					const first = lines[0] ?? '';
+					return small
+						? /^~?\d+%/.test(first) && lines.slice(1).every(line => line === '')
+						: first.startsWith(' pg_back 3.0.0') && (lines[rows - 1] ?? '').includes('q quit');
+				},
+				`${columns}x${rows}`,
+				slow,
+			);
+			assert.equal(pty.lines().length, rows);
+			assert.equal(pty.lines().filter(line => line.includes('pg_back 3.0.0')).length, small ? 0 : 1);
+		}
+		pty.type('q');
+		await pty.waitFor(text => text.includes('"reason":"quit"'), 'the end', slow);
+		assert.equal((await pty.exited).exitCode, 0);
+		assert.equal(pty.isAlternate(), false);
+		assert.equal(pty.isCursorHidden(), false);
+	});
+
+	it('goes on with the work when the terminal is hung up, and when it disappears', async () => {
+		for (const how of ['SIGHUP', 'close'] as const) {
+			const result = recorded(`hangup-${how}.json`);
+			await using pty = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '3', '--result', result]);
+			await pty.waitFor(text => text.includes('running'), 'the run', slow);
+			if (how === 'SIGHUP') pty.kill('SIGHUP');
+			else pty.close();
+			await until(() => existsSync(result) && readFileSync(result, 'utf8') !== '', 'the end of the work');
+			assert.deepEqual(JSON.parse(readFileSync(result, 'utf8')), {reason: 'hangup', finished: 'failed'});
+		}
+	});
+
+	it('does not let a terminal that takes nothing stop the work', async () => {
+		const result = recorded('hung.json');
+		await using pty = startPty(
+			[...consoleEntry, recorded('twelve.jsonl'), '--speed', '40', '--exit-when-done', '--result', result],
+			{columns: 200, rows: 60},
+		);
+		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		pty.hang(true);
+		await until(
+			() => existsSync(result) && readFileSync(result, 'utf8') !== '',
+			'the end of the work with nobody reading',
+		);
+		assert.equal((JSON.parse(readFileSync(result, 'utf8')) as {finished: string}).finished, 'failed');
+		pty.hang(false);
+		await pty.exited;
+	});
+
+	it('leaves the terminal as it was on SIGTERM and on an exception', async () => {
+		await using pty = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '0.1']);
+		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		assert.equal(pty.isAlternate(), true);
+		pty.kill('SIGTERM');
+		await pty.exited;
+		await pty.settled();
+		assert.equal(pty.isAlternate(), false);
+		assert.equal(pty.isCursorHidden(), false);
+	});
+
+	it('draws without colour, and in ASCII', async () => {
+		await using plain = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '0.5', '--no-color', '--ascii']);
+		await plain.waitFor(text => text.includes('running'), 'the run', slow);
+		assert.match(plain.text(), /^[ -~\n]*$/);
+
+		assert.doesNotMatch(plain.bytes(), /\u001B\[[\d;]*m/);
+		plain.type('q');
+		await plain.exited;
+
+		await using coloured = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '0.5']);
+		await coloured.waitFor(text => text.includes('running'), 'the run', slow);
+		assert.match(coloured.bytes(), /\u001B\[36m/);
+		assert.doesNotMatch(coloured.bytes(), /\u001B\[[34]8[;:]/, 'other colours than the 16 of the terminal');
+		coloured.type('q');
+		await coloured.exited;
+	});
+
+	it('shows a size where the terminal has none', async () => {
+		await using pty = startPty([
+			'/bin/sh',
+			'-c',
+			`stty rows 0 cols 0; exec "$@"`,
+			'sh',
+			...consoleEntry,
+			recorded('three.jsonl'),
+			'--speed',
+			'0.5',
+		]);
+		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		assert.ok(pty.lines()[23]?.includes('q quit'), pty.text());
+		pty.type('q');
+		await pty.exited;
+	});
+
+	it('is usable by keys that were typed before it was up', async () => {
+		await using pty = startPty([...consoleEntry, '--fake', '5000']);
+		pty.type('2');
+		await pty.waitFor(text => text.includes('48 files in 3 runs'), 'the Files screen', slow);
+		pty.type('\u001B[C');
+		await pty.waitFor(text => text.includes('5 000 files in 313 runs'), 'the remote', slow);
+		pty.type('\u001BOP');
+		await pty.waitFor(text => text.includes('Everywhere'), 'F1', slow);
+		pty.type('q');
+		await pty.waitFor(text => text.includes('5 000 files'), 'the listing', slow);
+		pty.type('\u001B[15~');
+		await pty.waitFor(text => text.includes('5 000 files'), 'the listing after F5', slow);
+		pty.type('q');
+		assert.equal((await pty.exited).exitCode, 0);
+	});
+});
