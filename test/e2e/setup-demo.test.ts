@@ -5,6 +5,7 @@ import {chmodSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {test, type TestContext} from 'node:test';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {root} from '../helpers/tools.js';
 
 type Demo = {readonly child: ChildProcess; readonly scratch: string; readonly output: () => string};
@@ -29,9 +30,12 @@ function startDemo(context: TestContext, args: readonly string[] = []): Demo {
 	return {child, scratch, output: () => text};
 }
 
+/** Between two looks at a condition. */
+const nextLook = async (): Promise<void> => sleep(20);
+
 async function untilItSays({child, output}: Demo, pattern: RegExp): Promise<void> {
 	while (!pattern.test(output())) {
-		await Promise.race([once(child.stdout!, 'data'), once(child.stderr!, 'data'), once(child, 'exit')]);
+		await nextLook();
 		assert.equal(child.exitCode, null, `ended early:\n${output()}`);
 	}
 }
@@ -80,6 +84,6 @@ async function untilThereIs({child, scratch, output}: Demo, name: string): Promi
 		readdirSync(scratch, {recursive: true}).some(path => String(path).endsWith(`/${name}`));
 	while (!isThere()) {
 		assert.equal(child.exitCode, null, `ended early:\n${output()}`);
-		await new Promise(resolve => setImmediate(resolve));
+		await nextLook();
 	}
 }
