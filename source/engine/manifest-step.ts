@@ -1,10 +1,10 @@
 /** Writes the run's manifest, when everything that it names is durable: locally, and at the remote. */
 import {hostname} from 'node:os';
 import {relative} from 'node:path';
+import {isSystemError} from '../core/errors.js';
 import type {Server} from '../postgres/catalog.js';
 import type {Tools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
-import {lstatIfThere} from '../lib/files.js';
 import {fileName, type Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
 import {discardAll, publishAll, writeArtifact, type Content, type PendingFile, type Written} from '../stages/artifact.js';
@@ -42,28 +42,38 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 	const {backupDirectory, backupFileMode, timestampFormat} = run.configuration.settings;
 	const pathAt = (time: number, suffix: 'manifest.json' | 'private.json.age') =>
 		fileName({directory: backupDirectory, subject, time: new Date(time), timestampFormat, suffix});
-	// Another run may have begun in the same second: the name tells when, the content which.
-	let time = step.start;
-	while ((await lstatIfThere(pathAt(time, 'manifest.json'))) ?? (await lstatIfThere(pathAt(time, 'private.json.age')))) time += 1000;
-	const pathOf = (suffix: 'manifest.json' | 'private.json.age') => pathAt(time, suffix);
 	const settings = {run: run.tag, mode: backupFileMode, extraAlgorithms: ['sha256'], keepSource: false} as const;
 	const common = {role: 'manifest', signal: run.signal} as const;
-	const written: Written[] = [];
-	try {
-		if (companion && step.encryption) {
-			const plainPath = pathOf('private.json.age').slice(0, -'.age'.length);
-			written.push(
-				await writeArtifact(text(printManifest(companion)), {...common, plainPath, settings: {...settings, encryption: step.encryption}}),
-			);
+	const writeAt = async (time: number): Promise<readonly PendingFile[]> => {
+		const written: Written[] = [];
+		try {
+			if (companion && step.encryption) {
+				const plainPath = pathAt(time, 'private.json.age').slice(0, -'.age'.length);
+				written.push(
+					await writeArtifact(text(printManifest(companion)), {...common, plainPath, settings: {...settings, encryption: step.encryption}}),
+				);
+			}
+			written.push(await writeArtifact(text(printManifest(manifest)), {...common, plainPath: pathAt(time, 'manifest.json'), settings}));
+		} catch (error) {
+			await discardAll(written);
+			throw error;
 		}
-		written.push(await writeArtifact(text(printManifest(manifest)), {...common, plainPath: pathOf('manifest.json'), settings}));
-	} catch (error) {
-		await discardAll(written);
-		throw error;
-	}
-	const files = await publishAll(written, 'manifest', run.emit);
+		return publishAll(written, 'manifest', run.emit);
+	};
+	const files = await inFreeSecond(step.start, writeAt);
 	const uploads = step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);
 	published.add({job: 'manifest', subject, files, shipments: (await uploads?.ship(files)) ?? [], time: step.start});
+}
+
+/** Another run may have begun in the same second: the name tells when, the content which. */
+async function inFreeSecond<T>(start: number, write: (time: number) => Promise<T>): Promise<T> {
+	for (let time = start; ; time += 1000) {
+		try {
+			return await write(time);
+		} catch (error) {
+			if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
+		}
+	}
 }
 
 function describeRun(step: ManifestStep): Manifest {

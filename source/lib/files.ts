@@ -47,7 +47,9 @@ export async function publish(partial: string, finalPath: string, options: {read
 			await link(partial, finalPath);
 			await unlink(partial);
 		} catch (error) {
-			if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+			const code = (error as NodeJS.ErrnoException).code ?? '';
+			if (code === 'EEXIST') throw existsError(finalPath);
+			if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
 			await renameNew(partial, finalPath); // a file system without hard links
 		}
 	}
@@ -60,10 +62,13 @@ async function kindOf(path: string): Promise<{isDirectory: boolean}> {
 }
 
 async function renameNew(from: string, to: string): Promise<void> {
-	if ((await lstatIfThere(to)) !== undefined) {
-		throw Object.assign(new Error(`EEXIST: file exists, rename '${to}'`), {code: 'EEXIST', syscall: 'rename', path: to, errno: -17});
-	}
+	if ((await lstatIfThere(to)) !== undefined) throw existsError(to);
 	await rename(from, to);
+}
+
+/** Names the file that is in the way, which link(2)'s own error does not. */
+function existsError(path: string): Error {
+	return Object.assign(new Error(`EEXIST: file exists, rename '${path}'`), {code: 'EEXIST', syscall: 'rename', path, errno: -17});
 }
 
 /** Flushes a directory's entries. Some file systems refuse to (EINVAL): there is then nothing to be done. */

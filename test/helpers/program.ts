@@ -4,6 +4,7 @@ import {once} from 'node:events';
 import {copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {generateX25519Identity, identityToRecipient} from 'age-encryption';
 import {buildIfStale} from '../../scripts/setup/build.mjs';
 import {withLock} from '../../scripts/setup/lock.mjs';
 import type {Cluster} from './cluster.js';
@@ -145,4 +146,10 @@ export function withoutTime(name: string): string {
 /** The permission bits, in octal. */
 export function modeOf(path: string): string {
 	return (statSync(path).mode & 0o7777).toString(8);
+}
+
+/** A new key pair of age's own kind. */
+export async function newAgeKeys(): Promise<{readonly recipient: string; readonly identity: string}> {
+	const identity = await generateX25519Identity();
+	return {identity, recipient: await identityToRecipient(identity)};
 }
