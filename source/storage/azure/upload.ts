@@ -64,13 +64,16 @@ function journalOf(journal: unknown): Journal | undefined {
 }
 
 function firstBlockSize(size: number, wanted = 8 * mebi): number {
-	return Math.min(largestBlock, Math.max(wanted, Math.ceil(size / (mostBlocks * 0.9) / mebi) * mebi));
+	return atLeast(wanted, size / (mostBlocks * 0.9));
 }
 
 /** Equal blocks while they suffice; for a source of unknown size each is then a 2,000th of what was sent before it. */
 export function blockSizeAt(base: number, sent: number): number {
-	const wanted = Math.ceil(sent / 2000 / mebi) * mebi;
-	return Math.min(largestBlock, Math.max(base, wanted));
+	return atLeast(base, sent / 2000);
+}
+
+function atLeast(smallest: number, wanted: number): number {
+	return wanted <= smallest ? smallest : Math.min(largestBlock, Math.ceil(wanted / mebi) * mebi);
 }
 
 async function refuseExisting(container: Container, key: string, signal: AbortSignal): Promise<void> {
