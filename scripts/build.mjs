@@ -1,9 +1,11 @@
 // Builds dist/: an ESM bundle with splitting, so that --version loads little and each remote and the console are lazy chunks.
 import {build} from 'esbuild';
-import {chmod, copyFile, readFile, rm, writeFile} from 'node:fs/promises';
+import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
 
 const packageJson = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
-const outdir = new URL('../dist/', import.meta.url).pathname;
+const finalDirectory = new URL('../dist/', import.meta.url).pathname;
+// Built aside and put in place at the end: a program that runs meanwhile finds all its chunks.
+const outdir = `${finalDirectory.slice(0, -1)}.new-${process.pid}/`;
 await rm(outdir, {recursive: true, force: true});
 const result = await build({
 	entryPoints: [new URL('../source/cli.ts', import.meta.url).pathname],
@@ -30,3 +32,7 @@ await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);
 await copyFile(new URL('../pg_back.conf', import.meta.url), `${outdir}pg_back.conf`);
+const old = `${finalDirectory.slice(0, -1)}.old-${process.pid}`;
+await rename(finalDirectory, old).catch(() => undefined); // the first build
+await rename(outdir, finalDirectory);
+await rm(old, {recursive: true, force: true});

@@ -3,15 +3,13 @@
  * databases with -j 4, and three of 0.6-0.8 GB with -j 2, in the custom format. Both write to one scratch directory, interleaved.
  * Also reads the largest resident set of our process. `--small` leaves the large ones out; `--rounds N` (default 5).
  */
-import {spawn} from 'node:child_process';
-import {once} from 'node:events';
-import {mkdir, mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
+import {mkdir, mkdtemp, readdir, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {cleanEnvironment} from '../demo/command.js';
 import {startServer, type Server} from '../demo/server.js';
 import {median} from './statistics.js';
+import {timeCommand, type Timed} from './timed.js';
 
 const memoryLimit = 120;
 const {values} = parseArgs({
@@ -96,8 +94,6 @@ async function inDirectory<T>(action: (directory: string) => Promise<T>): Promis
 	}
 }
 
-type Timed = {readonly seconds: number; readonly megabytes: number};
-
 async function runOurs(server: Server, {databases, jobs}: Load, directory: string): Promise<Timed> {
 	const connection = ['-h', server.host, '-p', String(server.port), '-U', 'postgres', '-B', server.binDirectory];
 	const args = [
@@ -114,7 +110,7 @@ async function runOurs(server: Server, {databases, jobs}: Load, directory: strin
 		...connection,
 		...databases,
 	];
-	const timed = await timeCommand(process.execPath, args);
+	const timed = await timeCommand(process.execPath, args, interrupt.signal);
 	const written = (await readdir(directory)).filter(name => name.endsWith('.dump')).length;
 	if (written !== databases.length) throw new Error(`pg_back wrote ${written} dumps instead of ${databases.length}`);
 	return timed;
@@ -123,26 +119,9 @@ async function runOurs(server: Server, {databases, jobs}: Load, directory: strin
 /** Our pg_dump arguments, seen in a run with -v: format, level and connection; each dump flushed to disk, as ours are. */
 async function runLoop(server: Server, {databases, jobs}: Load, directory: string): Promise<Timed> {
 	const dump = `"${join(server.binDirectory, 'pg_dump')}" -Fc -Z1 -h "${server.host}" -p ${server.port} -U postgres -f "${directory}/{}.dump" -d {}`;
-	return timeCommand('sh', ['-c', `printf '%s\\n' ${databases.join(' ')} | xargs -P ${jobs} -I {} ${dump}`]);
-}
-
-/** Seconds of the whole, and the largest resident set of the process itself in MiB (sampled from /proc). */
-async function timeCommand(command: string, args: readonly string[]): Promise<Timed> {
-	const start = performance.now();
-	const child = spawn(command, args, {
-		stdio: ['ignore', 'ignore', 'inherit'],
-		env: cleanEnvironment(),
-		signal: interrupt.signal,
-	});
-	let peak = 0;
-	const sampler = setInterval(() => {
-		void readFile(`/proc/${child.pid}/status`, 'utf8').then(
-			text => (peak = Math.max(peak, Number(/^VmHWM:\s*(\d+)/m.exec(text)?.[1] ?? 0))),
-			() => undefined, // it has just ended
-		);
-	}, 50);
-	const [code] = (await once(child, 'close')) as [number | null];
-	clearInterval(sampler);
-	if (code !== 0) throw new Error(`${command} ended with status ${String(code)}`);
-	return {seconds: (performance.now() - start) / 1000, megabytes: peak / 1024};
+	return timeCommand(
+		'sh',
+		['-c', `printf '%s\\n' ${databases.join(' ')} | xargs -P ${jobs} -I {} ${dump}`],
+		interrupt.signal,
+	);
 }
