@@ -50,8 +50,10 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		const {failures} = damage;
 		failures.push(...selection.problems);
 		damage.databases.push(...selection.missing);
-		for (const problem of selection.problems) run.emit({type: 'log', level: 'error', text: problem.message});
-		if (selection.databases.length === 0) {
+		for (const {message, hint} of selection.problems) {
+			run.emit({type: 'log', level: 'error', text: hint === undefined ? message : `${message}; ${hint}`});
+		}
+		if (selection.databases.length === 0 && selection.problems.length === 0) {
 			failures.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {hint: 'check include_dbs, exclude_dbs and the names given'}));
 		}
 		const published = new Published();
