@@ -1,4 +1,5 @@
 /** What is where: listings, manifests and contents for the console. */
+import {basename} from 'node:path';
 import type {DumpDetails, EngineHandle, ListedFile, RunSummary, Secrets} from '../core/handle.js';
 import {formatBytes} from '../lib/format.js';
 import {findTools} from '../postgres/tools.js';
@@ -64,8 +65,12 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 /** The run of every path that a manifest names, and of the manifests. */
 function runsByPath(manifests: readonly FoundManifest[]): (path: string) => string | undefined {
 	const runs = new Map<string, string>();
-	for (const {manifest} of manifests) for (const file of manifest.files) runs.set(file.path, manifest.runId);
-	return path => runs.get(path);
+	const byManifest = new Map<string, string>();
+	for (const {path, manifest} of manifests) {
+		for (const file of manifest.files) runs.set(file.path, manifest.runId);
+		byManifest.set(basename(path, '.manifest.json'), manifest.runId);
+	}
+	return path => runs.get(path) ?? byManifest.get(basename(path).replace(/\.(manifest\.json|private\.json\.age|proven\.json)$/, ''));
 }
 
 function listedFile({path, size, modified}: PlaceFile, runOf: (path: string) => string | undefined): ListedFile {

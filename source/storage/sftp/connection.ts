@@ -108,7 +108,7 @@ function wrongKeys(settings: ResolvedSftp, seen: ReadonlySet<string>, error: unk
 	if (!(error instanceof Error) || !/no matching host key/i.test(error.message)) return undefined;
 	return new StorageError(
 		'forbidden',
-		`sftp: none of the host keys of ${settings.host} (${[...seen].join(', ')}) has the fingerprint of sftp_hostkey_fingerprint`,
+		`sftp: none of the host keys of ${settings.host} (${[...seen].join(', ')}) has the fingerprint of sftp_host_key_fingerprint`,
 		{
 			hint: 'check it with the administrator of the host; print it there with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
 			cause: error,

@@ -124,7 +124,7 @@ function explain(
 	if (verdict.is === 'unknown') {
 		const broken = malformed.length > 0 ? ` (not understood: ${malformed.slice(0, 3).join(', ')})` : '';
 		return new PgBackError('STORAGE', `sftp: the host key of ${name} is not known: it offers ${offered}${broken}`, {
-			hint: `check the fingerprint with the host's administrator, then add the key to ${files[0] ?? 'known_hosts'} or set sftp_hostkey_fingerprint`,
+			hint: `check the fingerprint with the host's administrator, then add the key to ${files[0] ?? 'known_hosts'} or set sftp_host_key_fingerprint`,
 		});
 	}
 	const {entry} = verdict;
@@ -148,7 +148,7 @@ function wrongFingerprint(identity: HostIdentity, key: Buffer, expected: readonl
 		'STORAGE',
 		`sftp: the host key of ${knownHostName(identity.host, identity.port)} is ${keyType(key) ?? ''} ${fingerprint(key)}, not ${expected.join(' or ')}`,
 		{
-			hint: 'check sftp_hostkey_fingerprint with the administrator of the host; print it there with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
+			hint: 'check sftp_host_key_fingerprint with the administrator of the host; print it there with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
 		},
 	);
 }

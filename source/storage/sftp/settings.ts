@@ -75,7 +75,7 @@ const globalFiles = ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2'];
 function hostKeyPolicy(settings: SftpSettings, files: readonly string[]): HostKeyPolicy {
 	const fingerprints = parseFingerprints(settings.hostKeyFingerprint ?? '');
 	if (settings.ignoreHostKey && fingerprints.length > 0) {
-		throw new PgBackError('CONFIG', 'sftp_ignore_hostkey and sftp_hostkey_fingerprint contradict each other', {
+		throw new PgBackError('CONFIG', 'sftp_ignore_hostkey and sftp_host_key_fingerprint contradict each other', {
 			hint: 'leave out sftp_ignore_hostkey: the fingerprint is enough to trust the host',
 		});
 	}
