@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {appendFileSync} from 'node:fs';
 import {after, before, describe, test} from 'node:test';
 import {listDatabases, serverInfo} from '../../source/postgres/catalog.js';
 import {readServerFile, readSettings} from '../../source/postgres/server-files.js';
@@ -119,10 +120,7 @@ describe('catalog and server files', () => {
 				`# path: ${path}\n${await cluster.psql('postgres', `select pg_read_file('${path}')`)}\n`,
 			);
 		}
-		await cluster.psql(
-			'postgres',
-			`copy (select '') to program 'printf "# caf\\351\\n" >>${cluster.directory}/data/pg_ident.conf'`,
-		);
+		appendFileSync(`${cluster.directory}/data/pg_ident.conf`, Buffer.from('# caf\u00e9\n', 'latin1'));
 		const {content} = await readServerFile(admin, 'ident_file');
 		assert.ok(Buffer.from(content!).includes(Buffer.from('caf\u00e9\n', 'latin1')));
 	});
