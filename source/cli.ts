@@ -1,16 +1,25 @@
 /** The bin: sets the process up, runs main, and is the only place that ends the process. */
 import {enableCompileCache} from 'node:module';
 import {setFlagsFromString} from 'node:v8';
+import {errorText} from './cli/fail.js';
 import {main} from './cli/main.js';
+import {errorCodes, messageOf, PgBackError} from './core/errors.js';
 
 enableCompileCache();
 // The young generation grows in small steps: listings of a million objects stay far below 256 MiB.
 setFlagsFromString('--semi-space-growth-factor=1');
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
-process.umask(process.umask() | 0o077);
+process.umask(process.umask(0o077) | 0o077);
 
 // A reader that went away (`| head`) or a terminal that died must not end the work; who needs to know asks at the write.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+	process.on(event, (error: unknown) => {
+		process.stderr.write(bugText(error));
+		process.exit(errorCodes.BUG); // children are ended by the kernel with us
+	});
+}
 
 main({
 	argv: process.argv.slice(2),
@@ -26,7 +35,11 @@ main({
 		setTimeout(() => process.exit(code), 2000).unref();
 	},
 	(error: unknown) => {
-		process.stderr.write(`pg_back: error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-		process.exit(70);
+		process.stderr.write(bugText(error));
+		process.exit(errorCodes.BUG);
 	},
 );
+
+function bugText(error: unknown): string {
+	return errorText(error instanceof PgBackError ? error : new PgBackError('BUG', messageOf(error), {cause: error}));
+}

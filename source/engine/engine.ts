@@ -9,6 +9,7 @@ import {runBackup} from './backup.js';
 import {newRunId, type RunContext, type RunResult} from './context.js';
 import {createBrowser} from './browser.js';
 import {previewBackup} from './preview.js';
+import {resultOf} from './outcome.js';
 import {eventError, type Scheduler} from './scheduler.js';
 import {hasDecryptionMaterial} from './keys.js';
 import {downloadBase} from './remote.js';
@@ -56,6 +57,7 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 		bus.emit({type: 'run.started', schema: eventSchema, runId, command, version: base.version, host, pid});
 		const done = work(run)
 			.catch((thrown: unknown): RunResult => {
+				if (run.signal.aborted) return resultOf([], run.signal);
 				const error = toPgBackError(thrown);
 				return {exitCode: error.exitCode, outcome: error instanceof CancelledError ? 'cancelled' : 'failed', error};
 			})

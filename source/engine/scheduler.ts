@@ -132,7 +132,8 @@ export class Scheduler {
 		try {
 			await entry.task.run({id, signal: entry.abort.signal, meter, attempt: entry.attempt, freeSlot});
 		} catch (error) {
-			failure = error ?? new CancelledError();
+			// What an abort makes fail has many names (AbortError and the like); the reason has one.
+			failure = entry.abort.signal.aborted ? entry.abort.signal.reason : (error ?? new CancelledError());
 		}
 		this.#meters.delete(id);
 		this.#finish(entry, failure);

@@ -49,9 +49,9 @@ export class JobMeter {
 	/** The stages that run now with their bytes. */
 	async sample(): Promise<{readonly [S in StageName]?: StageProgress}> {
 		for (const [stage, size] of this.#sizes) {
-			const bytes = await size();
+			const bytes = await size().catch(() => undefined); // the file was closed meanwhile: the stage has ended
 			const counter = this.#running.get(stage);
-			if (counter) counter.bytesIn = counter.bytesOut = bytes;
+			if (counter && bytes !== undefined) counter.bytesIn = counter.bytesOut = bytes;
 		}
 		return Object.fromEntries([...this.#running].map(([stage, counter]) => [stage, {...counter}]));
 	}
