@@ -89,6 +89,8 @@ export function describeS3Error(value: unknown, where: Where): unknown {
 		cause: error,
 		hint: hintFor(error.name),
 		retryAfter: retryAfter(error),
+		// The same parts will not do the next time either.
+		exhausted: error.name === 'InvalidPart',
 	});
 }
 

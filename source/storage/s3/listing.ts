@@ -1,7 +1,8 @@
-import {ListMultipartUploadsCommand, ListObjectsV2Command, AbortMultipartUploadCommand} from '@aws-sdk/client-s3';
+import {AbortMultipartUploadCommand, ListMultipartUploadsCommand} from '@aws-sdk/client-s3';
 import {storageError, StorageError} from '../errors.js';
 import type {ListOptions, Storage, StorageObject} from '../storage.js';
 import type {Bucket} from './client.js';
+import {createPage, decodeKey} from './pages.js';
 
 /** Page after page; each is asked for again by itself when it fails. */
 export async function* listObjects(
@@ -10,18 +11,20 @@ export async function* listObjects(
 	{signal, after}: ListOptions,
 ): AsyncGenerator<StorageObject> {
 	for (let token: string | undefined; ;) {
+		const {entries, command} = createPage({
+			Bucket: bucket.name,
+			Prefix: prefix,
+			// XML cannot hold every key as it is.
+			EncodingType: 'url',
+			...(token === undefined ? {StartAfter: after} : {ContinuationToken: token}),
+		});
 		const page = await bucket.request({operation: 'list', key: prefix || undefined}, signal, (client, options) =>
-			client.send(
-				new ListObjectsV2Command({
-					Bucket: bucket.name,
-					Prefix: prefix,
-					// XML cannot hold every key as it is.
-					EncodingType: 'url',
-					...(token === undefined ? {StartAfter: after} : {ContinuationToken: token}),
-				}),
-				options,
-			),
+			client.send(command, options),
 		);
+		for (const entry of entries) {
+			signal.throwIfAborted();
+			yield entry;
+		}
 		const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
 		for (const {Key, Size = 0, LastModified} of page.Contents ?? []) {
 			signal.throwIfAborted();
@@ -29,19 +32,11 @@ export async function* listObjects(
 		}
 		if (!page.IsTruncated) return;
 		if (!page.NextContinuationToken || page.NextContinuationToken === token) {
-			throw storageError(
-				'server',
-				{operation: 'list', location: bucket.location},
-				'the service says that there is more, but not where',
-			);
+			const where = {operation: 'list', location: bucket.location} as const;
+			throw storageError('server', where, 'the service says that there is more, but not where');
 		}
 		token = page.NextContinuationToken;
 	}
-}
-
-/** As forms are encoded: a plus is a space. */
-function decodeKey(key: string): string {
-	return decodeURIComponent(key.replaceAll('+', ' '));
 }
 
 /** Aborts the multipart uploads below `prefix` that began before `olderThan`; nobody will finish them. */

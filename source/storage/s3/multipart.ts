@@ -25,7 +25,22 @@ export type PartsJob = {
 	/** The first part, read already. */
 	readonly first?: Payload;
 	readonly resumed?: Resumable;
+	/** False once the parts have been put right: they are not what they should be again. */
+	readonly mayRepair: boolean;
 };
+
+/**
+ * The service holds other parts than it confirmed: a request of an earlier, aborted attempt arrived after ours. The upload still
+ * stands, and goes on from `journal`.
+ */
+export class PartsChanged extends Error {
+	readonly journal: Journal;
+
+	constructor(journal: Journal, cause: unknown) {
+		super('the parts have changed', {cause});
+		this.journal = journal;
+	}
+}
 
 type DonePart = {
 	readonly number: number;
@@ -41,7 +56,8 @@ const passing: readonly Fault[] = ['network', 'timeout', 'throttled', 'server', 
 export async function uploadParts(job: PartsJob): Promise<PutResult> {
 	const {bucket, key, options, stop} = job;
 	const uploadId = job.resumed?.uploadId ?? (await create(job));
-	options.onJournal?.({version: 1, location: bucket.location, key, uploadId, plan: job.plan} satisfies Journal);
+	const journal: Journal = {version: 1, location: bucket.location, key, uploadId, plan: job.plan};
+	options.onJournal?.(journal);
 	try {
 		const parts = await sendParts(job, uploadId);
 		const result = await complete(job, uploadId, parts);
@@ -49,6 +65,8 @@ export async function uploadParts(job: PartsJob): Promise<PutResult> {
 		return result;
 	} catch (error) {
 		stop.abort(error);
+		const changed = error instanceof StorageError && (error.cause as Error | undefined)?.name === 'InvalidPart';
+		if (changed && job.mayRepair) throw new PartsChanged(journal, error);
 		const keep = options.signal.aborted || (error instanceof StorageError && passing.includes(error.fault));
 		if (!options.onJournal || !keep) {
 			await abandon(bucket, key, uploadId);

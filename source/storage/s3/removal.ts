@@ -6,8 +6,8 @@ import {describeS3Error} from './errors.js';
 import {headObject} from './verify.js';
 
 const batchSize = 1000;
-/** What XML cannot hold, and a batch therefore neither. */
-const unspeakable = /[\u0000-\u0008\u000B-\u001F\uFFFE\uFFFF]/;
+/** What XML cannot hold, or its readers change: a batch cannot either. */
+const unspeakable = /[\u0000-\u001F\uFFFE\uFFFF]/;
 
 type Doomed = {readonly key: string; readonly version?: string};
 

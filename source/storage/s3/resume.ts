@@ -1,6 +1,5 @@
 import {ListPartsCommand} from '@aws-sdk/client-s3';
 import {StorageError} from '../errors.js';
-import type {PutOptions} from '../storage.js';
 import {abandon} from './abandon.js';
 import type {Bucket} from './client.js';
 import type {PartPlan} from './parts.js';
@@ -26,8 +25,12 @@ export type Resumable = {
 };
 
 /** The upload of the journal with what the service has of it; undefined when there is none, or it is gone. */
-export async function findResumable(bucket: Bucket, key: string, options: PutOptions): Promise<Resumable | undefined> {
-	const {journal, signal} = options;
+export async function findResumable(
+	bucket: Bucket,
+	key: string,
+	journal: unknown,
+	signal: AbortSignal,
+): Promise<Resumable | undefined> {
 	if (!isJournal(journal) || journal.location !== bucket.location || journal.key !== key) return undefined;
 	const {uploadId, plan} = journal;
 	const parts = new Map<number, RemotePart>();

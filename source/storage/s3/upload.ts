@@ -2,12 +2,12 @@ import {PutObjectCommand} from '@aws-sdk/client-s3';
 import {storageError, StorageError} from '../errors.js';
 import type {PutOptions, PutResult, PutSource} from '../storage.js';
 import type {Bucket} from './client.js';
-import {uploadParts} from './multipart.js';
+import {PartsChanged, uploadParts} from './multipart.js';
 import {condition, objectParams, tolerant} from './params.js';
 import {planParts, partSizeOf} from './parts.js';
 import {checksumParams, md5Of, signPayload, takePayload, withBody, type Payload} from './payload.js';
 import {createPartReader, crcText} from './reader.js';
-import {findResumable} from './resume.js';
+import {findResumable, type Resumable} from './resume.js';
 import {headObject, isOurs, plainTag, verifyUpload} from './verify.js';
 
 const longestKey = 1024;
@@ -21,19 +21,36 @@ export async function upload(bucket: Bucket, key: string, source: PutSource, opt
 	if (Buffer.byteLength(key) > longestKey)
 		throw storageError('invalid', where, `the key is longer than ${longestKey} bytes`);
 	if (options.ifAbsent) await refuseExisting(bucket, key, signal);
-	const resumed = await findResumable(bucket, key, options);
+	const resumed = await findResumable(bucket, key, options.journal, signal);
+	try {
+		return await uploadOnce(bucket, key, source, options, resumed, true);
+	} catch (error) {
+		if (!(error instanceof PartsChanged)) throw error;
+		bucket.log('info', `the parts of ${key} are not those that were sent last: looking at each of them`);
+		const standing = await findResumable(bucket, key, error.journal, signal);
+		return uploadOnce(bucket, key, source, options, standing, false);
+	}
+}
+
+async function uploadOnce(
+	bucket: Bucket,
+	key: string,
+	source: PutSource,
+	options: PutOptions,
+	resumed: Resumable | undefined,
+	mayRepair: boolean,
+): Promise<PutResult> {
 	const {partSize, maxParts} = bucket.settings;
 	const plan = resumed?.plan ?? planParts({size: source.size, expectedSize: options.expectedSize, partSize, maxParts});
 	const stop = new AbortController();
-	const reader = createPartReader(source, AbortSignal.any([signal, stop.signal]));
+	const reader = createPartReader(source, AbortSignal.any([options.signal, stop.signal]));
+	const job = {bucket, key, source, options, reader, plan, stop, mayRepair};
 	try {
-		if (!resumed) {
-			const wanted = Math.min(partSizeOf(plan, 1, 0), source.size ?? Infinity);
-			const first = await takePayload(reader, wanted, bucket, size => Buffer.allocUnsafeSlow(size));
-			if (first.length < wanted || (await reader.ended())) return await putWhole(bucket, key, source, first, options);
-			return await uploadParts({bucket, key, source, options, reader, plan, stop, first});
-		}
-		return await uploadParts({bucket, key, source, options, reader, plan, stop, resumed});
+		if (resumed) return await uploadParts({...job, resumed});
+		const wanted = Math.min(partSizeOf(plan, 1, 0), source.size ?? Infinity);
+		const first = await takePayload(reader, wanted, bucket, size => Buffer.allocUnsafeSlow(size));
+		if (first.length < wanted || (await reader.ended())) return await putWhole(bucket, key, source, first, options);
+		return await uploadParts({...job, first});
 	} finally {
 		await reader.close();
 	}
