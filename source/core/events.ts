@@ -125,6 +125,10 @@ export type JobProgress = {
 	/** Seconds that remain; an estimate. */
 	readonly eta?: number;
 	readonly tables?: readonly TableProgress[];
+	/** Bytes of tables as the server stores them, TOAST included: read so far, of an estimated total, and a second. */
+	readonly read?: number;
+	readonly readTotal?: number;
+	readonly readRate?: number;
 	/** How many tables are dumped, of how many. */
 	readonly tablesDone?: number;
 	readonly tablesTotal?: number;
@@ -139,7 +143,7 @@ export type RunTotals = {
 	/** 0 to 1. */
 	readonly fraction?: number;
 	readonly estimated?: boolean;
-	/** Bytes that left the first stage of every job. */
+	/** Bytes that were read of tables and files, in the measure of `totalBytes`. */
 	readonly bytes: number;
 	/** Bytes, an estimate. */
 	readonly totalBytes?: number;

@@ -3,6 +3,7 @@ import {createHash} from 'node:crypto';
 import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import type {JobKind, StageName} from '../core/events.js';
+import type {DatabaseSettings} from '../config/options.js';
 import type {Database} from '../postgres/catalog.js';
 import type {Connection} from '../postgres/connection.js';
 import {supportsConnectionString, supportsDirectory, supportsNoRolePasswords} from '../postgres/versions.js';
@@ -84,7 +85,13 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 				const compressed = isGzipped(settings.format, compression);
 				const time = await shared.namer.time(subject, suffix, compressed);
 				const {args, warnings} = dumpArguments(
-					{...settings, parallelJobs: settings.parallelBackupJobs, compression, options: settings.pgDumpOptions},
+					{
+						...settings,
+						parallelJobs: settings.parallelBackupJobs,
+						compression,
+						options: settings.pgDumpOptions,
+						...(run.configuration.settings.lockWaitTimeout > 0 && {lockWaitTimeout: run.configuration.settings.lockWaitTimeout}),
+					},
 					tools.pgDump.version,
 				);
 				for (const text of warnings) run.emit({type: 'log', level: 'warn', text: `${name}: ${text}`, job: id});

@@ -19,6 +19,7 @@ import {RunLocks} from './locks.js';
 import {FileNamer} from './output.js';
 import {writeManifest} from './manifest-step.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
+import {startBackupProgress} from './progress/backup.js';
 import {Published} from './published.js';
 import {canReadBack, type ReadBack} from './read-back.js';
 import {purgeAfterBackup} from './purge-step.js';
@@ -73,17 +74,29 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			},
 			onFiles: job => published.add(job),
 		};
-		const scheduler = new Scheduler({concurrency: 1, emit: run.emit, signal: run.signal});
+		const databases = inDumpOrder(selection.databases, settings.jobs);
+		const left = shared.uploads ? await resumeTasks(run, locks, shared.uploads) : [];
+		const {progress, stop: stopProgress} = await startBackupProgress({
+			...{shared, server, databases, others: left},
+			connect: database => sessions.open(database),
+		});
+		const scheduler = new Scheduler({
+			concurrency: 1,
+			signal: run.signal,
+			emit(event) {
+				run.emit(event);
+				progress.see(event);
+			},
+		});
 		run.onScheduler?.(scheduler);
-		const stopTicker = startTicker(() => scheduler.meters(), run.emit);
+		const stopTicker = startTicker(() => scheduler.meters(), run.emit, progress);
 		try {
-			const databases = inDumpOrder(selection.databases, settings.jobs).map(database => databaseTask(shared, database));
-			const left = shared.uploads ? await resumeTasks(run, locks, shared.uploads) : [];
+			const tasks = databases.map(database => databaseTask(shared, database));
 			const others = settings.dumpOnly ? [] : serverTasks(shared, session, server);
-			announcePlan(shared, [...others, ...databases, ...left], remote?.location);
+			announcePlan(shared, [...others, ...tasks, ...left], remote?.location);
 			scheduler.add(others);
 			await scheduler.idle();
-			await dumpDatabases(run, sessions, session, scheduler, databases);
+			await dumpDatabases(run, sessions, session, scheduler, tasks);
 			scheduler.add(left);
 			await scheduler.idle();
 		} finally {
@@ -91,15 +104,16 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			stopTicker();
 		}
 		for (const {plan, error} of scheduler.outcomes()) {
+			await stopProgress();
 			if (!error) continue;
 			failures.push(error);
 			if (plan.kind === 'database') damage.databases.push(plan.name);
 		}
 		run.signal.throwIfAborted();
 		const missing = selection.problems.map(({code, message}, index) => ({database: selection.missing[index] ?? '', code, message}));
-		const databases = [...selection.missing, ...selection.databases.map(database => database.name)];
+		const asked = [...selection.missing, ...selection.databases.map(database => database.name)];
 		const fullyRead = (file: PendingFile) => shared.readBack !== undefined && canReadBack(file, shared.readBack);
-		await writeManifest({...shared, start, server, databases, missing, scheduler, published, fullyRead});
+		await writeManifest({...shared, start, server, databases: asked, missing, scheduler, published, fullyRead});
 		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler)})));
 	} finally {
 		await sessions.close();
@@ -186,7 +200,8 @@ class Sessions {
 		this.#prepared = prepared;
 	}
 
-	async open(): Promise<Session> {
+	/** On the database that the connection names, or on another. */
+	async open(database?: string): Promise<Session> {
 		const psql = await findPsql({...findOptions(this.#run), signal: this.#ending.signal});
 		const session = await openSession({
 			psql: psql.path,
@@ -201,4 +216,5 @@ class Sessions {
 		for (const session of this.#open) await session.close();
 	}
 }
+			...(database !== undefined && {database}),
 

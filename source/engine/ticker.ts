@@ -1,20 +1,31 @@
-import type {Emit, JobProgress, StageProgress, StageName} from '../core/events.js';
+import type {Emit, JobProgress, RunTotals, StageProgress, StageName} from '../core/events.js';
 import type {JobMeter} from '../stages/meter.js';
 
 export type StageSample = {readonly [S in StageName]?: StageProgress};
 
-/** Adds what is known besides the bytes: fraction, rate, tables, locks. */
-export type Estimate = (job: string, stages: StageSample) => Omit<JobProgress, 'job' | 'stages'>;
+/** Adds what is known besides the bytes: fraction, rate, tables, locks; and of the run as a whole. */
+export type Estimates = {
+	readonly estimate: (job: string, stages: StageSample) => Omit<JobProgress, 'job' | 'stages'>;
+	readonly totals: () => RunTotals | undefined;
+};
 
 /** Reads the meters of the running jobs four times a second, and emits one event for all. Returns the function that ends it. */
-export function startTicker(meters: () => readonly JobMeter[], emit: Emit, estimate?: Estimate, interval = 250): () => void {
+export function startTicker(
+	meters: () => readonly JobMeter[],
+	emit: Emit,
+	estimates?: Estimates,
+	interval = 250,
+): () => void {
 	let busy = false;
 	const timer = setInterval(() => {
 		if (busy) return; // a slow file system must not pile up samples
 		busy = true;
-		void sampleAll(meters(), estimate)
+		void sampleAll(meters(), estimates)
 			.then(jobs => {
-				if (jobs.length > 0) emit({type: 'progress', jobs});
+				if (jobs.length === 0) return;
+				emit({type: 'progress', jobs});
+				const totals = estimates?.totals();
+				if (totals) emit({type: 'run.totals', ...totals});
 			})
 			.finally(() => {
 				busy = false;
@@ -24,11 +35,11 @@ export function startTicker(meters: () => readonly JobMeter[], emit: Emit, estim
 	return () => clearInterval(timer);
 }
 
-async function sampleAll(meters: readonly JobMeter[], estimate: Estimate | undefined): Promise<JobProgress[]> {
+async function sampleAll(meters: readonly JobMeter[], estimates: Estimates | undefined): Promise<JobProgress[]> {
 	return Promise.all(
 		meters.map(async meter => {
 			const stages = await meter.sample();
-			return {job: meter.job, stages, ...estimate?.(meter.job, stages)};
+			return {job: meter.job, stages, ...estimates?.estimate(meter.job, stages)};
 		}),
 	);
 }

@@ -108,7 +108,6 @@ export const consoleOptions = {
 		default: 1,
 		group: 'Output and monitoring',
 		help: 'how often the server is asked how far its dumps are; 0: never',
-		pending: true,
 	},
 	lockWaitTimeout: {
 		long: 'lock-wait-timeout',
@@ -119,7 +118,6 @@ export const consoleOptions = {
 		default: 0,
 		group: 'How to dump',
 		help: 'give a dump up that waits so long for a lock at its start; 0: never',
-		pending: true,
 	},
 	lockWarnAfter: {
 		long: 'lock-warn-after',

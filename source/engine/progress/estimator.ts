@@ -1,0 +1,292 @@
+/**
+ * How far one dump is: samples of what its sessions copy in, fractions out. No clock, no I/O: the same samples give the same
+ * numbers.
+ */
+import type {TableProgress} from '../../core/events.js';
+import {RateWindow} from '../../lib/rate.js';
+
+/** A table that the dump will read. */
+export type TableFacts = {
+	readonly oid: number;
+	/** `schema.name`. */
+	readonly name: string;
+	/** With TOAST. */
+	readonly bytes: number;
+	/** Absent where the table was never analysed. */
+	readonly rows?: number;
+	readonly pages: number;
+};
+
+/** What a table took in the last good run. */
+export type TablePast = {
+	readonly seconds: number;
+	/** pg_table_size then. */
+	readonly size: number;
+	/** Of its COPY. */
+	readonly bytes: number;
+	readonly rows: number;
+};
+
+/** What a database took in the last good run, in seconds. */
+export type JobPast = {
+	readonly seconds: number;
+	/** Until the first table. */
+	readonly before: number;
+	/** After the last table: hashing, uploading. */
+	readonly after: number;
+	readonly table: (name: string) => TablePast | undefined;
+};
+
+/** A table that is being copied at the moment of the sample. */
+export type Copying = {
+	readonly pid: number;
+	readonly oid?: number;
+	readonly name?: string;
+	readonly bytes?: number;
+	readonly rows?: number;
+};
+
+export type EstimatorOptions = {
+	/** In the order in which pg_dump takes them. */
+	readonly tables: readonly TableFacts[];
+	readonly past?: JobPast;
+	readonly workers: number;
+};
+
+export type Estimated = {
+	/** Of the copying, 0 to 1: monotone, 1 only when the dump has ended. */
+	readonly fraction: number;
+	/** False when every row is counted and the tables' seconds are known from a last run. */
+	readonly estimated: boolean;
+	/** Seconds that the copying still takes; undefined when nothing is known of the speed. */
+	readonly remaining?: number;
+	/** Those that run now. */
+	readonly running: readonly TableProgress[];
+	readonly done: number;
+	readonly total: number;
+	/** Bytes as the server stores them. */
+	readonly read: number;
+	readonly readTotal: number;
+	/** Bytes a second. */
+	readonly readRate?: number;
+};
+
+/** What each table costs besides its bytes, in bytes: the statements that announce it. */
+const overhead = 64 * 1024;
+const windowMs = 10_000;
+
+type Entry = {
+	readonly facts: TableFacts;
+	readonly index: number;
+	/** Seconds where a last run is known, else bytes. */
+	readonly weight: number;
+	readonly past: TablePast | undefined;
+	state: 'waiting' | 'running' | 'done';
+	/** Not only passed over by the order. */
+	seen: boolean;
+	pid: number;
+	bytes: number;
+	rows: number;
+	/** Of one worker. */
+	seconds: number;
+};
+
+export class JobEstimator {
+	readonly #entries: readonly Entry[];
+	readonly #byOid: ReadonlyMap<number, Entry>;
+	readonly #byName: ReadonlyMap<string, Entry>;
+	readonly #total: number;
+	readonly #options: EstimatorOptions;
+	readonly #work = new RateWindow(windowMs);
+	readonly #read = new RateWindow(windowMs);
+	#time: number | undefined;
+	#copySeconds = 0;
+	#highest = 0;
+	#frontier = -1;
+
+	constructor(options: EstimatorOptions) {
+		this.#options = options;
+		const weigh = createWeights(options);
+		this.#entries = options.tables.map((facts, index) => ({
+			facts,
+			index,
+			weight: weigh(facts),
+			past: options.past?.table(facts.name),
+			state: 'waiting',
+			seen: false,
+			pid: 0,
+			bytes: 0,
+			rows: 0,
+			seconds: 0,
+		}));
+		this.#byOid = new Map(this.#entries.filter(entry => entry.facts.oid > 0).map(entry => [entry.facts.oid, entry]));
+		this.#byName = new Map(this.#entries.map(entry => [entry.facts.name, entry]));
+		this.#total = sum(this.#entries.map(entry => entry.weight));
+	}
+
+	/** `time` in milliseconds. `copying`: all that the dump's sessions copy now; empty between two tables. */
+	add(time: number, copying: readonly Copying[]): void {
+		const seconds = this.#time === undefined ? 0 : (time - this.#time) / 1000;
+		this.#time = time;
+		const before = this.#entries.filter(entry => entry.state === 'running');
+		const now = new Set<Entry>();
+		for (const copy of copying) {
+			const entry = this.#find(copy);
+			if (!entry) continue;
+			now.add(entry);
+			entry.seen = true;
+			entry.pid = copy.pid;
+			entry.bytes = Math.max(entry.bytes, copy.bytes ?? 0);
+			entry.rows = Math.max(entry.rows, copy.rows ?? 0);
+		}
+		for (const entry of before) {
+			// One that has ended did so somewhere between the samples.
+			entry.seconds += now.has(entry) ? seconds : seconds / 2;
+			if (!now.has(entry)) entry.state = 'done';
+		}
+		for (const entry of now) {
+			if (entry.state !== 'running') entry.seconds += seconds / 2;
+			entry.state = 'running';
+		}
+		if (before.length > 0 || now.size > 0) this.#copySeconds += seconds;
+		this.#passOver(now);
+		this.#work.add(time, this.#doneWeight());
+		this.#read.add(time, this.#readBytes());
+	}
+
+	/** The copying is over: pg_dump has ended well. */
+	end(): void {
+		for (const entry of this.#entries) entry.state = 'done';
+	}
+
+	estimate(): Estimated {
+		const done = this.#doneWeight();
+		const over = this.#entries.every(entry => entry.state === 'done');
+		const share = over ? 1 : Math.min(0.995, this.#total > 0 ? done / this.#total : 0);
+		this.#highest = Math.max(this.#highest, share);
+		const running = this.#entries.filter(entry => entry.state === 'running');
+		return {
+			fraction: this.#highest,
+			estimated:
+				this.#options.past === undefined ||
+				this.#entries.some(entry => entry.facts.rows === undefined && entry.weight > this.#total / 100),
+			...optional('remaining', over ? 0 : this.#remaining()),
+			running: running.map(describeEntry),
+			done: this.#entries.filter(entry => entry.state === 'done').length,
+			total: this.#entries.length,
+			read: this.#readBytes(),
+			readTotal: sum(this.#entries.map(entry => entry.facts.bytes)),
+			...optional('readRate', over ? undefined : this.#read.perSecond),
+		};
+	}
+
+	/** Of the tables that were seen, for the next run. */
+	seen(): readonly {readonly name: string; readonly past: TablePast}[] {
+		return this.#entries
+			.filter(entry => entry.seen)
+			.map(({facts, seconds, bytes, rows}) => ({name: facts.name, past: {seconds, size: facts.bytes, bytes, rows}}));
+	}
+
+	#find(copy: Copying): Entry | undefined {
+		const byOid = copy.oid === undefined ? undefined : this.#byOid.get(copy.oid);
+		return byOid ?? (copy.name === undefined ? undefined : this.#byName.get(copy.name));
+	}
+
+	/** What stands before a table that runs was too quick to be seen: the order is pg_dump's own. */
+	#passOver(now: ReadonlySet<Entry>): void {
+		const parallel = this.#options.workers > 1;
+		for (const entry of now) this.#frontier = Math.max(this.#frontier, entry.index);
+		const frontier = this.#entries[this.#frontier];
+		if (!frontier) return;
+		for (const entry of this.#entries.slice(0, this.#frontier)) {
+			// Workers take equal ones in an order that we do not know.
+			if (entry.state === 'waiting' && (!parallel || entry.facts.pages > frontier.facts.pages)) entry.state = 'done';
+		}
+	}
+
+	#doneWeight(): number {
+		return sum(this.#entries.map(entry => entry.weight * shareOf(entry)));
+	}
+
+	#readBytes(): number {
+		return sum(this.#entries.map(entry => entry.facts.bytes * shareOf(entry)));
+	}
+
+	/** From the speed of this dump; where a last run is known, from its speed until this one has shown its own. */
+	#remaining(): number | undefined {
+		const done = this.#doneWeight();
+		const left = Math.max(0, this.#total - done);
+		const {past, workers} = this.#options;
+		if (past) {
+			// A tenth of the last run stands against a start that is not like the rest.
+			const trust = this.#total / workers / 10;
+			const slowness = (this.#copySeconds + trust) / (done / workers + trust);
+			const longest = Math.max(
+				0,
+				...this.#entries.filter(entry => entry.state !== 'done').map(entry => entry.weight * (1 - shareOf(entry))),
+			);
+			return Math.max(left / workers, longest) * slowness;
+		}
+		if (done <= 0 || this.#copySeconds <= 0) return undefined;
+		const mean = done / this.#copySeconds;
+		const recent = this.#work.perSecond;
+		// The tables of now at their own speed, the others at the mean of all so far.
+		const running = this.#entries.filter(entry => entry.state === 'running');
+		const here = sum(running.map(entry => entry.weight * (1 - shareOf(entry))));
+		const hereSeconds = here / (recent !== undefined && recent > 0 ? recent : mean);
+		return hereSeconds + (left - here) / mean;
+	}
+}
+
+/** 0 to 1 of a table: rows of rows, else bytes of bytes, never whole while it runs. */
+function shareOf(entry: Entry): number {
+	if (entry.state === 'done') return 1;
+	if (entry.state === 'waiting') return 0;
+	const {rows, bytes} = entry.facts;
+	if (rows !== undefined && rows > 0 && entry.rows > 0) return Math.min(0.99, entry.rows / rows);
+	if (entry.bytes === 0 || bytes === 0) return 0;
+	// The text of a COPY is 0.7 to 1.9 times what is stored; the last run knows how much of this table.
+	const {past} = entry;
+	const perByte = past && past.size > 0 && past.bytes > 0 ? past.bytes / past.size : 0.9;
+	return Math.min(0.99, entry.bytes / (bytes * perByte));
+}
+
+function describeEntry(entry: Entry): TableProgress {
+	const {facts, bytes, rows} = entry;
+	const share = shareOf(entry);
+	const counted = facts.rows !== undefined && facts.rows > 0;
+	return {
+		name: facts.name,
+		bytes,
+		rows,
+		...((share > 0 || counted) && {fraction: share, ...(!counted && {estimated: true})}),
+	};
+}
+
+/** Seconds by the last run where there is one, scaled to the table's size of now; else bytes. */
+function createWeights({past, tables}: EstimatorOptions): (table: TableFacts) => number {
+	if (!past) return table => table.bytes + overhead;
+	const known = tables.flatMap(table => past.table(table.name) ?? []);
+	const knownSeconds = sum(known.map(one => one.seconds));
+	const knownBytes = sum(known.map(one => one.size));
+	const quick = tables.filter(table => !past.table(table.name));
+	const quickBytes = sum(quick.map(table => table.bytes + overhead));
+	// Those too quick to be seen share what the seen ones leave; new ones would take what the others take for a byte.
+	const rest = Math.max(0, past.seconds - past.before - past.after - knownSeconds);
+	const perByte = knownBytes > 0 ? knownSeconds / knownBytes : 1e-8;
+	const forQuick = quickBytes > 0 ? Math.max(Math.min(rest / quickBytes, perByte * 10), perByte / 10) : perByte;
+	return table => {
+		const before = past.table(table.name);
+		if (!before) return (table.bytes + overhead) * forQuick;
+		const growth = before.size > 0 ? Math.min(5, Math.max(0.2, table.bytes / before.size)) : 1;
+		return Math.max(0.001, before.seconds * growth);
+	};
+}
+
+function sum(values: readonly number[]): number {
+	return values.reduce((total, value) => total + value, 0);
+}
+
+function optional<K extends string>(key: K, value: number | undefined): {readonly [P in K]?: number} {
+	return (value === undefined ? {} : {[key]: value}) as {readonly [P in K]?: number};
+}

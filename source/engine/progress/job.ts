@@ -1,0 +1,218 @@
+/** What is known of one job while it runs: its phases, its tables, its bytes. No I/O. */
+import type {JobProgress, StageName} from '../../core/events.js';
+import {RateWindow} from '../../lib/rate.js';
+import {copiedTable} from '../../postgres/progress-statement.js';
+import type {DumpSession} from '../../postgres/progress-sample.js';
+import type {StageSample} from '../ticker.js';
+import {JobEstimator, type Copying, type Estimated, type JobPast, type TableFacts} from './estimator.js';
+import type {NewPast} from './history.js';
+import {largeObjects} from './selection.js';
+
+export type ExpectedJob = {
+	readonly id: string;
+	readonly name: string;
+	/** As the server sees its sessions. */
+	readonly application: string;
+	/** Bytes of the database, or of the file. */
+	readonly bytes: number | undefined;
+	readonly stages: readonly StageName[];
+	readonly workers: number;
+	readonly past?: JobPast & {readonly bytes: number};
+};
+
+/** Where no last run says it: the part of a job's time that follows the copying. */
+const tailShare = {upload: 0.25, none: 0.02} as const;
+const windowMs = 10_000;
+
+type Phase = 'before' | 'copying' | 'after';
+
+export class JobProgressTracker {
+	readonly job: ExpectedJob;
+	readonly startedAt: number;
+	/** Whether somebody has gone for its tables. */
+	inventoryAsked = false;
+	#estimator: JobEstimator | undefined;
+	/** As of the last sample. */
+	#estimated: Estimated | undefined;
+	#tables: readonly TableFacts[] | undefined;
+	#phase: Phase = 'before';
+	#copyingSince: number | undefined;
+	#dumpedAt: number | undefined;
+	#dumpBytes = 0;
+	#highest = 0;
+	#waitEvent: string | undefined;
+	#copying: readonly Copying[] = [];
+	readonly #rate = new RateWindow(windowMs);
+	readonly #tailRate = new RateWindow(windowMs);
+	#tailDone = 0;
+
+	constructor(job: ExpectedJob, startedAt: number) {
+		this.job = job;
+		this.startedAt = startedAt;
+	}
+
+	/** What the dump will read. */
+	setTables(tables: readonly TableFacts[]): void {
+		this.#tables = tables;
+		if (tables.length === 0) return;
+		this.#estimator = new JobEstimator({
+			tables,
+			workers: this.job.workers,
+			...(this.job.past && {past: this.job.past}),
+		});
+		this.#estimated = this.#estimator.estimate();
+	}
+
+	get hasTables(): boolean {
+		return this.#tables !== undefined;
+	}
+
+	get dumping(): boolean {
+		return this.#phase !== 'after';
+	}
+
+	addSample(time: number, sessions: readonly DumpSession[]): void {
+		if (this.#phase === 'after') return;
+		this.#copying = sessions.flatMap(copyingOf);
+		const [first] = sessions;
+		this.#waitEvent =
+			sessions.find(one => one.waitEvent?.startsWith('Lock:'))?.waitEvent ??
+			(sessions.length === 1 ? first?.waitEvent : undefined);
+		if (this.#copying.length > 0 && this.#phase === 'before') {
+			this.#phase = 'copying';
+			this.#copyingSince = time;
+		}
+		if (this.#phase !== 'copying') return;
+		this.#estimator?.add(time, this.#copying);
+		this.#estimated = this.#estimator?.estimate();
+	}
+
+	dumpEnded(time: number, bytes: number): void {
+		this.#phase = 'after';
+		this.#dumpedAt = time;
+		this.#dumpBytes = bytes;
+		this.#copying = [];
+		this.#waitEvent = undefined;
+		this.#estimator?.end();
+		this.#estimated = this.#estimator?.estimate();
+	}
+
+	/** Called with every reading of the meters. */
+	progress(time: number, stages: StageSample): Omit<JobProgress, 'job' | 'stages'> {
+		const first = this.job.stages.map(stage => stages[stage]).find(stage => stage !== undefined);
+		if (first && this.#phase !== 'after') this.#rate.add(time, first.bytesOut);
+		this.#follow(time, stages);
+		const estimated = this.#estimated;
+		const fraction = this.fraction(stages);
+		const running =
+			estimated?.running ?? this.#copying.map(({name, bytes = 0, rows = 0}) => ({name: name ?? '?', bytes, rows}));
+		const rate = this.#phase === 'after' ? this.#tailRate.perSecond : this.#rate.perSecond;
+		return {
+			...defined({fraction, rate, eta: this.remaining(time)}),
+			...(fraction !== undefined && (estimated?.estimated ?? true) && {estimated: true}),
+			...(running.length > 0 && {tables: running}),
+			...(estimated && {
+				tablesDone: estimated.done,
+				tablesTotal: estimated.total,
+				read: estimated.read,
+				readTotal: estimated.readTotal,
+			}),
+			...defined({readRate: this.#phase === 'copying' ? estimated?.readRate : undefined}),
+			...(this.#waitEvent !== undefined && {waitEvent: this.#waitEvent}),
+		};
+	}
+
+	/** 0 to 1 of the whole job; undefined when nothing is known of what it has to read. */
+	fraction(stages: StageSample = {}): number | undefined {
+		const share = this.#estimator ? this.#ofPhases() : this.#ofBytes(stages);
+		if (share === undefined) return undefined;
+		this.#highest = Math.max(this.#highest, Math.min(0.995, share));
+		return this.#highest;
+	}
+
+	/** Seconds; undefined when nothing is known. */
+	remaining(time: number): number | undefined {
+		const {past} = this.job;
+		const elapsed = (time - this.startedAt) / 1000;
+		if (this.#phase === 'before') return past && Math.max(past.before - elapsed, 0) + past.seconds - past.before;
+		if (this.#phase === 'after') return this.#tailRemaining(time);
+		const copying = this.#estimated?.remaining;
+		if (copying === undefined) return past && Math.max(0, past.seconds - elapsed);
+		const copied = (time - (this.#copyingSince ?? time)) / 1000;
+		return copying + (past ? past.after : (copied + copying) * this.#tailShare());
+	}
+
+	get read(): number {
+		return this.#estimated?.read ?? 0;
+	}
+
+	get readTotal(): number | undefined {
+		return this.#estimated?.readTotal;
+	}
+
+	/** For the next run, when the job has ended well. */
+	past(time: number): NewPast {
+		const seconds = (time - this.startedAt) / 1000;
+		const before = this.#copyingSince === undefined ? 0 : (this.#copyingSince - this.startedAt) / 1000;
+		const after = this.#dumpedAt === undefined ? 0 : (time - this.#dumpedAt) / 1000;
+		return {at: time, seconds, before, after, bytes: this.job.bytes ?? 0, tables: this.#estimator?.seen() ?? []};
+	}
+
+	#tailShare(): number {
+		return this.job.stages.includes('upload') ? tailShare.upload : tailShare.none;
+	}
+
+	#ofPhases(): number | undefined {
+		const copied = this.#estimated?.fraction ?? 0;
+		const {past} = this.job;
+		const before = past?.before ?? 0;
+		const copy = past ? Math.max(0.001, past.seconds - past.before - past.after) : 1;
+		const after = past?.after ?? copy * this.#tailShare();
+		const begun = this.#phase === 'before' ? 0 : before;
+		return (begun + copy * copied + after * this.#tailFraction()) / (before + copy + after);
+	}
+
+	/** For what has no tables: bytes of the size that was announced. */
+	#ofBytes(stages: StageSample): number | undefined {
+		const {bytes, stages: names, application} = this.job;
+		if (application !== '' || bytes === undefined || bytes === 0) return undefined;
+		const last = names.map(stage => stages[stage]).findLast(stage => stage !== undefined);
+		return last && last.bytesIn / bytes;
+	}
+
+	#follow(time: number, stages: StageSample): void {
+		if (this.#phase !== 'after') return;
+		const tail = stages.upload ?? stages.encrypt ?? stages.checksum;
+		if (!tail || (this.job.stages.includes('upload') && !stages.upload)) return;
+		this.#tailDone = tail.bytesOut;
+		this.#tailRate.add(time, tail.bytesOut);
+	}
+
+	#tailFraction(): number {
+		return this.#dumpBytes > 0 ? Math.min(1, this.#tailDone / this.#dumpBytes) : 0;
+	}
+
+	#tailRemaining(time: number): number | undefined {
+		const rate = this.#tailRate.perSecond;
+		if (rate !== undefined && rate > 0) return Math.max(0, this.#dumpBytes - this.#tailDone) / rate;
+		const {past} = this.job;
+		return past && Math.max(0, past.after - (time - (this.#dumpedAt ?? time)) / 1000);
+	}
+}
+
+function copyingOf(session: DumpSession): Copying[] {
+	const {pid, copy, query = '', state} = session;
+	if (state === 'fastpath function call' || /^(?:FETCH|MOVE) .* blob/i.test(query)) return [{pid, name: largeObjects}];
+	const table = copiedTable(query);
+	const name = table && `${table.schema}.${table.name}`;
+	if (copy) return [{pid, oid: copy.relation, bytes: copy.bytes, rows: copy.rows, ...(name !== undefined && {name})}];
+	return name !== undefined && state !== 'idle in transaction' ? [{pid, name}] : [];
+}
+
+function defined<T extends Readonly<Record<string, number | undefined>>>(
+	values: T,
+): {readonly [K in keyof T]?: number} {
+	return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+		readonly [K in keyof T]?: number;
+	};
+}

@@ -1,0 +1,42 @@
+/** What a statement of another session may be shown as, and which table one of pg_dump is about. Pure. */
+
+/** One line, without literals, numbers, parameters and comments, `length` characters at the most. */
+export function shortStatement(text: string, length = 80): string {
+	const bare = text
+		.replaceAll(/--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ')
+		// A literal that was cut off goes on to the end.
+		.replaceAll(/\b[eE]'(?:[^'\\]|''|\\[\s\S])*(?:'|\\?$)/g, '?')
+		.replaceAll(/(?:\b[bBxXnN]|\b[uU]&)?'(?:[^']|'')*(?:'|$)/g, '?')
+		.replaceAll(/\$([A-Za-z_\u0080-\uFFFF][\w\u0080-\uFFFF]*)?\$[\s\S]*?(?:\$\1\$|$)/g, '?')
+		.replaceAll(/"(?:[^"]|"")*(?:"|$)|(?<![\w$\u0080-\uFFFF])\d[\w.]*/g, part => (part.startsWith('"') ? part : '?'))
+		.replaceAll(/\s+/g, ' ')
+		.trim();
+	// Not within a pair of surrogates.
+	return bare.length <= length ? bare : `${bare.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+export type TableName = {readonly schema: string; readonly name: string};
+
+const identifierSource = String.raw`(?:"((?:[^"]|"")+)"|([^\s".(),;]+))`;
+const copyPattern = new RegExp(String.raw`^COPY ${identifierSource}\.${identifierSource}(?: |\()`, 'i');
+const lockPattern = new RegExp(String.raw`^LOCK TABLE (?:ONLY )?${identifierSource}\.${identifierSource} IN `, 'i');
+
+/** The table that `COPY schema.name (…) TO stdout` reads; undefined for anything else. */
+export function copiedTable(query: string): TableName | undefined {
+	return nameIn(copyPattern.exec(query));
+}
+
+/** The table of a `LOCK TABLE schema.name IN …`; undefined for anything else, and for a lock of several. */
+export function lockedTable(query: string): TableName | undefined {
+	return nameIn(lockPattern.exec(query));
+}
+
+function nameIn(match: RegExpExecArray | null): TableName | undefined {
+	if (!match) return undefined;
+	const [, quotedSchema, schema, quotedName, name] = match as (string | undefined)[];
+	return {schema: unquoted(quotedSchema, schema), name: unquoted(quotedName, name)};
+}
+
+function unquoted(quoted: string | undefined, plain: string | undefined): string {
+	return quoted?.replaceAll('""', '"') ?? plain ?? '';
+}
