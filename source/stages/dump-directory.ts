@@ -5,9 +5,9 @@ import {basename, join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
 import {discardPartial, filesBelow, makeParents, partialPath, partialPattern, syncDirectory} from '../lib/files.js';
-import {startChild, succeed} from '../process/child.js';
+import {startChild} from '../process/child.js';
 import {writeArtifact, type ArtifactOptions, type Content, type Written} from './artifact.js';
-import type {DumpCommand} from './dump.js';
+import {dumped, type DumpCommand} from './dump.js';
 import {hashHandle, readHandle} from './hash.js';
 import type {Meter} from './meter.js';
 
@@ -33,7 +33,7 @@ export async function dumpToDirectory(commandFor: (directory: string) => DumpCom
 		const child = startChild({...command, stdout: 'ignore', signal, onLine: line => command.onLine(line)});
 		meter?.watch('dump', () => members.bytesSoFar());
 		const over = new AbortController();
-		const ended = succeed(child, command.what, 'DUMP_FAILED').finally(() => over.abort());
+		const ended = dumped(child, command.what).finally(() => over.abort());
 		const passes = (async () => {
 			while (!over.signal.aborted) {
 				await members.pass(() => openFiles(child.pid));
@@ -43,9 +43,9 @@ export async function dumpToDirectory(commandFor: (directory: string) => DumpCom
 			inner.abort(error); // a member that cannot be processed ends pg_dump
 			throw error;
 		});
-		const [dumped, passed] = await Promise.allSettled([ended, passes]);
+		const [childResult, passed] = await Promise.allSettled([ended, passes]);
 		if (passed.status === 'rejected' && inner.signal.aborted) throw passed.reason;
-		if (dumped.status === 'rejected') throw dumped.reason;
+		if (childResult.status === 'rejected') throw childResult.reason;
 		meter?.finish('dump');
 		await members.pass(async () => new Set());
 		const contents = members.contents();

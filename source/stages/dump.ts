@@ -1,6 +1,7 @@
 /** One child's standard output, whole or not at all, into one artifact. */
 import {PgBackError} from '../core/errors.js';
-import {startChild, succeed, type ChildOptions} from '../process/child.js';
+import {dumpFailure} from '../postgres/dump-failure.js';
+import {startChild, type Child, type ChildOptions} from '../process/child.js';
 import {discardAll, ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
 
 export type DumpCommand = {
@@ -34,13 +35,19 @@ export async function dumpToArtifact(command: DumpCommand, options: ArtifactOpti
 	}
 }
 
+/** Throws what pg_dump's own words say it was. */
+export async function dumped(child: Child, what: string): Promise<void> {
+	const result = await child.done;
+	if (result.exitCode !== 0) throw dumpFailure(what, result);
+}
+
 function start(command: DumpCommand, stdout: 'pipe' | number, signal: AbortSignal) {
 	return startChild({...command, stdout, signal, onLine: line => command.onLine(line)});
 }
 
 function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	return ownedArtifact(async descriptor => {
-		await succeed(start(command, descriptor, options.signal), command.what, 'DUMP_FAILED');
+		await dumped(start(command, descriptor, options.signal), command.what);
 		options.meter?.finish('dump');
 	}, options);
 }
@@ -53,7 +60,7 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 	// somebody listens.
 	child.stdout.on('readable', () => undefined);
 	let childError: unknown;
-	const ended = succeed(child, command.what, 'DUMP_FAILED');
+	const ended = dumped(child, command.what);
 	const settled = ended.then(
 		() => undefined,
 		(error: unknown) => {

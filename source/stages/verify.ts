@@ -46,7 +46,8 @@ async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
 	for await (const _ of source);
 }
 
-async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Throws CORRUPT. */
+export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
 	const stream = Readable.from(source).compose(createGunzip()) as AsyncIterable<Buffer>;
 	try {
 		for await (const chunk of stream) yield chunk;
