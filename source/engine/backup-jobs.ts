@@ -5,6 +5,7 @@ import {PgBackError} from '../core/errors.js';
 import type {JobKind, StageName} from '../core/events.js';
 import type {DatabaseSettings} from '../config/options.js';
 import type {Database} from '../postgres/catalog.js';
+import type {Contents} from '../postgres/contents.js';
 import type {Connection} from '../postgres/connection.js';
 import {supportsConnectionString, supportsDirectory, supportsNoRolePasswords} from '../postgres/versions.js';
 import type {Tools} from '../postgres/tools.js';
@@ -23,11 +24,14 @@ import type {RunLocks} from './locks.js';
 import {outputSettings, type FileNamer} from './output.js';
 import type {PublishedJob} from './published.js';
 import {readBackFile, type ReadBack} from './read-back.js';
+import type {Recording} from './record-contents.js';
 import type {JobControl, Task} from './scheduler.js';
 
 /** All that the tasks of one backup share. */
 export type BackupShared = {
 	readonly run: RunContext;
+	/** The databases were named by somebody: one that is gone is an error then. */
+	readonly named: boolean;
 	readonly connection: Connection;
 	readonly tools: Tools;
 	readonly namer: FileNamer;
@@ -38,6 +42,8 @@ export type BackupShared = {
 	readonly readBack: ReadBack | undefined;
 	/** createdb.sql's text for a database, where pg_dump's own output lacks it; undefined when there is nothing to say. */
 	readonly createScript: (database: string) => Promise<string | undefined>;
+	/** Begins to record what a restore drill compares; undefined when that is not asked for, or cannot be. */
+	readonly record?: (database: string, job: string, signal: AbortSignal) => Promise<Recording | undefined>;
 	/** Told what a job has published and shipped, when it is done. */
 	readonly onFiles: (job: PublishedJob) => void;
 };
@@ -108,14 +114,18 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					what: `pg_dump of ${display(name)}`,
 					onLine: line => run.emit({type: 'job.output', job: id, line}),
 				});
-				await new JobOutput(shared, control, {subject, time, algorithm: settings.checksumAlgorithm, format: settings.format}).run(async options => {
+				const recording = isWhole(settings) && tools.pgDump.version >= 90_500 ? await shared.record?.(name, id, control.signal) : undefined;
+				const snapshot = recording ? [`--snapshot=${recording.snapshot}`] : [];
+				const output = new JobOutput(shared, control, {subject, time, algorithm: settings.checksumAlgorithm, format: settings.format});
+				await output.run(async options => {
 					const plainPath = shared.namer.path(subject, time, suffix, compressed);
 					const written = [
 						settings.format === 'directory'
-							? await dumpToDirectory(directory => announce(shared, id, command(['-f', directory])), {...options, role: 'dump', plainPath})
-							: await dumpToArtifact(announce(shared, id, command([])), {...options, role: 'dump', plainPath}),
+							? await dumpToDirectory(directory => announce(shared, id, command([...snapshot, '-f', directory])), {...options, role: 'dump', plainPath})
+							: await dumpToArtifact(announce(shared, id, command(snapshot)), {...options, role: 'dump', plainPath}),
 					];
 					control.freeSlot();
+					output.contents = await recording?.finish();
 					const script = needsCreateFile(tools.pgDump.version, settings.format) && !run.configuration.settings.dumpOnly
 						? await shared.createScript(name)
 						: undefined;
@@ -124,7 +134,11 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 						written.push(await writeArtifact(once(Buffer.from(script)), {...options, meter: undefined, role: 'createdb', plainPath: path}));
 					}
 					return written;
-				});
+				}).finally(() => recording?.abandon());
+			} catch (error) {
+				const gone = error instanceof PgBackError && error.code === 'DATABASE_GONE';
+				if (!gone || shared.named) throw error;
+				run.emit({type: 'log', level: 'warn', text: `database ${name} was dropped before it could be dumped`, job: id});
 			} finally {
 				await lock.release();
 			}
@@ -187,6 +201,12 @@ export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 
 	};
 }
 
+/** What a filter or an option of somebody's own leaves out cannot be told from what was lost. */
+function isWhole(settings: DatabaseSettings): boolean {
+	const {schemas, excludeSchemas, tables, excludeTables, withBlobs, pgDumpOptions} = settings;
+	return withBlobs !== false && [schemas, excludeSchemas, tables, excludeTables, pgDumpOptions].every(list => list.length === 0);
+}
+
 type About = {readonly subject: Subject; readonly time: Date; readonly algorithm?: Algorithm; readonly format?: string};
 
 /** From what a job wrote to files under their final names, with checksums, shipped. */
@@ -194,6 +214,8 @@ class JobOutput {
 	readonly #shared: BackupShared;
 	readonly #control: JobControl;
 	readonly #about: About;
+	/** Of the database, when its dump is made. */
+	contents: Contents | undefined;
 
 	constructor(shared: BackupShared, control: JobControl, about: About) {
 		this.#shared = shared;
@@ -214,7 +236,7 @@ class JobOutput {
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			const files = await publishAll(all, id, run.emit);
 			this.#control.freeSlot();
-			const about = {job: id, subject: this.#about.subject, time: this.#about.time.getTime(), format: this.#about.format, files};
+			const about = {job: id, subject: this.#about.subject, time: this.#about.time.getTime(), format: this.#about.format, contents: this.contents, files};
 			this.#shared.onFiles({...about, shipments: []});
 			if (uploads) this.#shared.onFiles({...about, shipments: await uploads.ship(files)});
 		} catch (error) {

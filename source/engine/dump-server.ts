@@ -23,6 +23,7 @@ import {startBackupProgress} from './progress/backup.js';
 import {Published} from './published.js';
 import {canReadBack, type ReadBack} from './read-back.js';
 import {purgeAfterBackup} from './purge-step.js';
+import {startRecording} from './record-contents.js';
 import {openRemote, uploadOptions} from './remote.js';
 import {resumeTasks} from './resume-uploads.js';
 import {Scheduler, type Task} from './scheduler.js';
@@ -42,6 +43,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		run.emit({type: 'run.connected', server});
 		const tools = await findTools({...findOptions(run), serverVersion: server.versionNumber});
 		run.emit({type: 'log', level: 'info', text: `using pg_dump ${formatVersion(tools.pgDump.version)} at ${tools.pgDump.path}`});
+		if (tools.warning !== undefined) run.emit({type: 'log', level: 'warn', text: tools.warning});
 		const namer = new FileNamer(run);
 		namer.fixTime();
 		const inventory = await listDatabases(session, {sizes: true});
@@ -60,6 +62,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		const published = new Published();
 		const shared: BackupShared = {
 			run,
+			named: include.length > 0,
 			connection: prepared.connection,
 			tools,
 			namer,
@@ -72,6 +75,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});
 				return text === '' ? undefined : text;
 			},
+			record: await recorderOf(run, prepared, session, settings.recordContents, settings.jobs),
 			onFiles: job => published.add(job),
 		};
 		const databases = inDumpOrder(selection.databases, settings.jobs);
@@ -102,19 +106,20 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		} finally {
 			scheduler.close();
 			stopTicker();
+			await stopProgress();
 		}
 		for (const {plan, error} of scheduler.outcomes()) {
-			await stopProgress();
 			if (!error) continue;
 			failures.push(error);
 			if (plan.kind === 'database') damage.databases.push(plan.name);
 		}
 		run.signal.throwIfAborted();
 		const missing = selection.problems.map(({code, message}, index) => ({database: selection.missing[index] ?? '', code, message}));
-		const asked = [...selection.missing, ...selection.databases.map(database => database.name)];
+		const gone = new Set(scheduler.outcomes().flatMap(({plan, outcome}) => (outcome === 'done' && !published.has(plan.id) ? [plan.name] : [])));
+		const asked = [...selection.missing, ...selection.databases.map(database => database.name).filter(name => !gone.has(name))];
 		const fullyRead = (file: PendingFile) => shared.readBack !== undefined && canReadBack(file, shared.readBack);
 		await writeManifest({...shared, start, server, databases: asked, missing, scheduler, published, fullyRead});
-		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler)})));
+		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler, published)})));
 	} finally {
 		await sessions.close();
 		await locks.release();
@@ -149,10 +154,17 @@ async function readBackOf(run: RunContext, {pgRestore}: Tools): Promise<ReadBack
 	return {keys, tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}};
 }
 
+async function recorderOf(run: RunContext, {connection}: Prepared, control: Session, mode: 'none' | 'during' | 'exact', jobs: number): Promise<BackupShared['record']> {
+	if (mode === 'none') return undefined;
+	const psql = await findPsql(findOptions(run));
+	const options = {run, psql: psql.path, connection, control, mode, others: 2 * jobs + 2};
+	return (database, job, signal) => startRecording(options, database, job, signal);
+}
+
 /** What was dumped well: only of that are old dumps purged. */
-function doneSubjects(scheduler: Scheduler): readonly Subject[] {
-	return scheduler.outcomes().flatMap(({plan: {kind, name}, outcome}): Subject[] => {
-		if (outcome !== 'done') return [];
+function doneSubjects(scheduler: Scheduler, published: Published): readonly Subject[] {
+	return scheduler.outcomes().flatMap(({plan: {id, kind, name}, outcome}): Subject[] => {
+		if (outcome !== 'done' || !published.has(id)) return [];
 		if (kind === 'database') return [{kind, name}];
 		return kind === 'globals' || kind === 'settings' || kind === 'hba' || kind === 'ident' ? [{kind}] : [];
 	});
@@ -207,6 +219,7 @@ class Sessions {
 			psql: psql.path,
 			connection: this.#prepared.connection,
 			signal: this.#ending.signal,
+			...(database !== undefined && {database}),
 		});
 		this.#open.push(session);
 		return session;
@@ -216,5 +229,4 @@ class Sessions {
 		for (const session of this.#open) await session.close();
 	}
 }
-			...(database !== undefined && {database}),
 

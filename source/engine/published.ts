@@ -1,3 +1,4 @@
+import type {Contents} from '../postgres/contents.js';
 import type {Subject} from '../retention/names.js';
 import type {PendingFile} from '../stages/artifact.js';
 import type {Shipment} from '../stages/upload.js';
@@ -11,6 +12,8 @@ export type PublishedJob = {
 	readonly time: number;
 	/** Of the dump of a database. */
 	readonly format?: string;
+	/** What the database held, in the dump's own snapshot, as far as it was recorded. */
+	readonly contents?: Contents;
 };
 
 /** What a run has brought to an end: the files under their final names, and where they were shipped. */
@@ -20,6 +23,10 @@ export class Published {
 	/** A job that is run again replaces what it had. */
 	add(job: PublishedJob): void {
 		this.#jobs.set(job.job, job);
+	}
+
+	has(job: string): boolean {
+		return this.#jobs.has(job);
 	}
 
 	jobs(): readonly PublishedJob[] {
