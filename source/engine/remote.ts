@@ -25,11 +25,17 @@ export type Remote = {
 /** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
 export async function openRemote(run: RunContext, store: Store): Promise<Remote> {
 	const {settings} = run.configuration;
-	const opening = storeSettings(store, settings);
+	const opening = storeSettings(store, settings, run.env);
 	const storage = await openStorage(
 		opening.kind,
 		opening.settings,
-		{env: run.env, signal: run.signal, log: (level, text) => run.emit({type: 'log', level, text})},
+		{
+			env: run.env,
+			signal: run.signal,
+			log: (level, text) => run.emit({type: 'log', level, text}),
+			idleTimeout: settings.remoteTimeout * 1000,
+			retryBudget: settings.remoteRetry * 1000,
+		},
 		{jobs: settings.uploadJobs, ...(settings.bandwidthLimit > 0 && {bandwidth: settings.bandwidthLimit})},
 	);
 	const prefix = listPrefix(settings.uploadPrefix);

@@ -2,11 +2,12 @@
 import {PgBackError} from '../core/errors.js';
 import type {Settings} from '../config/options.js';
 import type {StorageKind, StorageSettings} from '../storage/registry.js';
+import type {Environment} from './context.js';
 
 type Opening = {readonly [K in StorageKind]: {readonly kind: K; readonly settings: StorageSettings[K]}}[StorageKind];
 
 /** An empty option is an absent one. */
-export function storeSettings(kind: Settings['upload'], settings: Settings): Opening {
+export function storeSettings(kind: Settings['upload'], settings: Settings, env: Environment): Opening {
 	switch (kind) {
 		case 's3':
 			return {
@@ -38,9 +39,11 @@ export function storeSettings(kind: Settings['upload'], settings: Settings): Ope
 				kind,
 				settings: {
 					bucket: settings.b2Bucket,
-					keyId: settings.b2KeyId,
-					appKey: settings.b2AppKey,
+					// As the service's own tool reads them.
+					keyId: settings.b2KeyId || env['B2_APPLICATION_KEY_ID'] || '',
+					appKey: settings.b2AppKey || env['B2_APPLICATION_KEY'] || '',
 					concurrency: settings.b2ConcurrentConnections,
+					...(/^https?:/.test(env['B2_ENVIRONMENT'] ?? '') && {authorizeUrl: env['B2_ENVIRONMENT']}),
 				},
 			};
 		case 'sftp':

@@ -5,6 +5,8 @@ import {withIdleTimeout} from './decorators/idle.js';
 import {withLimit} from './decorators/limit.js';
 import {withPrefix} from './decorators/prefix.js';
 import {withRetry} from './decorators/retry.js';
+import {deferred} from './deferred.js';
+import {isPermanentError} from './errors.js';
 import type {B2Settings} from './b2/b2.js';
 import type {AzureSettings} from './azure/settings.js';
 import type {GcsSettings} from './gcs/client.js';
@@ -31,12 +33,26 @@ type Opener<K extends StorageKind> = (settings: StorageSettings[K], context: Ope
 
 /** Each loads its SDK only when it is used. */
 const openers: {readonly [K in StorageKind]: () => Promise<Opener<K>>} = {
-	b2: async () => (await import('./b2/b2.js')).openB2,
+	// Neither a service that does not answer nor a disk that is not mounted may keep a dump from being made: the first use asks.
+	b2: async () => {
+		const {b2Location, checkB2Settings, openB2} = await import('./b2/b2.js');
+		return async (settings, context) => {
+			checkB2Settings(settings);
+			const facts = {kind: 'b2', location: b2Location(settings), isPermanent: isPermanentError, watchesIdle: true};
+			return Promise.resolve(deferred(facts, signal => openB2(settings, {...context, signal})));
+		};
+	},
 	s3: async () => (await import('./s3/s3.js')).openS3,
 	sftp: async () => (await import('./sftp/sftp.js')).openSftp,
 	gcs: async () => (await import('./gcs/gcs.js')).openGcs,
 	azure: async () => (await import('./azure/azure.js')).openAzure,
-	local: async () => (await import('./local/local.js')).openLocal,
+	local: async () => {
+		const {localLocation, openLocal} = await import('./local/local.js');
+		return (settings, context) => {
+			const facts = {kind: 'local', location: localLocation(settings), isPermanent: isPermanentError};
+			return Promise.resolve(deferred(facts, () => openLocal(settings, context)));
+		};
+	},
 	memory: async () => (await import('./memory.js')).openMemory,
 };
 

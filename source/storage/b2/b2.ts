@@ -24,16 +24,25 @@ type Account = {
 	readonly apiInfo?: {readonly storageApi?: {readonly s3ApiUrl?: string; readonly bucketName?: string | null}};
 };
 
-export async function openB2(settings: B2Settings, context: OpenContext): Promise<Storage> {
+/** Throws CONFIG for settings that are missing. */
+export function checkB2Settings(settings: B2Settings): void {
 	const missing = (['bucket', 'keyId', 'appKey'] as const).filter(name => !settings[name]);
-	if (missing.length > 0) {
-		const names = {bucket: 'b2_bucket', keyId: 'b2_key_id', appKey: 'b2_app_key'};
-		throw new PgBackError('CONFIG', `b2 needs ${missing.map(name => names[name]).join(', ')}`, {
-			hint: 'set them in the configuration file',
-		});
-	}
+	if (missing.length === 0) return;
+	const names = {bucket: 'b2_bucket', keyId: 'b2_key_id', appKey: 'b2_app_key'};
+	throw new PgBackError('CONFIG', `b2 needs ${missing.map(name => names[name]).join(', ')}`, {
+		hint: 'set them in the configuration file',
+	});
+}
+
+export function b2Location({bucket}: B2Settings): string {
+	return `b2://${bucket}/`;
+}
+
+/** Authorises the key, and tries that again for as long as the budget lasts. */
+export async function openB2(settings: B2Settings, context: OpenContext): Promise<Storage> {
+	checkB2Settings(settings);
 	const {bucket, keyId, appKey, concurrency, partSize} = settings;
-	const location = `b2://${bucket}/`;
+	const location = b2Location(settings);
 	const account = await retrying(() => authorize(settings, location, context), {
 		signal: context.signal,
 		isPermanent: isPermanentError,

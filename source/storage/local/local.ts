@@ -18,9 +18,13 @@ export type LocalSettings = {
 
 const chunkSize = 256 * 1024;
 
+export function localLocation({directory}: LocalSettings): string {
+	return `${directory.replace(/\/+$/, '')}/`;
+}
+
 /** Another directory of this machine. Files get their names when they are whole and flushed, as the dumps do. */
 export async function openLocal(settings: LocalSettings, _context: OpenContext): Promise<Storage> {
-	const location = `${settings.directory.replace(/\/+$/, '')}/`;
+	const location = localLocation(settings);
 	try {
 		if (!(await statPath(location)).isDirectory()) throw new Error('it is not a directory');
 	} catch (error) {
