@@ -22,7 +22,7 @@ export function chooseFrom({settings, arguments: patterns}: Configuration): stri
 
 export async function askedFor(io: Io, configuration: Configuration): Promise<Asked> {
 	const {settings} = configuration;
-	const {listRemote, download, verifyStore} = settings;
+	const {listRemote, download, verifyStore, restoreDrill} = settings;
 	if (settings.checkConfig === 'connect') {
 		const {checkConnections} = await import('../engine/check-connections.js');
 		return {command: 'backup', work: checkConnections, printsResult: true};
@@ -52,6 +52,10 @@ export async function askedFor(io: Io, configuration: Configuration): Promise<As
 	if (verifyStore !== 'none') {
 		const {runVerify} = await import('../engine/verify.js');
 		return {command: 'verify', work: run => runVerify(run, verifyStore)};
+	}
+	if (restoreDrill !== 'none') {
+		const {runRestoreDrill} = await import('../engine/drill.js');
+		return {command: 'restore', work: run => runRestoreDrill(run, restoreDrill)};
 	}
 	if (settings.decrypt) {
 		const {runDecrypt} = await import('../engine/decrypt.js');

@@ -13,6 +13,7 @@ import {locationsOf, storeOf} from './locations.js';
 import {summarizeManifest, type ManifestFile} from './manifest.js';
 import type {FoundManifest} from './manifests.js';
 import {openPlace, type Place, type PlaceFile} from './place.js';
+import {lastProven, readProofs} from './proven.js';
 
 type Browser = Pick<EngineHandle, 'locations' | 'list' | 'runs' | 'inspect' | 'remove'>;
 
@@ -33,7 +34,11 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 		async *runs(location, {signal}) {
 			const place = await open(location, signal);
 			try {
-				for (const {manifest} of await place.manifests(signal)) yield summarizeManifest(manifest) satisfies RunSummary;
+				const proofs = await readProofs(runFor(signal), place, signal);
+				for (const {manifest} of await place.manifests(signal)) {
+					const proven = lastProven(manifest, proofs.get(manifest.runId));
+					yield {...summarizeManifest(manifest), ...(proven !== undefined && {lastProven: proven})} satisfies RunSummary;
+				}
 			} finally {
 				await place.close();
 			}

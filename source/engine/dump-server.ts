@@ -80,20 +80,21 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		};
 		const databases = inDumpOrder(selection.databases, settings.jobs);
 		const left = shared.uploads ? await resumeTasks(run, locks, shared.uploads) : [];
-		const {progress, stop: stopProgress} = await startBackupProgress({
+		const watched = await startBackupProgress({
 			...{shared, server, databases, others: left},
 			connect: database => sessions.open(database),
+			scheduler: () => scheduler,
 		});
-		const scheduler = new Scheduler({
+		const scheduler: Scheduler = new Scheduler({
 			concurrency: 1,
 			signal: run.signal,
 			emit(event) {
 				run.emit(event);
-				progress.see(event);
+				watched.see(event);
 			},
 		});
 		run.onScheduler?.(scheduler);
-		const stopTicker = startTicker(() => scheduler.meters(), run.emit, progress);
+		const stopTicker = startTicker(() => scheduler.meters(), run.emit, watched.progress);
 		try {
 			const tasks = databases.map(database => databaseTask(shared, database));
 			const others = settings.dumpOnly ? [] : serverTasks(shared, session, server);
@@ -106,7 +107,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		} finally {
 			scheduler.close();
 			stopTicker();
-			await stopProgress();
+			await watched.stop();
 		}
 		for (const {plan, error} of scheduler.outcomes()) {
 			if (!error) continue;

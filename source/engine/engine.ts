@@ -13,6 +13,7 @@ import {resultOf} from './outcome.js';
 import {eventError, type Scheduler} from './scheduler.js';
 import {hasDecryptionMaterial} from './keys.js';
 import {downloadBase} from './remote.js';
+import {runRestoreDrill} from './drill.js';
 import {fetchConflicts, runFetch, runLocalDecrypt} from './fetch.js';
 import {storeOf} from './locations.js';
 import {runVerify} from './verify.js';
@@ -132,7 +133,10 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 			const chosen = new Set(keys);
 			return inBackground('verify', run => runVerify(run, storeOf(location) ?? 'here', path => chosen.has(path)), secrets);
 		},
-		restoreDrill: (_location, _keys) => Promise.reject(new PgBackError('FAILED', 'restore drills are started from the command line', {hint: 'pg_back --restore-drill'})),
+		restoreDrill(location, keys, secrets) {
+			const chosen = new Set(keys);
+			return inBackground('restore', run => runRestoreDrill(run, storeOf(location) ?? 'here', path => chosen.has(path)), secrets);
+		},
 		preview: databases => previewBackup({...base, ...newRunId(), emit: bus.emit}, databases),
 		backup: databases => inBackground('backup', run => runBackup(run, databases.length > 0 ? {databases} : {})),
 		async idle() {

@@ -34,6 +34,8 @@ const plain: Decode<PlainFacts> = object({
 	sha256: optional(sha256),
 	members,
 	tables: optional(list(object({name: string, rows: count}))),
+	uncounted: optional(count),
+	schema: optional(list(object({kind: string, count, names: sha256, definitions: sha256}))),
 });
 const file: Decode<ManifestFile> = object({
 	path,

@@ -130,7 +130,7 @@ function describeJob(step: ManifestStep, job: PublishedJob): ManifestFile[] {
 		shipped: job.shipments
 			.filter(shipment => shipment.path === file.finalPath)
 			.map(({location, key, result}) => ({location, key, checked: result.checked})),
-		plain: plainFacts(file),
+		plain: {...plainFacts(file), ...(file.role === 'dump' && job.contents)},
 	}));
 }
 

@@ -5,6 +5,7 @@
  */
 import type {FileRole} from '../core/events.js';
 import type {RunSummary} from '../core/handle.js';
+import type {SchemaPart} from '../postgres/contents.js';
 import type {RunRecord} from '../retention/purge-plan.js';
 
 export const manifestSchema = 1;
@@ -96,7 +97,12 @@ export type PlainFacts = {
 	readonly sha256?: string;
 	/** Of the members of a directory dump, named as before encryption. */
 	readonly members?: readonly ManifestMember[];
+	/** Of the dump of a database, counted in its own snapshot. */
 	readonly tables?: readonly TableFacts[];
+	/** Tables that there were besides. */
+	readonly uncounted?: number;
+	/** The database's objects in the same snapshot. */
+	readonly schema?: readonly SchemaPart[];
 };
 
 export type TableFacts = {readonly name: string; readonly rows: number};

@@ -21,8 +21,13 @@ const subject: Subject = {kind: 'run'};
 /** A manifest of ten thousand databases is a few MiB. */
 const largest = 64 << 20;
 
+/** Where the run's own files stand. */
+export function manifestDirectory(run: RunContext): string {
+	return directoryFor(run.configuration.settings.backupDirectory, subject);
+}
+
 export async function localManifests(run: RunContext): Promise<readonly FoundManifest[]> {
-	const directory = directoryFor(run.configuration.settings.backupDirectory, subject);
+	const directory = manifestDirectory(run);
 	if ((await lstatIfThere(directory)) === undefined) return [];
 	const found: FoundManifest[] = [];
 	for (const entry of await readDirectory(directory)) {
@@ -34,8 +39,7 @@ export async function localManifests(run: RunContext): Promise<readonly FoundMan
 }
 
 export async function remoteManifests(run: RunContext, remote: Remote, signal: AbortSignal): Promise<readonly FoundManifest[]> {
-	const {backupDirectory} = run.configuration.settings;
-	const start = remote.keyFor(join(directoryFor(backupDirectory, subject), 'pg_back_'));
+	const start = remote.keyFor(join(manifestDirectory(run), 'pg_back_'));
 	const found: FoundManifest[] = [];
 	for await (const {key, size} of remote.storage.list(start, {signal})) {
 		if (!isManifest(key.slice(key.lastIndexOf('/') + 1)) || size > largest) continue;

@@ -20,6 +20,8 @@ export type Tools = {
 	readonly pgDumpall: Tool;
 	readonly psql: Tool;
 	readonly pgRestore?: Tool;
+	/** Why this pg_dump, which was asked for by its directory, will probably refuse the server. */
+	readonly warning?: string;
 };
 
 export type FindOptions = {
@@ -48,8 +50,9 @@ export async function findPsql(options: FindOptions): Promise<Tool> {
 const isUsable = (tool: Tool) => tool.version >= oldestPsql;
 
 /**
- * The tools for a server of `serverVersion` (such as 150018): with `binDirectory` those in it; without, the newest pair that is
- * at least the server's major. Without `serverVersion`, any. Throws PgBackError TOOLS that says what is needed and what is there.
+ * The tools for a server of `serverVersion` (such as 150018): with `binDirectory` those in it, whatever version they print, with a
+ * warning when it does not fit; without, the newest pair that is at least the server's major. Without `serverVersion`, any. Throws
+ * PgBackError TOOLS that says what is needed and what is there.
  */
 export async function findTools(options: FindOptions & {readonly serverVersion?: number}): Promise<Tools> {
 	const {binDirectory, serverVersion} = options;
@@ -57,16 +60,25 @@ export async function findTools(options: FindOptions & {readonly serverVersion?:
 	const directories = binDirectory === undefined ? elsewhere : [binDirectory];
 	const found = await toolsIn(directories, 'pg_dump', options);
 	if (found.length === 0) throw await nothingFound(binDirectory, elsewhere, options);
-	const fitting = serverVersion === undefined ? found : found.filter(tool => canDump(tool.version, serverVersion));
-	const pgDump = newest(fitting.filter(tool => tool.version >= oldestTools));
+	const usable = found.filter(tool => tool.version >= oldestTools);
+	const fits = ({version}: Tool) => serverVersion === undefined || canDump(version, serverVersion);
+	const pgDump = newest(usable.filter(fits)) ?? (binDirectory === undefined ? undefined : newest(usable));
 	if (!pgDump) throw await tooOld(found, serverVersion, elsewhere, options);
+	const doubt = fits(pgDump) ? undefined : await tooOld(found, serverVersion, elsewhere, options);
 	const directory = dirname(pgDump.path);
 	const [pgDumpall, psql, pgRestore] = await Promise.all([
 		findDumpall(directory, directories, options),
 		findPsql({...options, binDirectory: directory}),
 		findRestore(pgDump, elsewhere, options),
 	]);
-	return {directory, pgDump, pgDumpall, psql, ...(pgRestore ? {pgRestore} : {})};
+	return {
+		directory,
+		pgDump,
+		pgDumpall,
+		psql,
+		...(pgRestore && {pgRestore}),
+		...(doubt && {warning: `${doubt.message}; ${doubt.hint ?? ''}`}),
+	};
 }
 
 async function findDumpall(
@@ -75,8 +87,9 @@ async function findDumpall(
 	options: FindOptions & {readonly serverVersion?: number},
 ): Promise<Tool> {
 	const found = await toolsIn([directory, ...directories.filter(one => one !== directory)], 'pg_dumpall', options);
-	const {serverVersion} = options;
-	const [first] = serverVersion === undefined ? found : found.filter(tool => canDump(tool.version, serverVersion));
+	const {serverVersion, binDirectory} = options;
+	const fitting = serverVersion === undefined ? found : found.filter(tool => canDump(tool.version, serverVersion));
+	const first = fitting[0] ?? (binDirectory === undefined ? undefined : found[0]);
 	if (first) return first;
 	throw new PgBackError('TOOLS', `no pg_dumpall for this server stands beside ${join(directory, 'pg_dump')}`, {
 		hint: 'install the whole client package, or name its directory with --bin-directory',
@@ -175,6 +188,18 @@ async function majorDirectories(parent: string, pattern: RegExp): Promise<string
 		if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
 		throw error;
 	}
+}
+
+/**
+ * The directories of PostgreSQL servers at hand (initdb and postgres), with their versions, in ascending order; `binDirectory` is
+ * looked at besides.
+ */
+export async function findServers(options: FindOptions): Promise<readonly Tool[]> {
+	const {binDirectory} = options;
+	const directories = [...(binDirectory === undefined ? [] : [binDirectory]), ...(await candidateDirectories(options))];
+	const servers = await toolsIn([...new Set(directories)], 'postgres', options);
+	const whole = await Promise.all(servers.map(async server => isExecutable(join(dirname(server.path), 'initdb'))));
+	return servers.filter((_, index) => whole[index]).toSorted((a, b) => a.version - b.version);
 }
 
 async function toolsIn(directories: readonly string[], name: string, options: FindOptions): Promise<Tool[]> {

@@ -17,8 +17,9 @@ export type ChildOptions = {
 	readonly stdout?: 'pipe' | 'lines' | 'ignore' | number;
 	/** Descriptors that the child inherits from number 3 on: a lock held this way is freed when the last child is gone. */
 	readonly inherit?: readonly number[];
-	/** Ends the child: SIGTERM, then SIGKILL after `killAfter` milliseconds (default 5,000). */
+	/** Ends the child: `stopSignal` (default SIGTERM), then SIGKILL after `killAfter` milliseconds (default 5,000). */
 	readonly signal: AbortSignal;
+	readonly stopSignal?: NodeJS.Signals;
 	readonly killAfter?: number;
 	/** Each line of stderr (and of stdout with `lines`) as it comes. */
 	readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
@@ -73,7 +74,7 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 	return new Promise((resolve, reject) => {
 		let killTimer: NodeJS.Timeout | undefined;
 		const onAbort = () => {
-			child.kill('SIGTERM');
+			child.kill(options.stopSignal ?? 'SIGTERM');
 			killTimer = setTimeout(() => child.kill('SIGKILL'), options.killAfter ?? 5000);
 		};
 		const settle = () => {

@@ -1,0 +1,98 @@
+/** The objects of a database, kind by kind: name and definition. For servers from 10 on. */
+
+export type ContentQuery = {readonly kind: string; readonly sql: string};
+
+const notOfExtension = (catalog: string, oid: string) =>
+	`not exists (select from pg_catalog.pg_depend x where x.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass and x.objid = ${oid} and x.deptype = 'e')`;
+const users = (namespace: string) => `${namespace}.nspname !~ '^pg_' and ${namespace}.nspname <> 'information_schema'`;
+const named = (namespace: string, name: string) => `pg_catalog.format('%I.%I', ${namespace}.nspname, ${name})`;
+
+/** `version` is the server's, such as 150018. Columns are in order of name: a restore may order those of inheriting tables anew. */
+export function contentQueries(version: number): readonly ContentQuery[] {
+	const generated = version >= 120_000 ? 'a.attgenerated' : "''";
+	const noParentConstraint = version >= 110_000 ? 'o.conparentid = 0' : 'true';
+	const noParentTrigger = version >= 130_000 ? 't.tgparentid = 0' : 'true';
+	const body = version >= 140_000 ? "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '')" : "''";
+	const isFunction = version >= 110_000 ? "p.prokind <> 'a'" : 'not p.proisagg';
+	return [
+		{
+			kind: 'schemas',
+			sql: `select n.nspname, '' from pg_catalog.pg_namespace n where ${users('n')} and ${notOfExtension('pg_namespace', 'n.oid')}`,
+		},
+		{kind: 'extensions', sql: "select extname, '' from pg_catalog.pg_extension"},
+		{
+			kind: 'relations',
+			sql: `select ${named('n', 'c.relname')},
+				c.relkind::text || c.relpersistence::text || coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '')
+				|| case when c.relkind in ('v', 'm') then pg_catalog.pg_get_viewdef(c.oid) else '' end
+				|| coalesce((select pg_catalog.string_agg(pg_catalog.concat_ws(' ', pg_catalog.quote_ident(a.attname),
+						pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, ${generated},
+						pg_catalog.pg_get_expr(d.adbin, d.adrelid)), ',' order by a.attname collate "C")
+					from pg_catalog.pg_attribute a
+					left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+					where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '')
+				from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+				where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and c.relpersistence <> 't'
+				and ${users('n')} and ${notOfExtension('pg_class', 'c.oid')}
+				and not (c.relkind = 'c' and exists (select from pg_catalog.pg_type y where y.typrelid = c.oid and not ${notOfExtension('pg_type', 'y.oid')}))`,
+		},
+		{
+			kind: 'sequences',
+			sql: `select ${named('n', 'c.relname')}, pg_catalog.concat_ws(' ', pg_catalog.format_type(s.seqtypid, null),
+					s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle)
+				from pg_catalog.pg_sequence s join pg_catalog.pg_class c on c.oid = s.seqrelid
+				join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+				where c.relpersistence <> 't' and ${users('n')} and ${notOfExtension('pg_class', 'c.oid')}`,
+		},
+		{
+			kind: 'indexes',
+			sql: `select ${named('n', 'c.relname')}, pg_catalog.pg_get_indexdef(c.oid)
+				from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+				join pg_catalog.pg_class r on r.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = r.relnamespace
+				where r.relpersistence <> 't' and ${users('n')} and ${notOfExtension('pg_class', 'r.oid')}`,
+		},
+		{
+			kind: 'constraints',
+			sql: `select pg_catalog.format('%I.%I.%I', n.nspname, coalesce(r.relname, y.typname), o.conname), pg_catalog.pg_get_constraintdef(o.oid)
+				from pg_catalog.pg_constraint o join pg_catalog.pg_namespace n on n.oid = o.connamespace
+				left join pg_catalog.pg_class r on r.oid = o.conrelid left join pg_catalog.pg_type y on y.oid = o.contypid
+				where o.contype <> 'n' and ${noParentConstraint} and ${users('n')} and coalesce(r.relpersistence <> 't', true)
+				and ${notOfExtension('pg_class', 'coalesce(r.oid, 0)')} and ${notOfExtension('pg_type', 'coalesce(y.oid, 0)')}`,
+		},
+		{
+			kind: 'types',
+			sql: `select ${named('n', 'y.typname')}, pg_catalog.concat_ws(' ', y.typtype, pg_catalog.format_type(nullif(y.typbasetype, 0), y.typtypmod),
+					y.typnotnull, y.typdefault, (select pg_catalog.string_agg(e.enumlabel, ',' order by e.enumsortorder)
+					from pg_catalog.pg_enum e where e.enumtypid = y.oid))
+				from pg_catalog.pg_type y join pg_catalog.pg_namespace n on n.oid = y.typnamespace
+				where y.typtype in ('d', 'e', 'r') and ${users('n')} and ${notOfExtension('pg_type', 'y.oid')}`,
+		},
+		{
+			kind: 'functions',
+			sql: `select pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)),
+					pg_catalog.concat_ws(' ', l.lanname, p.provolatile, p.proisstrict, p.prosecdef, pg_catalog.pg_get_function_result(p.oid),
+					p.prosrc, ${body})
+				from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+				join pg_catalog.pg_language l on l.oid = p.prolang
+				where ${isFunction} and ${users('n')} and ${notOfExtension('pg_proc', 'p.oid')}
+				and not exists (select from pg_catalog.pg_depend x where x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+					and x.objid = p.oid and x.deptype = 'i')`,
+		},
+		{
+			kind: 'triggers',
+			sql: `select pg_catalog.format('%I.%I.%I', n.nspname, c.relname, t.tgname), t.tgenabled::text || pg_catalog.pg_get_triggerdef(t.oid)
+				from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
+				join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+				where not t.tgisinternal and ${noParentTrigger} and c.relpersistence <> 't' and ${users('n')}
+				and ${notOfExtension('pg_class', 'c.oid')}`,
+		},
+		{
+			kind: 'policies',
+			sql: `select pg_catalog.format('%I.%I.%I', n.nspname, c.relname, p.polname), pg_catalog.concat_ws(' ', p.polcmd, p.polpermissive,
+					pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+				from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
+				join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+				where ${users('n')} and ${notOfExtension('pg_class', 'c.oid')}`,
+		},
+	];
+}

@@ -1,0 +1,111 @@
+/**
+ * What a database holds, so that it can be compared after a restore: the rows of each table, and its objects with their definitions.
+ * Owners, privileges, comments and the values of sequences are not looked at.
+ */
+import {createHash} from 'node:crypto';
+import {contentQueries} from './content-queries.js';
+import type {Session} from './session.js';
+
+export type TableRows = {
+	/** `schema.table`, quoted as SQL needs it; `large objects` stands for those. */
+	readonly name: string;
+	readonly rows: number;
+};
+
+/** The objects of one kind. */
+export type SchemaPart = {
+	/** Such as `relations` or `indexes`. */
+	readonly kind: string;
+	readonly count: number;
+	/** SHA-256 of their sorted names. */
+	readonly names: string;
+	/** SHA-256 of names and definitions: only comparable between servers of one major. */
+	readonly definitions: string;
+};
+
+export type Contents = {
+	readonly schema: readonly SchemaPart[];
+	readonly tables: readonly TableRows[];
+	/** Tables that were not counted. */
+	readonly uncounted: number;
+};
+
+/** The oldest server whose contents can be read. */
+export const oldestContents = 100_000;
+
+/** Reads the objects, of all schemas that are not the system's, and not of extensions. */
+export async function readSchema(session: Session): Promise<readonly SchemaPart[]> {
+	const parts: SchemaPart[] = [];
+	for (const {kind, sql} of contentQueries(session.serverVersion)) {
+		const rows = await session.query(sql, {timeout: 0});
+		const names = rows.map(([name]) => name ?? '');
+		const lines = rows.map(([name, definition]) => `${name ?? ''}\t${normalize(definition ?? '')}`);
+		parts.push({kind, count: rows.length, names: digestOf(names), definitions: digestOf(lines)});
+	}
+	return parts;
+}
+
+/**
+ * The first restore changes how PostgreSQL prints an expression: it moves casts from arrays into their elements, and parentheses
+ * with them. Both are left out, and so is white space.
+ */
+export function normalize(definition: string): string {
+	return definition.replaceAll(cast, '').replaceAll(/[()\s]/g, '');
+}
+
+const word = String.raw`(?:"(?:[^"]|"")*"|\w+)`;
+const cast = new RegExp(
+	String.raw`::(?:character varying|bit varying|double precision|time(?:stamp)?(?:\(\d\))? with(?:out)? time zone|${word}(?:\.${word})?)` +
+		String.raw`(?:\([\d, ]+\))?(?:\[\])*`,
+	'g',
+);
+
+function digestOf(lines: readonly string[]): string {
+	const hash = createHash('sha256');
+	for (const line of lines.toSorted((a, b) => (a < b ? -1 : 1))) hash.update(`${line}\n`);
+	return hash.digest('hex');
+}
+
+export type CountOptions = {
+	/** True stops before the next table. */
+	readonly stopped?: () => boolean;
+	/** Told when the query of a table begins and ends. */
+	readonly onBusy?: (busy: boolean) => void;
+};
+
+/**
+ * Counts the rows of every table, the small ones first, and the large objects. Tables that cannot be counted (locked, not readable)
+ * are left out and counted as such. The session should be in a transaction, so that all is of one moment.
+ */
+export async function countRows(session: Session, options: CountOptions = {}): Promise<Pick<Contents, 'tables' | 'uncounted'>> {
+	const found = await session.query(
+		`select pg_catalog.format('%I.%I', n.nspname, c.relname)
+		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+		where c.relkind = 'r' and c.relpersistence <> 't' and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery())
+		and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+		and not exists (select from pg_catalog.pg_depend d
+			where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+		order by c.relpages, 1`,
+		{timeout: 0},
+	);
+	const counts: readonly (readonly [string, string])[] = [
+		['large objects', 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata'],
+		...found.map(([name]) => [name ?? '', `select pg_catalog.count(*) from only ${name ?? ''}`] as const),
+	];
+	const tables: TableRows[] = [];
+	await session.query('savepoint counting');
+	for (const [name, sql] of counts) {
+		if (options.stopped?.()) break;
+		options.onBusy?.(true);
+		try {
+			const [[rows] = []] = await session.query(sql, {timeout: 0});
+			tables.push({name, rows: Number(rows)});
+		} catch (error) {
+			if (!session.alive) throw error;
+			await session.query('rollback to savepoint counting');
+		} finally {
+			options.onBusy?.(false);
+		}
+	}
+	return {tables, uncounted: counts.length - tables.length};
+}
