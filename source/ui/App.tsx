@@ -3,6 +3,7 @@ import {useEffect, useRef, useSyncExternalStore} from 'react';
 import {DialogPanel} from './components/DialogPanel.js';
 import {StatusLine} from './components/StatusLine.js';
 import type {Frame} from './console.js';
+import {PaintContext, type Paint} from './paint.js';
 import {tooSmall} from './layout/regions.js';
 import {Detail} from './screens/Detail.js';
 import {Files} from './screens/Files.js';
@@ -16,6 +17,7 @@ export type FrameStore = {
 
 type Props = {
 	readonly store: FrameStore;
+	readonly paint: Paint;
 	readonly onInput: (input: string, key: Key) => void;
 	/** The screen has taken another size. */
 	readonly onSized: (columns: number, rows: number) => void;
@@ -24,7 +26,7 @@ type Props = {
 const screenComponents = {jobs: Jobs, detail: Detail, files: Files, logs: Logs} as const;
 
 /** The whole screen: exactly as wide and as high as the terminal, from one frame of the store. */
-export function App({store, onInput, onSized}: Props) {
+export function App({store, paint, onInput, onSized}: Props) {
 	const frame = useSyncExternalStore(store.subscribe, store.frame);
 	useInput(onInput);
 	const {columns, rows} = frame;
@@ -35,7 +37,9 @@ export function App({store, onInput, onSized}: Props) {
 	}, [onSized, columns, rows]);
 	return (
 		<Box width={columns} height={rows} flexDirection="column">
-			<Content frame={frame} />
+			<PaintContext value={paint}>
+				<Content frame={frame} />
+			</PaintContext>
 		</Box>
 	);
 }

@@ -15,10 +15,13 @@ import {handleTyped} from './input.js';
 import {readKeys} from './keys.js';
 import {streamLog} from './stream.js';
 import {renderSummary} from './summary.js';
+import {createPaint} from './paint.js';
 import {openTerminal} from './terminal.js';
 
 export type ConsoleOptions = {
 	readonly ascii: boolean;
+	/** Default: what the terminal says of itself, NO_COLOR and FORCE_COLOR heeded. Where it is false FORCE_COLOR=0 must stand in the environment before this module is loaded, for what Ink colours itself. */
+	readonly color?: boolean;
 	/** Leave when the run ends; else the outcome stays until a key. */
 	readonly exitWhenDone: boolean;
 	readonly version: string;
@@ -28,7 +31,7 @@ export type ConsoleOptions = {
 	readonly readOnly?: boolean;
 	/** Where the log goes on when the terminal dies, for the Logs screen. */
 	readonly hangupLog?: string;
-	/** Frames a second at the most, keys among their causes. Default: 10. */
+	/** Frames a second at the most, keys among their causes (the clock alone makes four). Default: 30, so that no key waits for 60 ms. */
 	readonly maxFps?: number;
 	/** Print the table of what was done on the normal screen afterwards. Default: true. */
 	readonly summary?: boolean;
@@ -54,8 +57,7 @@ type Next = LeaveReason | 'stream' | 'suspend';
 
 /**
  * Shows the console until it is left, and resolves with why. It never ends the work by itself: `cancelled` says that the
- * person has cancelled it through the handle. Where colour is off, FORCE_COLOR=0 must stand in the environment before this
- * module is loaded.
+ * person has cancelled it through the handle.
  */
 export async function mountConsole({
 	handle,
@@ -142,16 +144,24 @@ export async function mountConsole({
 		terminal.measure();
 		frames.soon();
 		terminal.listen(true);
-		instance = render(<App store={frames} onInput={onInput} onSized={onSized} />, {
-			stdin: terminal.input,
-			stdout: terminal.output,
-			alternateScreen: true,
-			incrementalRendering: true,
-			interactive: true,
-			maxFps: options.maxFps ?? 10,
-			exitOnCtrlC: false,
-			patchConsole: false,
-		});
+		instance = render(
+			<App
+				store={frames}
+				paint={createPaint(options.color ?? stdout.getColorDepth() > 1)}
+				onInput={onInput}
+				onSized={onSized}
+			/>,
+			{
+				stdin: terminal.input,
+				stdout: terminal.output,
+				alternateScreen: true,
+				incrementalRendering: true,
+				interactive: true,
+				maxFps: options.maxFps ?? 30,
+				exitOnCtrlC: false,
+				patchConsole: false,
+			},
+		);
 		try {
 			return await Promise.race([next, instance.waitUntilExit().then(() => next)]);
 		} finally {

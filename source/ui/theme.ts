@@ -1,7 +1,11 @@
 /** How a tone looks: the terminal's own 16 colours, so that the person's palette is kept. */
 import type {Tone} from './text.js';
 
-export type Look = {readonly color?: string; readonly bold?: boolean; readonly dimColor?: boolean};
+export type Look = {
+	readonly color?: 'red' | 'green' | 'yellow' | 'cyan';
+	readonly bold?: boolean;
+	readonly dimColor?: boolean;
+};
 
 /** Blue and yellow beside bold red: done and failed differ for the colour-blind too, and always by their glyph. */
 export const theme: Readonly<Record<Tone, Look>> = {

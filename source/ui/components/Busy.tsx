@@ -1,5 +1,7 @@
 import {Text} from 'ink';
+import {use} from 'react';
 import type {Frame} from '../console.js';
+import {PaintContext} from '../paint.js';
 import {cutLine, span, type Line} from '../text.js';
 import {theme} from '../theme.js';
 import {Row} from './Row.js';
@@ -9,6 +11,7 @@ type Props = {readonly line: Line; readonly busy: boolean; readonly frame: Frame
 
 /** A row that says that something is on its way, with a spinner in front of it while it is. */
 export function Busy({line, busy, frame: {tick, columns, glyphs}}: Props) {
+	const paint = use(PaintContext);
 	if (!busy) return <Row line={[span(' '), ...line]} />;
 	return (
 		<Text wrap="truncate">
@@ -16,11 +19,7 @@ export function Busy({line, busy, frame: {tick, columns, glyphs}}: Props) {
 			<Text {...theme.running}>
 				<Spinner tick={tick} ascii={glyphs.ascii} />
 			</Text>{' '}
-			{cutLine(line, columns - 3, glyphs.cut).map((one, index) => (
-				<Text key={index} {...theme[one.tone ?? 'plain']}>
-					{one.text}
-				</Text>
-			))}
+			{paint(cutLine(line, columns - 3, glyphs.cut))}
 		</Text>
 	);
 }

@@ -30,6 +30,8 @@ export type FileTable = {
 	readonly isEncrypted: (row: number) => boolean;
 	readonly isChecksum: (row: number) => boolean;
 	readonly runs: readonly RunGroup[];
+	/** How many runs there are: foreign names are none. */
+	readonly knownRuns: () => number;
 	/** True while names have come in ascending order. */
 	readonly isSorted: () => boolean;
 };
@@ -129,6 +131,7 @@ export function createFileTable(): FileTable {
 		isEncrypted: row => ((flags[row] ?? 0) & encryptedFlag) !== 0,
 		isChecksum: row => ((flags[row] ?? 0) & checksumFlag) !== 0,
 		runs,
+		knownRuns: () => runs.length - (runByName.has('') ? 1 : 0),
 		isSorted: () => sorted,
 	};
 }

@@ -17,13 +17,15 @@ export type FileColumns = {
 	readonly files: number;
 	readonly size: number;
 	readonly state: number;
+	/** The names of files inside runs: as wide as the longest that is to be seen, where there is room. */
+	readonly name: number;
 };
 
 const gap = 2;
 const start = 2;
 
 /** STATE gives way first, then the number of files. */
-export function planFileColumns(width: number, table: FileTable): FileColumns {
+export function planFileColumns(width: number, table: FileTable, longestName: number): FileColumns {
 	const longest = table.runs.slice(0, 200).reduce((most, run) => Math.max(most, run.timeText.length), 20);
 	const run = Math.min(longest, 32, Math.max(12, width - 24));
 	const age = 4;
@@ -31,7 +33,15 @@ export function planFileColumns(width: number, table: FileTable): FileColumns {
 	const used = start + run + gap + age + gap + size;
 	const files = width - used >= 8 + gap ? 6 : 0;
 	const left = width - used - (files > 0 ? files + gap : 0) - gap;
-	return {width, run, age, files, size, state: left >= 10 ? left : 0};
+	return {
+		width,
+		run,
+		age,
+		files,
+		size,
+		state: left >= 10 ? left : 0,
+		name: Math.max(8, Math.min(longestName, width - size - 8 - gap)),
+	};
 }
 
 export function fileHeader(columns: FileColumns, view: FilesView): Line {
@@ -120,10 +130,7 @@ export function fileRow(row: number, active: boolean, frame: Frame, columns: Fil
 			glyphs.cut,
 		);
 	}
-	// The sizes of files stand under those of runs where the names leave room for it.
-	const sizeAt = start + columns.run + gap + columns.age + gap + (columns.files > 0 ? columns.files + gap : 0);
-	const room = Math.max(sizeAt, Math.min(columns.width - columns.size - gap, sizeAt + columns.state)) - 8 - gap;
-	const name = fit(key, Math.max(8, room), {cut: 'middle', mark: glyphs.cut});
+	const name = fit(key, columns.name, {cut: 'middle', mark: glyphs.cut});
 	return cutLine(
 		[span(active ? `  ${glyphs.pointer} ` : '    ', 'key'), box, span(name, tone), span(`  ${size}`, 'quiet')],
 		columns.width,

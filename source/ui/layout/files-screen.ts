@@ -1,5 +1,6 @@
 /** The Files screen as rows. */
 import {formatBytes, formatCount, plural} from '../../lib/format.js';
+import {cellWidth} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import type {FileRows} from '../files/rows.js';
 import {fileRows} from '../files/rows.js';
@@ -31,11 +32,18 @@ export function filesScreen(frame: Frame): FilesScreen {
 	const height = filesHeight(rows);
 	const cursor = all.positionOf(view.files.cursor);
 	const top = windowTop(view.files.top, cursor, height, all.count);
-	const plan = planFileColumns(columns - 1, files.table());
-	const list = Array.from({length: Math.min(height, all.count - top)}, (_, index): Line => {
-		const row = all.at(top + index);
-		return row === undefined ? blank : entryRow(row, top + index === cursor, frame, plan);
-	});
+	const visible = Array.from({length: Math.max(0, Math.min(height, all.count - top))}, (_, index) =>
+		all.at(top + index),
+	);
+	const longest = visible.reduce(
+		(most, row) =>
+			row?.file === undefined ? most : Math.max(most, cellWidth(clean(files.table().key(row.file), frame.glyphs))),
+		0,
+	);
+	const plan = planFileColumns(columns - 1, files.table(), longest);
+	const list = visible.map((row, index): Line =>
+		row === undefined ? blank : entryRow(row, top + index === cursor, frame, plan),
+	);
 	if (all.count === 0) list.push(emptyLine(frame));
 	const header = [
 		tabsLine('files', frame, filterText(frame)),
@@ -65,7 +73,7 @@ function locationLine({files, columns, glyphs}: Frame): Line {
 	const table = files.table();
 	const order = files.order();
 	const label = location === undefined ? 'no location is configured' : clean(location.label, glyphs);
-	const runs = table.runs.filter(run => run.id !== '').length;
+	const runs = table.knownRuns();
 	const of = order === undefined || order.filter === '' ? '' : `${formatCount(order.files)} of `;
 	const counts = `${of}${plural(table.count(), 'file')}${runs > 0 ? ` in ${plural(runs, 'run')}` : ''} ${glyphs.dot} ${formatBytes(order?.bytes ?? 0)}`;
 	return spread([span(` ${label}`, 'strong')], [span(`${counts} `, 'quiet')], columns, glyphs.cut);

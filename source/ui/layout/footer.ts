@@ -29,11 +29,13 @@ function filterLine(filter: string, {columns, glyphs}: Frame): Line {
 }
 
 /** Keys that would do nothing now are not offered. */
-function isUseful({action}: Binding, {run, info}: Frame): boolean {
+function isUseful({action}: Binding, {run, view, info}: Frame): boolean {
 	if (info.readOnly && ['cancelJob', 'retryJob', 'backup', 'download', 'decrypt', 'verify', 'remove'].includes(action))
 		return false;
 	if (action === 'backup') return run.command === 'console' && !isWorking(run);
-	const has = (...states: readonly string[]) => [...run.jobs.values()].some(job => states.includes(job.status));
+	const looked = view.screen === 'detail' ? run.jobs.get(view.detail.job) : undefined;
+	const jobs = looked === undefined ? [...run.jobs.values()] : [looked];
+	const has = (...states: readonly string[]) => jobs.some(job => states.includes(job.status));
 	if (action === 'cancelJob') return has('running', 'waiting');
 	if (action === 'retryJob') return has('failed', 'cancelled');
 	if (action === 'nextError') return has('failed');
@@ -56,11 +58,8 @@ export function keysLine(
 		kept.push(binding);
 		room -= cells;
 	}
-	const last = kept.filter(one => ['help', 'quit'].includes(one.action)).toReversed();
-	const shown = [
-		...kept.filter(one => !last.includes(one)),
-		...last.toSorted((a, b) => (a.action === 'quit' ? 1 : b.action === 'quit' ? -1 : 0)),
-	];
+	const last = kept.filter(one => ['help', 'quit', 'escape'].includes(one.action)).toReversed();
+	const shown = [...kept.filter(one => !last.includes(one)), ...last];
 	return shown.flatMap(one => [span(` ${label(one, ascii)}`, 'key'), span(` ${one.short} `, 'quiet')]);
 }
 

@@ -58,6 +58,7 @@ const {reason, error} = await mountConsole({
 	start: values.files === undefined ? 'jobs' : {files: values.files},
 	options: {
 		ascii: values.ascii,
+		color: !values['no-color'],
 		exitWhenDone: values['exit-when-done'],
 		version: '3.0.0',
 		now: replay?.now ?? (() => fakeNow),

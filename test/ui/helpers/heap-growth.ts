@@ -34,7 +34,7 @@ export async function heapGrowth(frames: number): Promise<number> {
 		stdout: stdout as unknown as WriteStream,
 		start: 'jobs',
 		signal: stop.signal,
-		options: {ascii: false, exitWhenDone: false, version: '3.0.0', maxFps: 1000},
+		options: {ascii: false, color: true, exitWhenDone: false, version: '3.0.0', maxFps: 1000},
 	});
 	const draw = async (count: number) => {
 		const goal = drawn + count;

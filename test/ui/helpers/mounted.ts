@@ -84,7 +84,7 @@ export function mount(handle: EngineHandle, options: MountedOptions = {}): Mount
 		stdout: stdout as unknown as WriteStream,
 		start,
 		signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
-		options: {ascii: false, exitWhenDone: false, version: '3.0.0', ...rest},
+		options: {ascii: false, color: true, exitWhenDone: false, version: '3.0.0', ...rest},
 	});
 	return {
 		...screen,
