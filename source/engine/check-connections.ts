@@ -1,7 +1,7 @@
 /** `--check-config=connect`: tries everything that a backup will need, and leaves nothing behind. */
 import {access, constants} from 'node:fs/promises';
 import {dirname} from 'node:path';
-import {PgBackError, toPgBackError} from '../core/errors.js';
+import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import {listDatabases, serverInfo} from '../postgres/catalog.js';
 import {openSession} from '../postgres/session.js';
 import {findPsql, findTools} from '../postgres/tools.js';
@@ -41,7 +41,8 @@ async function checkServer(run: RunContext): Promise<string> {
 		const session = await openSession({psql: psql.path, connection, signal: run.signal});
 		try {
 			const server = await serverInfo(session);
-			const {pgDump} = await findTools({...findOptions(run), serverVersion: server.versionNumber});
+			const {pgDump, warning} = await findTools({...findOptions(run), serverVersion: server.versionNumber});
+			if (warning !== undefined) run.emit({type: 'log', level: 'warn', text: warning});
 			const databases = await listDatabases(session, {sizes: false});
 			return `PostgreSQL ${server.version} at ${server.host}:${server.port} as ${server.user}, ${plural(databases.length, 'database')}, pg_dump ${formatVersion(pgDump.version)}`;
 		} finally {
@@ -60,13 +61,14 @@ async function checkDirectory(path: string): Promise<string> {
 	return existing === path ? `${path} can be written` : `${path} will be made in ${existing}`;
 }
 
-/** Writes, reads, lists and deletes a small object. */
+/** Writes, reads, lists and deletes a small object. Without the right to delete, a backup that does not purge there works. */
 async function checkRemote(run: RunContext, store: Store): Promise<string> {
 	const remote = await openRemote(run, store);
 	const {storage, prefix, location} = remote;
 	const key = `${prefix}pg_back_probe_${run.tag}`;
 	const content = Buffer.from(run.runId);
 	const {signal} = run;
+	let kept: Error | undefined;
 	try {
 		await storage.put(key, {size: content.length, read: offset => once(content.subarray(offset))}, {signal});
 		try {
@@ -77,13 +79,15 @@ async function checkRemote(run: RunContext, store: Store): Promise<string> {
 			for await (const object of storage.list(key, {signal})) keys.push(object.key);
 			if (!keys.includes(key)) throw new PgBackError('STORAGE', `${location} does not list what was just written`);
 		} finally {
-			const [result] = await storage.remove([key], {signal});
-			if (result?.error) run.emit({type: 'log', level: 'warn', text: `${key} cannot be removed at ${location}: purge and probes need that right`});
+			kept = (await storage.remove([key], {signal}))[0]?.error;
 		}
-		return `${location} can be written, read, listed and purged`;
 	} finally {
 		await remote.close();
 	}
+	if (!kept) return `${location} can be written, read, listed and purged`;
+	if (run.configuration.settings.purgeRemote) throw kept;
+	run.emit({type: 'log', level: 'warn', text: `${messageOf(kept)}: purge_remote needs that right, and the probe stays`});
+	return `${location} can be written, read and listed`;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

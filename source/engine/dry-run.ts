@@ -69,7 +69,7 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 				tools,
 				files: [...plannedSpecial(run, special), ...chosen.map(database => plannedDatabase(run, database, prepared.encryption !== undefined))],
 				problems,
-				warnings: selection.warnings,
+				warnings: [...(tools.warning === undefined ? [] : [tools.warning]), ...selection.warnings],
 				purge: [...planItems(purge.plan)].map(item => ({...item, location})),
 			};
 		} finally {

@@ -123,20 +123,23 @@ describe('tools', () => {
 	});
 
 	test('older than the server: what is needed, and where it is or how to get it', async () => {
-		const old = fake('ancient', '(PostgreSQL) 9.6.3');
-		const text = await failure(findTools({binDirectory: old, env: PATH(), signal: never, serverVersion: 150_000}));
-		assert.match(
-			text,
-			/ancient\/pg_dump is 9\.6\.3, older than the server \(15\.0\): pg_dump 15 is needed .*\/usr\/lib\/postgresql\/\d+\/bin\/pg_dump is /,
-		);
-		assert.match(
-			await failure(findTools({binDirectory: old, env: PATH(), signal: never, serverVersion: 990_000})),
-			/install postgresql-client-99/,
-		);
+		fake('ancient', '(PostgreSQL) 9.6.3');
 		assert.match(
 			await failure(findTools({env: PATH(), signal: never, serverVersion: 990_000})),
-			/pg_dump 99 is needed/,
+			/pg_dump is \d.*, older than the server \(99\.0\): pg_dump 99 is needed .*install postgresql-client-99/,
 		);
+	});
+
+	test('older than the server, but asked for by its directory: taken, with a warning that says what is needed', async () => {
+		const old = fake('ancient', '(PostgreSQL) 9.2.24');
+		const near = await findTools({binDirectory: old, env: PATH(), signal: never, serverVersion: 150_000});
+		assert.deepEqual([near.pgDump.version, near.pgDumpall.version], [90_224, 90_224]);
+		assert.match(
+			near.warning ?? '',
+			/ancient\/pg_dump is 9\.2\.24, older than the server \(15\.0\): pg_dump 15 is needed.*\/usr\/lib\/postgresql\/\d+\/bin\/pg_dump is /,
+		);
+		const far = await findTools({binDirectory: old, env: PATH(), signal: never, serverVersion: 990_000});
+		assert.match(far.warning ?? '', /install postgresql-client-99/);
 	});
 
 	test('missing, too old for us, or not running', async () => {
