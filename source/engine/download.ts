@@ -50,8 +50,9 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 			return resultOf([], run.signal);
 		}
 		const target = downloadBase(settings.backupDirectory);
+		const shared = {run, remote, target, keys, checksums, checksumTexts: new Map<string, Promise<string>>(), force: settings.force};
 		return await runJobs(run, settings.uploadJobs, locks =>
-			found.map(object => downloadTask({run, remote, locks, target, keys, checksums, force: settings.force}, object)),
+			found.map(object => downloadTask({...shared, locks}, object)),
 		);
 	} finally {
 		await remote.close();
@@ -68,6 +69,8 @@ export type DownloadShared = {
 	readonly keys: DecryptionKeys | undefined;
 	/** The keys of checksum files at the remote. */
 	readonly checksums: ReadonlySet<string>;
+	/** Those that were read: one may list all members of a directory dump. */
+	readonly checksumTexts: Map<string, Promise<string>>;
 	readonly force: boolean;
 	/** Given: dumps that can be read (decrypted, or never encrypted) are read to their end before they get their names. */
 	readonly readBack?: VerifyTools;
@@ -184,10 +187,17 @@ function compare(key: string, algorithm: ChecksumAlgorithm, actual: string | und
 /** The digest of a key in a plain checksum file beside it, or beside the directory dump that it is in. */
 async function listedDigest(shared: DownloadShared, key: string, algorithm: ChecksumAlgorithm, checksums: ReadonlySet<string>, signal: AbortSignal) {
 	for (const file of checksumFilesOf(key, algorithm).filter(one => checksums.has(one))) {
-		const chunks: Uint8Array[] = [];
-		for await (const chunk of shared.remote.storage.get(file, {signal})) chunks.push(Buffer.from(chunk));
-		const digest = digestOf(Buffer.concat(chunks).toString(), key);
+		const text = shared.checksumTexts.get(file) ?? readText(shared, file, signal);
+		shared.checksumTexts.set(file, text);
+		text.catch(() => shared.checksumTexts.delete(file));
+		const digest = digestOf(await text, key);
 		if (digest !== undefined) return {digest, file};
 	}
 	return undefined;
+}
+
+async function readText({remote}: DownloadShared, key: string, signal: AbortSignal): Promise<string> {
+	const chunks: Uint8Array[] = [];
+	for await (const chunk of remote.storage.get(key, {signal})) chunks.push(Buffer.from(chunk));
+	return Buffer.concat(chunks).toString();
 }

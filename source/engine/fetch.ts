@@ -38,8 +38,9 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 		}
 		const readBack = request.verify ? {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000} : undefined;
 		const {target, force} = request;
+		const shared = {run, remote, target, keys, checksums, checksumTexts: new Map<string, Promise<string>>(), force, readBack};
 		return await runJobs(run, settings.uploadJobs, locks =>
-			objects.map(object => downloadTask({run, remote, locks, target, keys, checksums, force, readBack}, object)),
+			objects.map(object => downloadTask({...shared, locks}, object)),
 		);
 	} finally {
 		await remote.close();

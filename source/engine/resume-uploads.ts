@@ -43,13 +43,24 @@ async function leftUploads(run: RunContext, {storage}: UploadOptions): Promise<r
 	for (const directory of await backupDirectories(run.configuration.settings.backupDirectory)) {
 		if ((await lstatIfThere(directory)) === undefined) continue;
 		for (const {path, record} of await readUploadRecords(directory)) {
-			const stats = record && (await lstatIfThere(join(directory, record.file)));
 			if (record?.run === run.tag) continue;
-			if (!record || !stats?.isFile() || stats.size !== record.size) await removeUploadRecord(path);
-			else if (record.location === storage.location) found.push({path, record});
+			const problem = await problemOf(directory, record);
+			if (problem !== undefined) {
+				run.emit({type: 'log', level: 'warn', text: `${record?.key ?? path} is not uploaded any further: ${problem}`});
+				await removeUploadRecord(path);
+			} else if (record?.location === storage.location) found.push({path, record});
 		}
 	}
 	return found;
+}
+
+async function problemOf(directory: string, record: UploadRecord | undefined): Promise<string | undefined> {
+	if (!record) return 'what is written down of it cannot be understood';
+	const path = join(directory, record.file);
+	const stats = await lstatIfThere(path);
+	if (!stats?.isFile()) return `${path} is gone`;
+	const unchanged = stats.size === record.size && (record.modified === undefined || stats.mtimeMs === record.modified);
+	return unchanged ? undefined : `${path} has changed`;
 }
 
 function resumeTask(run: RunContext, locks: RunLocks, options: UploadOptions, {path, record}: Found): Task {

@@ -17,6 +17,8 @@ export type UploadRecord = {
 	readonly file: string;
 	/** Bytes. */
 	readonly size: number;
+	/** When its content was written, milliseconds since the epoch: a file that has changed since is not gone on with. */
+	readonly modified?: number;
 	readonly sha256?: string;
 	readonly deleteLocal: boolean;
 	/** What the target needs to go on where it stopped. */

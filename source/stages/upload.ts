@@ -1,7 +1,7 @@
 /** Ships files to a store: those that are whole, and those that are still being written. */
 import {open, rm, rmdir, type FileHandle} from 'node:fs/promises';
 import {dirname, join, relative} from 'node:path';
-import {CancelledError, PgBackError} from '../core/errors.js';
+import {CancelledError, messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {filesBelow} from '../lib/files.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
@@ -29,69 +29,137 @@ type Parcel = {readonly path: string; readonly recordDirectory: string; readonly
 
 type Target = {readonly options: UploadOptions; readonly job: string; readonly meter: Meter; readonly signal: AbortSignal};
 
+/** A file that is sent while it grows. Undefined: it could not be, and is sent from the whole file, from `journal` on. */
+type Following = {
+	readonly file: GrowingFile;
+	/** Not the job's: what was sent of a dump that is cancelled is taken back, which takes a request. */
+	readonly abort: AbortController;
+	readonly shipment: Promise<Shipment | undefined>;
+	/** Its bytes have been asked for. */
+	begun: boolean;
+	/** What a later upload needs to go on. */
+	journal?: unknown;
+	/** Told each time when that has changed, once the file is whole. */
+	onJournal?: (journal: unknown) => void;
+};
+
+/** Milliseconds for which the end of an upload is waited for whose file will never be whole. */
+const farewell = 5000;
+
 /** The uploads of one job. `follow` files while they grow, then `ship` all that were published. */
 export class JobUploads {
 	readonly #target: Target;
-	readonly #following = new Map<string, Promise<Shipment | undefined>>();
-	readonly #abort = new AbortController();
+	readonly #following = new Map<string, Following>();
 
 	constructor(options: UploadOptions, job: string, meter: Meter, signal: AbortSignal) {
-		this.#target = {options, job, meter, signal: AbortSignal.any([signal, this.#abort.signal])};
+		this.#target = {options, job, meter, signal};
 	}
 
 	/** Starts to send a file that is being written. Never slows the writer down; a failure shows when the file is shipped. */
 	follow(file: GrowingFile): void {
 		this.#target.meter.start('upload');
-		const upload = put(this.#target, file.finalPath, followingSource(file), {size: () => file.written, sha256: () => file.sha256});
-		// Undefined: ship() sends it again, from the whole file.
-		this.#following.set(file.finalPath, upload.catch(() => undefined));
+		const abort = new AbortController();
+		const source = followingSource(file, () => {
+			following.begun = true;
+		});
+		const upload = put({...this.#target, signal: abort.signal}, file.finalPath, source, {
+			size: () => file.written,
+			sha256: () => file.sha256,
+			onJournal(journal) {
+				following.journal = journal;
+				following.onJournal?.(journal);
+			},
+		});
+		const shipment = upload.catch(() => undefined); // ship() tries again, and tells
+		const following: Following = {file, abort, shipment, begun: false};
+		this.#following.set(file.finalPath, following);
 	}
 
-	/** Sends every published file that is not there yet. All are tried; throws the first failure. */
+	/** Sends every published file that is not there yet, a few at a time. All are tried; throws the first failure. */
 	async ship(files: readonly PendingFile[]): Promise<readonly Shipment[]> {
-		const {meter, signal, options} = this.#target;
+		const {meter, signal} = this.#target;
 		meter.start('upload');
-		const failures: unknown[] = [];
-		const shipments: Shipment[] = [];
-		const parcels = new Map<PendingFile, readonly Parcel[]>();
-		for (const file of files.filter(one => one.ship)) parcels.set(file, await parcelsOf(file));
+		const loads: Load[] = [];
+		for (const file of files.filter(one => one.ship)) {
+			for (const parcel of await parcelsOf(file)) loads.push({file, parcel});
+		}
 		// All is written down before anything is sent: whatever happens to this run, the next knows what is missing.
-		for (const parcel of [...parcels.values()].flat()) await this.#record(parcel);
-		for (const [file, content] of parcels) {
-			try {
-				for (const parcel of content) {
-					shipments.push((await this.#following.get(parcel.path)) ?? (await sendFile(this.#target, parcel)));
-					await this.#forget(parcel);
-				}
-				if (options.deleteLocal) await removeLocal(options.emit, file.finalPath, file.directory);
-			} catch (error) {
-				failures.push(error);
-				if (signal.aborted) break;
-			}
-		}
-		if (failures.length > 0) {
+		for (const {parcel} of loads) await new RecordFile(this.#target.options, parcel).tell(this.#following.get(parcel.path)?.journal);
+		const end = () => this.#abortAll(signal.reason);
+		signal.addEventListener('abort', end, {once: true});
+		if (signal.aborted) end();
+		try {
+			return await this.#shipAll(loads);
+		} catch (error) {
 			meter.finish('upload', signal.aborted ? 'cancelled' : 'failed');
-			throw failures[0];
+			throw error;
+		} finally {
+			signal.removeEventListener('abort', end);
 		}
+	}
+
+	async #shipAll(loads: readonly Load[]): Promise<readonly Shipment[]> {
+		const {meter, signal, options} = this.#target;
+		const shipments: (Shipment | undefined)[] = loads.map(() => undefined);
+		const failures: unknown[] = [];
+		const left = loads.map((load, index) => ({...load, index}));
+		const worker = async (): Promise<void> => {
+			for (let next = left.shift(); next && !signal.aborted; next = left.shift()) {
+				const {file, parcel, index} = next;
+				try {
+					shipments[index] = await this.#send(parcel);
+					const whole = loads.every((one, at) => one.file !== file || shipments[at] !== undefined);
+					if (whole && options.deleteLocal) await removeLocal(options.emit, file.finalPath, file.directory);
+				} catch (error) {
+					failures.push(error);
+				}
+			}
+		};
+		await Promise.all(Array.from({length: Math.min(loads.length, filesAtOnce)}, worker));
+		signal.throwIfAborted();
+		if (failures.length > 0) throw failures[0];
 		meter.finish('upload');
-		return shipments;
+		return shipments.filter(one => one !== undefined);
 	}
 
-	/** Ends what still follows a file that will never be whole. */
+	/** Ends what still follows a file that will never be whole: its source fails, and what was sent is taken back. */
 	async abandon(): Promise<void> {
-		this.#abort.abort(new CancelledError('the dump failed'));
-		await Promise.all(this.#following.values());
+		const failure = new CancelledError('the dump failed');
+		for (const {file, abort, begun} of this.#following.values()) {
+			file.fail(failure);
+			if (!begun) abort.abort(failure);
+		}
+		const timer = setTimeout(() => this.#abortAll(failure), farewell);
+		await Promise.all([...this.#following.values()].map(following => following.shipment));
+		clearTimeout(timer);
 	}
 
-	async #record(parcel: Parcel): Promise<void> {
-		const record = await describeParcel(this.#target.options, parcel);
-		await writeUploadRecord(recordPath(this.#target.options, parcel), record);
+	#abortAll(reason: unknown): void {
+		for (const {abort} of this.#following.values()) abort.abort(reason);
 	}
 
-	async #forget(parcel: Parcel): Promise<void> {
-		await removeUploadRecord(recordPath(this.#target.options, parcel));
+	async #send(parcel: Parcel): Promise<Shipment> {
+		const {options} = this.#target;
+		const following = this.#following.get(parcel.path);
+		const record = new RecordFile(options, parcel);
+		try {
+			if (following) {
+				following.onJournal = journal => void record.tell(journal);
+				await record.tell(following.journal);
+			}
+			const shipment = (await following?.shipment) ?? (await sendFile(this.#target, {...parcel, journal: following?.journal}, record));
+			await record.remove();
+			return shipment;
+		} finally {
+			await record.settled();
+		}
 	}
 }
+
+type Load = {readonly file: PendingFile; readonly parcel: Parcel};
+
+/** Files of a job that are on their way at once; the storage has its own limit, of all jobs together. */
+const filesAtOnce = 8;
 
 /** Goes on with what an earlier run left: verifies what is there already, sends the rest, and removes the record. */
 export async function resumeUpload(options: UploadOptions, recordFile: string, record: UploadRecord, control: Omit<Target, 'options'>): Promise<Shipment> {
@@ -99,7 +167,9 @@ export async function resumeUpload(options: UploadOptions, recordFile: string, r
 	const target: Target = {...control, options: {...options, keyFor: () => record.key, deleteLocal: record.deleteLocal}};
 	const path = join(directory, record.file);
 	control.meter.start('upload');
-	const shipment = await sendFile(target, {path, recordDirectory: directory, ...(record.sha256 !== undefined && {sha256: record.sha256}), journal: record.journal});
+	const parcel: Parcel = {path, recordDirectory: directory, ...(record.sha256 !== undefined && {sha256: record.sha256}), journal: record.journal};
+	const written = new RecordFile(target.options, parcel);
+	const shipment = await sendFile(target, parcel, written).finally(() => written.settled());
 	control.meter.finish('upload');
 	if (record.deleteLocal) await removeLocal(options.emit, path, false);
 	await removeUploadRecord(recordFile);
@@ -123,19 +193,17 @@ async function parcelsOf(file: PendingFile): Promise<readonly Parcel[]> {
 	return [{path: file.finalPath, recordDirectory, ...(sha256 !== undefined && {sha256})}];
 }
 
-function recordPath({storage, keyFor}: UploadOptions, parcel: Parcel): string {
-	return uploadRecordPath(parcel.recordDirectory, storage.location, keyFor(parcel.path));
-}
-
 async function describeParcel(options: UploadOptions, parcel: Parcel, journal?: unknown): Promise<UploadRecord> {
 	const handle = await open(parcel.path, 'r');
 	try {
+		const {size, mtimeMs} = await handle.stat();
 		return {
 			run: options.run,
 			location: options.storage.location,
 			key: options.keyFor(parcel.path),
 			file: relative(parcel.recordDirectory, parcel.path),
-			size: (await handle.stat()).size,
+			size,
+			modified: mtimeMs,
 			...(parcel.sha256 !== undefined && {sha256: parcel.sha256}),
 			deleteLocal: options.deleteLocal,
 			...(journal !== undefined && {journal}),
@@ -145,12 +213,22 @@ async function describeParcel(options: UploadOptions, parcel: Parcel, journal?: 
 	}
 }
 
-async function sendFile(target: Target, parcel: Parcel): Promise<Shipment> {
+async function sendFile(target: Target, parcel: Parcel, record: RecordFile): Promise<Shipment> {
 	const handle = await open(parcel.path, 'r');
 	try {
 		const {size} = await handle.stat();
-		const source: PutSource = {size, read: offset => readFrom(handle, offset)};
-		return await put(target, parcel.path, source, {size: () => size, sha256: () => parcel.sha256, parcel, handle});
+		const source: PutSource = {
+			size,
+			read: offset => readFrom(handle, offset),
+			readInto: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
+		};
+		return await put(target, parcel.path, source, {
+			size: () => size,
+			sha256: () => parcel.sha256,
+			journal: parcel.journal,
+			onJournal: journal => void record.tell(journal),
+			handle,
+		});
 	} finally {
 		await handle.close();
 	}
@@ -160,17 +238,16 @@ type Facts = {
 	readonly size: () => number;
 	/** Known at the end. */
 	readonly sha256: () => string | undefined;
-	/** A whole file: its progress is written down, and an object that exists already may be this one. */
-	readonly parcel?: Parcel;
+	readonly journal?: unknown;
+	readonly onJournal: (journal: unknown) => void;
+	/** A whole file: an object that exists already may be this one. */
 	readonly handle?: FileHandle;
 };
 
 async function put({options, job, meter, signal}: Target, path: string, source: PutSource, facts: Facts): Promise<Shipment> {
 	const {storage, emit} = options;
 	const key = options.keyFor(path);
-	const {parcel} = facts;
 	let confirmed = 0;
-	let saving = Promise.resolve();
 	const started = performance.now();
 	const result = await storage
 		.put(key, source, {
@@ -181,30 +258,65 @@ async function put({options, job, meter, signal}: Target, path: string, source: 
 				return digest === undefined ? {} : {sha256: digest};
 			},
 			sha256: facts.sha256,
+			journal: facts.journal,
+			onJournal: facts.onJournal,
 			onProgress(bytes) {
 				meter.count('upload', bytes - confirmed);
 				confirmed = bytes;
 			},
-			...(parcel && {
-				journal: parcel.journal,
-				onJournal(journal: unknown) {
-					saving = saving
-						.then(async () => writeUploadRecord(recordPath(options, parcel), await describeParcel(options, parcel, journal)))
-						.catch((error: unknown) => {
-							emit({type: 'log', level: 'warn', text: `the progress of the upload of ${path} cannot be written down: ${String(error)}`});
-						});
-				},
-			}),
 		})
 		.catch(async (error: unknown) => {
+			meter.count('upload', -confirmed); // it is sent again, or not at all
 			if (!(error instanceof PgBackError) || error.code !== 'EXISTS' || !facts.handle) throw error;
 			return existing(storage, key, facts.handle, error, signal);
 		});
-	await saving;
 	const {location} = storage;
 	const seconds = (performance.now() - started) / 1000;
 	emit({type: 'file.uploaded', job, path, location, key, size: facts.size(), seconds, checked: result.checked});
 	return {path, key, location, result};
+}
+
+/** The record of one file's upload: written anew when the journal changes, one write after the other. */
+class RecordFile {
+	readonly #options: UploadOptions;
+	readonly #parcel: Parcel;
+	readonly #path: string;
+	#newest: unknown;
+	#writing: Promise<void> | undefined;
+
+	constructor(options: UploadOptions, parcel: Parcel) {
+		this.#options = options;
+		this.#parcel = parcel;
+		this.#path = uploadRecordPath(parcel.recordDirectory, options.storage.location, options.keyFor(parcel.path));
+	}
+
+	/** Resolves when this journal, or a newer one, is written down; a record that cannot be is a warning. */
+	async tell(journal: unknown): Promise<void> {
+		this.#newest = journal;
+		this.#writing ??= this.#write()
+			.catch((error: unknown) => {
+				const text = `the progress of the upload of ${this.#parcel.path} cannot be written down: ${messageOf(error)}`;
+				this.#options.emit({type: 'log', level: 'warn', text});
+			})
+			.finally(() => (this.#writing = undefined));
+		await this.#writing;
+	}
+
+	async settled(): Promise<void> {
+		await this.#writing;
+	}
+
+	async remove(): Promise<void> {
+		await this.#writing;
+		await removeUploadRecord(this.#path);
+	}
+
+	async #write(): Promise<void> {
+		for (let journal = this.#newest; ; journal = this.#newest) {
+			await writeUploadRecord(this.#path, await describeParcel(this.#options, this.#parcel, journal));
+			if (journal === this.#newest) return;
+		}
+	}
 }
 
 /** An object under the same key is ours when it has the same bytes: an upload that was completed by a run which then died. */
@@ -230,9 +342,10 @@ async function removeLocal(emit: Emit, path: string, directory: boolean): Promis
 	emit({type: 'file.removed', path, location: 'local', reason: 'uploaded and checked'});
 }
 
-function followingSource(file: GrowingFile): PutSource {
+function followingSource(file: GrowingFile, onBegun: () => void): PutSource {
 	return {
 		async *read(offset, signal) {
+			onBegun();
 			// Once the file is published only its final name is left.
 			const handle = await open(file.path, 'r').catch(() => open(file.finalPath, 'r'));
 			try {
