@@ -12,15 +12,17 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration):
 	const health = healthUrl === '' ? undefined : (await import('../reporters/health.js')).createHealthReporter(healthUrl, warn);
 	const metrics = metricsFile === '' ? undefined : await import('../reporters/metrics.js');
 	let backup = false;
+	let drill = false;
 	bus.subscribe((event, state) => {
 		if (event.type === 'run.started') {
 			backup = event.command === 'backup';
+			drill = event.command === 'restore';
 			if (backup && health) pending.push(health.start(state));
 		}
-		if (event.type !== 'run.finished' || !backup) return;
-		if (health) pending.push(health.finish(state));
+		if (event.type !== 'run.finished' || !(backup || drill)) return;
+		if (backup && health) pending.push(health.finish(state));
 		if (metrics) {
-			const written = metrics.writeMetrics(metricsFile, state);
+			const written = metrics.writeMetrics(metricsFile, state, drill ? metrics.drillMetricsText : metrics.metricsText);
 			pending.push(written.catch((error: unknown) => warn(`the metrics file cannot be written: ${messageOf(error)}`)));
 		}
 	});

@@ -55,5 +55,5 @@ export function describeCompared({tables, uncounted, schema}: Compared): string 
 	];
 	if (parts.length === 0) return 'nothing was recorded to compare it with';
 	const left = uncounted > 0 ? `; ${plural(uncounted, 'table')} had not been counted` : '';
-	return `${parts.join(' and ')} are as recorded${left}`;
+	return `${parts.join(' and ')} ${tables > 0 || schema === 'names' ? 'are' : 'is'} as recorded${left}`;
 }

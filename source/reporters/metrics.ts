@@ -8,12 +8,39 @@ type Metric = {readonly name: string; readonly help: string; readonly samples: r
 
 /** What the earlier file says of each database's last success, so that a failure does not forget it. Seconds since the epoch. */
 export function lastSuccesses(text: string): Map<string, number> {
+	return perDatabase(text, /^pg_back_database_last_success_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/);
+}
+
+/** The same of each database's last restore drill. */
+function lastProofs(text: string): Map<string, number> {
+	return perDatabase(text, /^pg_back_database_last_proven_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/);
+}
+
+function perDatabase(text: string, pattern: RegExp): Map<string, number> {
 	const found = new Map<string, number>();
 	for (const line of text.split('\n')) {
-		const [, label, value] = /^pg_back_database_last_success_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/.exec(line) ?? [];
+		const [, label, value] = pattern.exec(line) ?? [];
 		if (label !== undefined && value !== undefined) found.set(unescapeLabel(label), Number(value));
 	}
 	return found;
+}
+
+function proofMetric(proofs: ReadonlyMap<string, number>): Metric {
+	return {
+		name: 'database_last_proven_timestamp_seconds',
+		help: 'when a restore drill of the database last found it as it was dumped',
+		samples: [...proofs].map(([database, value]) => ({labels: {database}, value})),
+	};
+}
+
+/** The text of the file after a restore drill: only what it proved is new. */
+export function drillMetricsText(state: RunState, before: string): string {
+	const proofs = lastProofs(before);
+	for (const job of state.jobs.values()) {
+		if (job.kind === 'restore' && job.stages.includes('verify') && job.status === 'done') proofs.set(job.name, (job.finishedAt ?? state.time) / 1000);
+	}
+	const others = before.split('\n').filter(line => line !== '' && !line.includes('pg_back_database_last_proven_timestamp_seconds'));
+	return [...others, printMetrics([proofMetric(proofs)])].join('\n');
 }
 
 /** The text of the file; `before` is that of the last run, or empty. */
@@ -46,17 +73,18 @@ export function metricsText(state: RunState, before: string): string {
 			help: 'when the last good dump of the database was made',
 			samples: [...successes].map(([database, value]) => ({labels: {database}, value})),
 		},
+		proofMetric(lastProofs(before)),
 	]);
 }
 
 /** Throws what the file system says. Others may read the file: the collector runs as somebody else. */
-export async function writeMetrics(path: string, state: RunState): Promise<void> {
+export async function writeMetrics(path: string, state: RunState, textOf = metricsText): Promise<void> {
 	const before = await readFile(path, 'utf8').catch(() => ''); // there is none yet
 	const partial = `${path}.${randomBytes(4).toString('hex')}`;
 	const handle = await open(partial, 'wx', 0o644);
 	try {
 		await handle.chmod(0o644);
-		await handle.writeFile(metricsText(state, before));
+		await handle.writeFile(textOf(state, before));
 		await handle.sync();
 		await handle.close();
 		await rename(partial, path);
