@@ -24,13 +24,16 @@ async function dispatch(io: Io): Promise<number> {
 	const commandLine = await parseCommandLine(argv);
 	const given = (name: Parameters<CommandLine['values']['get']>[0]) => commandLine.values.get(name);
 	const legacyFile = given('convertLegacyConfig');
-	if (typeof legacyFile === 'string' && legacyFile !== '') return convertLegacy(io, legacyFile);
+	const converts = typeof legacyFile === 'string' && legacyFile !== '';
 	if (given('help') === true) {
 		const {helpText} = await import('./help.js');
-		io.stdout.write(helpText());
-		return 0;
+		(converts ? io.stderr : io.stdout).write(helpText());
+		if (!converts) return 0;
+	} else if (given('version') === true) {
+		printVersion(io);
+		if (!converts) return 0;
 	}
-	if (given('version') === true) return printVersion(io);
+	if (converts) return convertLegacy(io, legacyFile);
 	if (given('printDefaultConfig') === true) {
 		const {readDefaultConfig} = await import('../config/print.js');
 		io.stdout.write(await readDefaultConfig());

@@ -16,7 +16,8 @@ export async function parseCommandLine(argv: readonly string[]): Promise<ParsedC
 	if (problems.length > 0) throw usageError([...problems, ...wrong]);
 	// Help and version are answered whatever else is there, and load nothing; but a conversion comes before them.
 	const converts = flags.some(({flag}) => flag.name === 'convertLegacyConfig');
-	const asked = converts ? undefined : flags.find(token => answersAtOnce(token));
+	const given = (name: OptionName) => flags.find(token => token.flag.name === name && read(token).value === true);
+	const asked = converts ? undefined : (given('help') ?? given('version'));
 	if (asked) return {values: new Map([[asked.flag.name, true]]), arguments: positionals};
 	if (wrong.length > 0) throw usageError(wrong);
 	return parseWithMeow(flags, positionals);
@@ -33,10 +34,6 @@ export function usageError(problems: readonly string[]): ProblemsError {
 
 function read({flag, text}: Token): Parsed<AnyValue> {
 	return readValue(flag.option, text, 'command line');
-}
-
-function answersAtOnce(token: Token): boolean {
-	return (token.flag.name === 'help' || token.flag.name === 'version') && read(token).value === true;
 }
 
 function problemOf({flag, spelling}: Token, {problem}: Parsed<AnyValue>): readonly string[] {

@@ -1,6 +1,6 @@
 /** The whole configuration: command line over config file over defaults, every value with its origin, all of it checked. */
 import {readFile, stat} from 'node:fs/promises';
-import {describeSystemError, isSystemError, PgBackError, ProblemsError} from '../core/errors.js';
+import {isSystemError, PgBackError, ProblemsError, systemReason} from '../core/errors.js';
 import {checkConfiguration} from './checks.js';
 import {type CommandLine} from './command-line.js';
 import {readConfigFile, type ConfigFile} from './config-file.js';
@@ -87,7 +87,7 @@ async function readFileOf(argv: CommandLine): Promise<FileOf> {
 	} catch (error) {
 		if (!isSystemError(error)) throw error;
 		if (error.code === 'ENOENT' && path === defaultConfigFile) return {path};
-		throw new PgBackError('CONFIG', `could not load configuration file: ${describeSystemError(error)}`, {
+		throw new PgBackError('CONFIG', `could not load configuration file "${path}": ${systemReason(error)}`, {
 			cause: error,
 			hint: 'name another one with -c, or use --no-config-file',
 		});

@@ -97,7 +97,7 @@ test('which file is read', async () => {
 	await assert.rejects(missing, {
 		code: 'CONFIG',
 		exitCode: 10,
-		message: /could not load configuration file: open .*none: no such file/,
+		message: /could not load configuration file ".*none": no such file/,
 	});
 	for (const path of [directory, '']) {
 		await assert.rejects(loadConfiguration({argv: await parseCommandLine(['-c', path]), env: {}}), {
