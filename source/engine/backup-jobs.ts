@@ -38,6 +38,8 @@ export type BackupShared = {
 	readonly locks: RunLocks;
 	readonly encryption: EncryptionKeys | undefined;
 	readonly uploads: UploadOptions | undefined;
+	/** What follows `-Z`, by database; undefined leaves it to pg_dump. */
+	readonly compression: ReadonlyMap<string, string | undefined>;
 	/** Given: dumps are read back before they get their names. */
 	readonly readBack: ReadBack | undefined;
 	/** createdb.sql's text for a database, where pg_dump's own output lacks it; undefined when there is nothing to say. */
@@ -69,7 +71,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 	const settings = run.configuration.forDatabase(name);
 	const subject: Subject = {kind: 'database', name};
 	const id = `database:${name}`;
-	const compression = compressionOf(settings.compressLevel);
+	const compression = shared.compression.get(name);
 	return {
 		plan: {
 			id,
@@ -116,7 +118,13 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 				});
 				const recording = isWhole(settings) && tools.pgDump.version >= 90_500 ? await shared.record?.(name, id, control.signal) : undefined;
 				const snapshot = recording ? [`--snapshot=${recording.snapshot}`] : [];
-				const output = new JobOutput(shared, control, {subject, time, algorithm: settings.checksumAlgorithm, format: settings.format});
+				const output = new JobOutput(shared, control, {
+					subject,
+					time,
+					algorithm: settings.checksumAlgorithm,
+					format: settings.format,
+					...(database.size !== undefined && {expectedSize: database.size}),
+				});
 				await output.run(async options => {
 					const plainPath = shared.namer.path(subject, time, suffix, compressed);
 					const written = [
@@ -207,7 +215,14 @@ function isWhole(settings: DatabaseSettings): boolean {
 	return withBlobs !== false && [schemas, excludeSchemas, tables, excludeTables, pgDumpOptions].every(list => list.length === 0);
 }
 
-type About = {readonly subject: Subject; readonly time: Date; readonly algorithm?: Algorithm; readonly format?: string};
+type About = {
+	readonly subject: Subject;
+	readonly time: Date;
+	readonly algorithm?: Algorithm;
+	readonly format?: string;
+	/** Bytes, a guess. */
+	readonly expectedSize?: number;
+};
 
 /** From what a job wrote to files under their final names, with checksums, shipped. */
 class JobOutput {
@@ -231,7 +246,7 @@ class JobOutput {
 		const uploads = this.#shared.uploads && new JobUploads(this.#shared.uploads, id, meter, signal);
 		const all: Written[] = [];
 		try {
-			all.push(...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file)})));
+			all.push(...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file, this.#about.expectedSize)})));
 			await this.#verify(all);
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			const files = await publishAll(all, id, run.emit);
@@ -268,11 +283,6 @@ function announce(shared: BackupShared, job: string, command: DumpCommand): Dump
 /** Unique to the job, so that the server's own views tell our sessions apart: 48 bits of a digest, as 63 bytes are few. */
 export function applicationName(tag: string, job: string): string {
 	return `pg_back ${tag} ${createHash('sha256').update(job).digest('hex').slice(0, 12)}`;
-}
-
-/** What follows `-Z`; undefined leaves it to pg_dump. */
-export function compressionOf(level: number): string | undefined {
-	return level < 0 ? undefined : String(level);
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -11,7 +11,7 @@ import {plural} from '../lib/format.js';
 import type {RunContext, RunResult} from './context.js';
 import {resultOf} from './outcome.js';
 import {findOptions, prepare} from './prepare.js';
-import {downloadBase, openRemote, type Store} from './remote.js';
+import {downloadBase, impatient, openRemote, type Store} from './remote.js';
 
 /** Every check is made, whatever the others came to. */
 export async function checkConnections(run: RunContext): Promise<RunResult> {
@@ -63,7 +63,7 @@ async function checkDirectory(path: string): Promise<string> {
 
 /** Writes, reads, lists and deletes a small object. Without the right to delete, a backup that does not purge there works. */
 async function checkRemote(run: RunContext, store: Store): Promise<string> {
-	const remote = await openRemote(run, store);
+	const remote = await openRemote(run, store, impatient);
 	const {storage, prefix, location} = remote;
 	const key = `${prefix}pg_back_probe_${run.tag}`;
 	const content = Buffer.from(run.runId);

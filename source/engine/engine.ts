@@ -1,6 +1,6 @@
 /** The engine as front ends see it: work that was asked for on the command line or from the console, on one bus. */
 import {join} from 'node:path';
-import {CancelledError, PgBackError, toPgBackError} from '../core/errors.js';
+import {CancelledError, toPgBackError} from '../core/errors.js';
 import type {EventBus} from '../core/bus.js';
 import {eventSchema, type Command} from '../core/events.js';
 import type {EngineHandle, FetchRequest, Secrets} from '../core/handle.js';

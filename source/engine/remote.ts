@@ -22,8 +22,11 @@ export type Remote = {
 	readonly close: () => Promise<void>;
 };
 
+/** For somebody who waits for an answer: what fails is tried again for so many milliseconds, not for a quarter of an hour. */
+export const impatient = {retryBudget: 20_000} as const;
+
 /** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
-export async function openRemote(run: RunContext, store: Store): Promise<Remote> {
+export async function openRemote(run: RunContext, store: Store, options: {readonly retryBudget?: number} = {}): Promise<Remote> {
 	const {settings} = run.configuration;
 	const opening = storeSettings(store, settings, run.env);
 	const storage = await openStorage(
