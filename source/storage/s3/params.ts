@@ -8,19 +8,22 @@ import type {PutOptions} from '../storage.js';
 import type {Bucket} from './client.js';
 import {refusesChecksums, refusesConditions} from './errors.js';
 
-/** Runs `send` again without what the service turns out not to know. */
+/** Runs `send` again without what the service turns out not to know: another upload may have found that out meanwhile. */
 export async function tolerant<T>(bucket: Bucket, send: () => Promise<T>): Promise<T> {
+	const {service} = bucket;
 	for (;;) {
+		const used = {...service};
 		try {
 			return await send();
 		} catch (error) {
-			const {service} = bucket;
-			if (service.conditions && refusesConditions(error)) {
+			if (used.conditions && refusesConditions(error)) {
+				if (service.conditions)
+					bucket.log('info', `${bucket.location} does not know If-None-Match: going on with a look before each upload`);
 				service.conditions = false;
-				bucket.log('info', `${bucket.location} does not know If-None-Match: going on with a look before each upload`);
-			} else if (service.checksums === 'crc32' && refusesChecksums(error)) {
+			} else if (used.checksums === 'crc32' && refusesChecksums(error)) {
+				if (service.checksums === 'crc32')
+					bucket.log('info', `${bucket.location} does not know CRC32 checksums: going on with MD5`);
 				service.checksums = 'md5';
-				bucket.log('info', `${bucket.location} does not know CRC32 checksums: going on with MD5`);
 			} else throw error;
 		}
 	}
