@@ -13,14 +13,13 @@ export async function databaseSettings(session: Session, name: string): Promise<
 			left join pg_catalog.pg_roles r on r.oid = s.setrole
 		where s.setrole = 0 or r.oid is not null
 		order by r.rolname, s.place`);
-	if (rows.length === 0) return '';
 	const lines = rows.map(([role, setting]) => {
 		const [, variable = '', value = ''] = /^([^=]*)=([^]*)$/.exec(setting ?? '') ?? [];
 		const whose =
 			role == null ? `DATABASE ${identifier(name)}` : `ROLE ${identifier(role)} IN DATABASE ${identifier(name)}`;
 		return `ALTER ${whose} SET ${identifier(variable)} TO ${settingLiteral(variable, value)};\n`;
 	});
-	return `--\n-- Database settings\n--\n\n${lines.join('')}\n`;
+	return lines.join('');
 }
 
 /** Lists of names that the server stores quoted (GUC_LIST_QUOTE; pg_dump's variable_is_guc_list_quote()). */

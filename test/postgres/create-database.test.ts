@@ -119,12 +119,7 @@ GRANT CREATE ON DATABASE "d" TO PUBLIC;
 GRANT TEMPORARY ON DATABASE "d" TO PUBLIC;
 GRANT CONNECT ON DATABASE "d" TO PUBLIC;
 
---
--- Database settings
---
-
 ALTER DATABASE "d" SET "search_path" TO 'a', 'b';
-
 `,
 		);
 		await assert.rejects(createDatabaseScript(session, 'nope'), {code: 'DATABASE_GONE'});
