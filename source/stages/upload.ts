@@ -55,8 +55,11 @@ export class JobUploads {
 		this.#target = {options, job, meter, signal};
 	}
 
-	/** Starts to send a file that is being written. Never slows the writer down; a failure shows when the file is shipped. */
-	follow(file: GrowingFile): void {
+	/**
+	 * Starts to send a file that is being written. Never slows the writer down; a failure shows when the file is shipped.
+	 * `expectedSize`, in bytes, is a guess from which the sizes of parts follow.
+	 */
+	follow(file: GrowingFile, expectedSize?: number): void {
 		this.#target.meter.start('upload');
 		const abort = new AbortController();
 		const source = followingSource(file, () => {
@@ -65,6 +68,7 @@ export class JobUploads {
 		const upload = put({...this.#target, signal: abort.signal}, file.finalPath, source, {
 			size: () => file.written,
 			sha256: () => file.sha256,
+			expectedSize,
 			onJournal(journal) {
 				following.journal = journal;
 				following.onJournal?.(journal);
@@ -238,6 +242,8 @@ type Facts = {
 	readonly size: () => number;
 	/** Known at the end. */
 	readonly sha256: () => string | undefined;
+	/** A guess, where the size is not known before the end. */
+	readonly expectedSize?: number;
 	readonly journal?: unknown;
 	readonly onJournal: (journal: unknown) => void;
 	/** A whole file: an object that exists already may be this one. */
@@ -258,6 +264,7 @@ async function put({options, job, meter, signal}: Target, path: string, source: 
 				return digest === undefined ? {} : {sha256: digest};
 			},
 			sha256: facts.sha256,
+			expectedSize: facts.expectedSize,
 			journal: facts.journal,
 			onJournal: facts.onJournal,
 			onProgress(bytes) {
