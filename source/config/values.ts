@@ -1,5 +1,6 @@
 /** From the text of an option to its value, by the rules of its kind. */
 import {parseCsvRecord, parseEscapedList} from '../lib/comma-list.js';
+import {parseCompression} from '../lib/compression.js';
 import {parseDuration, parseInterval} from '../lib/duration.js';
 import {parseBytes, parseInteger} from '../lib/integer.js';
 import {type Parsed} from '../lib/parsed.js';
@@ -26,6 +27,8 @@ export function readValue(option: Option, text: string, source: Source): Parsed<
 			return inRange(option, parseDuration(text));
 		case 'seconds':
 			return inRange(option, readSeconds(text));
+		case 'compression':
+			return parseCompression(text);
 		case 'mode':
 			return readMode(text);
 		case 'keep':

@@ -7,7 +7,6 @@ import type {Subject} from '../retention/names.js';
 import {planItems, type PlannedItem} from '../retention/purge-plan.js';
 import {planLocalPurge} from '../retention/purge.js';
 import {dumpSuffixes, isGzipped} from '../stages/dump-arguments.js';
-import {compressionOf} from './backup-jobs.js';
 import {findOptions, prepare} from './prepare.js';
 import type {RunContext} from './context.js';
 import {localManifests, localRecords} from './manifests.js';
@@ -93,6 +92,6 @@ function plannedSpecial(run: RunContext, special: readonly Subject[]): PlannedFi
 function plannedDatabase(run: RunContext, {name, size}: {name: string; size: number | undefined}, encrypted: boolean): PlannedFile {
 	const {format, compressLevel} = run.configuration.forDatabase(name);
 	const suffix = dumpSuffixes[format] as 'sql' | 'dump' | 'tar' | 'd';
-	const path = new FileNamer(run).path({kind: 'database', name}, run.now(), suffix, isGzipped(format, compressionOf(compressLevel)));
+	const path = new FileNamer(run).path({kind: 'database', name}, run.now(), suffix, isGzipped(format, String(compressLevel)));
 	return {name, path: encrypted && format !== 'directory' ? `${path}.age` : path, format, ...(size !== undefined && {size})};
 }

@@ -16,6 +16,7 @@ import {findOptions, type BackupOptions, type Damage, type Prepared} from './pre
 import type {RunContext} from './context.js';
 import {hasDecryptionMaterial, loadRunDecryption} from './keys.js';
 import {RunLocks} from './locks.js';
+import {askPgDump, resolveCompressions} from './compression.js';
 import {FileNamer} from './output.js';
 import {writeManifest} from './manifest-step.js';
 import {inDumpOrder, selectDatabases} from './plan.js';
@@ -59,6 +60,11 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		if (selection.databases.length === 0 && selection.problems.length === 0) {
 			failures.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {hint: 'check include_dbs, exclude_dbs and the names given'}));
 		}
+		const compression = await resolveCompressions(
+			run.configuration,
+			selection.databases.map(database => database.name),
+			{version: tools.pgDump.version, ask: askPgDump(tools.pgDump, run.env, run.signal)},
+		);
 		const published = new Published();
 		const shared: BackupShared = {
 			run,
@@ -68,6 +74,7 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			namer,
 			locks,
 			encryption: prepared.encryption,
+			compression,
 			uploads: remote && uploadOptions(run, remote),
 			readBack: settings.verify === 'full' ? await readBackOf(run, tools) : undefined,
 			createScript: async database => {

@@ -57,8 +57,8 @@ export class Scheduler {
 	}
 
 	/** Cancels one job, or all. A job that waits is cancelled at once, one that runs as soon as its children are gone. */
-	cancel(id?: string): void {
-		const reason: unknown = this.#signal.aborted ? this.#signal.reason : new CancelledError();
+	cancel(id?: string, why: PgBackError = new CancelledError()): void {
+		const reason: unknown = this.#signal.aborted ? this.#signal.reason : why;
 		for (const entry of this.#entries.values()) {
 			if (id !== undefined && entry.task.plan.id !== id) continue;
 			const index = this.#waiting.indexOf(entry);

@@ -7,6 +7,8 @@ export type StoredTable = {
 	readonly name: string;
 	/** pg_table_size: the table with its TOAST, without its indexes. */
 	readonly bytes: number;
+	/** The part of it that is TOAST. */
+	readonly toastBytes: number;
 	/** The planner's number, scaled to the table's size of now; undefined where it was never analysed. */
 	readonly rows?: number;
 	/** Of the table and of its TOAST as the catalog has them: what a parallel pg_dump sorts by. */
@@ -31,9 +33,12 @@ export async function storedData(session: Session): Promise<StoredData> {
 		where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 			and d.deptype = 'e' and d.objid = c.oid and not coalesce(${configured}, false)`;
 	await session.query('reset search_path');
+	// The size of a table that somebody has for himself is not worth waiting for.
+	if (serverVersion >= 90_300) await session.query("set lock_timeout = '1s'");
+	await session.query("set statement_timeout = '60s'");
 	const rows =
 		await session.query(`select c.oid, n.nspname, c.relname, pg_catalog.pg_table_size(c.oid), c.reltuples, c.relpages,
-			pg_catalog.pg_relation_size(c.oid), coalesce(t.relpages, 0), pg_catalog.pg_table_is_visible(c.oid),
+			pg_catalog.pg_relation_size(c.oid), coalesce(t.relpages, 0), coalesce(pg_catalog.pg_table_size(t.oid), 0), pg_catalog.pg_table_is_visible(c.oid),
 			${serverVersion >= 90_100 ? "c.relpersistence = 'u'" : 'false'}, pg_catalog.current_setting('block_size')
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 			left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
@@ -43,7 +48,7 @@ export async function storedData(session: Session): Promise<StoredData> {
 	const [[blobs] = []] = await session.query("select pg_catalog.pg_relation_size('pg_catalog.pg_largeobject')");
 	return {
 		tables: rows.map(
-			([oid, schema, name, bytes, tuples, pages, mainBytes, toastPages, visible, unlogged, blockSize]) => {
+			([oid, schema, name, bytes, tuples, pages, mainBytes, toastPages, toastBytes, visible, unlogged, blockSize]) => {
 				const expected = expectedRows(
 					Number(tuples),
 					Number(pages),
@@ -55,6 +60,7 @@ export async function storedData(session: Session): Promise<StoredData> {
 					schema: schema ?? '',
 					name: name ?? '',
 					bytes: Number(bytes ?? 0), // dropped meanwhile
+					toastBytes: Number(toastBytes),
 					...(expected !== undefined && {rows: expected}),
 					pages: Number(pages) + Number(toastPages),
 					visible: visible === 't',

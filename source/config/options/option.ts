@@ -41,6 +41,8 @@ type Values = {
 	duration: number;
 	/** Bytes: a number with an optional K, M, G or T. */
 	bytes: number;
+	/** A level as a number; `auto`, or a method with its details, as a text. */
+	compression: number | string;
 	choice: string;
 };
 export type Kind = keyof Values;
@@ -84,6 +86,7 @@ export type Option = Common &
 		| ({readonly kind: 'integer' | 'seconds' | 'bytes' | 'duration'; readonly default: number | undefined} & Numeric)
 		| {readonly kind: 'keep' | 'interval'; readonly default: number}
 		| {readonly kind: 'mode'; readonly default: number | undefined}
+		| {readonly kind: 'compression'; readonly default: number | string}
 		| {readonly kind: 'string'; readonly default: string; readonly required?: true}
 		| {readonly kind: 'list' | 'words'; readonly default: readonly string[]}
 		| {

@@ -12,6 +12,7 @@ export type TableFacts = {
 	readonly name: string;
 	/** With TOAST. */
 	readonly bytes: number;
+	readonly toastBytes: number;
 	/** Absent where the table was never analysed. */
 	readonly rows?: number;
 	readonly pages: number;
@@ -58,7 +59,7 @@ export type Estimated = {
 	readonly fraction: number;
 	/** False when every row is counted and the tables' seconds are known from a last run. */
 	readonly estimated: boolean;
-	/** Seconds that the copying still takes; undefined when nothing is known of the speed. */
+	/** Seconds that the copying still takes: at the pace of the last run, or of this one; undefined when nothing is known of either. */
 	readonly remaining?: number;
 	/** Those that run now. */
 	readonly running: readonly TableProgress[];
@@ -73,6 +74,10 @@ export type Estimated = {
 
 /** What each table costs besides its bytes, in bytes: the statements that announce it. */
 const overhead = 64 * 1024;
+/** Bytes of COPY for one in TOAST, where values are compressed, or binary and written as two digits a byte. */
+const toastFactor = 2;
+/** Seconds after which a table has a speed of its own. */
+const ownSpeedAfter = 1.5;
 const windowMs = 10_000;
 
 type Entry = {
@@ -97,7 +102,6 @@ export class JobEstimator {
 	readonly #byName: ReadonlyMap<string, Entry>;
 	readonly #total: number;
 	readonly #options: EstimatorOptions;
-	readonly #work = new RateWindow(windowMs);
 	readonly #read = new RateWindow(windowMs);
 	#time: number | undefined;
 	#copySeconds = 0;
@@ -150,7 +154,6 @@ export class JobEstimator {
 		}
 		if (before.length > 0 || now.size > 0) this.#copySeconds += seconds;
 		this.#passOver(now);
-		this.#work.add(time, this.#doneWeight());
 		this.#read.add(time, this.#readBytes());
 	}
 
@@ -212,30 +215,23 @@ export class JobEstimator {
 		return sum(this.#entries.map(entry => entry.facts.bytes * shareOf(entry)));
 	}
 
-	/** From the speed of this dump; where a last run is known, from its speed until this one has shown its own. */
 	#remaining(): number | undefined {
-		const done = this.#doneWeight();
-		const left = Math.max(0, this.#total - done);
 		const {past, workers} = this.#options;
-		if (past) {
-			// A tenth of the last run stands against a start that is not like the rest.
-			const trust = this.#total / workers / 10;
-			const slowness = (this.#copySeconds + trust) / (done / workers + trust);
-			const longest = Math.max(
-				0,
-				...this.#entries.filter(entry => entry.state !== 'done').map(entry => entry.weight * (1 - shareOf(entry))),
-			);
-			return Math.max(left / workers, longest) * slowness;
-		}
+		const left = this.#entries.map(entry => entry.weight * (1 - shareOf(entry)));
+		// The workers share what is left, but no two of them share a table.
+		if (past) return Math.max(sum(left) / workers, largest(left));
+		const done = this.#doneWeight();
 		if (done <= 0 || this.#copySeconds <= 0) return undefined;
-		const mean = done / this.#copySeconds;
-		const recent = this.#work.perSecond;
-		// The tables of now at their own speed, the others at the mean of all so far.
-		const running = this.#entries.filter(entry => entry.state === 'running');
-		const here = sum(running.map(entry => entry.weight * (1 - shareOf(entry))));
-		const hereSeconds = here / (recent !== undefined && recent > 0 ? recent : mean);
-		return hereSeconds + (left - here) / mean;
+		const perWorker = done / this.#copySeconds / workers;
+		const seconds = this.#entries.map((entry, index) => (left[index] ?? 0) / (ownSpeed(entry) ?? perWorker));
+		return Math.max(sum(seconds) / workers, largest(seconds));
 	}
+}
+
+/** Weight a second; undefined before it can be told. */
+function ownSpeed(entry: Entry): number | undefined {
+	const done = entry.weight * shareOf(entry);
+	return entry.state === 'running' && entry.seconds >= ownSpeedAfter && done > 0 ? done / entry.seconds : undefined;
 }
 
 /** 0 to 1 of a table: rows of rows, else bytes of bytes, never whole while it runs. */
@@ -265,7 +261,7 @@ function describeEntry(entry: Entry): TableProgress {
 
 /** Seconds by the last run where there is one, scaled to the table's size of now; else bytes. */
 function createWeights({past, tables}: EstimatorOptions): (table: TableFacts) => number {
-	if (!past) return table => table.bytes + overhead;
+	if (!past) return table => table.bytes + (toastFactor - 1) * table.toastBytes + overhead;
 	const known = tables.flatMap(table => past.table(table.name) ?? []);
 	const knownSeconds = sum(known.map(one => one.seconds));
 	const knownBytes = sum(known.map(one => one.size));
@@ -281,6 +277,10 @@ function createWeights({past, tables}: EstimatorOptions): (table: TableFacts) =>
 		const growth = before.size > 0 ? Math.min(5, Math.max(0.2, table.bytes / before.size)) : 1;
 		return Math.max(0.001, before.seconds * growth);
 	};
+}
+
+function largest(values: readonly number[]): number {
+	return values.reduce((most, value) => Math.max(most, value), 0);
 }
 
 function sum(values: readonly number[]): number {

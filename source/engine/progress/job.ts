@@ -1,11 +1,12 @@
 /** What is known of one job while it runs: its phases, its tables, its bytes. No I/O. */
-import type {JobProgress, StageName} from '../../core/events.js';
+import type {JobProgress, LockInfo, StageName} from '../../core/events.js';
 import {RateWindow} from '../../lib/rate.js';
 import {copiedTable} from '../../postgres/progress-statement.js';
 import type {DumpSession} from '../../postgres/progress-sample.js';
 import type {StageSample} from '../ticker.js';
 import {JobEstimator, type Copying, type Estimated, type JobPast, type TableFacts} from './estimator.js';
 import type {NewPast} from './history.js';
+import {LimitWatch, type LimitOptions, type Observation} from './limits.js';
 import {largeObjects} from './selection.js';
 
 export type ExpectedJob = {
@@ -18,11 +19,15 @@ export type ExpectedJob = {
 	readonly stages: readonly StageName[];
 	readonly workers: number;
 	readonly past?: JobPast & {readonly bytes: number};
+	/** Of a dump. */
+	readonly limits?: LimitOptions;
 };
 
 /** Where no last run says it: the part of a job's time that follows the copying. */
 const tailShare = {upload: 0.25, none: 0.02} as const;
 const windowMs = 10_000;
+
+export type NamedLocks = {readonly blockedBy: readonly LockInfo[]; readonly blocking: readonly LockInfo[]};
 
 type Phase = 'before' | 'copying' | 'after';
 
@@ -36,19 +41,26 @@ export class JobProgressTracker {
 	#estimated: Estimated | undefined;
 	#tables: readonly TableFacts[] | undefined;
 	#phase: Phase = 'before';
-	#copyingSince: number | undefined;
+	/** Seconds until the first table. */
+	#before = 0;
 	#dumpedAt: number | undefined;
 	#dumpBytes = 0;
 	#highest = 0;
 	#waitEvent: string | undefined;
 	#copying: readonly Copying[] = [];
+	readonly limits: LimitWatch | undefined;
 	readonly #rate = new RateWindow(windowMs);
 	readonly #tailRate = new RateWindow(windowMs);
 	#tailDone = 0;
+	#sampledAt: number | undefined;
+	/** Seconds that it waited for locks: they say nothing about its speed. */
+	#blockedSeconds = 0;
+	#locks: NamedLocks = {blockedBy: [], blocking: []};
 
 	constructor(job: ExpectedJob, startedAt: number) {
 		this.job = job;
 		this.startedAt = startedAt;
+		this.limits = job.limits && new LimitWatch(job.limits);
 	}
 
 	/** What the dump will read. */
@@ -73,6 +85,9 @@ export class JobProgressTracker {
 
 	addSample(time: number, sessions: readonly DumpSession[]): void {
 		if (this.#phase === 'after') return;
+		const seconds = (time - (this.#sampledAt ?? time)) / 1000;
+		this.#sampledAt = time;
+		if (this.#waitEvent?.startsWith('Lock:')) this.#blockedSeconds += seconds;
 		this.#copying = sessions.flatMap(copyingOf);
 		const [first] = sessions;
 		this.#waitEvent =
@@ -80,11 +95,24 @@ export class JobProgressTracker {
 			(sessions.length === 1 ? first?.waitEvent : undefined);
 		if (this.#copying.length > 0 && this.#phase === 'before') {
 			this.#phase = 'copying';
-			this.#copyingSince = time;
+			this.#before = this.workedSeconds(time);
 		}
 		if (this.#phase !== 'copying') return;
 		this.#estimator?.add(time, this.#copying);
 		this.#estimated = this.#estimator?.estimate();
+	}
+
+	observe(observation: Observation): void {
+		if (this.#phase === 'copying') this.limits?.add(observation);
+	}
+
+	setLocks(locks: NamedLocks): void {
+		this.#locks = locks;
+	}
+
+	/** `schema.name` of a table that will be dumped. */
+	tableName(oid: number): string | undefined {
+		return this.#tables?.find(table => table.oid === oid)?.name;
 	}
 
 	dumpEnded(time: number, bytes: number): void {
@@ -93,6 +121,7 @@ export class JobProgressTracker {
 		this.#dumpBytes = bytes;
 		this.#copying = [];
 		this.#waitEvent = undefined;
+		this.#locks = {blockedBy: [], blocking: []};
 		this.#estimator?.end();
 		this.#estimated = this.#estimator?.estimate();
 	}
@@ -118,7 +147,10 @@ export class JobProgressTracker {
 				readTotal: estimated.readTotal,
 			}),
 			...defined({readRate: this.#phase === 'copying' ? estimated?.readRate : undefined}),
+			...this.#limit(stages),
 			...(this.#waitEvent !== undefined && {waitEvent: this.#waitEvent}),
+			...(this.#locks.blockedBy.length > 0 && {blockedBy: this.#locks.blockedBy}),
+			...(this.#locks.blocking.length > 0 && {blocking: this.#locks.blocking}),
 		};
 	}
 
@@ -130,16 +162,26 @@ export class JobProgressTracker {
 		return this.#highest;
 	}
 
-	/** Seconds; undefined when nothing is known. */
+	/** Seconds; undefined when nothing is known, or while it waits for a lock. */
 	remaining(time: number): number | undefined {
-		const {past} = this.job;
-		const elapsed = (time - this.startedAt) / 1000;
-		if (this.#phase === 'before') return past && Math.max(past.before - elapsed, 0) + past.seconds - past.before;
+		if (this.#locks.blockedBy.length > 0) return undefined;
 		if (this.#phase === 'after') return this.#tailRemaining(time);
+		const {past} = this.job;
+		const elapsed = this.workedSeconds(time);
 		const copying = this.#estimated?.remaining;
-		if (copying === undefined) return past && Math.max(0, past.seconds - elapsed);
-		const copied = (time - (this.#copyingSince ?? time)) / 1000;
-		return copying + (past ? past.after : (copied + copying) * this.#tailShare());
+		if (past) return this.#remainingByPast(past, copying, elapsed);
+		if (copying === undefined || this.#phase === 'before') return undefined;
+		return copying + (elapsed + copying) * this.#tailShare();
+	}
+
+	/** What the last run took for what is left, at the pace of this one so far. */
+	#remainingByPast(past: JobPast, copying: number | undefined, elapsed: number): number {
+		const share = this.#estimated ? this.#ofPhases() : undefined;
+		if (share === undefined || copying === undefined) return Math.max(0, past.seconds - elapsed);
+		const left = (this.#phase === 'before' ? past.before : 0) + copying + past.after;
+		const trust = past.seconds / 10;
+		const slowness = this.#phase === 'before' ? 1 : (elapsed + trust) / ((left / (1 - share)) * share + trust);
+		return left * slowness - (this.#phase === 'before' ? Math.min(elapsed, past.before) : 0);
 	}
 
 	get read(): number {
@@ -150,19 +192,31 @@ export class JobProgressTracker {
 		return this.#estimated?.readTotal;
 	}
 
+	/** Since its start, without waiting for locks. */
+	workedSeconds(time: number): number {
+		return Math.max(0, (time - this.startedAt) / 1000 - this.#blockedSeconds);
+	}
+
 	/** For the next run, when the job has ended well. */
 	past(time: number): NewPast {
-		const seconds = (time - this.startedAt) / 1000;
-		const before = this.#copyingSince === undefined ? 0 : (this.#copyingSince - this.startedAt) / 1000;
+		const seconds = this.workedSeconds(time);
+		const before = this.#before;
 		const after = this.#dumpedAt === undefined ? 0 : (time - this.#dumpedAt) / 1000;
 		return {at: time, seconds, before, after, bytes: this.job.bytes ?? 0, tables: this.#estimator?.seen() ?? []};
+	}
+
+	#limit(stages: StageSample): {readonly limitedBy?: string} {
+		const limit =
+			this.#phase === 'copying' ? this.limits?.limit : this.#phase === 'after' && stages.upload ? 'network' : undefined;
+		return limit === undefined ? {} : {limitedBy: limit};
 	}
 
 	#tailShare(): number {
 		return this.job.stages.includes('upload') ? tailShare.upload : tailShare.none;
 	}
 
-	#ofPhases(): number | undefined {
+	/** Without the cap that what is shown has. */
+	#ofPhases(): number {
 		const copied = this.#estimated?.fraction ?? 0;
 		const {past} = this.job;
 		const before = past?.before ?? 0;

@@ -1,17 +1,24 @@
 /** Progress of a backup, put together: the sampler, the inventories, the last run, and what they say of each job and of the run. */
 import {messageOf} from '../../core/errors.js';
-import type {Emit, JobProgress, NewEvent, RunTotals} from '../../core/events.js';
+import {childSeconds} from '../../process/cpu-time.js';
+import type {Emit, JobProgress, LockInfo, NewEvent, RunTotals} from '../../core/events.js';
 import {storedData} from '../../postgres/progress-inventory.js';
-import type {ServerSample} from '../../postgres/progress-sample.js';
-import type {Session} from '../../postgres/session.js';
+import type {DumpSession, ServerSample} from '../../postgres/progress-sample.js';
+import {PostgresError, type Session} from '../../postgres/session.js';
 import type {StageSample} from '../ticker.js';
 import type {History} from './history.js';
 import {JobProgressTracker, type ExpectedJob} from './job.js';
+import {LockGuard, LockWatch, type Contention, type GuardOptions, type JobLocks} from './lock-guard.js';
+import {LockNames} from './locks.js';
 import {RunProgress} from './run.js';
 import {startSampler} from './sampler.js';
 import {selectData, type DataChoices} from './selection.js';
 
-export type ExpectedDump = Omit<ExpectedJob, 'past'> & {readonly choices: DataChoices};
+export type ExpectedDump = Omit<ExpectedJob, 'past'> & {
+	readonly choices: DataChoices;
+	/** What to do when compression is what all else waits for. */
+	readonly advice: string;
+};
 
 export type ProgressOptions = {
 	readonly emit: Emit;
@@ -27,7 +34,14 @@ export type ProgressOptions = {
 	readonly history: History;
 	/** Tells the server's past from another's. */
 	readonly cluster: string;
+	readonly guard: GuardOptions;
+	/** Others wait behind the locks of a dump, and it shall make room. */
+	readonly giveWay: (job: string, action: 'cancel' | 'requeue', blocking: readonly LockInfo[]) => void;
 };
+
+/** Seconds of a dump after which advice is worth a line. */
+const worthAdvice = 60;
+const lockNotAvailable = '55P03';
 
 /** Below that a dump is over before its tables are worth a connection. */
 export const smallDatabase = 64 * 1024 * 1024;
@@ -41,11 +55,22 @@ export class Progress {
 	readonly #inventories = new Set<Promise<void>>();
 	readonly #stopSampler: (() => Promise<void>) | undefined;
 	readonly #warned = new Set<string>();
+	readonly #busy = new WeakMap<
+		JobProgressTracker,
+		{readonly time: number; readonly own: number; readonly dump: number | undefined}
+	>();
+	readonly #watch = new LockWatch();
+	readonly #guard: LockGuard;
+	readonly #names: LockNames;
+	/** Those that were told to make room, until they have. */
+	readonly #leaving = new Set<string>();
 	#learned = false;
 
 	constructor(options: ProgressOptions) {
 		this.#options = options;
 		this.#run = new RunProgress(options.concurrency);
+		this.#guard = new LockGuard(options.guard);
+		this.#names = new LockNames(database => options.connect(database));
 		const past = (dump: ExpectedDump) => options.history.past(options.cluster, dump.name);
 		this.#dumps = new Map(options.dumps.map(dump => [dump.id, {...dump, past: past(dump)}]));
 		this.#others = new Map(options.others.map(job => [job.id, job]));
@@ -62,6 +87,7 @@ export class Progress {
 		} else if (event.type === 'job.finished') {
 			const tracker = this.#running.get(event.job);
 			this.#running.delete(event.job);
+			this.#leaving.delete(event.job);
 			this.#run.finished(event.job, event.outcome, time);
 			const dump = this.#dumps.get(event.job);
 			if (dump && tracker && event.outcome === 'done') this.#remember(dump, tracker, time);
@@ -84,7 +110,7 @@ export class Progress {
 	/** Ends the session. */
 	async stop(): Promise<void> {
 		await this.#stopSampler?.();
-		await Promise.all(this.#inventories);
+		await Promise.all([...this.#inventories, this.#names.idle()]);
 	}
 
 	#start(id: string, time: number): void {
@@ -97,6 +123,11 @@ export class Progress {
 
 	#remember(dump: ExpectedDump, tracker: JobProgressTracker, time: number): void {
 		this.#learned ||= tracker.hasTables;
+		const share = tracker.limits?.share('compression') ?? 0;
+		if (share > 0.5 && tracker.workedSeconds(time) > worthAdvice) {
+			const text = `${dump.name}: limited by compression for ${Math.round(share * 100)} % of the time: consider ${dump.advice}`;
+			this.#options.emit({type: 'log', level: 'info', text, job: dump.id});
+		}
 		this.#options.history.record(this.#options.cluster, dump.name, tracker.past(time));
 	}
 
@@ -123,22 +154,66 @@ export class Progress {
 	}
 
 	#addSample(sample: ServerSample): void {
+		const ours = new Map<number, string>();
 		for (const tracker of this.#running.values()) {
-			const {application, name, bytes = 0} = tracker.job;
+			const {application, name, id, bytes = 0} = tracker.job;
 			const sessions = sample.sessions.filter(one => one.application === application && one.database === name);
+			for (const {pid} of sessions) ours.set(pid, id);
 			tracker.addSample(sample.time, sessions);
-			if (tracker.dumping && sessions.length > 0 && bytes >= smallDatabase && !tracker.hasTables)
-				this.#takeInventory(tracker);
+			void this.#observe(tracker, sessions, sample.time);
+			if (tracker.dumping && sessions.length > 0 && bytes >= smallDatabase) this.#takeInventory(tracker);
 		}
+		const locks = this.#watch.read(sample, ours);
+		for (const tracker of this.#running.values()) {
+			if (tracker.dumping)
+				this.#judge(tracker, locks.get(tracker.job.id) ?? {blockedBy: [], blocking: []}, sample.time);
+		}
+	}
+
+	/** Who was busy since the last sample. */
+	async #observe(tracker: JobProgressTracker, sessions: readonly DumpSession[], time: number): Promise<void> {
+		const before = this.#busy.get(tracker);
+		const own = process.cpuUsage();
+		const dump = await childSeconds(tracker.job.application);
+		const ownSeconds = (own.user + own.system) / 1e6;
+		this.#busy.set(tracker, {time, own: ownSeconds, dump});
+		if (!before || time <= before.time) return;
+		const seconds = (time - before.time) / 1000;
+		const dumpCores = dump === undefined || before.dump === undefined ? undefined : (dump - before.dump) / seconds;
+		tracker.observe({
+			sessions,
+			ownCores: (ownSeconds - before.own) / seconds,
+			...(dumpCores !== undefined && {dumpCores}),
+		});
+	}
+
+	#judge(tracker: JobProgressTracker, locks: JobLocks, time: number): void {
+		const job = tracker.job.id;
+		const named = (list: readonly Contention[]) =>
+			list.map(one => this.#names.describe(one, oid => tracker.tableName(oid)));
+		tracker.setLocks({blockedBy: named(locks.blockedBy), blocking: named(locks.blocking)});
+		if (this.#leaving.has(job)) return;
+		const {waiting, blocking, action} = this.#guard.judge(job, locks, time);
+		if (waiting.length === 0 && blocking.length === 0) return;
+		if (action !== 'none') this.#leaving.add(job);
+		const unknown = [...waiting, ...blocking].filter(one => tracker.tableName(one.relation) === undefined);
+		void Promise.all(unknown.map(one => this.#names.resolve(one))).then(() => {
+			const {emit, giveWay} = this.#options;
+			if (waiting.length > 0) emit({type: 'lock.waiting', job, blockedBy: named(waiting)});
+			if (blocking.length > 0) emit({type: 'lock.blocking', job, blocking: named(blocking)});
+			if (action !== 'none') giveWay(job, action, named(blocking));
+		});
 	}
 
 	/** One short connection, when a dump has shown that it lasts. */
 	#takeInventory(tracker: JobProgressTracker): void {
 		const dump = this.#dumps.get(tracker.job.id);
-		if (!dump || tracker.inventoryAsked) return;
+		if (!dump || tracker.hasTables || tracker.inventoryAsked) return;
 		tracker.inventoryAsked = true;
 		const taking = this.#readInventory(dump, tracker).catch((error: unknown) => {
-			this.#warnOnce(`${dump.name}: its tables cannot be listed, there is no percentage: ${messageOf(error)}`);
+			// Somebody has a table for himself: asked again at a later sample.
+			if (error instanceof PostgresError && error.sqlstate === lockNotAvailable) tracker.inventoryAsked = false;
+			else this.#warnOnce(`${dump.name}: its tables cannot be listed, there is no percentage: ${messageOf(error)}`);
 		});
 		this.#inventories.add(taking);
 		void taking.finally(() => this.#inventories.delete(taking));

@@ -51,7 +51,7 @@ export class RunProgress {
 		const entry = this.#entries.get(id);
 		if (!entry) return;
 		entry.outcome = outcome;
-		entry.seconds = entry.tracker ? (time - entry.tracker.startedAt) / 1000 : 0;
+		entry.seconds = entry.tracker?.workedSeconds(time) ?? 0;
 	}
 
 	/** `time` in milliseconds; undefined before jobs are expected. */
@@ -105,7 +105,7 @@ function paceOf(entries: readonly Entry[], time: number): Pace {
 		const {job, tracker, outcome} = entry;
 		const share = shareOf(entry);
 		if (!tracker || outcome === 'failed' || outcome === 'cancelled' || share < 0.05) return [];
-		const seconds = outcome === 'done' ? entry.seconds : (time - tracker.startedAt) / 1000;
+		const seconds = outcome === 'done' ? entry.seconds : tracker.workedSeconds(time);
 		return [{bytes: (job.bytes ?? 0) * share, seconds, expected: job.past && job.past.seconds * share}];
 	});
 	const big = seen.filter(one => one.bytes > small / 4);
@@ -132,7 +132,7 @@ function remainingOf({job, tracker}: Entry, time: number, pace: Pace): number | 
 	const own = tracker?.remaining(time);
 	if (own !== undefined) return own;
 	const whole = expectedSeconds(job, pace);
-	const elapsed = (time - (tracker?.startedAt ?? time)) / 1000;
+	const elapsed = tracker?.workedSeconds(time) ?? 0;
 	return whole === undefined ? undefined : Math.max(0, whole - elapsed);
 }
 

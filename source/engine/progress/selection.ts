@@ -23,10 +23,11 @@ export function selectData(data: StoredData, choices: DataChoices): readonly Tab
 	const asked = withOptions(choices);
 	if (asked.noData) return [];
 	const chosen = data.tables.filter(table => isDumped(table, asked, choices.inRecovery));
-	const tables = chosen.map(({oid, schema, name, bytes, rows, pages}) => ({
+	const tables = chosen.map(({oid, schema, name, bytes, toastBytes, rows, pages}) => ({
 		oid,
 		name: `${schema}.${name}`,
 		bytes,
+		toastBytes,
 		pages,
 		...(rows !== undefined && {rows}),
 		sort: [schema, name] as const,
@@ -39,7 +40,10 @@ export function selectData(data: StoredData, choices: DataChoices): readonly Tab
 	const filtered = asked.schemas.length > 0 || asked.tables.length > 0;
 	const blobs = asked.blobs ?? !filtered;
 	if (!blobs || data.largeObjectBytes === 0) return facts;
-	return [...facts, {oid: 0, name: largeObjects, bytes: data.largeObjectBytes, pages: 0}];
+	return [
+		...facts,
+		{oid: 0, name: largeObjects, bytes: data.largeObjectBytes, toastBytes: data.largeObjectBytes, pages: 0},
+	];
 }
 
 type Asked = {

@@ -1,0 +1,39 @@
+/** How a compression is spelled: a level, `auto`, or METHOD[:DETAIL] as pg_dump 16 and later take it. */
+import {parseInteger} from './integer.js';
+import type {Parsed} from './parsed.js';
+
+export const compressionMethods = ['none', 'gzip', 'lz4', 'zstd'] as const;
+export type CompressionMethod = (typeof compressionMethods)[number];
+
+/** A level from -1 (pg_dump's default) to 9, `auto`, or the text of a method with its details. */
+export type Compression = number | string;
+
+const detail = String.raw`(?:level=-?\d+|workers=\d+|long(?:=(?:on|off|true|false|yes|no|1|0))?)`;
+const pattern = new RegExp(
+	`^(?<method>${compressionMethods.join('|')})(?::(?:(?<level>-?\\d+)(?:,${detail})*|${detail}(?:,${detail})*))?$`,
+);
+
+export function parseCompression(text: string): Parsed<Compression> {
+	const word = text.trim().toLowerCase();
+	// pg_dump takes a bare level only where nothing follows it.
+	if (word === 'auto' || pattern.test(word)) return {value: word.replace(/:(-?\d+),/, ':level=$1,')};
+	const level = parseInteger(text);
+	if (level.problem !== undefined) {
+		return {
+			problem: `${JSON.stringify(text)} is no compression: use a level from 0 to 9, -1, auto, or a method such as gzip:6, lz4, zstd:3`,
+		};
+	}
+	return level.value >= -1 && level.value <= 9 ? level : {problem: 'must be in the range -1 to 9'};
+}
+
+/** The method of a text that `parseCompression` takes; a level means gzip, and 0 none. Undefined for `auto` and -1. */
+export function methodOf(compression: Compression): CompressionMethod | undefined {
+	if (typeof compression === 'number') return compression < 0 ? undefined : compression === 0 ? 'none' : 'gzip';
+	return compressionMethods.find(method => compression === method || compression.startsWith(`${method}:`));
+}
+
+/** The level of a method's text, where it has one. */
+export function levelOf(compression: string): number | undefined {
+	const level = /(?::|,)(?:level=)?(-?\d+)(?:,|$)/.exec(compression)?.[1];
+	return level === undefined ? undefined : Number(level);
+}
