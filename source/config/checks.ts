@@ -21,6 +21,9 @@ export async function checkConfiguration(
 		...checkModes(merged.settings, commandLine, terminal).map(text => ({on: 'command line' as const, text})),
 		...checkCipher(merged, commandLine, env, terminal, blame),
 		...checkStores(merged.settings, env, blame),
+		...(['preBackupHook', 'postBackupHook', 'cipherPassCommand'] as const)
+			.filter(name => merged.settings[name][0] === '')
+			.map(name => blame(name, 'the name of the command is empty')),
 		...(await checkDirectories(merged.settings, blame)),
 	];
 	return {problems, warnings: [...secretWarnings(commandLine), ...unusedPassphrase(merged.settings)]};

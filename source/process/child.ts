@@ -44,6 +44,8 @@ export type Child = {
 };
 
 const tailLines = 50;
+/** Begins the line of a program that is not there, or is none; its exit status is 126 or 127, as a shell's. */
+export const cannotRun = 'cannot run ';
 
 /**
  * Starts a child in our process group's session, tied to our life where the system offers it (`setpriv --pdeathsig`): after a
@@ -59,7 +61,8 @@ export function startChild(options: ChildOptions): Child {
 		stdio: [options.stdin ?? 'ignore', stdout === 'lines' ? 'pipe' : stdout, 'pipe', ...(options.inherit ?? [])],
 	});
 	const stderr: string[] = [];
-	collectLines(child.stderr, line => {
+	collectLines(child.stderr, text => {
+		const line = text.replace(/^setpriv: failed to execute /, cannotRun);
 		if (line.trim() !== '') {
 			stderr.push(line);
 			if (stderr.length > tailLines) stderr.shift();
