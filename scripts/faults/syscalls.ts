@@ -1,0 +1,58 @@
+/** R2: the n-th call of a system call fails, in every process and thread of a run, for n = 1, 2, … until a run passes untouched. */
+import {mkdirSync, readFileSync, rmSync} from 'node:fs';
+import {join} from 'node:path';
+import {findTool} from '../../test/helpers/tools.js';
+import {scratchDirectory} from '../../test/helpers/program.js';
+import {afterGoodRun} from './kills.js';
+import {judge} from './judge.js';
+import {everything, randomSource, runMarked, survivors, type Bench, type Figure} from './sweep.js';
+
+const calls = ['fsync', 'link', 'rename', 'unlink', 'writev', 'pwrite64', 'write', 'openat', 'close', 'ftruncate', 'fchmod', 'mkdir', 'read', 'getdents64'] as const;
+const errors = ['ENOSPC', 'EIO', 'EDQUOT', 'EINTR'] as const;
+type Point = {readonly call: (typeof calls)[number]; readonly error: (typeof errors)[number]; readonly n: number};
+
+export const strace = findTool('strace') ?? '/usr/bin/strace';
+
+/** `points` undefined: all of them, each n until a run passes untouched (for calls of Node's own start only every seventh). */
+export async function syscallSweep(bench: Bench, points: number | undefined, seed = 2): Promise<Figure> {
+	const violations: string[] = [];
+	const notes = {'exit status 0': 0, 'failed as it should': 0, untouched: 0};
+	let total = 0;
+	const log = join(scratchDirectory('strace'), 'log');
+	const tryPoint = async ({call, error, n}: Point): Promise<boolean> => {
+		total++;
+		const places = bench.places('syscalls');
+		const wrapper = [strace, '-f', '-qq', '-o', log, '-e', `trace=${call}`, '-e', `inject=${call}:error=${error}:when=${n}`];
+		const run = await runMarked(everything(bench, places), {wrapper});
+		const where = `${call} ${error} ${n}`;
+		const touched = readFileSync(log, 'latin1').includes('(INJECTED)');
+		if (!touched) notes.untouched++;
+		else if (run.code === 0) notes['exit status 0']++;
+		else notes['failed as it should']++;
+		const alive = await survivors(run.mark, 2000);
+		if (alive.length > 0) violations.push(`${where}: alive 2 s later: ${alive.join('; ')}`);
+		if (run.code === 0) violations.push(...afterGoodRun(bench, places).map(problem => `${where}: ${problem}`));
+		else if (!touched) violations.push(`${where}: it failed untouched: ${run.stderr.split('\n').slice(-3).join(' ')}`);
+		for (const place of [places.directory, places.store]) {
+			violations.push(...judge(place, bench.identity).broken.map(one => `${where}: exit status ${run.code}: ${one}`));
+		}
+		rmSync(join(places.directory, '..'), {recursive: true, force: true});
+		mkdirSync(join(places.directory, '..'), {recursive: true});
+		return touched;
+	};
+	if (points === undefined) {
+		for (const call of calls) {
+			for (const error of errors) {
+				for (let n = 1; await tryPoint({call, error, n}); n += n > 40 ? 7 : 1);
+			}
+		}
+	} else {
+		const random = randomSource(seed);
+		for (let i = 0; i < points; i++) {
+			const call = calls[i % calls.length] ?? 'fsync';
+			const error = errors[Math.floor(random() * errors.length)] ?? 'EIO';
+			await tryPoint({call, error, n: 1 + Math.floor(random() ** 2 * 24)});
+		}
+	}
+	return {goal: 'R2', what: 'failing system calls with exit status 0 without a whole dump, or a broken file under a final name', total, violations, notes};
+}
