@@ -1,7 +1,7 @@
 /** The built program, run as its users run it: as a process of its own, judged by status, streams and files. */
 import {spawn, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
-import {copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
+import {chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {generateX25519Identity, identityToRecipient} from 'age-encryption';
@@ -58,6 +58,7 @@ export function programPath(): Promise<string> {
 /** A new directory that is gone with this process, reachable by other users. */
 export function scratchDirectory(name: string): string {
 	const directory = mkdtempSync(join(tmpdir(), `pgb-${name}-`));
+	chmodSync(directory, 0o755);
 	if (scratch.size === 0)
 		process.once('exit', () => scratch.forEach(path => rmSync(path, {recursive: true, force: true})));
 	scratch.add(directory);
