@@ -116,6 +116,8 @@ function neutral(serverVersion: number, encoding: string | null): string[] {
 		// The bytes as they are: psql drops from UTF-8 what it thinks is no character, such as U+FFFE or a byte of Latin 1.
 		['client_encoding', encoding === 'UTF8' || encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8', 0],
 		['lock_timeout', '0', 90_300],
+		// Catalogue queries look expensive and are not: compiling one takes a hundred times as long as running it.
+		['jit', 'off', 110_000],
 		['idle_in_transaction_session_timeout', '0', 90_600],
 		['transaction_timeout', '0', 170_000],
 		['idle_session_timeout', '0', 140_000],
