@@ -31,7 +31,7 @@ export type ConsoleOptions = {
 	readonly readOnly?: boolean;
 	/** Where the log goes on when the terminal dies, for the Logs screen. */
 	readonly hangupLog?: string;
-	/** Frames a second at the most, keys among their causes (the clock alone makes four). Default: 30, so that no key waits for 60 ms. */
+	/** Frames a second at the most, keys among their causes (the clock alone makes four). Default: 60, so that a key just after a frame does not wait. */
 	readonly maxFps?: number;
 	/** Print the table of what was done on the normal screen afterwards. Default: true. */
 	readonly summary?: boolean;
@@ -131,6 +131,7 @@ export async function mountConsole({
 	process.on('SIGHUP', onHangup);
 	signal?.addEventListener('abort', onHangup, {once: true});
 	if (signal?.aborted) leave('hangup');
+	if (options.exitWhenDone && handle.state().finished !== undefined) leave('finished');
 
 	const onInput = (input: string, key: Key) => {
 		frames.wake();
@@ -157,7 +158,7 @@ export async function mountConsole({
 				alternateScreen: true,
 				incrementalRendering: true,
 				interactive: true,
-				maxFps: options.maxFps ?? 30,
+				maxFps: options.maxFps ?? 60,
 				exitOnCtrlC: false,
 				patchConsole: false,
 			},

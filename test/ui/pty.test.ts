@@ -71,7 +71,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 	it('goes on with the work when the terminal is hung up, and when it disappears', async () => {
 		for (const how of ['SIGHUP', 'close'] as const) {
 			const result = recorded(`hangup-${how}.json`);
-			await using pty = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '3', '--result', result]);
+			await using pty = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '12', '--result', result]);
 			await pty.waitFor(text => text.includes('running'), 'the run', slow);
 			if (how === 'SIGHUP') pty.kill('SIGHUP');
 			else pty.close();
@@ -106,6 +106,14 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		await pty.settled();
 		assert.equal(pty.isAlternate(), false);
 		assert.equal(pty.isCursorHidden(), false);
+
+		await using crashing = startPty([...consoleEntry, '--fake', '10', '--crash']);
+		await crashing.waitFor(() => crashing.isAlternate(), 'the screen', slow);
+		assert.notEqual((await crashing.exited).exitCode, 0);
+		await crashing.settled();
+		assert.equal(crashing.isAlternate(), false);
+		assert.equal(crashing.isCursorHidden(), false);
+		assert.match(crashing.text(), /a bug/);
 	});
 
 	it('draws without colour, and in ASCII', async () => {

@@ -25,6 +25,7 @@ const {values, positionals} = parseArgs({
 		result: {type: 'string'},
 		silent: {type: 'boolean', default: false},
 		restless: {type: 'boolean', default: false},
+		crash: {type: 'boolean', default: false},
 		frames: {type: 'string'},
 	},
 });
@@ -43,6 +44,11 @@ if (values.frames !== undefined) {
 	const {heapGrowth} = await import('./heap-growth.js');
 	process.stdout.write(`${await heapGrowth(Number(values.frames))}\n`);
 	process.exit(0);
+}
+if (values.crash) {
+	setTimeout(() => {
+		throw new Error('a bug');
+	}, 1000);
 }
 // Something changes all the time: a frame on each tick.
 if (values.restless)
