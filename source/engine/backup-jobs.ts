@@ -164,6 +164,7 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 			if (!withPasswords && !supportsNoRolePasswords(version)) {
 				throw new PgBackError('TOOLS', 'pg_dumpall does not support --no-role-passwords, use pg_dumpall >= 10');
 			}
+			if (!withPasswords) run.emit({type: 'log', level: 'info', text: 'the globals are dumped without role passwords', job: id});
 			const subject: Subject = {kind: 'globals'};
 			const connection = shared.connection.forGlobals({byEnvironment: !supportsConnectionString(version)});
 			const time = await shared.namer.time(subject, 'sql');

@@ -185,7 +185,11 @@ function serverTasks(shared: BackupShared, session: Session, server: Server): Ta
 		if (warning !== undefined) run.emit({type: 'log', level: 'warn', text: warning});
 		return content;
 	};
-	const withPasswords = run.configuration.settings.dumpRolePasswords && server.canReadRolePasswords;
+	const {dumpRolePasswords} = run.configuration.settings;
+	const withPasswords = dumpRolePasswords && server.canReadRolePasswords;
+	if (dumpRolePasswords && !withPasswords) {
+		run.emit({type: 'log', level: 'warn', text: `role passwords are not dumped: user ${server.user} lacks select on pg_authid`});
+	}
 	return [
 		globalsTask(shared, withPasswords),
 		serverFileTask(shared, 'settings', reading(() => readSettings(session))),
