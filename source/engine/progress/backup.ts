@@ -59,6 +59,7 @@ export async function startBackupProgress(options: BackupProgressOptions): Promi
 			workers: 1,
 		})),
 		history,
+		serverVersion: server.versionNumber,
 		cluster: server.systemIdentifier ?? `${server.host}:${server.port}`,
 	});
 	return {

@@ -107,6 +107,7 @@ export class JobEstimator {
 	#copySeconds = 0;
 	#highest = 0;
 	#frontier = -1;
+	#ended = false;
 
 	constructor(options: EstimatorOptions) {
 		this.#options = options;
@@ -159,12 +160,13 @@ export class JobEstimator {
 
 	/** The copying is over: pg_dump has ended well. */
 	end(): void {
+		this.#ended = true;
 		for (const entry of this.#entries) entry.state = 'done';
 	}
 
 	estimate(): Estimated {
 		const done = this.#doneWeight();
-		const over = this.#entries.every(entry => entry.state === 'done');
+		const over = this.#ended;
 		const share = over ? 1 : Math.min(0.995, this.#total > 0 ? done / this.#total : 0);
 		this.#highest = Math.max(this.#highest, share);
 		const running = this.#entries.filter(entry => entry.state === 'running');

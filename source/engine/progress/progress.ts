@@ -34,6 +34,8 @@ export type ProgressOptions = {
 	readonly history: History;
 	/** Tells the server's past from another's. */
 	readonly cluster: string;
+	/** Such as 150018. */
+	readonly serverVersion: number;
 	readonly guard: GuardOptions;
 	/** Others wait behind the locks of a dump, and it shall make room. */
 	readonly giveWay: (job: string, action: 'cancel' | 'requeue', blocking: readonly LockInfo[]) => void;
@@ -41,6 +43,9 @@ export type ProgressOptions = {
 
 /** Seconds of a dump after which advice is worth a line. */
 const worthAdvice = 60;
+/** Seconds after which sessions that are not there are missing. */
+const worthMissing = 15;
+const countsCopies = 140_000;
 const lockNotAvailable = '55P03';
 
 /** Below that a dump is over before its tables are worth a connection. */
@@ -161,12 +166,32 @@ export class Progress {
 			for (const {pid} of sessions) ours.set(pid, id);
 			tracker.addSample(sample.time, sessions);
 			void this.#observe(tracker, sessions, sample.time);
+			if (tracker.dumping) this.#nameGaps(tracker, sessions, sample.time);
 			if (tracker.dumping && sessions.length > 0 && bytes >= smallDatabase) this.#takeInventory(tracker);
 		}
 		const locks = this.#watch.read(sample, ours);
 		for (const tracker of this.#running.values()) {
 			if (tracker.dumping)
 				this.#judge(tracker, locks.get(tracker.job.id) ?? {blockedBy: [], blocking: []}, sample.time);
+		}
+	}
+
+	/** What the server does not show. */
+	#nameGaps({job, startedAt}: JobProgressTracker, sessions: readonly DumpSession[], time: number): void {
+		if (sessions.length === 0 && time - startedAt > worthMissing * 1000) {
+			this.#warnOnce(
+				'progress: the server does not show the sessions of pg_dump (a connection pooler?): no tables, no percentages',
+			);
+		}
+		if (sessions.length > 0 && sessions.every(session => session.query === undefined)) {
+			this.#warnOnce(
+				`progress: what pg_dump does in ${job.name} is hidden from this role: grant pg_monitor for tables and percentages`,
+			);
+		}
+		if (sessions.length > 0 && this.#options.serverVersion < countsCopies) {
+			this.#warnOnce(
+				'progress: PostgreSQL before 14 does not count what it copies: percentages move from table to table',
+			);
 		}
 	}
 
