@@ -177,7 +177,7 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 						args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
 						env: connection.env,
 						inherit: [directoryLock.descriptor],
-						what: 'pg_dumpall of globals',
+						careless: true, what: 'pg_dumpall of globals',
 						onLine: line => run.emit({type: 'job.output', job: id, line}),
 					}),
 					{...options, role: 'globals', plainPath},

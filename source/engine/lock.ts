@@ -22,13 +22,15 @@ export async function tryLock(path: string, env: Readonly<Record<string, string 
 	await makeParents(path);
 	for (;;) {
 		const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+		let ours = false;
 		try {
 			if (!(await flock(handle, env))) {
 				await handle.close();
 				return undefined;
 			}
 			// Whoever held it before may have removed the name between our open and our lock: then it guards nothing.
-			if (await isStill(path, handle)) {
+			ours = await isStill(path, handle);
+			if (ours) {
 				await handle.truncate();
 				await handle.write(`${process.pid} ${hostname()} ${new Date().toISOString()}\n`, 0);
 				return {
@@ -40,6 +42,7 @@ export async function tryLock(path: string, env: Readonly<Record<string, string 
 				};
 			}
 		} catch (error) {
+			if (ours) await unlink(path).catch(ignoreMissing); // a full disk
 			await handle.close();
 			throw error;
 		}

@@ -4,7 +4,7 @@
  */
 import {rm, type FileHandle} from 'node:fs/promises';
 import {basename} from 'node:path';
-import {CancelledError} from '../core/errors.js';
+import {CancelledError, isSystemError} from '../core/errors.js';
 import type {Emit, FileRole} from '../core/events.js';
 import {createPartial, discardPartial, makeParents, publish} from '../lib/files.js';
 import {releaseMemory} from '../lib/release.js';
@@ -220,10 +220,15 @@ export async function openSink(
 		async write(pieces) {
 			await pending;
 			if (pieces.length === 0) return;
-			pending = writeFully(handle, pieces).then(bytes => {
-				growing.grow(bytes);
-				releaseMemory(pieces);
-			});
+			pending = writeFully(handle, pieces).then(
+				bytes => {
+					growing.grow(bytes);
+					releaseMemory(pieces);
+				},
+				(error: unknown) => {
+					throw isSystemError(error) ? Object.assign(error, {path: finalPath}) : error;
+				},
+			);
 			pending.catch(() => undefined); // awaited, and thrown, by the next write or the flush
 		},
 		async flush() {

@@ -1,5 +1,5 @@
 /** One child's standard output, whole or not at all, into one artifact. */
-import {PgBackError} from '../core/errors.js';
+import {isSystemError, PgBackError} from '../core/errors.js';
 import {dumpFailure} from '../postgres/dump-failure.js';
 import {startChild, type Child, type ChildOptions} from '../process/child.js';
 import {discardAll, ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
@@ -13,17 +13,19 @@ export type DumpCommand = {
 	/** For messages: `pg_dump of orders`. */
 	readonly what: string;
 	readonly onLine: (line: string) => void;
+	/** It does not look at what becomes of its writes (pg_dumpall, when the disk is full): its bytes pass through us. */
+	readonly careless?: true;
 };
 
 /**
- * Runs the command and keeps what it writes to stdout. Without encryption the child writes the partial file itself; with it the
- * bytes stream through us and no plain text touches the disk. When this returns or throws, the child is gone.
+ * Runs the command and keeps what it writes to stdout. Without encryption the child writes the partial file itself unless it is
+ * careless; with it the bytes stream through us and no plain text touches the disk. When this returns or throws, the child is gone.
  */
 export async function dumpToArtifact(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	const {meter} = options;
 	meter?.start('dump');
 	try {
-		const written = await (options.settings.encryption ? streamed(command, options) : owned(command, options));
+		const written = await (options.settings.encryption || command.careless ? streamed(command, options) : owned(command, options));
 		if (written.contents.every(content => content.plainSize === 0)) {
 			await discardAll([written]);
 			throw new PgBackError('DUMP_FAILED', `${command.what}: it wrote nothing, though it ended well`);
@@ -77,8 +79,8 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 			},
 		});
 	} catch (error) {
-		// A child that failed by itself explains more than the pipe that broke for it.
-		const reason = childError ?? error;
+		// Our own failure comes first: the child then fails of the pipe that broke. Only of a pipe that broke for us the child knows why.
+		const reason = isSystemError(error) && error.syscall === 'read' ? (childError ?? error) : error;
 		inner.abort(reason);
 		await settled;
 		throw reason;
