@@ -1,15 +1,22 @@
 /** The bin: sets the process up, runs main, and is the only place that ends the process. */
 import {enableCompileCache} from 'node:module';
+import {userInfo} from 'node:os';
+import {join} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
 import {errorText} from './cli/fail.js';
 import {main} from './cli/main.js';
 import {errorCodes, messageOf, PgBackError} from './core/errors.js';
 
-enableCompileCache();
-// The young generation grows in small steps: listings of a million objects stay far below 256 MiB.
-setFlagsFromString('--semi-space-growth-factor=1');
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
 process.umask(process.umask(0o077) | 0o077);
+// In our own home: whoever could write to a cache (Node's own choice is a directory of all, in /tmp) could change what we run.
+try {
+	enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? join(userInfo().homedir, '.cache/pg_back'));
+} catch {
+	// A user without an entry in the system's list has no home: it goes without.
+}
+// The young generation grows in small steps: listings of a million objects stay far below 256 MiB.
+setFlagsFromString('--semi-space-growth-factor=1');
 
 // A reader that went away (`| head`) or a terminal that died must not end the work; who needs to know asks at the write.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

@@ -41,6 +41,8 @@ export function handleSignals(options: {
 		cancel: reason => controller.abort(reason),
 		stop: () => {
 			for (const off of listeners) off();
+			// All is done and said: what comes in the last moments must not take the exit status away.
+			for (const name of handled) process.on(name, () => undefined);
 		},
 	};
 }

@@ -167,22 +167,28 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 			if (!withPasswords) run.emit({type: 'log', level: 'info', text: 'the globals are dumped without role passwords', job: id});
 			const subject: Subject = {kind: 'globals'};
 			const connection = shared.connection.forGlobals({byEnvironment: !supportsConnectionString(version)});
-			const time = await shared.namer.time(subject, 'sql');
-			const plainPath = shared.namer.path(subject, time, 'sql');
-			const directoryLock = await shared.locks.directoryOf(plainPath);
-			await new JobOutput(shared, control, {subject, time}).run(async options => [
-				await dumpToArtifact(
-					announce(shared, id, {
-						command: tools.pgDumpall.path,
-						args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
-						env: connection.env,
-						inherit: [directoryLock.descriptor],
-						careless: true, what: 'pg_dumpall of globals',
-						onLine: line => run.emit({type: 'job.output', job: id, line}),
-					}),
-					{...options, role: 'globals', plainPath},
-				),
-			]);
+			const lockPath = shared.namer.path(subject, undefined, 'lock');
+			const directoryLock = await shared.locks.directoryOf(lockPath);
+			const turn = await shared.locks.turn(lockPath, 'the globals', control.signal);
+			try {
+				const time = await shared.namer.time(subject, 'sql');
+				const plainPath = shared.namer.path(subject, time, 'sql');
+				await new JobOutput(shared, control, {subject, time}).run(async options => [
+					await dumpToArtifact(
+						announce(shared, id, {
+							command: tools.pgDumpall.path,
+							args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
+							env: connection.env,
+							inherit: [directoryLock.descriptor, turn.descriptor],
+							careless: true, what: 'pg_dumpall of globals',
+							onLine: line => run.emit({type: 'job.output', job: id, line}),
+						}),
+						{...options, role: 'globals', plainPath},
+					),
+				]);
+			} finally {
+				await turn.release();
+			}
 		},
 	};
 }
@@ -196,16 +202,22 @@ export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 
 			const subject: Subject = {kind};
 			const content = await read();
 			if (content === undefined) return;
-			const time = await shared.namer.time(subject, 'out');
-			const plainPath = shared.namer.path(subject, time, 'out');
-			await shared.locks.directoryOf(plainPath);
-			await new JobOutput(shared, control, {subject, time}).run(async options => {
-				control.meter.start('dump');
-				control.meter.count('dump', content.byteLength);
-				control.meter.finish('dump');
-				const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
-				return [written];
-			});
+			const lockPath = shared.namer.path(subject, undefined, 'lock');
+			await shared.locks.directoryOf(lockPath);
+			const turn = await shared.locks.turn(lockPath, names[kind], control.signal);
+			try {
+				const time = await shared.namer.time(subject, 'out');
+				const plainPath = shared.namer.path(subject, time, 'out');
+				await new JobOutput(shared, control, {subject, time}).run(async options => {
+					control.meter.start('dump');
+					control.meter.count('dump', content.byteLength);
+					control.meter.finish('dump');
+					const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
+					return [written];
+				});
+			} finally {
+				await turn.release();
+			}
 		},
 	};
 }

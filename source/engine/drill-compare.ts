@@ -22,7 +22,10 @@ export type Comparison = {
 type Recorded = Pick<PlainFacts, 'tables' | 'uncounted' | 'schema'>;
 
 export function compareContents(recorded: Recorded | undefined, found: Contents, sameMajor: boolean): Comparison {
-	const problems = [...compareSchema(recorded?.schema, found.schema, sameMajor), ...compareRows(recorded?.tables, found)];
+	const problems = [
+		...compareSchema(recorded?.schema, found.schema, sameMajor),
+		...compareRows(recorded?.tables, found),
+	];
 	const schema = recorded?.schema === undefined ? 'none' : sameMajor ? 'definitions' : 'names';
 	return {compared: {tables: recorded?.tables?.length ?? 0, uncounted: recorded?.uncounted ?? 0, schema}, problems};
 }
@@ -32,7 +35,9 @@ function compareRows(recorded: Recorded['tables'], found: Contents): string[] {
 	return (recorded ?? []).flatMap(({name, rows: expected}) => {
 		const actual = rows.get(name);
 		if (actual === expected) return [];
-		return [actual === undefined ? `${name} is missing` : `${name} has ${plural(actual, 'row')} instead of ${expected}`];
+		return [
+			actual === undefined ? `${name} is missing` : `${name} has ${plural(actual, 'row')} instead of ${expected}`,
+		];
 	});
 }
 

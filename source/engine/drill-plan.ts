@@ -38,10 +38,17 @@ export type DrillPlan = {
 };
 
 /** `select` is given the path of a dump and the name of its database. Throws NOTHING_TO_DO when it chooses nothing. */
-export async function planDrill(run: RunContext, place: Place, select: (path: string, database: string) => boolean): Promise<DrillPlan> {
+export async function planDrill(
+	run: RunContext,
+	place: Place,
+	select: (path: string, database: string) => boolean,
+): Promise<DrillPlan> {
 	const items = await itemsOf(place, run.signal);
-	const manifests = (await place.manifests(run.signal)).toSorted((a, b) => Date.parse(b.manifest.start) - Date.parse(a.manifest.start));
-	const wanted = (item: DrillItem | undefined) => item !== undefined && isDump(item) && select(item.path, databaseOf(item) ?? '');
+	const manifests = (await place.manifests(run.signal)).toSorted(
+		(a, b) => Date.parse(b.manifest.start) - Date.parse(a.manifest.start),
+	);
+	const wanted = (item: DrillItem | undefined) =>
+		item !== undefined && isDump(item) && select(item.path, databaseOf(item) ?? '');
 	const found = manifests.find(({manifest}) => manifest.files.some(file => wanted(items.get(file.path))));
 	if (found) {
 		const names = new Set(found.manifest.files.map(file => file.path));
@@ -54,14 +61,29 @@ export async function planDrill(run: RunContext, place: Place, select: (path: st
 		);
 		const known = new Map(found.manifest.files.map(file => [file.path, file] as const));
 		const of = [...items.values()].filter(item => names.has(item.path));
-		return {...chosen(of, wanted, known), found, manifest: found.manifest, known, missing: missing.map(file => file.path)};
+		return {
+			...chosen(of, wanted, known),
+			found,
+			manifest: found.manifest,
+			known,
+			missing: missing.map(file => file.path),
+		};
 	}
 	const grouper = createRunGrouper([]);
 	const all = [...items.values()];
-	for (const {path, parsed, files} of all) grouper.add(path, parsed, files.reduce((sum, file) => sum + file.size, 0));
-	const newest = grouper.runs().find(({run: id}) => all.some(item => wanted(item) && grouper.runOf(item.path, item.parsed) === id));
+	for (const {path, parsed, files} of all)
+		grouper.add(
+			path,
+			parsed,
+			files.reduce((sum, file) => sum + file.size, 0),
+		);
+	const newest = grouper
+		.runs()
+		.find(({run: id}) => all.some(item => wanted(item) && grouper.runOf(item.path, item.parsed) === id));
 	if (!newest) {
-		throw new PgBackError('NOTHING_TO_DO', `there is no such dump at ${place.label}`, {hint: 'patterns are names of files or of databases'});
+		throw new PgBackError('NOTHING_TO_DO', `there is no such dump at ${place.label}`, {
+			hint: 'patterns are names of files or of databases',
+		});
 	}
 	const known = new Map<string, ManifestFile>();
 	const of = all.filter(item => grouper.runOf(item.path, item.parsed) === newest.run);
@@ -69,33 +91,58 @@ export async function planDrill(run: RunContext, place: Place, select: (path: st
 }
 
 /** What the manifest of an encrypted run keeps in its companion. */
-export async function withCompanion(run: RunContext, place: Place, plan: DrillPlan, keys: DecryptionKeys): Promise<DrillPlan> {
+export async function withCompanion(
+	run: RunContext,
+	place: Place,
+	plan: DrillPlan,
+	keys: DecryptionKeys,
+): Promise<DrillPlan> {
 	const {found, manifest} = plan;
 	if (!found || !manifest?.files.some(file => file.encryption)) return plan;
 	const base = downloadBase(run.configuration.settings.backupDirectory);
-	const path = (place.remote ? found.path.slice(place.remote.prefix.length) : relative(base, found.path)).replace(/manifest\.json$/, 'private.json.age');
+	const path = (place.remote ? found.path.slice(place.remote.prefix.length) : relative(base, found.path)).replace(
+		/manifest\.json$/,
+		'private.json.age',
+	);
 	const chunks: Buffer[] = [];
 	try {
-		for await (const chunk of decryptStream(place.read(path, run.signal), keys, run.signal)) chunks.push(Buffer.from(chunk));
+		for await (const chunk of decryptStream(place.read(path, run.signal), keys, run.signal))
+			chunks.push(Buffer.from(chunk));
 		const whole = joinManifest(manifest, parsePrivateManifest(Buffer.concat(chunks).toString(), path));
 		return {...plan, manifest: whole, known: new Map(whole.files.map(file => [file.path, file] as const))};
 	} catch (error) {
 		run.signal.throwIfAborted();
-		run.emit({type: 'log', level: 'warn', text: `what was recorded for this run cannot be read (${path}): ${String(error)}`});
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: `what was recorded for this run cannot be read (${path}): ${String(error)}`,
+		});
 		return plan;
 	}
 }
 
-function chosen(of: readonly DrillItem[], wanted: (item: DrillItem) => boolean, known: ReadonlyMap<string, ManifestFile>) {
+function chosen(
+	of: readonly DrillItem[],
+	wanted: (item: DrillItem) => boolean,
+	known: ReadonlyMap<string, ManifestFile>,
+) {
 	const dumps = of.filter(wanted).map((item): DrillDump => {
 		const createScript = of.find(
 			other =>
-				other.parsed.suffix === 'createdb.sql' && other.parsed.subjectText === item.parsed.subjectText && other.parsed.timeText === item.parsed.timeText,
+				other.parsed.suffix === 'createdb.sql' &&
+				other.parsed.subjectText === item.parsed.subjectText &&
+				other.parsed.timeText === item.parsed.timeText,
 		);
-		return {...item, database: known.get(item.path)?.database ?? databaseOf(item) ?? '', ...(createScript && {createScript})};
+		return {
+			...item,
+			database: known.get(item.path)?.database ?? databaseOf(item) ?? '',
+			...(createScript && {createScript}),
+		};
 	});
 	// A plain file that was kept beside its encrypted one is the same dump.
-	const once = [...Map.groupBy(dumps, dump => dump.database).values()].flatMap(group => group.toSorted((a, b) => sizeOf(a) - sizeOf(b)).slice(0, 1));
+	const once = [...Map.groupBy(dumps, dump => dump.database).values()].flatMap(group =>
+		group.toSorted((a, b) => sizeOf(a) - sizeOf(b)).slice(0, 1),
+	);
 	return {globals: of.find(item => item.parsed.subject.kind === 'globals'), dumps: once};
 }
 
@@ -108,7 +155,9 @@ function databaseOf({parsed: {subject}}: DrillItem): string | undefined {
 }
 
 function isDump(item: DrillItem): boolean {
-	return item.parsed.subject.kind === 'database' && item.parsed.suffix !== 'createdb.sql' && item.parsed.suffix !== 'out';
+	return (
+		item.parsed.subject.kind === 'database' && item.parsed.suffix !== 'createdb.sql' && item.parsed.suffix !== 'out'
+	);
 }
 
 async function itemsOf(place: Place, signal: AbortSignal): Promise<ReadonlyMap<string, DrillItem>> {

@@ -33,16 +33,28 @@ export type DrillShared = {
  * The plain bytes of a file or of a member of a directory dump. At the end of the bytes they are compared with the manifest's digest:
  * throws CORRUPT.
  */
-export async function* plainBytes({place, plan, keys}: DrillShared, path: string, {signal, meter}: JobControl): AsyncGenerator<Uint8Array> {
+export async function* plainBytes(
+	{place, plan, keys}: DrillShared,
+	path: string,
+	{signal, meter}: JobControl,
+): AsyncGenerator<Uint8Array> {
 	const hash = new MultiHash(['sha256']);
-	const source = hashed(counted(place.read(path, signal), bytes => meter.count('download', bytes)), hash);
+	const source = hashed(
+		counted(place.read(path, signal), bytes => meter.count('download', bytes)),
+		hash,
+	);
 	if (!path.endsWith('.age')) yield* source;
 	else if (keys) yield* named(path, decryptStream(source, keys, signal));
-	else throw new PgBackError('WRONG_KEY', `${display(path)} is encrypted, and there is no key`, {hint: 'give --cipher-private-key or a passphrase'});
+	else
+		throw new PgBackError('WRONG_KEY', `${display(path)} is encrypted, and there is no key`, {
+			hint: 'give --cipher-private-key or a passphrase',
+		});
 	for await (const _ of source);
 	const expected = expectedDigest(plan, path);
 	if (expected !== undefined && hash.digests().sha256 !== expected) {
-		throw new PgBackError('CORRUPT', `${display(path)} is damaged: its sha256 is not that of the manifest of its run`, {hint: 'use another run'});
+		throw new PgBackError('CORRUPT', `${display(path)} is damaged: its sha256 is not that of the manifest of its run`, {
+			hint: 'use another run',
+		});
 	}
 }
 
@@ -69,7 +81,10 @@ export async function restoreGlobals(shared: DrillShared, item: DrillItem, contr
 	for (const line of Buffer.concat(chunks).toString('latin1').split('\n')) {
 		const location = / LOCATION '(?:[^']|'')*';$/.exec(line);
 		if (!/^(CREATE|ALTER|COMMENT ON|GRANT .* ON|REVOKE .* ON) TABLESPACE /.test(line)) lines.push(line);
-		else if (target.scratch) lines.push(location ? `${line.slice(0, location.index)} LOCATION ${literal(await target.scratch.tablespace())};` : line);
+		else if (target.scratch)
+			lines.push(
+				location ? `${line.slice(0, location.index)} LOCATION ${literal(await target.scratch.tablespace())};` : line,
+			);
 	}
 	const errors = await runScript(shared, target.maintenance, once(Buffer.from(lines.join('\n'), 'latin1')), control);
 	const bad = errors.filter(line => !/ERROR: +role ".*" already exists/.test(line));
@@ -84,7 +99,9 @@ export async function restoreDump(shared: DrillShared, dump: DrillDump, control:
 		await createFrom(shared, dump, control);
 		const bytes = plainBytes(shared, dump.path, control);
 		const errors = await runScript(shared, dump.database, parsed.suffix === 'sql.gz' ? gunzip(bytes) : bytes, control);
-		const bad = errors.filter(line => shared.plan.globals !== undefined || !/ERROR: +role ".*" does not exist/.test(line));
+		const bad = errors.filter(
+			line => shared.plan.globals !== undefined || !/ERROR: +role ".*" does not exist/.test(line),
+		);
 		if (bad.length > 0) throw restoreError(what, bad);
 		return;
 	}
@@ -100,17 +117,27 @@ export async function restoreDump(shared: DrillShared, dump: DrillDump, control:
 }
 
 /** By the script beside a plain dump; without one, the plain way. */
-async function createFrom(shared: DrillShared, {createScript, database}: DrillDump, control: JobControl): Promise<void> {
+async function createFrom(
+	shared: DrillShared,
+	{createScript, database}: DrillDump,
+	control: JobControl,
+): Promise<void> {
 	const {target} = shared;
 	if (createScript) {
 		const errors = await runScript(shared, target.maintenance, plainBytes(shared, createScript.path, control), control);
-		const bad = errors.filter(line => shared.plan.globals !== undefined || !/ERROR: +role ".*" does not exist/.test(line));
+		const bad = errors.filter(
+			line => shared.plan.globals !== undefined || !/ERROR: +role ".*" does not exist/.test(line),
+		);
 		if (bad.length > 0) throw restoreError(`the creation of ${display(database)}`, bad);
 	} else await target.session.query(`create database ${identifier(database)} template template0`, {timeout: 0});
 }
 
 /** Where pg_restore finds the archive: in its place if it is here and plain, else fetched. */
-async function archivePath(shared: DrillShared, {path, parsed, files}: DrillDump, control: JobControl): Promise<{path: string; fetched: boolean}> {
+async function archivePath(
+	shared: DrillShared,
+	{path, parsed, files}: DrillDump,
+	control: JobControl,
+): Promise<{path: string; fetched: boolean}> {
 	const {place, directory} = shared;
 	const local = place.localPath?.(path);
 	if (local !== undefined && files.every(file => !file.path.endsWith('.age'))) {
@@ -121,7 +148,8 @@ async function archivePath(shared: DrillShared, {path, parsed, files}: DrillDump
 	if (parsed.suffix !== 'd') await fetchTo(shared, path, target, control);
 	else {
 		await mkdir(target, {mode: 0o700});
-		for (const file of files) await fetchTo(shared, file.path, join(target, basename(file.path).replace(/\.age$/, '')), control);
+		for (const file of files)
+			await fetchTo(shared, file.path, join(target, basename(file.path).replace(/\.age$/, '')), control);
 	}
 	return {path: target, fetched: true};
 }
@@ -136,7 +164,13 @@ async function fetchTo(shared: DrillShared, path: string, target: string, contro
 	}
 }
 
-async function runRestore({run, target, plan}: DrillShared, pgRestore: string, {database, parsed}: DrillDump, path: string, {id, signal}: JobControl): Promise<string[]> {
+async function runRestore(
+	{run, target, plan}: DrillShared,
+	pgRestore: string,
+	{database, parsed}: DrillDump,
+	path: string,
+	{id, signal}: JobControl,
+): Promise<string[]> {
 	// pg_restore does not create a database with such a name.
 	const creates = !/[\n\r]/.test(database);
 	if (!creates) await target.session.query(`create database ${identifier(database)} template template0`, {timeout: 0});
@@ -167,7 +201,12 @@ async function runRestore({run, target, plan}: DrillShared, pgRestore: string, {
 }
 
 /** The lines with errors that psql writes; all statements are tried. */
-async function runScript({run, target}: DrillShared, database: string, source: AsyncIterable<Uint8Array>, {id, signal}: JobControl): Promise<string[]> {
+async function runScript(
+	{run, target}: DrillShared,
+	database: string,
+	source: AsyncIterable<Uint8Array>,
+	{id, signal}: JobControl,
+): Promise<string[]> {
 	const connection = target.connection.forDatabase(database);
 	const [command, args] = target.psqlCommand(['-Xqw', '-o', '/dev/null', ...connection.args, '-f', '-']);
 	const errors: string[] = [];

@@ -87,7 +87,9 @@ async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname
 		const {systemIdentifier, version} = await serverInfo(session);
 		if (systemIdentifier !== undefined && systemIdentifier === manifest?.server.systemIdentifier) {
 			await session.close();
-			throw new PgBackError('CONFIG', 'drill_dbname is the server that the backup was made of', {hint: 'name a server that is made for drills'});
+			throw new PgBackError('CONFIG', 'drill_dbname is the server that the backup was made of', {
+				hint: 'name a server that is made for drills',
+			});
 		}
 		return {
 			version: session.serverVersion,
@@ -118,7 +120,9 @@ async function openOn(run: RunContext, connection: Connection): Promise<{session
 
 /** Removes a database that may be there. Only for a server of our own, and for what the drill itself has created. */
 export async function dropDatabase({session}: Pick<DrillTarget, 'session'>, name: string): Promise<void> {
-	const [found] = await session.query(`select datistemplate from pg_catalog.pg_database where datname = ${literal(name)}`);
+	const [found] = await session.query(
+		`select datistemplate from pg_catalog.pg_database where datname = ${literal(name)}`,
+	);
 	if (!found) return;
 	if (found[0] === 't') await session.query(`alter database ${identifier(name)} is_template false`);
 	await session.query(`drop database ${identifier(name)}`, {timeout: 0});
@@ -132,15 +136,26 @@ async function chooseServer(run: RunContext, manifest: Manifest | undefined): Pr
 	const server = majorOf(versionOf(manifest?.server.version));
 	const tools = majorOf(versionOf(manifest?.tools['pg_dump']));
 	const newest = manifest ? undefined : servers.at(-1);
-	const fitting = newest ?? servers.find(one => majorOf(one.version) >= Math.max(server, tools)) ?? servers.find(one => majorOf(one.version) >= server);
+	const fitting =
+		newest ??
+		servers.find(one => majorOf(one.version) >= Math.max(server, tools)) ??
+		servers.find(one => majorOf(one.version) >= server);
 	if (fitting) return fitting;
-	throw new PgBackError('TOOLS', `there is no PostgreSQL server ${server || ''} or newer on this machine to restore into`.replace('  ', ' '), {
-		hint: 'install the server package, name its directory with --bin-directory, or a server with --drill-dbname',
-	});
+	throw new PgBackError(
+		'TOOLS',
+		`there is no PostgreSQL server ${server || ''} or newer on this machine to restore into`.replace('  ', ' '),
+		{
+			hint: 'install the server package, name its directory with --bin-directory, or a server with --drill-dbname',
+		},
+	);
 }
 
 /** The one beside the server, unless it is older than the pg_dump that wrote the archives. */
-async function chooseRestore(run: RunContext, directory: string | undefined, manifest: Manifest | undefined): Promise<Tool | undefined> {
+async function chooseRestore(
+	run: RunContext,
+	directory: string | undefined,
+	manifest: Manifest | undefined,
+): Promise<Tool | undefined> {
 	const needed = majorOf(versionOf(manifest?.tools['pg_dump']));
 	if (directory !== undefined) {
 		const beside = await findTools({...findOptions(run), binDirectory: directory}).catch(() => undefined); // a server without clients

@@ -23,7 +23,11 @@ import type {Store} from './remote.js';
 import type {Task} from './scheduler.js';
 
 /** `selected` takes paths of the place; without it the patterns of the command line count, for files and for names of databases. */
-export async function runRestoreDrill(run: RunContext, where: 'here' | Store, selected?: (path: string) => boolean): Promise<RunResult> {
+export async function runRestoreDrill(
+	run: RunContext,
+	where: 'here' | Store,
+	selected?: (path: string) => boolean,
+): Promise<RunResult> {
 	const place = await openPlace(run, where);
 	try {
 		const matches = selector(run.configuration.arguments, place.remote?.prefix);
@@ -33,7 +37,9 @@ export async function runRestoreDrill(run: RunContext, where: 'here' | Store, se
 		const plan = keys ? await withCompanion(run, place, bare, keys) : bare;
 		announce(run, plan, place.label);
 		const target = await openDrillTarget(run, plan.manifest);
-		const directory = await mkdtemp(join(run.configuration.settings.drillDirectory || (run.env['TMPDIR'] ?? tmpdir()), 'pg_back-drill-'));
+		const directory = await mkdtemp(
+			join(run.configuration.settings.drillDirectory || (run.env['TMPDIR'] ?? tmpdir()), 'pg_back-drill-'),
+		);
 		try {
 			const shared: DrillShared = {run, place, plan, target, keys, directory};
 			const proofs: ProvenDatabase[] = [];
@@ -50,10 +56,16 @@ export async function runRestoreDrill(run: RunContext, where: 'here' | Store, se
 }
 
 function announce(run: RunContext, {manifest, dumps, globals}: DrillPlan, label: string): void {
-	const what = manifest ? `run ${manifest.runId} of ${manifest.start}` : 'the newest group of dumps, which has no manifest,';
+	const what = manifest
+		? `run ${manifest.runId} of ${manifest.start}`
+		: 'the newest group of dumps, which has no manifest,';
 	run.emit({type: 'log', level: 'info', text: `restoring ${plural(dumps.length, 'database')} of ${what} at ${label}`});
 	if (globals) return;
-	run.emit({type: 'log', level: 'warn', text: 'there are no globals in this run: owners and privileges are not restored'});
+	run.emit({
+		type: 'log',
+		level: 'warn',
+		text: 'there are no globals in this run: owners and privileges are not restored',
+	});
 }
 
 function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
@@ -64,7 +76,13 @@ function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
 		...(globals
 			? [
 					{
-						plan: {id: 'restore:globals', kind: 'restore', name: 'pg_globals', stages: ['download', 'restore'], estimatedBytes: sizeOf(globals.files)},
+						plan: {
+							id: 'restore:globals',
+							kind: 'restore',
+							name: 'pg_globals',
+							stages: ['download', 'restore'],
+							estimatedBytes: sizeOf(globals.files),
+						},
 						async run(control) {
 							control.meter.start('download');
 							control.meter.start('restore');
@@ -75,43 +93,45 @@ function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
 					} satisfies Task,
 				]
 			: []),
-		...plan.dumps.map(
-			(dump): Task => ({
-				plan: {
-					id: `restore:${dump.path}`,
-					kind: 'restore',
-					name: dump.database,
-					stages: ['download', 'restore', 'verify'],
-					estimatedBytes: sizeOf(dump.files),
-				},
-				run: async control => {
-					const {meter} = control;
-					meter.start('download');
-					meter.start('restore');
-					const compared = await drillDatabase(shared, dump, async () => {
-						await restoreDump(shared, dump, control);
-						meter.finish('download');
-						meter.finish('restore');
-						meter.start('verify');
-					});
-					meter.finish('verify');
-					shared.run.emit({type: 'log', level: 'info', text: `${dump.database}: restored into ${shared.target.label}: ${describeCompared(compared)}`, job: control.id});
-					proofs.push({
-						...compared,
-						database: dump.database,
-						time: shared.run.now().toISOString(),
-						host: hostname(),
-						server: shared.target.versionText,
-					});
-				},
-			}),
-		),
-		...plan.missing.map(
-			(path): Task => ({
-				plan: {id: `restore:${path}`, kind: 'restore', name: path, stages: ['restore']},
-				run: () => Promise.reject(new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`)),
-			}),
-		),
+		...plan.dumps.map((dump): Task => ({
+			plan: {
+				id: `restore:${dump.path}`,
+				kind: 'restore',
+				name: dump.database,
+				stages: ['download', 'restore', 'verify'],
+				estimatedBytes: sizeOf(dump.files),
+			},
+			run: async control => {
+				const {meter} = control;
+				meter.start('download');
+				meter.start('restore');
+				const compared = await drillDatabase(shared, dump, async () => {
+					await restoreDump(shared, dump, control);
+					meter.finish('download');
+					meter.finish('restore');
+					meter.start('verify');
+				});
+				meter.finish('verify');
+				shared.run.emit({
+					type: 'log',
+					level: 'info',
+					text: `${dump.database}: restored into ${shared.target.label}: ${describeCompared(compared)}`,
+					job: control.id,
+				});
+				proofs.push({
+					...compared,
+					database: dump.database,
+					time: shared.run.now().toISOString(),
+					host: hostname(),
+					server: shared.target.versionText,
+				});
+			},
+		})),
+		...plan.missing.map((path): Task => ({
+			plan: {id: `restore:${path}`, kind: 'restore', name: path, stages: ['restore']},
+			run: () =>
+				Promise.reject(new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`)),
+		})),
 	];
 }
 
@@ -121,17 +141,29 @@ async function drillDatabase(shared: DrillShared, dump: DrillDump, restore: () =
 	const {database} = dump;
 	if (target.scratch) await dropDatabase(target, database);
 	else {
-		const there = await target.session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`);
+		const there = await target.session.query(
+			`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`,
+		);
 		if (there.length > 0) {
-			throw new PgBackError('EXISTS', `${display(database)} exists already at ${target.label}`, {hint: 'a server for drills must not hold databases of those names'});
+			throw new PgBackError('EXISTS', `${display(database)} exists already at ${target.label}`, {
+				hint: 'a server for drills must not hold databases of those names',
+			});
 		}
 	}
 	try {
 		await restore();
 		const sameMajor = majorOf(plan.manifest?.server.version) === majorOf(target.versionText);
-		const {problems, compared} = compareContents(plan.known.get(dump.path)?.plain, await contentsOf(shared, database), sameMajor);
+		const {problems, compared} = compareContents(
+			plan.known.get(dump.path)?.plain,
+			await contentsOf(shared, database),
+			sameMajor,
+		);
 		if (problems.length === 0) return compared;
-		throw new PgBackError('CORRUPT', `${display(database)} is not as it was dumped: ${display(problems.slice(0, 5).join(', '))}`, {output: problems});
+		throw new PgBackError(
+			'CORRUPT',
+			`${display(database)} is not as it was dumped: ${display(problems.slice(0, 5).join(', '))}`,
+			{output: problems},
+		);
 	} finally {
 		if (target.session.alive) await dropDatabase(target, database);
 	}
@@ -139,7 +171,12 @@ async function drillDatabase(shared: DrillShared, dump: DrillDump, restore: () =
 
 async function contentsOf({run, target}: DrillShared, database: string): Promise<Contents> {
 	if (target.version < oldestContents) return {schema: [], tables: [], uncounted: 0};
-	const session = await openSession({psql: target.psql.path, connection: target.connection, database, signal: run.signal});
+	const session = await openSession({
+		psql: target.psql.path,
+		connection: target.connection,
+		database,
+		signal: run.signal,
+	});
 	try {
 		await session.query('begin isolation level repeatable read read only');
 		return {schema: await readSchema(session), ...(await countRows(session))};

@@ -37,6 +37,19 @@ export class RunLocks {
 		return lockOrThrow(lockPath, name, this.#env);
 	}
 
+	/**
+	 * For what is short and every run does (the globals, the server's files): waits its turn, so that two runs which begin in the same
+	 * second do not choose the same name. Throws LOCKED after a minute. The caller releases.
+	 */
+	async turn(lockPath: string, what: string, signal: AbortSignal): Promise<Lock> {
+		for (const end = performance.now() + 60_000; performance.now() < end;) {
+			const lock = await tryLock(lockPath, this.#env);
+			if (lock) return lock;
+			await delay(50, undefined, {signal});
+		}
+		return lockOrThrow(lockPath, what, this.#env);
+	}
+
 	/** True while a process of that run is left, judged by its lock of the directory. */
 	async isAlive(directory: string, tag: string): Promise<boolean> {
 		const path = join(directory, lockName(tag));
@@ -77,7 +90,11 @@ export class RunLocks {
 			if (!lock) continue; // that run is alive
 			for (const name of names) {
 				await discardPartial(join(directory, name));
-				this.#emit({type: 'log', level: 'info', text: `removed ${join(directory, name)}: left by a run that was killed`});
+				this.#emit({
+					type: 'log',
+					level: 'info',
+					text: `removed ${join(directory, name)}: left by a run that was killed`,
+				});
 			}
 			await lock.release();
 		}

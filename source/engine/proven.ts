@@ -63,7 +63,9 @@ export function parseProven(content: string): Proven | undefined {
 
 /** When the whole run was last proven, in milliseconds since the epoch: the oldest proof of its dumps, if each has one. */
 export function lastProven(manifest: Manifest, proof: Proven | undefined): number | undefined {
-	const dumped = new Set(manifest.files.flatMap(file => (file.role === 'dump' && file.database !== undefined ? [file.database] : [])));
+	const dumped = new Set(
+		manifest.files.flatMap(file => (file.role === 'dump' && file.database !== undefined ? [file.database] : [])),
+	);
 	if (dumped.size === 0 || proof?.runId !== manifest.runId) return undefined;
 	const times = new Map(proof.databases.map(one => [one.database, Date.parse(one.time)]));
 	return [...dumped].reduce<number | undefined>((oldest, database) => {
@@ -78,7 +80,11 @@ export function provenPath(manifestPath: string): string {
 }
 
 /** Every proof at a place, by run. */
-export async function readProofs(run: RunContext, place: Place, signal: AbortSignal): Promise<ReadonlyMap<string, Proven>> {
+export async function readProofs(
+	run: RunContext,
+	place: Place,
+	signal: AbortSignal,
+): Promise<ReadonlyMap<string, Proven>> {
 	const proofs = new Map<string, Proven>();
 	for await (const read of proofFiles(run, place, signal)) {
 		const proof = parseProven(await read());
@@ -97,30 +103,54 @@ async function* proofFiles(run: RunContext, place: Place, signal: AbortSignal): 
 		}
 		return;
 	}
-	for (const entry of await readDirectory(directory).catch(() => [])) { // no backup yet
+	for (const entry of await readDirectory(directory).catch(() => [])) {
+		// no backup yet
 		if (entry.isFile() && isProof(entry.name)) yield () => readFile(join(directory, entry.name), 'utf8');
 	}
 }
 
 /** Adds to what earlier drills proved of the run. A place that cannot be written to is a warning. */
-export async function writeProof(run: RunContext, place: Place, {path, manifest}: FoundManifest, databases: readonly ProvenDatabase[]): Promise<void> {
+export async function writeProof(
+	run: RunContext,
+	place: Place,
+	{path, manifest}: FoundManifest,
+	databases: readonly ProvenDatabase[],
+): Promise<void> {
 	if (databases.length === 0) return;
 	try {
 		const before = (await readProofs(run, place, run.signal)).get(manifest.runId)?.databases ?? [];
 		const now = new Set(databases.map(one => one.database));
-		const proof: Proven = {schema: 1, runId: manifest.runId, databases: [...before.filter(one => !now.has(one.database)), ...databases]};
+		const proof: Proven = {
+			schema: 1,
+			runId: manifest.runId,
+			databases: [...before.filter(one => !now.has(one.database)), ...databases],
+		};
 		const bytes = Buffer.from(`${JSON.stringify(proof, null, '\t')}\n`);
 		if (place.remote) {
 			const source = {size: bytes.byteLength, read: (offset: number) => once(bytes.subarray(offset))};
 			await place.remote.storage.put(provenPath(path), source, {signal: run.signal});
 			return;
 		}
-		const settings = {run: run.tag, mode: run.configuration.settings.backupFileMode, extraAlgorithms: [], keepSource: false};
-		const written = await writeArtifact(once(bytes), {plainPath: provenPath(path), role: 'manifest', settings, signal: run.signal});
+		const settings = {
+			run: run.tag,
+			mode: run.configuration.settings.backupFileMode,
+			extraAlgorithms: [],
+			keepSource: false,
+		};
+		const written = await writeArtifact(once(bytes), {
+			plainPath: provenPath(path),
+			role: 'manifest',
+			settings,
+			signal: run.signal,
+		});
 		await publishAll([written], 'proven', run.emit, {replace: true});
 	} catch (error) {
 		run.signal.throwIfAborted();
-		run.emit({type: 'log', level: 'warn', text: `what was proved cannot be written down at ${place.label}: ${messageOf(error)}`});
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: `what was proved cannot be written down at ${place.label}: ${messageOf(error)}`,
+		});
 	}
 }
 

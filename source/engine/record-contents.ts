@@ -29,9 +29,15 @@ export type RecordOptions = {
 };
 
 /** Undefined when it cannot be done here: an old server, or one with no connection to spare. */
-export async function startRecording(options: RecordOptions, database: string, job: string, signal: AbortSignal): Promise<Recording | undefined> {
+export async function startRecording(
+	options: RecordOptions,
+	database: string,
+	job: string,
+	signal: AbortSignal,
+): Promise<Recording | undefined> {
 	const {run, psql, connection, control, others} = options;
-	const say = (text: string) => run.emit({type: 'log', level: 'debug', text: `${database}: its contents are not recorded: ${text}`, job});
+	const say = (text: string) =>
+		run.emit({type: 'log', level: 'debug', text: `${database}: its contents are not recorded: ${text}`, job});
 	if (control.serverVersion < oldestContents) return undefined;
 	const ending = new AbortController();
 	let session: Session | undefined;
@@ -44,7 +50,9 @@ export async function startRecording(options: RecordOptions, database: string, j
 		}
 		for (const setting of settings(session.serverVersion)) await session.query(`set ${setting}`).catch(() => undefined); // not on every system
 		await session.query('begin isolation level repeatable read read only');
-		const [[snapshot, pid] = []] = await session.query('select pg_catalog.pg_export_snapshot(), pg_catalog.pg_backend_pid()');
+		const [[snapshot, pid] = []] = await session.query(
+			'select pg_catalog.pg_export_snapshot(), pg_catalog.pg_backend_pid()',
+		);
 		if (!snapshot || !pid) throw new TypeError('the server exported no snapshot');
 		return record(options, session, {snapshot, pid, say, end: () => ending.abort()});
 	} catch (error) {
@@ -78,7 +86,12 @@ function settings(serverVersion: number): string[] {
 	];
 }
 
-type Begun = {readonly snapshot: string; readonly pid: string; readonly say: (text: string) => void; readonly end: () => void};
+type Begun = {
+	readonly snapshot: string;
+	readonly pid: string;
+	readonly say: (text: string) => void;
+	readonly end: () => void;
+};
 
 function record({mode, control}: RecordOptions, session: Session, {snapshot, pid, say, end}: Begun): Recording {
 	let stopped = false;
@@ -97,7 +110,8 @@ function record({mode, control}: RecordOptions, session: Session, {snapshot, pid
 		closed = true;
 		stopped = true;
 		// The server would count on, unseen, after psql is gone.
-		if (busy && control.alive) await control.query(`select pg_catalog.pg_cancel_backend(${pid})`).catch(() => undefined);
+		if (busy && control.alive)
+			await control.query(`select pg_catalog.pg_cancel_backend(${pid})`).catch(() => undefined);
 	};
 	return {
 		snapshot,

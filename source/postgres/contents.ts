@@ -77,7 +77,10 @@ export type CountOptions = {
  * Counts the rows of every table, the small ones first, and the large objects. Tables that cannot be counted (locked, not readable)
  * are left out and counted as such. The session should be in a transaction, so that all is of one moment.
  */
-export async function countRows(session: Session, options: CountOptions = {}): Promise<Pick<Contents, 'tables' | 'uncounted'>> {
+export async function countRows(
+	session: Session,
+	options: CountOptions = {},
+): Promise<Pick<Contents, 'tables' | 'uncounted'>> {
 	const found = await session.query(
 		`select pg_catalog.format('%I.%I', n.nspname, c.relname)
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

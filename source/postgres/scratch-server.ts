@@ -54,7 +54,7 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 		const [command, args] = asAccount(account, join(programs, 'initdb'), initdb);
 		await captureChild({command, args, env, cwd: directory, signal}, 'initdb for the scratch server');
 		await writeFile(join(data, 'postgresql.auto.conf'), configuration(directory));
-		const ready = Promise.withResolvers<void>();
+		const ready = Promise.withResolvers<true>();
 		const [program, words] = asAccount(account, server.path, ['-D', data], 'QUIT');
 		running = startChild({
 			command: program,
@@ -64,14 +64,19 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 			signal: AbortSignal.any([signal, ending.signal]),
 			stopSignal: 'SIGQUIT',
 			onLine: line => {
-				if (/ready to accept connections/.test(line)) ready.resolve();
+				if (/ready to accept connections/.test(line)) ready.resolve(true);
 			},
 		});
 		const ended = running.done.then(({stderr}) => {
-			throw new PgBackError('FAILED', `the scratch server ended: ${stderr.at(-1) ?? 'it says nothing'}`, {output: stderr});
+			throw new PgBackError('FAILED', `the scratch server ended: ${stderr.at(-1) ?? 'it says nothing'}`, {
+				output: stderr,
+			});
 		});
 		ended.catch(() => undefined); // of interest until it is ready
-		const timeout = setTimeout(() => ready.reject(new PgBackError('FAILED', 'the scratch server does not come up')), startTimeout);
+		const timeout = setTimeout(
+			() => ready.reject(new PgBackError('FAILED', 'the scratch server does not come up')),
+			startTimeout,
+		);
 		await Promise.race([ready.promise, ended]).finally(() => clearTimeout(timeout));
 		let tablespaces = 0;
 		return {
@@ -126,16 +131,39 @@ export async function serverAccount(): Promise<Account | undefined> {
 	if (process.getuid?.() !== 0) return undefined;
 	const accounts = await readFile('/etc/passwd', 'utf8');
 	for (const name of ['nobody', 'postgres']) {
-		const [, , uid, gid] = accounts.split('\n').find(line => line.startsWith(`${name}:`))?.split(':') ?? [];
+		const [, , uid, gid] =
+			accounts
+				.split('\n')
+				.find(line => line.startsWith(`${name}:`))
+				?.split(':') ?? [];
 		if (uid !== undefined && gid !== undefined) return {uid: Number(uid), gid: Number(gid)};
 	}
-	throw new PgBackError('FAILED', 'root cannot run a scratch server, and there is no user nobody or postgres', {hint: 'run the drill as another user'});
+	throw new PgBackError('FAILED', 'root cannot run a scratch server, and there is no user nobody or postgres', {
+		hint: 'run the drill as another user',
+	});
 }
 
 /** The command as that account, without our groups. It dies with us: a change of account undoes what `startChild` has asked for. */
-export function asAccount(account: Account | undefined, command: string, args: readonly string[], deathSignal = 'TERM'): [string, readonly string[]] {
+export function asAccount(
+	account: Account | undefined,
+	command: string,
+	args: readonly string[],
+	deathSignal = 'TERM',
+): [string, readonly string[]] {
 	if (!account) return [command, args];
-	return ['setpriv', [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--pdeathsig', deathSignal, '--', command, ...args]];
+	return [
+		'setpriv',
+		[
+			`--reuid=${account.uid}`,
+			`--regid=${account.gid}`,
+			'--clear-groups',
+			'--pdeathsig',
+			deathSignal,
+			'--',
+			command,
+			...args,
+		],
+	];
 }
 
 /** Nothing that leads libpq elsewhere. */
