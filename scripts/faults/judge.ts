@@ -29,7 +29,9 @@ export function judge(directory: string, identity?: string): Judgement {
 	const manifests = new Map<string, {size: number; sha256?: string; directory?: boolean}>();
 	for (const name of names.filter(one => one.endsWith('.manifest.json'))) {
 		try {
-			const {files} = JSON.parse(readFileSync(join(directory, name), 'utf8')) as {files: {path: string; size: number; sha256?: string}[]};
+			const {files} = JSON.parse(readFileSync(join(directory, name), 'utf8')) as {
+				files: {path: string; size: number; sha256?: string}[];
+			};
 			for (const file of files) manifests.set(file.path, file);
 		} catch (error) {
 			broken.push(`${name}: ${String(error)}`);
@@ -46,23 +48,39 @@ export function judge(directory: string, identity?: string): Judgement {
 	return {whole, broken, partial: names.filter(name => /^\.pg_back-.*\.part$/.test(name))};
 }
 
-function problemOf(path: string, recorded: {size: number; sha256?: string; directory?: boolean} | undefined, identity?: string): string | undefined {
+function problemOf(
+	path: string,
+	recorded: {size: number; sha256?: string; directory?: boolean} | undefined,
+	identity?: string,
+): string | undefined {
 	const stats = statSync(path);
 	const key = `${path}:${stats.ino}:${stats.size}:${stats.mtimeMs}:${recorded?.sha256 ?? ''}`;
 	if (!seen.has(key)) seen.set(key, examine(path, recorded, identity));
 	return seen.get(key);
 }
 
-function examine(path: string, recorded: {size: number; sha256?: string; directory?: boolean} | undefined, identity?: string): string | undefined {
-	if (statSync(path).isDirectory()) return existsSync(join(path, 'toc.dat')) || existsSync(join(path, 'toc.dat.age')) ? undefined : 'no toc.dat';
+function examine(
+	path: string,
+	recorded: {size: number; sha256?: string; directory?: boolean} | undefined,
+	identity?: string,
+): string | undefined {
+	if (statSync(path).isDirectory())
+		return existsSync(join(path, 'toc.dat')) || existsSync(join(path, 'toc.dat.age')) ? undefined : 'no toc.dat';
 	const bytes = readFileSync(path);
 	if (recorded && recorded.size !== bytes.length) return `${bytes.length} bytes, the manifest says ${recorded.size}`;
-	if (recorded?.sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== recorded.sha256) return 'another digest than in its manifest';
+	if (recorded?.sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== recorded.sha256)
+		return 'another digest than in its manifest';
 	try {
 		const age = findTool('age') ?? 'age';
-		const plain = path.endsWith('.age') ? execFileSync(age, ['-d', '-i', identity ?? '', path], {maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'pipe']}) : bytes;
+		const plain = path.endsWith('.age')
+			? execFileSync(age, ['-d', '-i', identity ?? '', path], {maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'pipe']})
+			: bytes;
 		if (path.includes('.sql')) return plain.toString('latin1').includes('database dump complete') ? undefined : 'cut';
-		const read = spawnSync(join(clientDirectory(), 'pg_restore'), ['-f', '/dev/null'], {input: plain, timeout: 60_000, stdio: ['pipe', 'ignore', 'pipe']});
+		const read = spawnSync(join(clientDirectory(), 'pg_restore'), ['-f', '/dev/null'], {
+			input: plain,
+			timeout: 60_000,
+			stdio: ['pipe', 'ignore', 'pipe'],
+		});
 		return read.status === 0 ? undefined : `pg_restore: ${read.stderr.toString().split('\n')[0] ?? ''}`;
 	} catch (error) {
 		return String(error).split('\n')[0];

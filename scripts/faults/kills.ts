@@ -31,15 +31,25 @@ export async function killSweep(bench: Bench, kills: number, seed = 1): Promise<
 			violations.push(...broken.map(one => `round ${round}: after the kill, ${place}: ${one}`));
 		}
 		for (const lock of readdirSync(places.directory).filter(name => name.endsWith('.lock'))) {
-			if (spawnSync('flock', ['-n', join(places.directory, lock), 'true']).status !== 0) violations.push(`round ${round}: ${lock} is still held`);
+			if (spawnSync('flock', ['-n', join(places.directory, lock), 'true']).status !== 0)
+				violations.push(`round ${round}: ${lock} is still held`);
 		}
 		started = performance.now();
 		const again = await runMarked(args);
 		span = (span * 3 + performance.now() - started) / 4;
-		if (again.code !== 0) violations.push(`round ${round}: the next run ended with ${again.code}: ${again.stderr.split('\n').slice(-4).join(' ')}`);
+		if (again.code !== 0)
+			violations.push(
+				`round ${round}: the next run ended with ${again.code}: ${again.stderr.split('\n').slice(-4).join(' ')}`,
+			);
 		violations.push(...afterGoodRun(bench, places).map(one => `round ${round}: ${one}`));
 	}
-	return {goal: 'R1', what: 'kills after which a final name does not verify, a child lives, a lock is stale or the next run is not good', total: kills, violations, notes};
+	return {
+		goal: 'R1',
+		what: 'kills after which a final name does not verify, a child lives, a lock is stale or the next run is not good',
+		total: kills,
+		violations,
+		notes,
+	};
 }
 
 /** What must hold after exit status 0: the figure above all. */
@@ -47,7 +57,8 @@ export function afterGoodRun(bench: Bench, places: {readonly directory: string; 
 	const problems: string[] = [];
 	for (const place of [places.directory, places.store]) {
 		const {whole, broken, partial} = judge(place, bench.identity);
-		for (const name of bench.databases) if (!whole.has(name)) problems.push(`exit status 0, and no whole dump of ${name} in ${place}`);
+		for (const name of bench.databases)
+			if (!whole.has(name)) problems.push(`exit status 0, and no whole dump of ${name} in ${place}`);
 		problems.push(...broken);
 		// What a dead run was sending to a store is nobody's to judge by its age alone: --cleanup-remote removes it after a day.
 		if (place === places.directory) problems.push(...partial.map(name => `left behind: ${name}`));

@@ -10,9 +10,15 @@ import {everything, randomSource, runMarked, type Bench, type Figure} from './sw
 import {strace} from './syscalls.js';
 
 type Inode = {writes: number; flushed: number};
-type Change = {readonly kind: 'link' | 'unlink'; readonly directory: string; readonly path: string; readonly inode: Inode | undefined};
-type Step =
-	| {readonly kind: 'write' | 'flush'; readonly inode: Inode}
+type Change = {
+	readonly kind: 'link' | 'unlink';
+	readonly directory: string;
+	readonly path: string;
+	readonly inode: Inode | undefined;
+};
+export type Step =
+	| {readonly kind: 'write'; readonly inode: Inode}
+	| {readonly kind: 'flush'; readonly inode: Inode}
 	| {readonly kind: 'flush directory'; readonly path: string}
 	| {readonly kind: 'change'; readonly changes: readonly Change[]};
 
@@ -20,7 +26,8 @@ type Step =
 export function stepsOf(trace: string, roots: readonly string[]): Step[] {
 	const names = new Map<string, Inode>();
 	const steps: Step[] = [];
-	const ours = (path: string | undefined): path is string => path !== undefined && roots.some(root => path.startsWith(`${root}/`) || path === root);
+	const ours = (path: string | undefined): path is string =>
+		path !== undefined && roots.some(root => path.startsWith(`${root}/`) || path === root);
 	const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 	const change = (...changes: Change[]) => steps.push({kind: 'change', changes});
 	for (const line of join2(trace)) {
@@ -51,7 +58,10 @@ export function stepsOf(trace: string, roots: readonly string[]): Step[] {
 			const inode = names.get(from);
 			names.delete(from);
 			if (inode) names.set(to, inode);
-			change({kind: 'unlink', directory: directoryOf(from), path: from, inode}, {kind: 'link', directory: directoryOf(to), path: to, inode});
+			change(
+				{kind: 'unlink', directory: directoryOf(from), path: from, inode},
+				{kind: 'link', directory: directoryOf(to), path: to, inode},
+			);
 		} else if (/^unlink(at)?$/.test(name) && ours(from)) {
 			change({kind: 'unlink', directory: directoryOf(from), path: from, inode: names.get(from)});
 			names.delete(from);
@@ -90,7 +100,8 @@ function stateAt(steps: readonly Step[], at: number, survives: () => boolean): S
 		if (step.kind === 'write') written.set(step.inode, {...of(step.inode), all: of(step.inode).all + 1});
 		else if (step.kind === 'flush') written.set(step.inode, {all: of(step.inode).all, flushed: of(step.inode).all});
 		else if (step.kind === 'change') changes.push({changes: step.changes, durable: false});
-		else for (const one of changes) if (one.changes.some(change => change.directory === step.path)) one.durable = true;
+		else if (step.kind === 'flush directory')
+			for (const one of changes) if (one.changes.some(change => change.directory === step.path)) one.durable = true;
 	}
 	const names = new Map<string, Inode | undefined>();
 	for (const {changes: list, durable} of changes) {
@@ -104,7 +115,11 @@ function stateAt(steps: readonly Step[], at: number, survives: () => boolean): S
 		const {all, flushed} = of(inode);
 		return inode.writes === all && (flushed === all || survives());
 	};
-	return new Map([...names].flatMap(([path, inode]) => (path.includes('/.') || path.endsWith('.lock') || !inode ? [] : [[path, whole(inode)] as const])));
+	return new Map(
+		[...names].flatMap(([path, inode]) =>
+			path.includes('/.') || path.endsWith('.lock') || !inode ? [] : [[path, whole(inode)] as const],
+		),
+	);
 }
 
 const databaseOf = (path: string) => /\/([^/]+)_\d{4}-\d\d-\d\dT[\d:]+Z\.dump\.age$/.exec(path)?.[1];
@@ -113,7 +128,18 @@ export async function powerSweep(bench: Bench, states: number, seed = 3): Promis
 	const places = bench.places('power');
 	const log = join(scratchDirectory('strace'), 'log');
 	const roots = [places.directory, places.store];
-	const wrapper = [strace, '-f', '-qq', '-y', '-s', '4096', '-o', log, '-e', 'trace=openat,write,writev,pwrite64,pwritev,ftruncate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat'];
+	const wrapper = [
+		strace,
+		'-f',
+		'-qq',
+		'-y',
+		'-s',
+		'4096',
+		'-o',
+		log,
+		'-e',
+		'trace=openat,write,writev,pwrite64,pwritev,ftruncate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat',
+	];
 	let trace = '';
 	for (let run = 0; run < 4; run++) {
 		// The third and fourth also purge.
@@ -125,20 +151,38 @@ export async function powerSweep(bench: Bench, states: number, seed = 3): Promis
 	const random = randomSource(seed);
 	const violations = new Set<string>();
 	// From the end of the first run on there is always something to restore.
-	const firstManifest = steps.findIndex(step => step.kind === 'change' && step.changes.some(change => change.kind === 'link' && change.path.startsWith(places.directory) && change.path.endsWith('.manifest.json')));
-	const proven = steps.findIndex((step, index) => index > firstManifest && step.kind === 'flush directory' && step.path === places.directory);
+	const firstManifest = steps.findIndex(
+		step =>
+			step.kind === 'change' &&
+			step.changes.some(
+				change =>
+					change.kind === 'link' && change.path.startsWith(places.directory) && change.path.endsWith('.manifest.json'),
+			),
+	);
+	const proven = steps.findIndex(
+		(step, index) => index > firstManifest && step.kind === 'flush directory' && step.path === places.directory,
+	);
 	let total = 0;
 	for (; total < states; total++) {
 		const at = total % (steps.length + 1);
 		const luck = [0, 1, 0.5, 0.9, 0.1][Math.floor(total / (steps.length + 1)) % 5] ?? 0.5;
 		const state = stateAt(steps, at, () => random() < luck);
-		for (const [path, whole] of state) if (!whole) violations.add(`step ${at}: ${path.slice(path.lastIndexOf('/') + 1)} is not whole`);
+		for (const [path, whole] of state)
+			if (!whole) violations.add(`step ${at}: ${path.slice(path.lastIndexOf('/') + 1)} is not whole`);
 		if (at <= proven) continue;
 		for (const name of bench.databases) {
-			const kept = [...state].some(([path, whole]) => whole && path.startsWith(places.directory) && databaseOf(path) === name);
+			const kept = [...state].some(
+				([path, whole]) => whole && path.startsWith(places.directory) && databaseOf(path) === name,
+			);
 			if (!kept) violations.add(`step ${at}: no whole dump of ${name} is left`);
 		}
 	}
 	const version = execFileSync(strace, ['--version'], {encoding: 'utf8'}).split('\n')[0] ?? '';
-	return {goal: 'R3', what: 'states after a power failure with a cut file under a final name, or no dump left', total, violations: [...violations], notes: {steps: steps.length, with: version}};
+	return {
+		goal: 'R3',
+		what: 'states after a power failure with a cut file under a final name, or no dump left',
+		total,
+		violations: [...violations],
+		notes: {steps: steps.length, with: version},
+	};
 }

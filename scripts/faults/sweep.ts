@@ -3,7 +3,14 @@ import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'n
 import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {startCluster, type Cluster} from '../../test/helpers/cluster.js';
-import {connectTo, newAgeKeys, scratchDirectory, startProgram, type Ended, type Running} from '../../test/helpers/program.js';
+import {
+	connectTo,
+	newAgeKeys,
+	scratchDirectory,
+	startProgram,
+	type Ended,
+	type Running,
+} from '../../test/helpers/program.js';
 
 /** One line of the report. */
 export type Figure = {
@@ -32,7 +39,10 @@ export type Bench = {
 
 /** `size` in thousands of rows of the bigger database: a thousand are about 60 kB of dump. */
 export async function openBench(size = 100): Promise<Bench> {
-	const server = await startCluster({name: 'faults', settings: {max_connections: '60', wal_level: 'minimal', max_wal_senders: '0'}});
+	const server = await startCluster({
+		name: 'faults',
+		settings: {max_connections: '60', wal_level: 'minimal', max_wal_senders: '0'},
+	});
 	for (const name of ['big', 'small']) await server.psql('postgres', `create database ${name}`);
 	const rows = (count: number) =>
 		`create table t as select i, md5(i::text) || md5((i * 7)::text) as text, random() as r from generate_series(1, ${count}) as i; create index on t (i)`;
@@ -59,7 +69,10 @@ export async function openBench(size = 100): Promise<Bench> {
 }
 
 /** Dump, encrypt, ship to a directory, purge here and there: all that a run does. */
-export function everything(bench: Bench, {directory, store}: {readonly directory: string; readonly store: string}): string[] {
+export function everything(
+	bench: Bench,
+	{directory, store}: {readonly directory: string; readonly store: string},
+): string[] {
 	return [
 		...connectTo(bench.server, directory),
 		...['-j', '2', '--encrypt', '--cipher-public-key', bench.recipient, '-S', 'sha256'],
@@ -71,10 +84,16 @@ export function everything(bench: Bench, {directory, store}: {readonly directory
 export type Marked = Running & {readonly mark: string};
 
 /** Starts the program with a mark in its environment, by which its children are found. */
-export async function startMarked(args: readonly string[], options: Parameters<typeof startProgram>[1] = {}): Promise<Marked> {
+export async function startMarked(
+	args: readonly string[],
+	options: Parameters<typeof startProgram>[1] = {},
+): Promise<Marked> {
 	const mark = `PGB_FAULTS=${Math.random().toString(36).slice(2)}`;
 	const [name = '', value = ''] = mark.split('=');
-	return Object.assign(await startProgram(args, {...options, env: {...options.env, PG_FAULTS: value}}), {mark: `PG_FAULTS=${value}`, name});
+	return Object.assign(await startProgram(args, {...options, env: {...options.env, PG_FAULTS: value}}), {
+		mark: `PG_FAULTS=${value}`,
+		name,
+	});
 }
 
 /** Processes that have the mark, with their commands. */
@@ -101,7 +120,10 @@ export async function survivors(mark: string, milliseconds: number): Promise<rea
 	}
 }
 
-export async function runMarked(args: readonly string[], options: Parameters<typeof startProgram>[1] = {}): Promise<Ended & {readonly mark: string}> {
+export async function runMarked(
+	args: readonly string[],
+	options: Parameters<typeof startProgram>[1] = {},
+): Promise<Ended & {readonly mark: string}> {
 	const run = await startMarked(args, options);
 	return {...(await run.ended), mark: run.mark};
 }
@@ -119,7 +141,9 @@ export function randomSource(seed: number): () => number {
 
 export function print({goal, what, total, violations, notes}: Figure): string {
 	const more = Object.entries(notes ?? {}).map(([name, value]) => `${name} ${value}`);
-	const lines = [`${goal.padEnd(4)} ${what}: ${violations.length} of ${total}${more.length > 0 ? ` (${more.join(', ')})` : ''}`];
+	const lines = [
+		`${goal.padEnd(4)} ${what}: ${violations.length} of ${total}${more.length > 0 ? ` (${more.join(', ')})` : ''}`,
+	];
 	for (const violation of violations.slice(0, 20)) lines.push(`     ${violation}`);
 	return lines.join('\n');
 }

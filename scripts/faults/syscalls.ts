@@ -7,7 +7,22 @@ import {afterGoodRun} from './kills.js';
 import {judge} from './judge.js';
 import {everything, randomSource, runMarked, survivors, type Bench, type Figure} from './sweep.js';
 
-const calls = ['fsync', 'link', 'rename', 'unlink', 'writev', 'pwrite64', 'write', 'openat', 'close', 'ftruncate', 'fchmod', 'mkdir', 'read', 'getdents64'] as const;
+const calls = [
+	'fsync',
+	'link',
+	'rename',
+	'unlink',
+	'writev',
+	'pwrite64',
+	'write',
+	'openat',
+	'close',
+	'ftruncate',
+	'fchmod',
+	'mkdir',
+	'read',
+	'getdents64',
+] as const;
 const errors = ['ENOSPC', 'EIO', 'EDQUOT', 'EINTR'] as const;
 type Point = {readonly call: (typeof calls)[number]; readonly error: (typeof errors)[number]; readonly n: number};
 
@@ -22,7 +37,17 @@ export async function syscallSweep(bench: Bench, points: number | undefined, see
 	const tryPoint = async ({call, error, n}: Point): Promise<boolean> => {
 		total++;
 		const places = bench.places('syscalls');
-		const wrapper = [strace, '-f', '-qq', '-o', log, '-e', `trace=${call}`, '-e', `inject=${call}:error=${error}:when=${n}`];
+		const wrapper = [
+			strace,
+			'-f',
+			'-qq',
+			'-o',
+			log,
+			'-e',
+			`trace=${call}`,
+			'-e',
+			`inject=${call}:error=${error}:when=${n}`,
+		];
 		const run = await runMarked(everything(bench, places), {wrapper});
 		const where = `${call} ${error} ${n}`;
 		const touched = readFileSync(log, 'latin1').includes('(INJECTED)');
@@ -54,5 +79,11 @@ export async function syscallSweep(bench: Bench, points: number | undefined, see
 			await tryPoint({call, error, n: 1 + Math.floor(random() ** 2 * 24)});
 		}
 	}
-	return {goal: 'R2', what: 'failing system calls with exit status 0 without a whole dump, or a broken file under a final name', total, violations, notes};
+	return {
+		goal: 'R2',
+		what: 'failing system calls with exit status 0 without a whole dump, or a broken file under a final name',
+		total,
+		violations,
+		notes,
+	};
 }

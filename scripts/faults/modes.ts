@@ -1,0 +1,50 @@
+/** R16: whatever a run under umask 000 creates, from its first byte on, is nobody else's to read. */
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {scratchDirectory} from '../../test/helpers/program.js';
+import {everything, runMarked, type Bench, type Figure} from './sweep.js';
+import {strace} from './syscalls.js';
+
+export async function modeSweep(bench: Bench): Promise<Figure> {
+	const violations: string[] = [];
+	let total = 0;
+	const log = join(scratchDirectory('strace'), 'log');
+	for (const more of [
+		['-F', 'custom'],
+		['-F', 'directory', '-J', '2'],
+		['-F', 'plain', '--encrypt-keep-src'],
+		['-F', 'tar'],
+	]) {
+		const places = bench.places('modes');
+		const temporary = scratchDirectory('tmp');
+		const wrapper = [
+			strace,
+			'-f',
+			'-qq',
+			'-s',
+			'4096',
+			'-o',
+			log,
+			'-e',
+			'trace=openat,mkdir,mkdirat,chmod,fchmod,fchmodat,umask',
+		];
+		const env = {TMPDIR: temporary, PGPASSWORD: 'secret'};
+		const run = await runMarked([...everything(bench, places), ...more], {wrapper, umask: '000', env});
+		if (run.code !== 0) violations.push(`the run failed: ${run.stderr}`);
+		// The mask is the process's, and its children's: they are started after it was set.
+		let umask = 0;
+		for (const line of readFileSync(log, 'latin1').split('\n')) {
+			const masked = /umask\((0[0-7]*)\)/.exec(line);
+			if (masked) umask = Number.parseInt(masked[1] ?? '0', 8);
+			const created = /(openat|mkdir|mkdirat)\([^"]*"([^"]*)".*?(O_CREAT.*?)?, (0[0-7]+)\)/.exec(line);
+			const changed = /f?chmod(?:at)?\((?:[^"]*"[^"]*"|\d+), (0[0-7]+)/.exec(line);
+			if (created && [places.directory, places.store, temporary].some(root => created[2]?.startsWith(root))) {
+				total++;
+				const mode = Number.parseInt(created[4] ?? '0', 8) & ~umask;
+				if ((mode & 0o077) !== 0) violations.push(`${created[2] ?? ''}: ${mode.toString(8)}`);
+			}
+			if (changed && (Number.parseInt(changed[1] ?? '0', 8) & 0o077) !== 0) violations.push(line.slice(0, 200));
+		}
+	}
+	return {goal: 'R16', what: 'files and directories ever open to others under umask 000', total, violations};
+}
