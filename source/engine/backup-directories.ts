@@ -7,26 +7,31 @@ import {describeSystemError, isSystemError, PgBackError} from '../core/errors.js
  * its place. Throws FILE_SYSTEM when what must be there cannot be read.
  */
 export async function backupDirectories(template: string): Promise<readonly string[]> {
-	const segments = template.split('/');
-	const absolute = template.startsWith('/');
-	let paths = [absolute ? '/' : '.'];
-	for (const segment of segments.filter(one => one !== '' && one !== '.')) {
-		paths = segment.includes('{dbname}') ? await matching(paths, segment) : paths.map(path => join(path, segment));
+	let paths = [template.startsWith('/') ? '/' : '.'];
+	let varies = false;
+	for (const segment of template.split('/').filter(one => one !== '' && one !== '.')) {
+		if (segment.includes('{dbname}')) {
+			paths = await matching(varies ? await directoriesOf(paths) : paths, segment);
+			varies = true;
+		} else paths = paths.map(path => join(path, segment));
 	}
-	return paths;
+	return varies ? directoriesOf(paths) : paths;
 }
 
 async function matching(parents: readonly string[], segment: string): Promise<string[]> {
 	const pattern = new RegExp(`^${segment.split('{dbname}').map(escapeRegExp).join('.+')}$`, 's');
 	const found: string[] = [];
 	for (const parent of parents) {
-		for (const entry of await readDirectory(parent)) {
-			if (pattern.test(entry.name) && !entry.name.startsWith('.') && (entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(join(parent, entry.name)))))) {
-				found.push(join(parent, entry.name));
-			}
+		for (const {name} of await readDirectory(parent)) {
+			if (pattern.test(name) && !name.startsWith('.')) found.push(join(parent, name));
 		}
 	}
-	return found.toSorted();
+	return (await directoriesOf(found)).toSorted();
+}
+
+async function directoriesOf(paths: readonly string[]): Promise<string[]> {
+	const are = await Promise.all(paths.map(path => isDirectory(path)));
+	return paths.filter((_, index) => are[index]);
 }
 
 export async function readDirectory(path: string) {
@@ -42,7 +47,7 @@ export async function readDirectory(path: string) {
 async function isDirectory(path: string): Promise<boolean> {
 	return stat(path).then(
 		stats => stats.isDirectory(),
-		() => false, // a dangling link
+		() => false, // not there, or a dangling link
 	);
 }
 

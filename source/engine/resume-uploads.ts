@@ -9,7 +9,7 @@ import type {RunContext, RunResult} from './context.js';
 import {runJobs} from './decrypt.js';
 import type {RunLocks} from './locks.js';
 import {resultOf} from './outcome.js';
-import {openRemote, uploadOptions} from './remote.js';
+import {downloadBase, openRemote, uploadOptions} from './remote.js';
 import type {Task} from './scheduler.js';
 
 type Found = {readonly path: string; readonly record: UploadRecord};
@@ -40,7 +40,9 @@ export async function resumeTasks(run: RunContext, locks: RunLocks, options: Upl
 /** Records whose file is gone or has changed are of no use, and are removed. */
 async function leftUploads(run: RunContext, {storage}: UploadOptions): Promise<readonly Found[]> {
 	const found: Found[] = [];
-	for (const directory of await backupDirectories(run.configuration.settings.backupDirectory)) {
+	const {backupDirectory} = run.configuration.settings;
+	if ((await lstatIfThere(downloadBase(backupDirectory))) === undefined) return []; // the first run
+	for (const directory of await backupDirectories(backupDirectory)) {
 		if ((await lstatIfThere(directory)) === undefined) continue;
 		for (const {path, record} of await readUploadRecords(directory)) {
 			if (record?.run === run.tag) continue;
