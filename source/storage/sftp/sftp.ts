@@ -8,7 +8,7 @@ import type {ObjectInfo, RemoveResult, Storage} from '../storage.js';
 import {authenticationMethods} from './authenticate.js';
 import {createConnection, type Session} from './connection.js';
 import {describeSftpError, statusOf} from './errors.js';
-import {request, statIfThere} from './requests.js';
+import {request, run, statIfThere} from './requests.js';
 import {resolveSettings, type ResolvedSftp, type SftpContext, type SftpSettings} from './settings.js';
 import {closeQuietly, readPipelined} from './transfer.js';
 import {removeIfThere, upload} from './upload.js';
@@ -60,7 +60,7 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 	};
 	const removeOne = async (key: string, path: string, signal: AbortSignal): Promise<RemoveResult> => {
 		try {
-			await perform('remove', key, signal, session => untilAborted(removeIfThere(session, path), signal));
+			await perform('remove', key, signal, session => untilAborted(removePath(session, path), signal));
 			return {key};
 		} catch (error) {
 			if (signal.aborted || !(error instanceof StorageError) || !isPermanentError(error)) throw error;
@@ -132,6 +132,23 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		isPermanent: isPermanentError,
 		close: connection.close,
 	};
+}
+
+/** A file, or a directory that is empty: what is left of a directory dump. Servers say "failure" to `unlink` of a directory. */
+async function removePath(session: Session, path: string): Promise<void> {
+	const {sftp} = session;
+	try {
+		await removeIfThere(session, path);
+	} catch (error) {
+		const status = statusOf(error);
+		if (status === undefined || !(await statIfThere(sftp, path))?.isDirectory()) throw error;
+		try {
+			await run(done => sftp.rmdir(path, done));
+		} catch (cause) {
+			if (statusOf(cause) !== 4) throw cause;
+			throw new StorageError('invalid', 'it is a directory, and something is left in it', {cause});
+		}
+	}
 }
 
 async function* download(

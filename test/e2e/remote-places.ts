@@ -1,0 +1,218 @@
+/** Places to ship to, each on a real server (or our own stand-in), for the whole program: how it is told of them, and what is there. */
+import {createServer, type Server} from 'node:http';
+import type {AddressInfo} from 'node:net';
+import {existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {azuriteMissing, startAzurite} from '../helpers/azurite.js';
+import {startGcsServer} from '../helpers/gcs-server.js';
+import {filesIn, scratchDirectory, startProgram, type Ended, type RunOptions} from '../helpers/program.js';
+import {startS3Server, testCredential, type S3Server, type S3ServerOptions} from '../helpers/s3-server.js';
+import {sshdMissing, startSshd} from '../helpers/sshd.js';
+
+export type Place = {
+	readonly store: 's3' | 'b2' | 'sftp' | 'gcs' | 'azure' | 'local';
+	/** Lines of a configuration file, secrets and all. */
+	readonly settings: readonly string[];
+	readonly env: Readonly<Record<string, string>>;
+	/** What the program calls it. */
+	readonly location: string;
+	/** Every key that is there, hidden and unfinished ones too, sorted. */
+	readonly keys: () => Promise<string[]>;
+	readonly read: (key: string) => Promise<Buffer>;
+	/** Replaces the bytes of an object and nothing else of it, where that is possible. */
+	readonly replace: (key: string, bytes: Buffer) => Promise<void>;
+	readonly stop: () => Promise<void>;
+};
+
+export type PlaceKind = {
+	readonly store: Place['store'];
+	readonly missing?: string | undefined;
+	readonly start: () => Promise<Place>;
+};
+
+export const placeKinds: readonly PlaceKind[] = [
+	{store: 's3', start: async () => s3Place(await startS3Server())},
+	{store: 'b2', start: b2Place},
+	{store: 'sftp', missing: sshdMissing, start: sftpPlace},
+	{store: 'gcs', start: gcsPlace},
+	{store: 'azure', missing: azuriteMissing, start: azurePlace},
+	{store: 'local', start: () => Promise.resolve(localPlace())},
+];
+
+/** A configuration file of these lines. */
+export function configFile(lines: readonly string[]): string {
+	const path = join(scratchDirectory('conf'), 'pg_back.conf');
+	writeFileSync(path, `${lines.join('\n')}\n`, {mode: 0o600});
+	return path;
+}
+
+export function s3Settings(url: string): string[] {
+	return [
+		's3_bucket = bucket',
+		's3_region = us-east-1',
+		`s3_key_id = ${testCredential.keyId}`,
+		`s3_secret = ${testCredential.secret}`,
+		`s3_endpoint = ${url}`,
+		's3_force_path = true',
+	];
+}
+
+/** Quick to give up. */
+export const impatient: readonly string[] = ['remote_timeout = 1', 'remote_retry = 2'];
+
+export function s3Place(server: S3Server): Place & {readonly server: S3Server} {
+	const {objects} = server;
+	return {
+		store: 's3',
+		server,
+		settings: s3Settings(server.url),
+		env: {},
+		location: 's3://bucket/',
+		keys: () => Promise.resolve([...objects.keys()].sort()),
+		read: key => Promise.resolve(objects.get(key)?.bytes ?? Buffer.alloc(0)),
+		replace(key, bytes) {
+			const held = objects.get(key);
+			if (held) objects.set(key, {...held, bytes, size: bytes.length, crc32: undefined});
+			return Promise.resolve();
+		},
+		stop: () => server.close(),
+	};
+}
+
+export async function startS3Place(options: S3ServerOptions = {}): Promise<ReturnType<typeof s3Place>> {
+	return s3Place(await startS3Server(options));
+}
+
+/** Backblaze's own question for the endpoint, and an S3 that knows as little as theirs. */
+async function b2Place(): Promise<Place> {
+	const s3 = await startS3Place({lacks: ['checksums', 'conditions']});
+	const expected = `Basic ${Buffer.from(`${testCredential.keyId}:${testCredential.secret}`).toString('base64')}`;
+	const authority: Server = createServer((request, response) => {
+		const right = request.headers.authorization === expected;
+		response.writeHead(right ? 200 : 401, {'content-type': 'application/json'});
+		response.end(
+			JSON.stringify(
+				right
+					? {apiInfo: {storageApi: {s3ApiUrl: s3.server.url}}}
+					: {code: 'bad_auth_token', message: 'Invalid authorization', status: 401},
+			),
+		);
+	});
+	await new Promise<void>(resolve => authority.listen(0, '127.0.0.1', resolve));
+	const {port} = authority.address() as AddressInfo;
+	return {
+		...s3,
+		store: 'b2',
+		settings: ['b2_bucket = bucket', `b2_key_id = ${testCredential.keyId}`, `b2_app_key = ${testCredential.secret}`],
+		env: {B2_ENVIRONMENT: `http://127.0.0.1:${port}`},
+		location: 'b2://bucket/',
+		async stop() {
+			authority.close();
+			await s3.stop();
+		},
+	};
+}
+
+async function sftpPlace(): Promise<Place> {
+	const sshd = await startSshd();
+	const home = scratchDirectory('home');
+	mkdirSync(join(home, '.ssh'), {mode: 0o700});
+	writeFileSync(join(home, '.ssh/known_hosts'), readFileSync(sshd.knownHosts));
+	return {
+		store: 'sftp',
+		settings: [
+			`sftp_host = ${sshd.host}`,
+			`sftp_port = ${sshd.port}`,
+			`sftp_user = ${sshd.user}`,
+			`sftp_identity = ${sshd.clientKey}`,
+			'sftp_directory = backups',
+		],
+		env: {HOME: home},
+		location: `sftp://${sshd.user}@${sshd.host}:${sshd.port}/backups/`,
+		keys: () => Promise.resolve(directoryKeys(join(sshd.home, 'backups'))),
+		read: key => Promise.resolve(readFileSync(join(sshd.home, 'backups', key))),
+		replace: (key, bytes) => Promise.resolve(writeFileSync(join(sshd.home, 'backups', key), bytes)),
+		stop: () => sshd.stop(),
+	};
+}
+
+async function gcsPlace(): Promise<Place> {
+	const server = await startGcsServer('suite');
+	return {
+		store: 'gcs',
+		settings: ['gcs_bucket = suite'],
+		env: {STORAGE_EMULATOR_HOST: server.url},
+		location: 'gcs://suite/',
+		keys: () =>
+			Promise.resolve([...server.objects.keys(), ...[...server.sessions.values()].map(one => one.name)].sort()),
+		read: key => Promise.resolve(server.objects.get(key)?.bytes ?? Buffer.alloc(0)),
+		replace(key, bytes) {
+			const held = server.objects.get(key);
+			if (held) (server.objects as Map<string, typeof held>).set(key, {...held, bytes});
+			return Promise.resolve();
+		},
+		stop: () => server.stop(),
+	};
+}
+
+async function azurePlace(): Promise<Place> {
+	const azurite = await startAzurite();
+	const container = azurite.service.getContainerClient('backups');
+	await container.create();
+	return {
+		store: 'azure',
+		settings: ['azure_container = backups', `azure_endpoint = ${azurite.url}`],
+		env: {AZURE_STORAGE_ACCOUNT: azurite.account, AZURE_STORAGE_KEY: azurite.key},
+		location: 'azure://devstoreaccount1/backups/',
+		async keys() {
+			const keys: string[] = [];
+			for await (const blob of container.listBlobsFlat({includeUncommitedBlobs: true})) keys.push(blob.name);
+			return keys.sort();
+		},
+		read: key => container.getBlobClient(key).downloadToBuffer(),
+		async replace(key, bytes) {
+			const blob = container.getBlockBlobClient(key);
+			const {metadata} = await blob.getProperties();
+			await blob.upload(bytes, bytes.length, {...(metadata && {metadata})});
+		},
+		stop: () => azurite.stop(),
+	};
+}
+
+function localPlace(): Place {
+	const directory = scratchDirectory('nas');
+	return {
+		store: 'local',
+		settings: [`local_directory = ${directory}`],
+		env: {},
+		location: `${directory}/`,
+		keys: () => Promise.resolve(directoryKeys(directory)),
+		read: key => Promise.resolve(readFileSync(join(directory, key))),
+		replace: (key, bytes) => Promise.resolve(writeFileSync(join(directory, key), bytes)),
+		stop: () => Promise.resolve(),
+	};
+}
+
+function directoryKeys(directory: string): string[] {
+	if (!existsSync(directory)) return [];
+	return regularFiles(directory);
+}
+
+/** Every regular file below a directory, relative, sorted, hidden ones and manifests too. */
+export function regularFiles(directory: string): string[] {
+	return filesIn(directory, {manifests: true}).filter(name => statSync(join(directory, name)).isFile());
+}
+
+/** Runs the program to its end; one that takes longer than two minutes is killed, and what it said is the error. */
+export async function runWithin(args: readonly string[], options: RunOptions = {}, seconds = 120): Promise<Ended> {
+	const running = await startProgram(args, options);
+	let late = false;
+	const timer = setTimeout(() => {
+		late = true;
+		running.child.kill('SIGKILL');
+	}, seconds * 1000);
+	const ended = await running.ended;
+	clearTimeout(timer);
+	if (late) throw new Error(`it did not end within ${seconds} s: ${args.join(' ')}\n${ended.stderr}`);
+	return ended;
+}
