@@ -108,7 +108,8 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		assert.equal(pty.isCursorHidden(), false);
 
 		await using crashing = startPty([...consoleEntry, '--fake', '10', '--crash']);
-		await crashing.waitFor(() => crashing.isAlternate(), 'the screen', slow);
+		await crashing.waitFor(text => text.includes('q quit'), 'the screen', slow);
+		crashing.type('2');
 		assert.notEqual((await crashing.exited).exitCode, 0);
 		await crashing.settled();
 		assert.equal(crashing.isAlternate(), false);

@@ -5,7 +5,6 @@ import {filesHeight, rowsOf} from '../layout/files-screen.js';
 import {windowTop} from '../layout/window.js';
 import {matcher} from '../layout/job-list.js';
 import type {FileCursor} from '../view.js';
-import {showInfo} from './info.js';
 
 export function orderOptions(c: Console) {
 	const {grouped, filter, sort, reverse} = c.view().files;
@@ -45,16 +44,6 @@ export function toggleGroups(c: Console): void {
 export function cursorRow(c: Console): FileCursor | undefined {
 	const rows = rowsOf({files: c.files, view: c.view()});
 	return rows.at(rows.positionOf(c.view().files.cursor));
-}
-
-/** Enter: opens or closes a run; looks into a file. */
-export function openFile(c: Console): void {
-	const cursor = cursorRow(c);
-	if (cursor === undefined) return;
-	if (cursor.file !== undefined) return showInfo(c);
-	const open = new Set(c.view().files.open);
-	if (!open.delete(cursor.run)) open.add(cursor.run);
-	c.setFiles({open, cursor});
 }
 
 /** Space: a file, or all files of a run that the filter shows; then one row on. */

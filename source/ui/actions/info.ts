@@ -9,6 +9,16 @@ import {blank, span, type Line} from '../text.js';
 import {cursorRow} from './files-view.js';
 import {askSecret} from './secret.js';
 
+/** Enter: opens or closes a run; looks into a file. */
+export function openFile(c: Console): void {
+	const cursor = cursorRow(c);
+	if (cursor === undefined) return;
+	if (cursor.file !== undefined) return showInfo(c);
+	const open = new Set(c.view().files.open);
+	if (!open.delete(cursor.run)) open.add(cursor.run);
+	c.setFiles({open, cursor});
+}
+
 export function showInfo(c: Console): void {
 	const location = c.files.location();
 	const cursor = cursorRow(c);

@@ -5,7 +5,8 @@ import type {Console} from '../console.js';
 import {listJobs} from '../layout/job-list.js';
 import {planRegions} from '../layout/regions.js';
 import {windowTop} from '../layout/window.js';
-import {openFile, selectedName} from './files-view.js';
+import {selectedName} from './files-view.js';
+import {openFile} from './info.js';
 import {askSecret} from './secret.js';
 
 /** The job that keys are about: the one under the cursor, or the one that is looked at. */

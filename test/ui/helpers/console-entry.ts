@@ -5,6 +5,7 @@
 import {writeFileSync} from 'node:fs';
 import process from 'node:process';
 import {parseArgs} from 'node:util';
+import type {EngineHandle} from '../../../source/core/handle.js';
 import {createReplay, readRecording} from '../../../source/cli/replay.js';
 import {createFakeEngine, fakeNow, type FakeEngine} from './fake-engine.js';
 
@@ -33,9 +34,18 @@ if (values['no-color']) process.env['FORCE_COLOR'] = '0';
 const stop = new AbortController();
 const replay =
 	values.fake === undefined ? createReplay(await readRecording(positionals[0] ?? ''), Number(values.speed)) : undefined;
-const handle =
+const steady =
 	replay?.handle ??
 	createFakeEngine({names: Number(values.fake), passphrase: values.passphrase, manual: values.manual});
+// A bug that a key brings to light.
+const handle: EngineHandle = !values.crash
+	? steady
+	: {
+			...steady,
+			locations() {
+				throw new Error('a bug');
+			},
+		};
 if (values.silent) {
 	await replay?.play(stop.signal);
 	process.exit(0);
@@ -45,14 +55,9 @@ if (values.frames !== undefined) {
 	process.stdout.write(`${await heapGrowth(Number(values.frames))}\n`);
 	process.exit(0);
 }
-if (values.crash) {
-	setTimeout(() => {
-		throw new Error('a bug');
-	}, 1000);
-}
 // Something changes all the time: a frame on each tick.
 if (values.restless)
-	setInterval(() => (handle as FakeEngine).bus.emit({type: 'log', level: 'debug', text: 'tick'}), 100).unref();
+	setInterval(() => (steady as FakeEngine).bus.emit({type: 'log', level: 'debug', text: 'tick'}), 100).unref();
 const {mountConsole} = await import('../../../source/ui/mount.js');
 const played = replay?.play(stop.signal).catch((error: unknown) => {
 	if (!stop.signal.aborted) throw error;
