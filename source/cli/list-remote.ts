@@ -30,7 +30,7 @@ export async function printRemote(io: Io, run: RunContext, store: Store): Promis
 
 function longLine({key, size, modified}: StorageObject): string {
 	const time = modified === undefined ? '-' : new Date(modified).toISOString().replace(/\.\d+Z$/, 'Z');
-	return `${formatBytes(size).padStart(9)}  ${time.padEnd(20)}  ${stateOf(key).padEnd(22)}  ${display(key)}`;
+	return `${formatBytes(size).padStart(9)}  ${time.padEnd(20)}  ${stateOf(key).padEnd(27)}  ${display(key)}`;
 }
 
 function jsonLine({key, size, modified}: StorageObject): string {

@@ -57,7 +57,7 @@ export function metricsText(state: RunState, before: string): string {
 		{name: 'last_run_timestamp_seconds', help: 'when the last backup ended', samples: [{value: finished}]},
 		{name: 'last_success_timestamp_seconds', help: 'when the last backup ended of which nothing failed', samples: [{value: lastRun}]},
 		{name: 'last_exit_code', help: 'exit status of the last backup', samples: [{value: state.finished?.exitCode ?? 70}]},
-		{name: 'last_duration_seconds', help: 'how long the last backup took', samples: [{value: finished - state.startedAt / 1000}]},
+		{name: 'last_duration_seconds', help: 'how long the last backup took', samples: [{value: ((state.finished?.at ?? state.time) - state.startedAt) / 1000}]},
 		{name: 'last_bytes', help: 'bytes of the files of the last backup', samples: [{value: [...state.jobs.values()].reduce((sum, job) => sum + jobBytes(job), 0)}]},
 		{name: 'last_failed_jobs', help: 'databases and outputs that failed', samples: [{value: counts.failed + counts.cancelled}]},
 		{name: 'last_warnings', help: 'warnings of the last backup', samples: [{value: state.warnings}]},
