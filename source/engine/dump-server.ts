@@ -25,7 +25,7 @@ import {Published} from './published.js';
 import {canReadBack, type ReadBack} from './read-back.js';
 import {purgeAfterBackup} from './purge-step.js';
 import {startRecording} from './record-contents.js';
-import {openRemote, uploadOptions} from './remote.js';
+import {downloadBase, openRemote, uploadOptions} from './remote.js';
 import {resumeTasks} from './resume-uploads.js';
 import {Scheduler, type Task} from './scheduler.js';
 import {startTicker} from './ticker.js';
@@ -143,7 +143,7 @@ async function dumpDatabases(run: RunContext, sessions: Sessions, session: Sessi
 		session,
 		openSession: () => sessions.open(),
 		timeoutSeconds: settings.pauseTimeout,
-		markerPath: join(settings.backupDirectory.replaceAll('{dbname}', ''), '.pg_back-replication-paused'),
+		markerPath: join(downloadBase(settings.backupDirectory), '.pg_back-replication-paused'),
 		signal: run.signal,
 		log: (level, text) => run.emit({type: 'log', level, text}),
 	});

@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto';
 import {readFile, rm, writeFile} from 'node:fs/promises';
 import {hostname} from 'node:os';
+import {makeParents} from '../lib/files.js';
 import type {Session} from './session.js';
 
 /** A file that says "this process has paused replay on that server", for whoever finds it after a `kill -9`. */
@@ -24,6 +25,7 @@ export function createPauseMarker(prefix: string, session: Pick<Session, 'host' 
 				host: session.host,
 				port: session.port,
 			};
+			await makeParents(path);
 			await writeFile(path, `${JSON.stringify(content)}\n`, {mode: 0o600, flush: true});
 		},
 		async remove() {
