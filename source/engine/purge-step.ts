@@ -24,8 +24,14 @@ export type PurgeStep = {
 	readonly subjects: readonly Subject[];
 };
 
-/** Purges what the policy lets go. All is tried; returns what could not be done. */
+/** Purges what the policy lets go. All is tried; says and returns what could not be done. */
 export async function purgeAfterBackup(step: PurgeStep): Promise<readonly PgBackError[]> {
+	const failures = await purgeAll(step);
+	for (const {message} of failures) step.run.emit({type: 'log', level: 'error', text: message});
+	return failures;
+}
+
+async function purgeAll(step: PurgeStep): Promise<readonly PgBackError[]> {
 	const {run} = step;
 	run.emit({type: 'run.phase', phase: 'purging', text: 'purging old dumps'});
 	const options = purgeOptions(step);
