@@ -1,12 +1,14 @@
 /**
- * Keeps the documents true to the options table: writes man/pg_back.1 and the README's table of options; with `--check` it
- * writes nothing and fails when they lag behind. pg_back.conf is written by hand: it must mention every key, and load.
+ * Keeps the documents true to the tables in the code: writes man/pg_back.1 and, in the README, the options and the console's
+ * keys; with `--check` it writes nothing and fails when they lag behind. pg_back.conf is written by hand: it must mention every
+ * key, and load.
  */
 import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import {manPage, optionsTable} from '../source/cli/man.js';
 import {readConfigFile} from '../source/config/config-file.js';
 import {isSystemError} from '../source/core/errors.js';
 import {configKeys} from '../source/config/options.js';
+import {keyGroups} from '../source/ui/keymap.js';
 
 const top = new URL('../', import.meta.url);
 const check = process.argv.includes('--check');
@@ -14,19 +16,31 @@ const problems: string[] = [];
 
 const {version} = JSON.parse(await read('package.json')) as {readonly version: string};
 await settle('man/pg_back.1', manPage(version));
-const readme = await read('README.md');
-const marked = /(<!-- options -->\n)[\s\S]*?(<!-- \/options -->)/;
-if (marked.test(readme)) {
-	await settle(
-		'README.md',
-		readme.replace(marked, (_all, start: string, end: string) => `${start}\n${optionsTable()}\n\n${end}`),
-	);
-} else if (readme !== '')
-	problems.push('README.md has no place for the options: <!-- options --> and <!-- /options -->');
+let readme = await read('README.md');
+for (const [mark, text] of [
+	['options', optionsTable()],
+	['keys', keysTable()],
+] as const) {
+	const marked = new RegExp(`(<!-- ${mark} -->\\n)[^]*?(<!-- /${mark} -->)`);
+	if (marked.test(readme))
+		readme = readme.replace(marked, (_all, start: string, end: string) => `${start}\n${text}\n\n${end}`);
+	else if (readme !== '')
+		problems.push(`README.md has no place for the ${mark}: <!-- ${mark} --> and <!-- /${mark} -->`);
+}
+if (readme !== '') await settle('README.md', readme);
 checkConfigFile(await read('pg_back.conf'));
 
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
+
+function keysTable(): string {
+	const row = (title: string, label: string, help: string) =>
+		`| ${title} | \`${label.replaceAll('|', '\\|')}\` | ${help} |`;
+	const rows = keyGroups().flatMap(group =>
+		group.rows.map(({label, help}, index) => row(index === 0 ? group.title : '', label, help)),
+	);
+	return ['| where | key | what |', '|---|---|---|', ...rows].join('\n');
+}
 
 function checkConfigFile(text: string): void {
 	for (const key of configKeys.keys()) {
