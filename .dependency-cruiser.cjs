@@ -25,7 +25,7 @@ const packages = {
 	stages: '^age-encryption$',
 	engine: '^$',
 	reporters: '^$',
-	ui: '^(ink|react|ink-table|ink-spinner)$',
+	ui: '^(ink|react|ink-table|ink-spinner|cli-spinners)$',
 	cli: '^(meow|fastest-levenshtein)$',
 };
 const packageName = pattern => pattern.replace(/^\^\(?|\)?\$$/g, '');

@@ -39,6 +39,7 @@ export async function runConsole(request: ConsoleRequest): Promise<number> {
 		lost.abort();
 		return true;
 	};
+	io.stdin.on('error', () => undefined); // a terminal that is gone: what becomes of the work is decided below
 	request.warn();
 	if (first) void engine.start(first.command, first.work);
 	const {reason, error} = await mount(request, engine, lost.signal, logPath);
@@ -62,7 +63,7 @@ async function mount({io, configuration, frontEnd, start}: ConsoleRequest, handl
 		stdout: io.stdout,
 		start,
 		signal,
-		options: {ascii: frontEnd.ascii, exitWhenDone: configuration.settings.exitWhenDone, version, hangupLog},
+		options: {ascii: frontEnd.ascii, color: frontEnd.color, exitWhenDone: configuration.settings.exitWhenDone, version, hangupLog},
 	});
 }
 

@@ -21,6 +21,8 @@ export type ChildOptions = {
 	readonly signal: AbortSignal;
 	readonly stopSignal?: NodeJS.Signals;
 	readonly killAfter?: number;
+	/** It may ask at our terminal. All others get a session of their own: no hangup and no Ctrl-C of the terminal reaches them. */
+	readonly foreground?: boolean;
 	/** Each line of stderr (and of stdout with `lines`) as it comes. */
 	readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 };
@@ -58,6 +60,7 @@ export function startChild(options: ChildOptions): Child {
 	const child = spawn(command, args, {
 		cwd: options.cwd,
 		env: options.env,
+		detached: !options.foreground,
 		stdio: [options.stdin ?? 'ignore', stdout === 'lines' ? 'pipe' : stdout, 'pipe', ...(options.inherit ?? [])],
 	});
 	const stderr: string[] = [];
@@ -99,6 +102,19 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 			} else resolve({exitCode, signalName, stderr});
 		});
 	});
+}
+
+/** The child and what it has started (a hook is often a script), which share its session. */
+function endGroup(child: ChildProcess, signal: NodeJS.Signals, {foreground}: ChildOptions): void {
+	if (foreground || child.pid === undefined) {
+		child.kill(signal);
+		return;
+	}
+	try {
+		process.kill(-child.pid, signal);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has just ended
+	}
 }
 
 function collectLines(stream: Readable | null, onLine: (line: string) => void): void {
