@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
 import {errorText} from './cli/fail.js';
 import {main} from './cli/main.js';
-import {errorCodes, messageOf, PgBackError} from './core/errors.js';
+import {errorCodes, messageOf, PgBackError, toPgBackError} from './core/errors.js';
 
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
 process.umask(process.umask(0o077) | 0o077);
@@ -20,6 +20,14 @@ setFlagsFromString('--semi-space-growth-factor=1');
 
 // A reader that went away (`| head`) or a terminal that died must not end the work; who needs to know asks at the write.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+// But a result that could not be written (a full disk) is no success.
+process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+	if (error.code === 'EPIPE') return;
+	process.stderr.write(errorText(new PgBackError('FAILED', `cannot write to standard output: ${toPgBackError(error).message}`)));
+	process.once('exit', code => {
+		if (code === 0) process.exitCode = errorCodes.FAILED;
+	});
+});
 
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 	process.on(event, (error: unknown) => {
