@@ -206,13 +206,13 @@ export function regularFiles(directory: string): string[] {
 /** Runs the program to its end; one that takes longer than two minutes is killed, and what it said is the error. */
 export async function runWithin(args: readonly string[], options: RunOptions = {}, seconds = 120): Promise<Ended> {
 	const running = await startProgram(args, options);
-	let late = false;
+	const killer = new AbortController();
 	const timer = setTimeout(() => {
-		late = true;
+		killer.abort();
 		running.child.kill('SIGKILL');
 	}, seconds * 1000);
 	const ended = await running.ended;
 	clearTimeout(timer);
-	if (late) throw new Error(`it did not end within ${seconds} s: ${args.join(' ')}\n${ended.stderr}`);
+	if (killer.signal.aborted) throw new Error(`it did not end within ${seconds} s: ${args.join(' ')}\n${ended.stderr}`);
 	return ended;
 }

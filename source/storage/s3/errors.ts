@@ -78,7 +78,9 @@ export function describeS3Error(value: unknown, where: Where): unknown {
 	const status = error.$metadata?.httpStatusCode ?? error.$response?.statusCode;
 	const name = [error.name, error.Code].find(one => one !== undefined && one in byName);
 	if (name === undefined && (status === undefined || status < 300)) return error;
-	const fault = (name === undefined ? undefined : byName[name]) ?? byStatus(status ?? 500);
+	const told = (name === undefined ? undefined : byName[name]) ?? byStatus(status ?? 500);
+	// A HEAD that is refused says no more than 403: clocks that are too far apart are reason enough.
+	const fault = told === 'forbidden' && name === undefined && Math.abs(skewSeconds(error)) > toleratedSkew ? 'skew' : told;
 	const said = saidBy(error);
 	const reason = [
 		fault === 'skew' ? `the clock of this machine is ${skewOf(error)} the server's` : texts[fault],
@@ -123,10 +125,17 @@ export function retryAfter(error: {
 	return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 3600) * 1000 : undefined;
 }
 
+/** How far the clocks may be apart, in seconds: the service's own limit. */
+const toleratedSkew = 900;
+
+/** By which this machine's clock is ahead; not a number when the answer has no date. */
+function skewSeconds(error: ServiceError): number {
+	return Math.round((Date.now() - Date.parse(error.$response?.headers?.['date'] ?? '')) / 1000);
+}
+
 function skewOf(error: ServiceError): string {
-	const server = Date.parse(error.$response?.headers?.['date'] ?? '');
-	if (Number.isNaN(server)) return 'too far from';
-	const seconds = Math.round((Date.now() - server) / 1000);
+	const seconds = skewSeconds(error);
+	if (Number.isNaN(seconds)) return 'too far from';
 	return `${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'}`;
 }
 
