@@ -26,7 +26,12 @@ export async function checkConfiguration(
 			.map(name => blame(name, 'the name of the command is empty')),
 		...(await checkDirectories(merged.settings, blame)),
 	];
-	return {problems, warnings: [...secretWarnings(commandLine), ...unusedPassphrase(merged.settings)]};
+	const warnings = [
+		...secretWarnings(commandLine),
+		...unusedPassphrase(merged.settings),
+		...withoutEffect(merged.settings),
+	];
+	return {problems, warnings};
 }
 
 /** Makes a problem that names the option as the person wrote it, and its place. */
@@ -192,6 +197,11 @@ async function checkDirectories(settings: Settings, blame: Blame): Promise<reado
 function unusedPassphrase({encrypt, decrypt, cipherPass, cipherPublicKey}: Settings): readonly string[] {
 	if (!encrypt || decrypt || cipherPass === '' || cipherPublicKey.length === 0) return [];
 	return ['cipher_pass is not used for encryption, because there is cipher_public_key'];
+}
+
+/** pg_back 2 has never used it either. */
+function withoutEffect({b2ForcePath}: Settings): readonly string[] {
+	return b2ForcePath ? ['b2_force_path has no effect: the API of B2 has one form of address'] : [];
 }
 
 /** Whatever stands on a command line can be read by everybody on the machine. */

@@ -107,7 +107,7 @@ export const storeOptions = {
 		default: false,
 		long: 'b2-force-path',
 		key: 'b2_force_path',
-		help: 'address the bucket in the path instead of the host name',
+		help: 'for old configuration files only: the API of B2 has one form of address, and this changes nothing',
 	},
 	b2ConcurrentConnections: {
 		...b2,
