@@ -22,7 +22,7 @@ export type ListedFile = {
 	readonly size: number;
 	/** Milliseconds since the epoch. */
 	readonly modified?: number;
-	/** What the name says, when it is one of ours (section 5 of the README): undefined for foreign names. */
+	/** What the name says, when it is one of ours (README, "Files"): undefined for foreign names. */
 	readonly name?: {
 		/** The database, or pg_globals, pg_settings, hba_file, ident_file; decoded. */
 		readonly subject: string;
