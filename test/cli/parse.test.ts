@@ -172,6 +172,7 @@ test('every flag of the table arrives under its name', async () => {
 		seconds: '1',
 		duration: '1h',
 		bytes: '1M',
+		compression: 'zstd:3',
 	};
 	for (const [long, {name, option, negative}] of longFlags) {
 		if (name === 'help' || name === 'version') continue;
