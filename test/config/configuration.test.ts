@@ -143,7 +143,7 @@ test('options that exclude each other', async () => {
 		[['--cipher-pass', 'x', '--cipher-pass-file', 'y'], /only one of cipher_pass, cipher_pass_file/],
 		[['--stdout'], /--stdout needs --decrypt/],
 		[['--download', 's3', '--s3-bucket', 'b'], /--download needs at least one pattern/],
-		[['-B', '/nonexistent'], /--bin-directory: \/nonexistent is not an existing directory/],
+		[['-B', '/dev/null/none'], /--bin-directory: \/dev\/null\/none is not an existing directory/],
 		[['-B', '/etc/passwd'], /is not an existing directory/],
 	];
 	for (const [argv, pattern] of cases) {
