@@ -1,6 +1,6 @@
 /** Checksum files as pg_back writes them, 2.x ones too: which belong to a file, and what they say of it. */
+import {checksumAlgorithms, type ChecksumAlgorithm} from '../core/formats.js';
 import {basename} from 'node:path';
-import {checksumAlgorithms, type ChecksumAlgorithm} from '../stages/hash.js';
 
 /** Where the digest of a file may stand: beside it, and beside the directory dump that it is in. */
 export function checksumFilesOf(path: string, algorithm: ChecksumAlgorithm): string[] {

@@ -1,4 +1,5 @@
 /** From what is configured to what this pg_dump is given: asked before the first dump, so that nonsense fails no run halfway. */
+import type {DumpFormat} from '../core/formats.js';
 import type {Configuration} from '../config/configuration.js';
 import {PgBackError} from '../core/errors.js';
 import {compressionMethods, levelOf, methodOf, type Compression} from '../lib/compression.js';
@@ -7,7 +8,6 @@ import {toolEnvironment, type Environment} from '../postgres/environment.js';
 import type {Tool} from '../postgres/tools.js';
 import {formatVersion, supportsZstd} from '../postgres/versions.js';
 import {startChild} from '../process/child.js';
-import type {DumpFormat} from '../stages/dump-arguments.js';
 
 /** Says what is wrong with a compression, in pg_dump's own words; undefined when it takes it. */
 export type AskPgDump = (compression: string) => Promise<string | undefined>;

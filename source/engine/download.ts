@@ -1,4 +1,5 @@
 /** Brings files back: to partial names, verified, never over an existing file unless asked, never outside the target. */
+import {checksumAlgorithms, type ChecksumAlgorithm} from '../core/formats.js';
 import {basename, join, resolve} from 'node:path';
 import {constants} from 'node:fs';
 import {lstat, open} from 'node:fs/promises';
@@ -9,7 +10,7 @@ import {parsePath} from '../retention/names.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import {discardAll, publishAll} from '../stages/artifact.js';
 import {counted} from '../stages/dump.js';
-import {checksumAlgorithms, readHandle, type ChecksumAlgorithm} from '../stages/hash.js';
+import {readHandle} from '../stages/hash.js';
 import {receive, type Received} from '../stages/receive.js';
 import {dumpKind, readDump, type VerifyTools} from '../stages/verify.js';
 import {keyProblem} from '../storage/keys.js';

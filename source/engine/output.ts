@@ -1,10 +1,10 @@
 /** Where the files of a run go and how they are written. */
+import type {ChecksumAlgorithm} from '../core/formats.js';
 import {setTimeout as delay} from 'node:timers/promises';
 import {lstatIfThere} from '../lib/files.js';
 import {fileName, type FileSuffix, type Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
 import type {OutputSettings} from '../stages/artifact.js';
-import type {ChecksumAlgorithm} from '../stages/hash.js';
 import type {RunContext} from './context.js';
 
 /** `algorithm` is that of the database, or the global one. */

@@ -1,4 +1,5 @@
 /** Verifies dumps that are here or at a remote location: every byte is read; what the format and the keys allow is checked. */
+import {checksumAlgorithms} from '../core/formats.js';
 import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
@@ -7,7 +8,7 @@ import {parsePath, type ParsedName} from '../retention/names.js';
 import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import {counted} from '../stages/dump.js';
-import {checksumAlgorithms, MultiHash, type Digests} from '../stages/hash.js';
+import {MultiHash, type Digests} from '../stages/hash.js';
 import {dumpKind, readDirectoryDump, readDump, type VerifyTools} from '../stages/verify.js';
 import {findOptions} from './prepare.js';
 import type {RunContext, RunResult} from './context.js';

@@ -3,6 +3,7 @@
  * `.shaN` and `.age`; `NAME` is an encoded database name or one of the special names.
  */
 import {join} from 'node:path';
+import {checksumAlgorithms, type ChecksumAlgorithm} from '../core/formats.js';
 import {formatTimestamp, parseTimestamp, timestampSource, type TimestampFormat} from '../lib/time.js';
 
 /** What a file is about: a database, one of the outputs that belong to the whole server, or the run itself. */
@@ -13,9 +14,6 @@ export type Subject =
 export type FileSuffix = 'sql' | 'dump' | 'tar' | 'd' | 'out' | 'createdb.sql' | 'lock' | RunSuffix;
 /** The manifest, its encrypted companion, and what the last restore drill proved. */
 export type RunSuffix = 'manifest.json' | 'private.json.age' | 'proven.json';
-
-export const checksumAlgorithms = ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const;
-export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
 
 const specialTexts = {
 	globals: 'pg_globals',

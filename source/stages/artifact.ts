@@ -2,6 +2,7 @@
  * Everything that a run writes goes through here, once: source → [digest] → [age] → [digest] → hidden partial file. Nothing has
  * its final name before `publishAll`.
  */
+import type {ChecksumAlgorithm} from '../core/formats.js';
 import {rm, type FileHandle} from 'node:fs/promises';
 import {basename} from 'node:path';
 import {CancelledError, isSystemError} from '../core/errors.js';
@@ -11,7 +12,7 @@ import {releaseMemory} from '../lib/release.js';
 import {createEncryptor} from './age/encrypt.js';
 import type {EncryptionKeys} from './age/recipients.js';
 import {GrowingFile} from './growing.js';
-import {hashHandle, MultiHash, readSize, type ChecksumAlgorithm, type Digests} from './hash.js';
+import {hashHandle, MultiHash, readSize, type Digests} from './hash.js';
 import type {Meter} from './meter.js';
 
 /** What holds for every file of a run (or of one database). */

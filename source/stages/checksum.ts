@@ -1,5 +1,5 @@
+import type {ChecksumAlgorithm} from '../core/formats.js';
 import {writeArtifact, type Content, type OutputSettings, type Written} from './artifact.js';
-import type {ChecksumAlgorithm} from './hash.js';
 
 /**
  * The checksum files of what was written, as `shaXsum -c` reads them from their own directory: `X.A` of the plain file or directory,

@@ -1,9 +1,8 @@
 /** Which arguments pg_dump and pg_dumpall get, and what an old one cannot do (behaviour of 2.6, thresholds included). Pure. */
 
+import type {DumpFormat} from '../core/formats.js';
 import {dumpsDatabaseProperties, supportsNoBlobs, supportsParallel} from '../postgres/versions.js';
 
-export const dumpFormats = ['plain', 'custom', 'tar', 'directory'] as const;
-export type DumpFormat = (typeof dumpFormats)[number];
 
 export const dumpSuffixes: Readonly<Record<DumpFormat, string>> = {plain: 'sql', custom: 'dump', tar: 'tar', directory: 'd'};
 

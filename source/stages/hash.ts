@@ -1,8 +1,6 @@
 import {createHash, type Hash} from 'node:crypto';
 import type {FileHandle} from 'node:fs/promises';
-
-export const checksumAlgorithms = ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const;
-export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
+import type {ChecksumAlgorithm} from '../core/formats.js';
 
 /** Lower-case hexadecimal, by algorithm. */
 export type Digests = {readonly [A in ChecksumAlgorithm]?: string};

@@ -1,10 +1,11 @@
 /** Bytes from elsewhere into local files: as they come, and, where asked, decrypted in the same pass. */
+import type {ChecksumAlgorithm} from '../core/formats.js';
 import {basename} from 'node:path';
 import {makeParents} from '../lib/files.js';
 import {createDecryptor} from './age/decrypt.js';
 import type {DecryptionKeys} from './age/keys.js';
 import {openSink, type PendingFile, type Sink} from './artifact.js';
-import {MultiHash, type ChecksumAlgorithm, type Digests} from './hash.js';
+import {MultiHash, type Digests} from './hash.js';
 import type {Meter} from './meter.js';
 
 export type ReceiveOptions = {

@@ -1,8 +1,8 @@
+import type {DumpFormat} from '../../source/core/formats.js';
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {describe, test} from 'node:test';
 import {askPgDump, resolveCompression} from '../../source/engine/compression.js';
-import type {DumpFormat} from '../../source/stages/dump-arguments.js';
 import type {PgBackError} from '../../source/core/errors.js';
 import {realClientVersions} from '../helpers/cluster.js';
 import {never} from '../helpers/postgres.js';

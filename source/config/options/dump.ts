@@ -1,7 +1,6 @@
+import {checksumAlgorithms, dumpFormats} from '../../core/formats.js';
 import {type OptionTable} from './option.js';
 
-export const checksumAlgorithms = ['none', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const;
-export const dumpFormats = ['plain', 'custom', 'tar', 'directory'] as const;
 
 export const dump = {
 	includeDbs: {
@@ -168,7 +167,7 @@ export const dump = {
 		short: 'S',
 		key: 'checksum_algorithm',
 		kind: 'choice',
-		choices: checksumAlgorithms,
+		choices: ['none', ...checksumAlgorithms],
 		value: 'ALGO',
 		perDatabase: 'also',
 		overrides: true,

@@ -1,4 +1,5 @@
 /** A backup's progress: what its tasks will dump, told to the estimators, and what it learned, kept for the next run. */
+import type {DumpFormat} from '../../core/formats.js';
 import {CancelledError, messageOf, PgBackError} from '../../core/errors.js';
 import type {LockInfo, NewEvent} from '../../core/events.js';
 import {formatDuration} from '../../lib/format.js';
@@ -6,7 +7,6 @@ import {supportsParallel, supportsZstd} from '../../postgres/versions.js';
 import type {Database, Server} from '../../postgres/catalog.js';
 import type {Session} from '../../postgres/session.js';
 import {applicationName, stagesOf, type BackupShared} from '../backup-jobs.js';
-import type {DumpFormat} from '../../stages/dump-arguments.js';
 import type {Scheduler, Task} from '../scheduler.js';
 import {History, readHistory, writeHistory} from './history.js';
 import {Progress, type ExpectedDump} from './progress.js';
