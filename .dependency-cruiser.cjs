@@ -15,7 +15,7 @@ const allowed = {
 	cli: layers,
 };
 const packages = {
-	lib: '^(string-width|cli-truncate|picomatch|fastest-levenshtein)$',
+	lib: '^(string-width|cli-truncate|fastest-levenshtein)$',
 	core: '^$',
 	config: '^(ini|fastest-levenshtein)$',
 	process: '^$',
