@@ -1,0 +1,93 @@
+/** --dry-run: the whole plan on stdout, and nothing touched. */
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
+import {findTool} from '../helpers/tools.js';
+
+let server: Cluster;
+before(async () => {
+	server = await startCluster({name: 'dryrun'});
+	await server.psql('postgres', 'create database a; create database b');
+});
+after(async () => server.stop());
+
+test('names the server, the tools with their versions, every file with the size of its database', async () => {
+	const directory = join(scratchDirectory('dry'), 'not-there');
+	const {recipient} = await newAgeKeys();
+	const run = await runProgram([
+		...connectTo(server, directory),
+		'--dry-run',
+		'--encrypt',
+		'--cipher-public-key',
+		recipient,
+		'-F',
+		'p',
+		'-Z',
+		'3',
+	]);
+	assert.equal(run.code, 0, run.stderr);
+	assert.match(run.stdout, new RegExp(`PostgreSQL ${server.major}\\.`));
+	assert.match(run.stdout, /pg_dump.*\d+\.\d+/);
+	for (const name of ['a', 'b', 'postgres'])
+		assert.match(run.stdout, new RegExp(`${directory}/${name}_\\S+\\.sql\\.gz\\.age`));
+	assert.match(run.stdout, /pg_globals_\S+\.sql\.age/);
+	assert.match(run.stdout, /\ba +plain +[\d.]+ MiB/);
+	assert.throws(() => filesIn(directory), /ENOENT/);
+});
+
+test('what cannot be done is said, with the status that the run would have', async () => {
+	const directory = scratchDirectory('dry');
+	const run = await runProgram([...connectTo(server, directory), '--dry-run', 'a', 'nosuch']);
+	assert.equal(run.code, 1, run.stderr);
+	assert.match(run.stderr + run.stdout, /"nosuch" does not exist/);
+	assert.equal((await runProgram(['--no-config-file', '-h', '/nonexistent', '-b', directory, '--dry-run'])).code, 12);
+	assert.deepEqual(filesIn(directory, {manifests: true}), []);
+});
+
+const strace = findTool('strace');
+test('writes no file, runs no hook and no pg_dump', {skip: strace === undefined && 'strace is not there'}, async () => {
+	const directory = scratchDirectory('dry');
+	const trace = join(scratchDirectory('trace'), 'calls');
+	const hook = join(scratchDirectory('hook'), 'ran');
+	const run = await runProgram(
+		[
+			...connectTo(server, directory),
+			'--dry-run',
+			'--pre-backup-hook',
+			`touch ${hook}`,
+			'--post-backup-hook',
+			`touch ${hook}`,
+		],
+		{
+			wrapper: [
+				strace!,
+				'-f',
+				'-qq',
+				'-s',
+				'500',
+				'-e',
+				'trace=execve,openat,mkdir,unlink,unlinkat,rename,renameat2,link,linkat',
+				'-e',
+				'signal=none',
+				'-o',
+				trace,
+			],
+		},
+	);
+	assert.equal(run.code, 0, run.stderr);
+	const calls = readFileSync(trace, 'utf8').split('\n');
+	assert.deepEqual(
+		calls.filter(line => line.includes(directory) && /O_CREAT|O_WRONLY|O_RDWR|mkdir|unlink|rename|link/.test(line)),
+		[],
+	);
+	assert.deepEqual(
+		calls.filter(
+			line => /execve\("[^"]*pg_dump(all)?"/.test(line) && / = 0$/.test(line) && !line.includes('--version'),
+		),
+		[],
+	);
+	assert.throws(() => readFileSync(hook), /ENOENT/);
+});
