@@ -1,11 +1,11 @@
 /** Throwaway PostgreSQL servers for tests: real ones, on loopback and a socket of their own, gone with the test process. */
 import {execFile, execFileSync, spawn, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
-import {appendFileSync, chmodSync, chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
+import {postgresClients, postgresServers} from './tools.js';
 
 export type ClusterOptions = {
 	/** The major wanted; without, the newest whose client tools are there too. */
@@ -38,17 +38,13 @@ export type Cluster = {
 	stop(): Promise<void>;
 };
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
 /** The server majors at hand, in ascending order, each with the directory of its programs. */
 export function realServerVersions(): ReadonlyMap<number, string> {
-	const found = new Map<number, string>();
-	const initdbs = [...globSync(join(root, '.tools/**/bin/initdb')), ...globSync('/usr/lib/postgresql/*/bin/initdb')];
-	for (const [name, value] of Object.entries(process.env)) {
-		if (/^PG_BACK_TEST_PG_\d+$/.test(name) && value) initdbs.push(join(value, 'initdb'));
-	}
+	const found = new Map(postgresServers().map(({major, binDirectory}) => [major, binDirectory]));
+	const initdbs = Object.entries(process.env).flatMap(([name, value]) =>
+		/^PG_BACK_TEST_PG_\d+$/.test(name) && value ? [join(value, 'initdb')] : [],
+	);
 	for (const initdb of initdbs) {
-		if (initdb.includes('.new/')) continue; // an installation that is still going on
 		const major = majorOf(initdb);
 		if (major !== undefined) found.set(major, join(initdb, '..'));
 	}
@@ -70,21 +66,13 @@ function majorOf(program: string): number | undefined {
  * pg_basebackup: the real ones, not Debian's wrapper.
  */
 export function realClientVersions(): ReadonlyMap<number, string> {
-	const found = new Map<number, string>();
-	for (const program of [
-		...globSync(join(root, '.tools/pg*/usr/lib/postgresql/*/bin/pg_dump')),
-		...globSync('/usr/lib/postgresql/*/bin/pg_dump'),
-	]) {
-		const major = majorOf(program);
-		if (major !== undefined) found.set(major, join(program, '..'));
-	}
-	return new Map([...found].sort(([a], [b]) => a - b));
+	return new Map(postgresClients().map(({major, binDirectory}) => [major, binDirectory]));
 }
 
 /** The client programs that fit a server: those of its major, or the next newer; without `major` the machine's own. */
 export function clientDirectory(major?: number): string {
 	const versions = [...realClientVersions()];
-	const own = versions.findLast(([, path]) => path.startsWith('/usr/lib/postgresql/'));
+	const own = versions.findLast(([, path]) => !/\/\.tools\/pg\d+\//.test(path));
 	const found = major === undefined ? (own ?? versions.at(-1)) : versions.find(([version]) => version >= major);
 	if (!found)
 		throw new Error(`no PostgreSQL client programs${major === undefined ? '' : ` for server ${major}`} at hand`);

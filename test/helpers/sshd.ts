@@ -1,12 +1,12 @@
 /** A real OpenSSH server on a free loopback port, run by a user without rights, with its own keys and configuration. */
 import {execFile, spawn, type ChildProcess} from 'node:child_process';
-import {existsSync} from 'node:fs';
 import {chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer, type AddressInfo} from 'node:net';
 import {tmpdir, userInfo} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {promisify} from 'node:util';
+import {findTool} from './tools.js';
 
 const run = promisify(execFile);
 
@@ -43,7 +43,7 @@ export type SshdOptions = {
 	readonly sftpArguments?: string;
 };
 
-const binary = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find(path => existsSync(path));
+const binary = findTool('sshd');
 
 /** Why there is no sshd here; undefined when there is one. */
 export const sshdMissing: string | undefined =
