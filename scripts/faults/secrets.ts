@@ -1,4 +1,6 @@
 /** R15: twelve secrets, and where they must never be seen: command lines (looked at a hundred times a second), logs, files. */
+import {once} from 'node:events';
+import {createServer, type AddressInfo} from 'node:net';
 import {mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {startCluster} from '../../test/helpers/cluster.js';
@@ -32,7 +34,7 @@ export async function secretSweep(): Promise<Figure> {
 	};
 	await server.psql('postgres', `create role keeper superuser login password '${secrets['database password']}'`);
 	await server.psql('postgres', `create role visitor superuser login password '${secrets['url password']}'`);
-	const closed = '127.0.0.1:9';
+	const closed = `127.0.0.1:${await closedPort()}`;
 	const uploads: Readonly<Record<string, string>> = {
 		none: '',
 		local: `local_directory = ${home}/store`,
@@ -40,7 +42,7 @@ export async function secretSweep(): Promise<Figure> {
 		azure: `azure_container = c\nazure_account = a\nazure_key = ${secrets['azure key']}\nazure_endpoint = http://${closed}`,
 		'azure ': `azure_container = c\nazure_account = a\nazure_sas = ${secrets['azure sas']}\nazure_endpoint = http://${closed}`,
 		b2: `b2_bucket = b\nb2_key_id = id\nb2_app_key = ${secrets['b2 key']}`,
-		sftp: `sftp_host = 127.0.0.1\nsftp_port = 9\nsftp_user = u\nsftp_password = ${secrets['sftp password']}\nsftp_directory = /d`,
+		sftp: `sftp_host = 127.0.0.1\nsftp_port = ${closed.split(':')[1] ?? ''}\nsftp_user = u\nsftp_password = ${secrets['sftp password']}\nsftp_directory = /d`,
 	};
 	let looks = 0;
 	try {
@@ -53,7 +55,7 @@ export async function secretSweep(): Promise<Figure> {
 			const byUrl = index % 2 === 1;
 			const dbname = byUrl
 				? `dbname = postgresql://visitor:${secrets['url password']}@127.0.0.1:${server.port}/postgres\n`
-				: `host = 127.0.0.1\nport = ${server.port}\nuser = keeper\n`;
+				: `host = 127.0.0.1\nport = ${server.port}\nuser = keeper\ndbname = postgres\n`;
 			const cipher = index % 3 === 2 ? '' : `cipher_pass = ${secrets.passphrase}\n`;
 			const general = `backup_directory = ${directory}\nencrypt = true\ncipher_private_key = ${secrets['private key']}\nhealth_url = http://${closed}/${secrets['health url']}\nremote_retry = 1s\nremote_timeout = 2s\n`;
 			writeFileSync(config, `${dbname}${general}${cipher}upload = ${name.trim()}\n${settings}\n`, {mode: 0o600});
@@ -62,8 +64,6 @@ export async function secretSweep(): Promise<Figure> {
 				PGPASSWORD: byUrl ? '' : secrets['database password'],
 				PGBK_CIPHER_PASS: cipher === '' ? secrets['passphrase variable'] : '',
 				AWS_SECRET_ACCESS_KEY: secrets['aws variable'],
-				// A closed port stands for the service.
-				B2_TEST_ENDPOINT: closed,
 			};
 			for (const more of [['-v'], ['-v', '--log-format', 'json'], ['--check-config'], ['--list-remote', name.trim()]]) {
 				if (more[0] === '--list-remote' && name === 'none') continue;
@@ -96,6 +96,16 @@ export async function secretSweep(): Promise<Figure> {
 		violations: [...violations, ...seen],
 		notes: {'looks at command lines': looks},
 	};
+}
+
+/** Nobody listens there. */
+async function closedPort(): Promise<number> {
+	const server = createServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const {port} = server.address() as AddressInfo;
+	server.close();
+	await once(server, 'close');
+	return port;
 }
 
 function readOrNothing(path: string): string {

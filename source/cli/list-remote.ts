@@ -1,4 +1,5 @@
 import type {RunContext, RunResult} from '../engine/context.js';
+import {jsonLine as safeJson} from '../lib/json-line.js';
 import {listRemote} from '../engine/list-remote.js';
 import {resultOf} from '../engine/outcome.js';
 import type {Store} from '../engine/remote.js';
@@ -35,7 +36,7 @@ function longLine({key, size, modified}: StorageObject): string {
 
 function jsonLine({key, size, modified}: StorageObject): string {
 	const name = parsePath(key);
-	return JSON.stringify({
+	return safeJson({
 		key,
 		size,
 		...(modified !== undefined && {modified: new Date(modified).toISOString()}),

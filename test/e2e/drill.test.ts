@@ -1,0 +1,327 @@
+/** Restore drills: what was dumped is restored into a server of its own, and only what is really the same counts as proven. */
+import assert from 'node:assert/strict';
+import {readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {survivors} from '../../scripts/faults/sweep.js';
+import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory, startProgram} from '../helpers/program.js';
+import {waitFor} from '../helpers/postgres.js';
+
+type Manifest = {
+	files: {
+		path: string;
+		role: string;
+		database?: string;
+		plain?: {
+			tables?: {name: string; rows: number}[];
+			schema?: {kind: string; count: number; definitions: string}[];
+			uncounted?: number;
+		};
+	}[];
+};
+
+let server: Cluster;
+let keys: {readonly recipient: string; readonly file: string};
+
+before(async () => {
+	const {recipient, identity} = await newAgeKeys();
+	keys = {recipient, file: join(scratchDirectory('drill'), 'identity')};
+	writeFileSync(keys.file, identity, {mode: 0o600});
+	server = await startCluster({name: 'drill', settings: {max_connections: '40'}});
+	await server.psql(
+		'postgres',
+		`create role "app owner" login; create database shop owner "app owner"; create database "odd ""name"""`,
+	);
+	await server.psql(
+		'shop',
+		`set role "app owner"; create schema s; create type s.color as enum ('red', 'green'); create table s.parent (id int primary key, name varchar(20) check (name in ('a', 'b', 'c')));
+		create table s.child (extra s.color) inherits (s.parent); insert into s.parent select i, 'a' from generate_series(1, 1000) as i; insert into s.child values (1, 'b', 'red');
+		create view s.v as select * from s.parent where name in ('a', 'b'); create index on s.parent (lower(name)) where name = any (array['a', 'b']);
+		create function s.f(i int) returns int language sql as 'select $1 + 1'; reset role; select lo_create(0)`,
+	);
+});
+after(async () => server.stop());
+
+const backup = async (directory: string, more: readonly string[] = []) => {
+	const config = join(scratchDirectory('config'), 'pg_back.conf');
+	writeFileSync(config, 'record_contents = exact\n');
+	const [, ...connection] = connectTo(server, directory);
+	const run = await runProgram(['-c', config, ...connection, ...more]);
+	assert.equal(run.code, 0, run.stderr);
+};
+const drill = async (directory: string, more: readonly string[] = []) =>
+	runProgram(['--no-config-file', '-b', directory, '--restore-drill', ...more]);
+const manifestOf = (directory: string): {path: string; manifest: Manifest} => {
+	const path = join(
+		directory,
+		filesIn(directory, {manifests: true}).find(name => name.endsWith('.manifest.json')) ?? assert.fail('no manifest'),
+	);
+	return {path, manifest: JSON.parse(readFileSync(path, 'utf8')) as Manifest};
+};
+const proofsIn = (directory: string) =>
+	filesIn(directory, {manifests: true}).filter(name => name.endsWith('.proven.json'));
+const leftOver = () => readdirSync(tmpdir()).filter(name => name.startsWith('pg_back-drill-'));
+
+describe('a drill proves', () => {
+	for (const format of ['custom', 'plain', 'tar', 'directory']) {
+		test(`an encrypted run in the ${format} format, fetched from a store`, async () => {
+			const [directory, store] = [scratchDirectory('backups'), scratchDirectory('store')];
+			await backup(directory, [
+				'-F',
+				format,
+				'--encrypt',
+				'--cipher-public-key',
+				keys.recipient,
+				'--upload',
+				'local',
+				'--local-directory',
+				store,
+			]);
+			const before = leftOver();
+			const config = join(scratchDirectory('config'), 'pg_back.conf');
+			writeFileSync(config, `cipher_identity_file = ${keys.file}\n`);
+			const run = await runProgram([
+				'-c',
+				config,
+				'-b',
+				directory,
+				'--local-directory',
+				store,
+				'--restore-drill',
+				'local',
+			]);
+			assert.equal(run.code, 0, run.stderr);
+			assert.match(
+				run.stderr,
+				/shop: restored into a scratch server \S+: the rows of 3 tables and the schema are as recorded/,
+			);
+			assert.match(run.stderr, /odd "name"?: restored/);
+			assert.deepEqual(leftOver(), before, 'nothing is left of the scratch server');
+			assert.equal(proofsIn(directory).length, 0, 'what was proved stands where it was proved');
+			const [proof = ''] = proofsIn(store);
+			const {databases} = JSON.parse(readFileSync(join(store, proof), 'utf8')) as {
+				databases: {database: string; tables: number; schema: string}[];
+			};
+			assert.deepEqual(databases.map(({database, tables, schema}) => [database, tables, schema]).sort(), [
+				['odd "name"', 1, 'definitions'],
+				['postgres', 1, 'definitions'],
+				['shop', 3, 'definitions'],
+			]);
+		});
+	}
+
+	test('what was in the snapshot of the dump, while others write', async () => {
+		const directory = scratchDirectory('backups');
+		let writing = true;
+		const writer = (async () => {
+			while (writing)
+				await server.psql(
+					'shop',
+					'insert into s.parent select max(id) + 1, null from s.parent; create table if not exists s.t (i int); insert into s.t values (1)',
+				);
+		})();
+		try {
+			await backup(directory, ['shop']);
+		} finally {
+			writing = false;
+			await writer;
+		}
+		const run = await drill(directory);
+		assert.equal(run.code, 0, run.stderr);
+		assert.match(run.stderr, /the rows of \d tables and the schema are as recorded/);
+		await server.psql('shop', 'drop table s.t');
+	});
+
+	test('one database that is chosen by its name, and no more', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory);
+		const run = await drill(directory, ['here', 'shop']);
+		assert.equal(run.code, 0, run.stderr);
+		assert.doesNotMatch(run.stderr, /restoring postgres/);
+		const proof = JSON.parse(readFileSync(join(directory, proofsIn(directory)[0] ?? ''), 'utf8')) as {
+			databases: {database: string}[];
+		};
+		assert.deepEqual(
+			proof.databases.map(one => one.database),
+			['shop'],
+		);
+	});
+
+	test('dumps of pg_back 2.x by restoring them, and says that there was nothing to compare with', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory, ['shop']);
+		rmSync(manifestOf(directory).path);
+		const run = await drill(directory);
+		assert.equal(run.code, 0, run.stderr);
+		assert.match(run.stderr, /shop: restored into a scratch server \S+: nothing was recorded to compare it with/);
+		assert.deepEqual(proofsIn(directory), []);
+	});
+
+	test('a run without globals, without its owners', async () => {
+		for (const format of ['custom', 'plain']) {
+			const directory = scratchDirectory('backups');
+			await backup(directory, ['--dump-only', '-F', format, 'shop']);
+			const run = await drill(directory);
+			assert.equal(run.code, 0, run.stderr);
+			assert.match(run.stderr, /WARN: there are no globals in this run/);
+		}
+	});
+});
+
+describe('a drill finds', () => {
+	test('another number of rows, another definition, a table that is missing', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory, ['shop']);
+		const {path, manifest} = manifestOf(directory);
+		const change = async (edit: (plain: NonNullable<Manifest['files'][number]['plain']>) => void) => {
+			const copy = structuredClone(manifest);
+			edit(copy.files.find(file => file.role === 'dump')?.plain ?? assert.fail('nothing was recorded'));
+			writeFileSync(path, JSON.stringify(copy));
+			const run = await drill(directory);
+			assert.equal(run.code, 17, run.stderr);
+			return run.stderr;
+		};
+		assert.match(
+			await change(plain => (plain.tables = plain.tables?.map(table => ({...table, rows: table.rows + 1})))),
+			/s\.parent has [\d\s]+ rows instead of \d+/,
+		);
+		assert.match(await change(plain => plain.tables?.push({name: 's.lost', rows: 0})), /s\.lost is missing/);
+		assert.match(
+			await change(
+				plain =>
+					(plain.schema = plain.schema?.map(part =>
+						part.kind === 'relations' ? {...part, definitions: '0'.repeat(64)} : part,
+					)),
+			),
+			/relations have other definitions/,
+		);
+		assert.match(
+			await change(
+				plain => (plain.schema = plain.schema?.map(part => (part.kind === 'functions' ? {...part, count: 7} : part))),
+			),
+			/1 functions instead of 7/,
+		);
+		assert.deepEqual(proofsIn(directory), []);
+	});
+
+	test('a damaged dump, a missing one, an encrypted one without its key', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory, ['shop']);
+		const dump = join(directory, filesIn(directory).find(name => name.endsWith('.dump')) ?? '');
+		const bytes = readFileSync(dump);
+		writeFileSync(dump, bytes.with(bytes.length - 100, (bytes.at(-100) ?? 0) ^ 1));
+		const damaged = await drill(directory);
+		assert.equal(damaged.code, 17, damaged.stderr);
+		assert.match(damaged.stderr, /is damaged: its sha256 is not that of the manifest/);
+		writeFileSync(dump, bytes);
+		await backup(directory, ['postgres', 'shop']);
+		const second =
+			filesIn(directory)
+				.filter(name => /^shop_.*\.dump$/.test(name))
+				.at(-1) ?? '';
+		renameSync(join(directory, second), join(directory, 'elsewhere'));
+		const missing = await drill(directory);
+		assert.notEqual(missing.code, 0, missing.stderr);
+		assert.match(missing.stderr, /shop_\S+ is missing: the manifest of its run names it/);
+		const encrypted = scratchDirectory('backups');
+		await backup(encrypted, ['--encrypt', '--cipher-public-key', keys.recipient, 'shop']);
+		assert.notEqual((await drill(encrypted)).code, 0);
+	});
+});
+
+describe('a server that is made for drills', () => {
+	let other: Cluster;
+	before(async () => {
+		other = await startCluster({name: 'other'});
+	});
+	after(async () => other.stop());
+
+	test('gets the databases, and loses them again; roles may be there already', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory, ['shop']);
+		for (let time = 0; time < 2; time++) {
+			const run = await drill(directory, ['--drill-dbname', other.connectionString('postgres')]);
+			assert.equal(run.code, 0, run.stderr);
+			assert.match(run.stderr, /shop: restored into the server at .*: the rows of 3 tables/);
+		}
+		assert.equal(await other.psql('postgres', "select count(*) from pg_database where datname = 'shop'"), '0');
+		await other.psql('postgres', 'create database shop');
+		const run = await drill(directory, ['--drill-dbname', other.connectionString('postgres')]);
+		assert.match(run.stderr, /shop exists already/);
+		assert.equal(
+			await other.psql('postgres', "select count(*) from pg_database where datname = 'shop'"),
+			'1',
+			'what is not of the drill stays',
+		);
+	});
+
+	test('is not the one that the backup was made of', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory, ['shop']);
+		const run = await drill(directory, ['--drill-dbname', server.connectionString('postgres')]);
+		assert.equal(run.code, 10, run.stderr);
+		assert.match(run.stderr, /is the server that the backup was made of/);
+	});
+});
+
+describe('what is recorded', () => {
+	test('nothing unless it is asked for, for a filtered dump, or where connections are limited', async () => {
+		await server.psql('postgres', 'create role limited superuser login connection limit 5');
+		const config = join(scratchDirectory('config'), 'pg_back.conf');
+		for (const [text, user] of [
+			['record_contents = none\n', 'postgres'],
+			['[shop]\nexclude_tables = s.child\n', 'postgres'],
+			['', 'limited'],
+		] as const) {
+			const directory = scratchDirectory('backups');
+			writeFileSync(config, text);
+			const [, ...connection] = connectTo(server, directory, user);
+			const run = await runProgram(['-c', config, ...connection, '-d', 'postgres', 'shop']);
+			assert.equal(run.code, 0, run.stderr);
+			const {plain} = manifestOf(directory).manifest.files.find(file => file.role === 'dump') ?? {};
+			assert.deepEqual([plain?.tables, plain?.schema], [undefined, undefined], text);
+		}
+	});
+
+	test('never in the clear part of an encrypted run', async () => {
+		const directory = scratchDirectory('backups');
+		await backup(directory, ['--encrypt', '--cipher-public-key', keys.recipient, 'shop']);
+		assert.doesNotMatch(readFileSync(manifestOf(directory).path, 'utf8'), /s\.parent|definitions|uncounted/);
+	});
+});
+
+describe('the scratch server', () => {
+	for (const [name, status] of [
+		['SIGTERM', 143],
+		['SIGKILL', null],
+	] as const) {
+		test(`is gone after ${name}`, async () => {
+			const directory = scratchDirectory('backups');
+			await backup(directory);
+			const home = scratchDirectory('room');
+			const run = await startProgram(
+				['--no-config-file', '-b', directory, '--restore-drill', '--drill-directory', home],
+				{env: {PG_FAULTS: name}},
+			);
+			await run.untilLog(/restoring pg_globals/);
+			run.child.kill(name);
+			assert.equal((await run.ended).code, status);
+			assert.deepEqual(await survivors(`PG_FAULTS=${name}`, 5000), []);
+			await waitFor(
+				async () => !readdirSync('/proc').some(pid => /^\d+$/.test(pid) && commandOf(pid).includes(home)),
+				'the scratch server to be gone',
+			);
+			if (name === 'SIGTERM') assert.deepEqual(readdirSync(home), []);
+		});
+	}
+});
+
+function commandOf(pid: string): string {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+	} catch {
+		return ''; // gone
+	}
+}
