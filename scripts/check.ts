@@ -2,7 +2,7 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 
-const checks = ['check:types', 'check:lint', 'check:imports', 'check:format', 'check:docs'];
+const checks = ['check:types', 'check:lint', 'check:imports', 'check:format', 'check:docs', 'check:pictures'];
 
 /** One after the other: each uses both cores or much memory. All run, so that one call shows everything. */
 const failed: string[] = [];

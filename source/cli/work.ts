@@ -14,8 +14,8 @@ export type Asked = {
 /** What to choose from when there is a terminal; the work itself needs patterns. */
 export function chooseFrom({settings, arguments: patterns}: Configuration): string | undefined {
 	const location = (store: string) => (store === 'local' ? 'directory' : store);
-	if (settings.listRemote !== 'none' && !settings.long && !settings.json) return location(settings.listRemote);
 	if (patterns.length > 0) return undefined;
+	if (settings.listRemote !== 'none' && !settings.long && !settings.json) return location(settings.listRemote);
 	if (settings.download !== 'none') return location(settings.download);
 	return settings.decrypt && !settings.stdout ? 'local' : undefined;
 }

@@ -1,6 +1,7 @@
 /** What an event says in one log line (or none): the same words in the plain log and on the Logs screen. */
 import {formatBytes, formatDuration} from '../lib/format.js';
 import type {EventError, LockInfo, LogLevel, RunEvent} from './events.js';
+import {mainFile} from './main-file.js';
 import type {RunState} from './state.js';
 
 export type DescribedLine = {readonly level: LogLevel; readonly text: string; readonly job?: string};
@@ -107,7 +108,7 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 	const job = state.jobs.get(event.job);
 	const name = job?.name ?? event.job;
 	if (event.outcome === 'done') {
-		const file = job?.files.find(one => one.role !== 'checksum');
+		const file = job && mainFile(job);
 		const where = file ? ` to ${file.path}` : '';
 		const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';
 		return [{level: 'info', text: `${verb}${name}${where} done`, job: event.job}];

@@ -14,6 +14,7 @@ import type {
 	StageProgress,
 } from './events.js';
 import {describeEvent} from './describe.js';
+import {mainFile} from './main-file.js';
 
 export type StageState = 'waiting' | 'running' | 'done' | 'failed';
 
@@ -258,6 +259,7 @@ export function countJobs(state: RunState): JobCounts {
 
 /** Bytes of a job's files on disk; before they are there, what left its last stage that has counted any. */
 export function jobBytes(job: JobState): number {
+	if (job.kind === 'download') return mainFile(job)?.size ?? job.stage.download?.progress?.bytesOut ?? 0;
 	if (job.files.length > 0) return job.files.reduce((sum, file) => sum + (file.role === 'checksum' ? 0 : file.size), 0);
 	for (const stage of job.stages.toReversed()) {
 		const progress = job.stage[stage]?.progress;

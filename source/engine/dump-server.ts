@@ -52,11 +52,6 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		const selection = selectDatabases(inventory, {include, exclude: settings.excludeDbs, withTemplates: settings.withTemplates});
 		for (const text of selection.warnings) run.emit({type: 'log', level: 'warn', text});
 		const {failures} = damage;
-		failures.push(...selection.problems);
-		damage.databases.push(...selection.missing);
-		for (const {message, hint} of selection.problems) {
-			run.emit({type: 'log', level: 'error', text: hint === undefined ? message : `${message}; ${hint}`});
-		}
 		if (selection.databases.length === 0 && selection.problems.length === 0) {
 			failures.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {hint: 'check include_dbs, exclude_dbs and the names given'}));
 		}
@@ -105,8 +100,9 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		try {
 			const tasks = databases.map(database => databaseTask(shared, database));
 			const others = settings.dumpOnly ? [] : serverTasks(shared, session, server);
-			announcePlan(shared, [...others, ...tasks, ...left], remote?.location);
-			scheduler.add(others);
+			const missing = selection.problems.map((problem, index) => missingTask(selection.missing[index] ?? '', problem));
+			announcePlan(shared, [...missing, ...others, ...tasks, ...left], remote?.location);
+			scheduler.add([...missing, ...others]);
 			await scheduler.idle();
 			await dumpDatabases(run, sessions, session, scheduler, tasks);
 			scheduler.add(left);
@@ -122,11 +118,10 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			if (plan.kind === 'database') damage.databases.push(plan.name);
 		}
 		run.signal.throwIfAborted();
-		const missing = selection.problems.map(({code, message}, index) => ({database: selection.missing[index] ?? '', code, message}));
 		const gone = new Set(scheduler.outcomes().flatMap(({plan, outcome}) => (outcome === 'done' && !published.has(plan.id) ? [plan.name] : [])));
 		const asked = [...selection.missing, ...selection.databases.map(database => database.name).filter(name => !gone.has(name))];
 		const fullyRead = (file: PendingFile) => shared.readBack !== undefined && canReadBack(file, shared.readBack);
-		await writeManifest({...shared, start, server, databases: asked, missing, scheduler, published, fullyRead});
+		await writeManifest({...shared, start, server, databases: asked, scheduler, published, fullyRead});
 		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler, published)})));
 	} finally {
 		await sessions.close();
@@ -167,6 +162,14 @@ async function recorderOf(run: RunContext, {connection}: Prepared, control: Sess
 	const psql = await findPsql(findOptions(run));
 	const options = {run, psql: psql.path, connection, control, mode, others: 2 * jobs + 2};
 	return (database, job, signal) => startRecording(options, database, job, signal);
+}
+
+/** A database that was asked for and is not there fails as a job: it stands in every table and every count. */
+function missingTask(name: string, problem: PgBackError): Task {
+	return {
+		plan: {id: `database:${name}`, kind: 'database', name, stages: ['dump']},
+		run: () => Promise.reject(problem),
+	};
 }
 
 /** What was dumped well: only of that are old dumps purged. */

@@ -9,8 +9,8 @@ export function locationsOf(settings: Settings): readonly Location[] {
 		['s3', settings.s3Bucket, `s3://${settings.s3Bucket}/`],
 		['b2', settings.b2Bucket, `b2://${settings.b2Bucket}/`],
 		['sftp', settings.sftpHost, `sftp://${settings.sftpHost}/${settings.sftpDirectory}/`],
-		['gcs', settings.gcsBucket, `gs://${settings.gcsBucket}/`],
-		['azure', settings.azureContainer, `azure:${settings.azureContainer}/`],
+		['gcs', settings.gcsBucket, `gcs://${settings.gcsBucket}/`],
+		['azure', settings.azureContainer, `azure://${settings.azureAccount === '' ? '' : `${settings.azureAccount}/`}${settings.azureContainer}/`],
 		['local', settings.localDirectory, `${settings.localDirectory.replace(/\/+$/, '')}/`],
 	];
 	return [

@@ -25,8 +25,6 @@ export type ManifestStep = {
 	readonly uploads: UploadOptions | undefined;
 	/** Exact names of the databases that were asked for. */
 	readonly databases: readonly string[];
-	/** Asked for, and not even begun. */
-	readonly missing: readonly {readonly database: string; readonly code: string; readonly message: string}[];
 	readonly scheduler: Scheduler;
 	/** With `verify = full`: whether that could be done for this file. */
 	readonly fullyRead: (file: PendingFile) => boolean;
@@ -77,12 +75,12 @@ async function inFreeSecond<T>(start: number, write: (time: number) => Promise<T
 }
 
 function describeRun(step: ManifestStep): Manifest {
-	const {run, server, tools, scheduler, missing} = step;
+	const {run, server, tools, scheduler} = step;
 	const {settings} = run.configuration;
 	const failed = scheduler.outcomes().flatMap(({plan, error}) =>
 		plan.kind === 'database' && error ? [{database: plan.name, code: error.code, message: error.message}] : [],
 	);
-	const incomplete = missing.length > 0 || scheduler.outcomes().some(one => one.outcome !== 'done');
+	const incomplete = scheduler.outcomes().some(one => one.outcome !== 'done');
 	return {
 		schema: 1,
 		runId: run.runId,
@@ -107,7 +105,7 @@ function describeRun(step: ManifestStep): Manifest {
 			dump_only: String(settings.dumpOnly),
 		},
 		databases: step.databases,
-		failed: [...missing, ...failed],
+		failed,
 		files: step.published.jobs().flatMap(job => describeJob(step, job)),
 	};
 }

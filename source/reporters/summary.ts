@@ -1,4 +1,5 @@
 /** The table at the end of a run: what was made, how big, how long, and what failed and why. */
+import {mainFile} from '../core/main-file.js';
 import {countJobs, jobBytes, type JobState, type RunState} from '../core/state.js';
 import {display} from '../lib/display.js';
 import {formatBytes, formatDuration, plural} from '../lib/format.js';
@@ -26,7 +27,7 @@ export function summaryRows(state: RunState): SummaryRow[] {
 }
 
 function destination(job: JobState): string {
-	const file = job.files.find(one => one.role !== 'checksum');
+	const file = mainFile(job);
 	const upload = job.uploads.find(one => one.path === file?.path);
 	return [file?.path, upload && `${upload.location}${upload.key}`].filter(Boolean).join(' → ');
 }
