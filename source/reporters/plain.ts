@@ -41,8 +41,9 @@ export function startPlainReporter(source: Source, options: PlainOptions): () =>
 	};
 	catchUp(source.state());
 	const unsubscribe = source.subscribe((event, state) => {
-		catchUp(state);
+		// The table first: what the run failed of is the last thing that is read.
 		if (event.type === 'run.finished') for (const text of summaryLines(state)) print(event.time, 'info', text);
+		catchUp(state);
 	});
 	const interval = options.heartbeat ?? 60_000;
 	const timer = interval > 0 ? setInterval(heartbeat, interval) : undefined;
