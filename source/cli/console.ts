@@ -33,7 +33,7 @@ export async function runConsole(request: ConsoleRequest): Promise<number> {
 	const {io, configuration, engine, signals, hangup, first} = request;
 	const {settings} = configuration;
 	const lost = new AbortController();
-	const logPath = join(tmpdir(), `pg_back-${process.pid}.log`);
+	const logPath = join(tmpdir(), `pg_back-${process.pid}-${Date.now().toString(36)}.log`);
 	hangup.takeOver = () => {
 		if (settings.onHangup === 'cancel') return false;
 		lost.abort();
@@ -70,5 +70,6 @@ async function mount({io, configuration, frontEnd, start}: ConsoleRequest, handl
 /** Nobody else may read it, and no link is followed. */
 function logFile(path: string): (text: string) => void {
 	const stream = createWriteStream(path, {fd: openSync(path, 'wx', 0o600)});
+	stream.on('error', () => undefined); // a full disk there: the work goes on, with nobody to tell
 	return text => stream.write(text);
 }

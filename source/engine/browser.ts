@@ -1,5 +1,6 @@
 /** What is where: listings, manifests and contents for the console. */
 import {basename} from 'node:path';
+import {PgBackError} from '../core/errors.js';
 import type {DumpDetails, EngineHandle, ListedFile, RunSummary, Secrets} from '../core/handle.js';
 import {formatBytes} from '../lib/format.js';
 import {findTools} from '../postgres/tools.js';
@@ -26,7 +27,10 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 			const place = await open(location, signal);
 			try {
 				const runOf = runsByPath(await place.manifests(signal));
-				for await (const file of place.list(signal)) yield listedFile(file, runOf);
+				for await (const file of place.list(signal)) {
+					// Locks of runs that are under way are no backups.
+					if (place.remote || !file.path.endsWith('.lock')) yield listedFile(file, runOf);
+				}
 			} finally {
 				await place.close();
 			}
@@ -78,9 +82,10 @@ function runsByPath(manifests: readonly FoundManifest[]): (path: string) => stri
 	return path => runs.get(path) ?? byManifest.get(basename(path).replace(/\.(manifest\.json|private\.json\.age|proven\.json)$/, ''));
 }
 
+/** Files that no manifest names (of older versions, or of a run that goes on) belong together by the time in their names. */
 function listedFile({path, size, modified}: PlaceFile, runOf: (path: string) => string | undefined): ListedFile {
 	const parsed = parsePath(path);
-	const run = runOf(parsed?.member === undefined ? path : path.slice(0, -parsed.member.length - 1));
+	const run = runOf(parsed?.member === undefined ? path : path.slice(0, -parsed.member.length - 1)) ?? parsed?.timeText;
 	return {
 		key: path,
 		size,
@@ -128,11 +133,17 @@ function manifestFacts({manifest}: FoundManifest, file: ManifestFile): [string, 
 	];
 }
 
-/** From the archive's own table of contents, at its beginning: no more of it is read. */
+/**
+ * From the archive's own table of contents, at its beginning: no more of it is read. Throws WRONG_KEY where a secret is wrong, or
+ * missing and not given up on: empty secrets ask for what can be said without any.
+ */
 async function archiveTables(run: RunContext, place: Place, key: string): Promise<DumpDetails['tables']> {
 	const parsed = parsePath(key);
 	if (parsed?.checksum !== undefined || (parsed?.suffix !== 'dump' && parsed?.suffix !== 'tar')) return [];
-	if (parsed.encrypted && !hasDecryptionMaterial(run)) return [];
+	if (parsed.encrypted && run.secrets && Object.keys(run.secrets).length === 0) return [];
+	if (parsed.encrypted && !hasDecryptionMaterial(run)) {
+		throw new PgBackError('WRONG_KEY', 'a private key or a passphrase is needed to read its table of contents');
+	}
 	const {pgRestore} = await findTools(findOptions(run));
 	if (!pgRestore) return [];
 	const stop = new AbortController();
@@ -140,7 +151,7 @@ async function archiveTables(run: RunContext, place: Place, key: string): Promis
 	const bytes = place.read(key, signal);
 	const plain = parsed.encrypted ? decryptStream(bytes, await loadRunDecryption(run), signal) : bytes;
 	try {
-		return (await listArchive(plain, {pgRestore: pgRestore.path, env: run.env, signal: run.signal})).map(name => ({name}));
+		return (await listArchive(plain, {pgRestore: pgRestore.path, env: run.env, signal})).map(name => ({name}));
 	} finally {
 		stop.abort();
 	}

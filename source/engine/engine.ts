@@ -12,7 +12,7 @@ import {previewBackup} from './preview.js';
 import {resultOf} from './outcome.js';
 import {eventError, type Scheduler} from './scheduler.js';
 import {hasDecryptionMaterial} from './keys.js';
-import {downloadBase} from './remote.js';
+import {downloadBase, listPrefix} from './remote.js';
 import {runRestoreDrill} from './drill.js';
 import {fetchConflicts, runFetch, runLocalDecrypt} from './fetch.js';
 import {storeOf} from './locations.js';
@@ -86,6 +86,24 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 	const remember = (request: FetchRequest, idOf: (key: string) => string) => {
 		for (const key of request.keys) fetched.set(idOf(key), {...request, keys: [key]});
 	};
+	/** With another secret: all that the first did not open, of the same request. */
+	const lockedLike = ({keys: [first], location, target, decrypt, verify}: FetchRequest): readonly string[] => {
+		const others = [...fetched].flatMap(([id, one]) => {
+			const isSame = one.location === location && one.target === target && one.decrypt === decrypt && one.verify === verify;
+			const {status, error} = bus.state().jobs.get(id) ?? {};
+			return isSame && status === 'failed' && error?.code === 'WRONG_KEY' ? one.keys : [];
+		});
+		return [...new Set([...(first === undefined ? [] : [first]), ...others])];
+	};
+	const fetchAgain = (before: FetchRequest, secrets: Secrets | undefined) => {
+		const request = {...before, ...(secrets && {secrets, keys: lockedLike(before)})};
+		const isLocal = storeOf(request.location) === undefined;
+		void start(isLocal ? 'decrypt' : 'download', run => runFetch(run, request), request.secrets);
+		for (const key of request.keys) fetched.set(isLocal ? decryptId(key) : downloadId(key), {...request, keys: [key]});
+	};
+	const prefix = listPrefix(base.configuration.settings.uploadPrefix);
+	const downloadId = (key: string) => `download:${prefix}${key}`;
+	const decryptId = (key: string) => `decrypt:${join(backups, key)}`;
 
 	return {
 		start: (command, work) => start(command, work),
@@ -110,7 +128,7 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 			const state = bus.state().jobs.get(job);
 			const again = fetched.get(job);
 			if (state?.kind === 'database') void start('backup', run => runBackup(run, {databases: [state.name]}));
-			else if (again) void start('download', run => runFetch(run, again), secrets ?? again.secrets);
+			else if (again) fetchAgain(again, secrets);
 			else bus.emit({type: 'log', level: 'warn', text: `${state?.name ?? job} cannot be run again by itself`});
 		},
 		locations: browser.locations,
@@ -120,13 +138,13 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 		remove: browser.remove,
 		needsSecret: () => !hasDecryptionMaterial(base),
 		defaultTarget: () => backups,
-		conflicts: fetchConflicts,
+		conflicts: request => fetchConflicts(request, prefix),
 		fetch(request) {
-			remember(request, key => `download:${key}`);
+			remember(request, downloadId);
 			return inBackground('download', run => runFetch(run, request), request.secrets);
 		},
 		decrypt(request) {
-			remember({...request, location: 'local', decrypt: true}, key => `decrypt:${join(backups, key)}`);
+			remember({...request, location: 'local', decrypt: true}, decryptId);
 			return inBackground('decrypt', run => runLocalDecrypt(run, request), request.secrets);
 		},
 		verify(location, keys, secrets) {

@@ -61,12 +61,13 @@ export async function runLocalDecrypt(run: RunContext, request: Omit<FetchReques
 	);
 }
 
-/** The local files that a request would write and that are there already. */
-export async function fetchConflicts(request: FetchRequest): Promise<readonly string[]> {
+/** The local files that a request would write and that are there already. Keys of remotes have `prefix` in front. */
+export async function fetchConflicts(request: FetchRequest, prefix: string): Promise<readonly string[]> {
+	const isLocal = storeOf(request.location) === undefined;
 	const paths = request.keys.flatMap(key => {
-		const path = join(request.target, key);
+		const path = join(request.target, isLocal ? key : `${prefix}${key}`);
 		const plain = path.endsWith('.age') && request.decrypt ? [path.slice(0, -'.age'.length)] : [];
-		return storeOf(request.location) === undefined ? plain : [path, ...plain];
+		return isLocal ? plain : [path, ...plain];
 	});
 	const found: string[] = [];
 	for (const path of paths) if (await lstatIfThere(path)) found.push(path);

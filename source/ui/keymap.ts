@@ -143,7 +143,7 @@ export const keymap = [
 		short: 'copy',
 		help: 'copy the name, path or error (OSC 52)',
 		scope: 'lists',
-		rank: {detail: 3, files: 13},
+		rank: {detail: 3, files: 13, logs: 11},
 	},
 	{
 		action: 'cancelJob',

@@ -16,8 +16,10 @@ export type JobsView = {
 };
 
 export type LogsView = {
-	/** The first visible row; undefined while it follows the end. */
-	readonly top?: number;
+	/** The `index` of the line under the cursor; undefined while it follows the end. */
+	readonly cursor?: number;
+	/** The first visible row. */
+	readonly top: number;
 	readonly filter: string;
 	readonly wrap: boolean;
 	readonly times: boolean;
@@ -67,7 +69,7 @@ export const initialView: View = {
 	screen: 'jobs',
 	jobs: {top: 0, filter: '', sort: 'state', reverse: false},
 	detail: {job: '', top: 0},
-	logs: {filter: '', wrap: false, times: true, full: false},
+	logs: {top: 0, filter: '', wrap: false, times: true, full: false},
 	files: {
 		location: 0,
 		grouped: true,

@@ -16,7 +16,7 @@ export function setFilter(c: Console, filter: string): void {
 	if (screen === 'files') {
 		c.setFiles({filter});
 		rearrange(c);
-	} else if (screen === 'logs') c.setLogs({filter, top: undefined});
+	} else if (screen === 'logs') c.setLogs({filter, cursor: undefined, top: 0});
 	else c.setJobs({filter, top: 0});
 }
 

@@ -1,11 +1,12 @@
 /** Looking into a dump: what it is and what is in it, without fetching or decrypting more than needed. */
 import {PgBackError, messageOf} from '../../core/errors.js';
 import type {DumpDetails, Secrets} from '../../core/handle.js';
-import {formatBytes, formatCount} from '../../lib/format.js';
+import {formatBytes, formatCount, plural} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import type {Console} from '../console.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {blank, span, type Line} from '../text.js';
+import {wrapWords} from '../layout/wrap.js';
 import {cursorRow} from './files-view.js';
 import {askSecret} from './secret.js';
 
@@ -43,13 +44,21 @@ function inspect(c: Console, location: string, key: string, secrets?: Secrets): 
 	c.handle.inspect(location, key, {signal: stop.signal, secrets}).then(
 		details => {
 			if (isOpen())
-				c.ask({kind: 'info', title, lines: detailsLines(details, c.glyphs), top: 0, busy: false, copy: key});
+				c.ask({
+					kind: 'info',
+					title,
+					lines: detailsLines(details, c.glyphs, c.size().columns - 8),
+					top: 0,
+					busy: false,
+					copy: key,
+				});
 		},
 		(error: unknown) => {
 			if (!isOpen()) return;
 			if (error instanceof PgBackError && error.code === 'WRONG_KEY') {
 				return askSecret(c, {
 					title: 'This dump is encrypted',
+					text: 'Nothing typed: what is known without it.',
 					problem: secrets === undefined ? undefined : messageOf(error),
 					then: given => inspect(c, location, key, given),
 				});
@@ -59,15 +68,18 @@ function inspect(c: Console, location: string, key: string, secrets?: Secrets): 
 	);
 }
 
-export function detailsLines({facts, tables}: DumpDetails, glyphs: Glyphs): readonly Line[] {
+/** Long values (digests, keys) are wrapped: they are there to be compared. */
+export function detailsLines({facts, tables}: DumpDetails, glyphs: Glyphs, width: number): readonly Line[] {
 	const labels = Math.max(0, ...facts.map(([label]) => cellWidth(clean(label, glyphs))));
 	const names = Math.min(48, Math.max(8, ...tables.slice(0, 500).map(table => cellWidth(clean(table.name, glyphs)))));
 	return [
-		...facts.map(([label, value]): Line => [
-			span(`${fit(clean(label, glyphs), labels)}  `, 'quiet'),
-			span(clean(value, glyphs)),
-		]),
-		...(tables.length === 0 ? [] : [blank, [span(`${formatCount(tables.length)} tables`, 'strong')] as Line]),
+		...facts.flatMap(([label, value]) =>
+			wrapWords(clean(value, glyphs), Math.max(10, width - labels - 2)).map((piece, index): Line => [
+				span(`${fit(index === 0 ? clean(label, glyphs) : '', labels)}  `, 'quiet'),
+				span(piece),
+			]),
+		),
+		...(tables.length === 0 ? [] : [blank, [span(plural(tables.length, 'table'), 'strong')] as Line]),
 		...tables.map((table): Line => [
 			span(fit(clean(table.name, glyphs), names, {cut: 'middle', mark: glyphs.cut})),
 			span(table.bytes === undefined ? '' : `  ${formatBytes(table.bytes).padStart(9)}`, 'quiet'),

@@ -2,6 +2,7 @@
 import type {JobState} from '../../core/state.js';
 import type {Secrets} from '../../core/handle.js';
 import type {Console} from '../console.js';
+import {selectedLine} from './log-cursor.js';
 import {listJobs} from '../layout/job-list.js';
 import {planRegions} from '../layout/regions.js';
 import {windowTop} from '../layout/window.js';
@@ -53,7 +54,16 @@ export function retry(c: Console): void {
 		c.say(`${job.name} runs again`, 'running');
 	};
 	if (job.error?.code !== 'WRONG_KEY') return run();
-	askSecret(c, {title: `${job.name} needs another key`, then: run});
+	const others = [...c.handle.state().jobs.values()].filter(isLocked).length - 1;
+	askSecret(c, {
+		title: others > 0 ? `${job.name} and ${others} more need another key` : `${job.name} needs another key`,
+		problem: job.error.message,
+		then: run,
+	});
+}
+
+function isLocked({status, error}: JobState): boolean {
+	return status === 'failed' && error?.code === 'WRONG_KEY';
 }
 
 export function nextError(c: Console): void {
@@ -74,11 +84,7 @@ export function nextError(c: Console): void {
 export function copySelected(c: Console): void {
 	const {screen} = c.view();
 	const text =
-		screen === 'files'
-			? selectedName(c)
-			: screen === 'logs'
-				? c.handle.state().log.at(-1)?.text
-				: jobText(selectedJob(c));
+		screen === 'files' ? selectedName(c) : screen === 'logs' ? selectedLine(c)?.text : jobText(selectedJob(c));
 	if (text === undefined || text === '') return c.say('there is nothing to copy');
 	c.copy(text);
 }

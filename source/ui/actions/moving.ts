@@ -3,7 +3,7 @@ import type {Console} from '../console.js';
 import {detailHeight, detailLines} from '../layout/detail-screen.js';
 import {filesHeight, rowsOf} from '../layout/files-screen.js';
 import {listJobs} from '../layout/job-list.js';
-import {allLogRows, logHeight} from '../layout/logs-screen.js';
+import {moveLogs} from './log-cursor.js';
 import {planRegions} from '../layout/regions.js';
 import {moveCursor, windowTop, type ListMove} from '../layout/window.js';
 
@@ -35,16 +35,6 @@ function moveDetail(c: Console, step: ListMove): void {
 	const {columns, rows} = c.size();
 	const count = detailLines(job, {run: c.handle.state(), columns, glyphs: c.glyphs, now: c.now()}).length;
 	c.set({detail: {...detail, top: scroll(detail.top, step, detailHeight(rows), count)}});
-}
-
-function moveLogs(c: Console, step: ListMove): void {
-	const {logs} = c.view();
-	const {columns, rows} = c.size();
-	const height = logHeight(rows, logs.full);
-	const count = allLogRows({run: c.handle.state(), view: c.view(), columns, glyphs: c.glyphs}).length;
-	const last = Math.max(0, count - height);
-	const top = scroll(Math.min(logs.top ?? last, last), step, height, count);
-	c.setLogs({top: top >= last ? undefined : top});
 }
 
 function moveFiles(c: Console, step: ListMove): void {

@@ -6,13 +6,15 @@ import type {ListedFile} from '../../core/handle.js';
 export type RunGroup = {
 	readonly id: string;
 	/** What the names say of the time; empty for the group of foreign names. */
-	readonly timeText: string;
-	/** Milliseconds since the epoch; 0 for foreign names. */
-	readonly time: number;
+	timeText: string;
+	/** Milliseconds since the epoch, of its first file; 0 for foreign names. */
+	time: number;
 	/** Rows of the table, checksum files not among them. */
 	readonly files: number[];
 	bytes: number;
 	encrypted: number;
+	/** Manifests and their like: about the run, in the clear whatever the dumps are. */
+	own: number;
 	/** Checksum files. */
 	sums: number;
 };
@@ -36,6 +38,7 @@ export type FileTable = {
 	readonly isSorted: () => boolean;
 };
 
+const ownSuffixes = new Set(['manifest.json', 'private.json', 'private.json.age', 'proven.json']);
 const encryptedFlag = 1;
 const checksumFlag = 2;
 
@@ -86,6 +89,7 @@ export function createFileTable(): FileTable {
 			files: [],
 			bytes: 0,
 			encrypted: 0,
+			own: 0,
 			sums: 0,
 		};
 		runs.push(group);
@@ -106,11 +110,16 @@ export function createFileTable(): FileTable {
 			runOf[count] = run;
 			flags[count] = (name?.encrypted ? encryptedFlag : 0) | (isChecksum ? checksumFlag : 0);
 			if (group !== undefined) {
+				if (name !== undefined && group.id !== '' && name.time < group.time) {
+					group.time = name.time;
+					group.timeText = copyOf(name.timeText);
+				}
 				if (isChecksum) group.sums++;
 				else {
 					group.files.push(count);
 					group.bytes += size;
-					if (name?.encrypted) group.encrypted++;
+					if (ownSuffixes.has(name?.suffix ?? '')) group.own++;
+					else if (name?.encrypted) group.encrypted++;
 				}
 			}
 			sorted &&= lastKey <= key;

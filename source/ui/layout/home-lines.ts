@@ -5,6 +5,7 @@ import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
 import {blank, cutLine, span, type Line} from '../text.js';
 import {formatAge} from './file-row.js';
+import {formatTime} from './log-lines.js';
 
 export function homeLines({home: {plan, problem, runs}, columns, glyphs, now}: Frame): readonly Line[] {
 	const lines: Line[] = [[span(' A backup would dump', 'strong')]];
@@ -36,7 +37,7 @@ export function homeLines({home: {plan, problem, runs}, columns, glyphs, now}: F
 					: span('unknown', 'quiet');
 		lines.push([
 			span(`   ${fit(`${formatAge(run.time, now)} ago`, 9, {align: 'right'})}  `),
-			span(`${fit(clean(run.run, glyphs), Math.min(28, Math.max(12, columns - 40)), {mark: glyphs.cut})}  `, 'quiet'),
+			span(`${formatDate(run.time)}  `, 'quiet'),
 			mark,
 			span(failed === '' ? '' : `, failed: ${failed}`, 'failed'),
 			span(run.encrypted ? ` ${glyphs.dot} encrypted` : '', 'quiet'),
@@ -51,4 +52,11 @@ export function homeLines({home: {plan, problem, runs}, columns, glyphs, now}: F
 		span(' log', 'quiet'),
 	]);
 	return lines.map(line => cutLine(line, columns - 1, glyphs.cut));
+}
+
+/** Local wall clock, `2026-11-22 10:05:12`. */
+function formatDate(time: number): string {
+	const date = new Date(time);
+	const pad = (value: number) => String(value).padStart(2, '0');
+	return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${formatTime(time)}`;
 }

@@ -35,7 +35,7 @@ export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	const {totals, finished} = run;
 	if (finished) return outcomeLine(run, width, glyphs);
 	if (totals === undefined) {
-		if (run.command === 'console' || run.startedAt === 0) return [span(' console', 'quiet')];
+		if (run.command === 'console' || run.startedAt === 0) return [span(' nothing is running', 'quiet')];
 		return [span(` ${clean(run.phase === '' ? 'starting' : run.phase, glyphs)}${glyphs.cut}`, 'quiet')];
 	}
 	const bytes =

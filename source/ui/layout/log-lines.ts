@@ -32,12 +32,15 @@ export type LogOptions = {
 	readonly wrap: boolean;
 	readonly width: number;
 	readonly glyphs: Glyphs;
+	/** Under the cursor. */
+	readonly active?: boolean;
 };
 
 /** One row, or as many as it takes with `wrap`. */
-export function logRows(line: LogLine, {times, wrap, width, glyphs}: LogOptions): readonly Line[] {
+export function logRows(line: LogLine, {times, wrap, width, glyphs, active = false}: LogOptions): readonly Line[] {
 	const start: Line = [
-		...(times ? [span(` ${formatTime(line.time)} `, 'quiet')] : [span(' ')]),
+		span(active ? glyphs.pointer : ' ', 'key'),
+		...(times ? [span(`${formatTime(line.time)} `, 'quiet')] : []),
 		span(words[line.level].padEnd(6), tones[line.level]),
 	];
 	const indent = (times ? 10 : 1) + 6;

@@ -7,6 +7,7 @@ import {blank, span, spread, type Line} from '../text.js';
 import {matcher} from './job-list.js';
 import {logRows} from './log-lines.js';
 import {tabsLine} from './tabs.js';
+import {windowTop} from './window.js';
 
 export type LogsScreen = {readonly header: readonly Line[]; readonly list: readonly Line[]};
 
@@ -19,24 +20,57 @@ export function logHeight(rows: number, full: boolean): number {
 	return full ? rows : rows - (rows >= 16 ? 4 : 2);
 }
 
-/** Every row of the log, wrapped as the person wants it. */
-export function allLogRows(frame: Pick<Frame, 'run' | 'view' | 'columns' | 'glyphs'>): readonly Line[] {
-	const {times, wrap} = frame.view.logs;
-	return logLines(frame).flatMap(line => logRows(line, {times, wrap, width: frame.columns - 1, glyphs: frame.glyphs}));
+/** Where the cursor stands among `lines`: on the last one while it follows, on the next one when its own is gone. */
+export function cursorLine(lines: readonly LogLine[], cursor: number | undefined): number {
+	const found = cursor === undefined ? -1 : lines.findIndex(line => line.index >= cursor);
+	return found < 0 ? lines.length - 1 : found;
+}
+
+type LogFrame = Pick<Frame, 'run' | 'view' | 'columns' | 'rows' | 'glyphs'>;
+
+/** Every row of the log, wrapped as the person wants it, and which of them are under the cursor. */
+function allLogRows({run, view, columns, glyphs}: LogFrame) {
+	const {times, wrap, cursor} = view.logs;
+	const lines = logLines({run, view});
+	const active = cursorLine(lines, cursor);
+	const rows: Line[] = [];
+	let from = 0;
+	let to = 0;
+	for (const [index, line] of lines.entries()) {
+		if (index === active) from = rows.length;
+		rows.push(
+			...logRows(line, {times, wrap, width: columns - 1, glyphs, active: index === active && cursor !== undefined}),
+		);
+		if (index === active) to = rows.length;
+	}
+	return {rows, from, to, lines: lines.length, active};
+}
+
+/** The first visible row: all of the line under the cursor is to be seen. */
+export function logTop(frame: LogFrame): number {
+	const {rows, from, to} = allLogRows(frame);
+	return topRow(frame, rows.length, from, to);
+}
+
+function topRow({view, rows: screenRows}: LogFrame, count: number, from: number, to: number): number {
+	const {cursor, top, full} = view.logs;
+	const height = logHeight(screenRows, full);
+	if (cursor === undefined) return Math.max(0, count - height);
+	return windowTop(windowTop(top, to - 1, height, count), from, height, count);
 }
 
 export function logsScreen(frame: Frame): LogsScreen {
 	const {view, rows, run, columns, glyphs, info} = frame;
-	const {full, top, filter} = view.logs;
+	const {full, cursor, filter} = view.logs;
 	const height = logHeight(rows, full);
-	const all = allLogRows(frame);
-	const first = Math.max(0, Math.min(top ?? Infinity, all.length - height));
+	const {rows: all, from, to, lines, active} = allLogRows(frame);
+	const first = topRow(frame, all.length, from, to);
 	const list =
 		all.length === 0
 			? [[span(filter === '' ? '   nothing has been logged yet' : '   no line matches the filter', 'quiet')]]
 			: all.slice(first, first + height);
 	if (full) return {header: [], list};
-	const state = top === undefined ? 'following' : `${formatCount(first + 1)} of ${formatCount(all.length)}`;
+	const state = cursor === undefined ? 'following' : `line ${formatCount(active + 1)} of ${formatCount(lines)}`;
 	const title = tabsLine('logs', frame, `${filter === '' ? '' : `filter: ${clean(filter, glyphs)}   `}${state}`);
 	if (rows < 16) return {header: [title], list};
 	const dropped = run.logCount - run.log.length;
