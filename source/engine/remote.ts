@@ -53,7 +53,8 @@ export async function openRemote(run: RunContext, store: Store, options: {readon
 	};
 }
 
-function listPrefix(uploadPrefix: string): string {
+/** What every key begins with: `upload_prefix` with a slash at its end, or empty. */
+export function listPrefix(uploadPrefix: string): string {
 	const cleaned = uploadPrefix === '' ? '' : posix.join(uploadPrefix);
 	return cleaned === '' || cleaned === '.' ? '' : cleaned.endsWith('/') ? cleaned : `${cleaned}/`;
 }
