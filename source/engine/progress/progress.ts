@@ -48,8 +48,11 @@ const worthMissing = 15;
 const countsCopies = 140_000;
 const lockNotAvailable = '55P03';
 
-/** Below that a dump is over before its tables are worth a connection. */
+/** A dump of fewer bytes, or that takes fewer seconds, is over before its tables are worth a connection. */
 export const smallDatabase = 64 * 1024 * 1024;
+const shortDump = 3;
+/** Seconds of a dump of a small database that are worth a file for the next run. */
+const worthKeeping = 10;
 
 export class Progress {
 	readonly #options: ProgressOptions;
@@ -127,7 +130,8 @@ export class Progress {
 	}
 
 	#remember(dump: ExpectedDump, tracker: JobProgressTracker, time: number): void {
-		this.#learned ||= tracker.hasTables;
+		this.#learned ||=
+			tracker.hasTables && ((dump.bytes ?? 0) >= smallDatabase || tracker.workedSeconds(time) > worthKeeping);
 		const share = tracker.limits?.share('compression') ?? 0;
 		if (share > 0.5 && tracker.workedSeconds(time) > worthAdvice) {
 			const text = `${dump.name}: limited by compression for ${Math.round(share * 100)} % of the time: consider ${dump.advice}`;
@@ -167,7 +171,8 @@ export class Progress {
 			tracker.addSample(sample.time, sessions);
 			void this.#observe(tracker, sessions, sample.time);
 			if (tracker.dumping) this.#nameGaps(tracker, sessions, sample.time);
-			if (tracker.dumping && sessions.length > 0 && bytes >= smallDatabase) this.#takeInventory(tracker);
+			const lasts = bytes >= smallDatabase || tracker.workedSeconds(sample.time) > shortDump;
+			if (tracker.dumping && sessions.length > 0 && lasts) this.#takeInventory(tracker);
 		}
 		const locks = this.#watch.read(sample, ours);
 		for (const tracker of this.#running.values()) {

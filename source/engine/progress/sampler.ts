@@ -48,13 +48,13 @@ async function sampleUntil(options: SamplerOptions, signal: AbortSignal): Promis
 		const names = applications();
 		rest = interval;
 		if (isOver(signal) || names.length === 0) continue;
-		const start = now();
 		try {
 			if (!session?.alive) session = await open(options);
+			const start = now();
 			onSample(await takeSample(session, names, {now, timeout: answerTimeout}));
 			pause = firstPause;
-			// A server that needs long for it is asked less often: a twentieth of its time at the most.
-			rest = Math.max(interval, (now() - start) * 19);
+			// A server that needs long for it is asked less often.
+			rest = Math.max(interval, (now() - start) * 4);
 		} catch (error) {
 			if (error instanceof PostgresError) warn(`the progress of the dumps is not visible: ${error.message}`);
 			else {

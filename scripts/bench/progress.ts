@@ -1,0 +1,301 @@
+/**
+ * `npm run bench:progress`: what the percentages and the times left were worth. Twelve databases of mixed sizes and contents, two at
+ * a time, dumped once without and once with a last run; at 25, 50 and 75 % of the time, of the run and of each dump that took long
+ * enough, the figures shown are compared with what turned out. Then the sampler's cost: runs with and without it, interleaved.
+ * `--scale N` (default 1) multiplies the rows, `--rounds N` (default 3) is for the cost, `--record FILE` writes one dump's samples
+ * for the tests.
+ */
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {parseArgs} from 'node:util';
+import type {RunEvent} from '../../source/core/events.js';
+import {selectData} from '../../source/engine/progress/selection.js';
+import {buildConnection} from '../../source/postgres/connection.js';
+import {storedData} from '../../source/postgres/progress-inventory.js';
+import {takeSample} from '../../source/postgres/progress-sample.js';
+import {copiedTable} from '../../source/postgres/progress-statement.js';
+import {openSession, type Session} from '../../source/postgres/session.js';
+import {cleanEnvironment} from '../demo/command.js';
+import {startServer, type Server} from '../demo/server.js';
+import {median} from './statistics.js';
+
+const {values} = parseArgs({
+	options: {
+		scale: {type: 'string', default: '1'},
+		rounds: {type: 'string', default: '3'},
+		record: {type: 'string'},
+	},
+});
+const scale = Number(values.scale);
+const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
+const never = new AbortController().signal;
+
+/** Narrow rows that compress well, documents, values in TOAST that do not compress, many tables, partitions. */
+const kinds = {
+	narrow: (rows: number) =>
+		`create table account (id int, balance int, filler char(84)); insert into account select n, 0, '' from generate_series(1, ${rows * 10}) n;`,
+	documents: (rows: number) =>
+		`create table document (id int, body text, digest text); insert into document select n, repeat(md5(n::text), 20), md5(n::text) from generate_series(1, ${rows}) n;`,
+	toast: (rows: number) =>
+		`create table attachment (id int, content bytea); alter table attachment alter content set storage external;
+		insert into attachment select g, decode(string_agg(md5((g * 1000 + h)::text), ''), 'hex') from generate_series(1, ${Math.ceil(rows / 80)}) g, generate_series(1, 2000) h group by g;`,
+	tables: (rows: number) =>
+		`do $$ begin for i in 1..1000 loop execute format('create table t%s as select g, md5(g::text) from generate_series(1, %s) g', lpad(i::text, 4, '0'), ${Math.ceil(rows / 50)}); end loop; end $$;`,
+	partitions: (rows: number) =>
+		`create table event (day int, note text) partition by range (day);
+		do $$ begin for i in 0..29 loop execute format('create table event_%s partition of event for values from (%s) to (%s)', i, i, i + 1); end loop; end $$;
+		insert into event select n % 30, md5(n::text) || md5((n * 3)::text) from generate_series(1, ${rows * 4}) n;`,
+} as const;
+type Kind = keyof typeof kinds;
+
+const databases: readonly {readonly name: string; readonly size: number; readonly contents: readonly Kind[]}[] = [
+	{name: 'archive', size: 100_000, contents: ['narrow', 'documents', 'toast']},
+	{name: 'billing', size: 60_000, contents: ['documents', 'narrow']},
+	{name: 'catalog', size: 60_000, contents: ['tables']},
+	{name: 'documents', size: 80_000, contents: ['documents']},
+	{name: 'events', size: 80_000, contents: ['partitions']},
+	{name: 'files', size: 60_000, contents: ['toast']},
+	{name: 'ledger', size: 120_000, contents: ['narrow']},
+	{name: 'mail', size: 30_000, contents: ['documents', 'toast']},
+	{name: 'notes', size: 5000, contents: ['documents']},
+	{name: 'sessions', size: 20_000, contents: ['partitions', 'narrow']},
+	{name: 'tiny', size: 100, contents: ['documents']},
+	{name: 'wiki', size: 10_000, contents: ['documents']},
+];
+
+const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
+const interrupt = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
+try {
+	const server = await startServer(scratch, interrupt.signal);
+	try {
+		await fill(server);
+		if (values.record !== undefined) await record(server, 'archive', values.record);
+		else {
+			const out = join(scratch, 'out');
+			report('without a last run', await run(server, out, []));
+			report('with a last run', await run(server, out, []));
+			await cost(server);
+		}
+	} finally {
+		await server.stop();
+	}
+} finally {
+	await rm(scratch, {recursive: true, force: true});
+}
+
+async function fill(server: Server): Promise<void> {
+	for (const {name, size, contents} of databases) {
+		await server.psql('postgres', `create database ${name}`);
+		for (const kind of contents) await server.psql(name, kinds[kind](Math.ceil(size * scale)));
+		await server.psql(name, 'vacuum analyze');
+	}
+	await server.psql('postgres', 'checkpoint');
+}
+
+type Ran = {readonly events: readonly RunEvent[]; readonly seconds: number; readonly cpu: number};
+
+async function run(server: Server, directory: string, more: readonly string[]): Promise<Ran> {
+	const connection = ['-h', server.host, '-p', String(server.port), '-U', 'postgres', '-B', server.binDirectory];
+	const args = [
+		program,
+		'--no-config-file',
+		'--dump-only',
+		'--log-format',
+		'json',
+		'-b',
+		directory,
+		'-j',
+		'2',
+		...connection,
+		...more,
+	];
+	const names = databases.map(database => database.name);
+	const start = performance.now();
+	const child = spawn(process.execPath, [...args, ...names], {
+		stdio: ['ignore', 'pipe', 'inherit'],
+		env: cleanEnvironment(),
+		signal: interrupt.signal,
+	});
+	let text = '';
+	child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+	const before = process.resourceUsage();
+	const [code] = (await once(child, 'close')) as [number | null];
+	if (code !== 0) throw new Error(`pg_back ended with ${String(code)}: ${text.split('\n').slice(-5).join('\n')}`);
+	const after = process.resourceUsage();
+	const events = text
+		.trimEnd()
+		.split('\n')
+		.map(line => JSON.parse(line) as RunEvent);
+	const used = (usage: NodeJS.ResourceUsage) => (usage.userCPUTime + usage.systemCPUTime) / 1e6;
+	return {events, seconds: (performance.now() - start) / 1000, cpu: used(after) - used(before)};
+}
+
+/** At a share of a stretch of time: what was shown last. */
+type Shown = {readonly fraction: number | undefined; readonly eta: number | undefined};
+type Stretch = {
+	readonly name: string;
+	readonly start: number;
+	readonly end: number;
+	readonly shown: readonly (Shown & {readonly time: number})[];
+};
+
+function report(title: string, {events, seconds}: Ran): void {
+	console.log(`\n${title}: ${seconds.toFixed(1)} s`);
+	const dumps = stretches(events);
+	const [whole, ...jobs] = dumps;
+	if (!whole) return;
+	console.log('                 percentage shown at 25 / 50 / 75 %      time left, shown : true, in seconds');
+	for (const one of [whole, ...jobs.filter(job => job.end - job.start > 4000)]) line(one);
+	const long = jobs.filter(job => job.end - job.start > 4000);
+	for (const share of [0.25, 0.5, 0.75]) {
+		const errors = long.flatMap(job => errorAt(job, share) ?? []);
+		const own = errorAt(whole, share);
+		if (own === undefined || errors.length === 0) continue;
+		console.log(
+			`at ${share * 100} %: run off by ${(own.points * 100).toFixed(0)} points, time left x${own.ratio.toFixed(2)}; ` +
+				`dumps (median of ${errors.length}) off by ${(median(errors.map(error => error.points)) * 100).toFixed(0)} points, time left off by ${((median(errors.map(error => Math.exp(Math.abs(Math.log(error.ratio))))) - 1) * 100).toFixed(0)} %`,
+		);
+	}
+}
+
+function line(one: Stretch): void {
+	const shares = [0.25, 0.5, 0.75];
+	const fractions = shares.map(share =>
+		`${((shownAt(one, share)?.fraction ?? Number.NaN) * 100).toFixed(0)} %`.padStart(6),
+	);
+	const etas = shares.map(share =>
+		`${(shownAt(one, share)?.eta ?? Number.NaN).toFixed(1)}:${(((1 - share) * (one.end - one.start)) / 1000).toFixed(1)}`.padStart(
+			12,
+		),
+	);
+	console.log(`${one.name.padEnd(18)} ${fractions.join(' ')}          ${etas.join(' ')}`);
+}
+
+function shownAt({start, end, shown}: Stretch, share: number): Shown | undefined {
+	return shown.findLast(one => one.time <= start + (end - start) * share);
+}
+
+function errorAt(one: Stretch, share: number): {readonly points: number; readonly ratio: number} | undefined {
+	const shown = shownAt(one, share);
+	if (shown?.fraction === undefined || shown.eta === undefined) return undefined;
+	const left = ((1 - share) * (one.end - one.start)) / 1000;
+	return {points: Math.abs(shown.fraction - share), ratio: Math.max(0.01, shown.eta) / left};
+}
+
+/** The run first, then its dumps. */
+function stretches(events: readonly RunEvent[]): Stretch[] {
+	const jobs = [
+		...new Set(
+			events.flatMap(event => (event.type === 'job.started' && event.job.startsWith('database:') ? [event.job] : [])),
+		),
+	];
+	const time = (type: 'job.started' | 'job.finished', job: string) =>
+		events.find(event => event.type === type && event.job === job)?.time ?? 0;
+	const all = jobs.map(job => ({
+		name: job.slice('database:'.length),
+		start: time('job.started', job),
+		end: time('job.finished', job),
+		shown: events.flatMap(event => {
+			const found = event.type === 'progress' ? event.jobs.find(one => one.job === job) : undefined;
+			return found ? [{time: event.time, fraction: found.fraction, eta: found.eta}] : [];
+		}),
+	}));
+	const totals = events.flatMap(event =>
+		event.type === 'run.totals' ? [{time: event.time, fraction: event.fraction, eta: event.eta}] : [],
+	);
+	return [
+		{
+			name: 'the run',
+			start: Math.min(...all.map(one => one.start)),
+			end: Math.max(...all.map(one => one.end)),
+			shown: totals,
+		},
+		...all,
+	];
+}
+
+async function cost(server: Server): Promise<void> {
+	const seconds: Record<string, number[]> = {with: [], without: []};
+	for (let round = 0; round < Number(values.rounds); round++) {
+		for (const [name, interval] of [
+			['with', '1'],
+			['without', '0'],
+		] as const) {
+			const directory = join(scratch, `cost-${round}-${name}`);
+			seconds[name]?.push((await run(server, directory, ['--progress-interval', interval, '-Z', '0'])).seconds);
+			await rm(directory, {recursive: true});
+		}
+	}
+	const [on, off] = [median(seconds['with'] ?? []), median(seconds['without'] ?? [])];
+	console.log(
+		`\nthe sampler's cost, no compression: ${on.toFixed(2)} s with, ${off.toFixed(2)} s without (x${(on / off).toFixed(3)})`,
+	);
+	const connection = await buildConnection(
+		{host: server.host, port: server.port, user: 'postgres'},
+		{PATH: process.env['PATH']},
+	);
+	const session = await openSession({psql: join(server.binDirectory, 'psql'), connection, signal: never});
+	const start = performance.now();
+	const cpu = process.cpuUsage();
+	for (let index = 0; index < 200; index++) await takeSample(session, ['a', 'b'], {now: Date.now, timeout: 10});
+	const used = process.cpuUsage(cpu);
+	console.log(
+		`one sample: ${((performance.now() - start) / 200).toFixed(2)} ms, ${((used.user + used.system) / 1000 / 200).toFixed(2)} ms of our processor time`,
+	);
+	await session.close();
+	await connection.dispose();
+}
+
+/** One dump with its tables and what was seen of them four times a second, as the estimator gets it. */
+async function record(server: Server, database: string, file: string): Promise<void> {
+	const application = 'pg_back recording';
+	const connection = await buildConnection(
+		{host: server.host, port: server.port, user: 'postgres'},
+		{PATH: process.env['PATH']},
+	);
+	const open = (name: string): Promise<Session> =>
+		openSession({psql: join(server.binDirectory, 'psql'), connection, database: name, signal: never});
+	const inside = await open(database);
+	const choices = {
+		schemas: [],
+		excludeSchemas: [],
+		tables: [],
+		excludeTables: [],
+		withBlobs: undefined,
+		options: [],
+		workers: 1,
+		inRecovery: false,
+	};
+	const tables = selectData(await storedData(inside), choices);
+	const child = connection.forDatabase(database, {applicationName: application});
+	const start = Date.now();
+	const dump = spawn(
+		join(server.binDirectory, 'pg_dump'),
+		['-Fc', '-w', '-f', join(scratch, 'recorded.dump'), ...child.args],
+		{env: child.env, stdio: 'inherit'},
+	);
+	const over = new AbortController();
+	const ended = once(dump, 'close').finally(() => over.abort());
+	const samples: unknown[] = [];
+	while (!over.signal.aborted) {
+		const {sessions} = await takeSample(inside, [application], {now: Date.now, timeout: 10});
+		const copying = sessions.flatMap(({pid, query = '', copy}) => {
+			const table = copiedTable(query);
+			return copy && table
+				? [{pid, oid: copy.relation, name: `${table.schema}.${table.name}`, bytes: copy.bytes, rows: copy.rows}]
+				: [];
+		});
+		samples.push({time: Date.now() - start, copying});
+		await sleep(250, undefined, {signal: over.signal}).catch(() => undefined);
+	}
+	await ended;
+	const recording = {workers: 1, end: Date.now() - start, tables, samples};
+	await writeFile(file, `${JSON.stringify(recording)}\n`);
+	await inside.close();
+	await connection.dispose();
+}
