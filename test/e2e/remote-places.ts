@@ -14,6 +14,8 @@ export type Place = {
 	/** Lines of a configuration file, secrets and all. */
 	readonly settings: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
+	/** Where its server listens, if it is one. */
+	readonly port?: number;
 	/** What the program calls it. */
 	readonly location: string;
 	/** Every key that is there, hidden and unfinished ones too, sorted. */
@@ -120,6 +122,7 @@ async function sftpPlace(): Promise<Place> {
 	writeFileSync(join(home, '.ssh/known_hosts'), readFileSync(sshd.knownHosts));
 	return {
 		store: 'sftp',
+		port: sshd.port,
 		settings: [
 			`sftp_host = ${sshd.host}`,
 			`sftp_port = ${sshd.port}`,
@@ -140,6 +143,7 @@ async function gcsPlace(): Promise<Place> {
 	const server = await startGcsServer('suite');
 	return {
 		store: 'gcs',
+		port: Number(new URL(server.url).port),
 		settings: ['gcs_bucket = suite'],
 		env: {STORAGE_EMULATOR_HOST: server.url},
 		location: 'gcs://suite/',
@@ -161,6 +165,7 @@ async function azurePlace(): Promise<Place> {
 	await container.create();
 	return {
 		store: 'azure',
+		port: azurite.port,
 		settings: ['azure_container = backups', `azure_endpoint = ${azurite.url}`],
 		env: {AZURE_STORAGE_ACCOUNT: azurite.account, AZURE_STORAGE_KEY: azurite.key},
 		location: 'azure://devstoreaccount1/backups/',
