@@ -1,8 +1,9 @@
 /** Reads a dump to its end, without restoring it. */
 import {createGunzip} from 'node:zlib';
-import {Readable} from 'node:stream';
+import {pipeline} from 'node:stream/promises';
 import {PgBackError} from '../core/errors.js';
 import {startChild} from '../process/child.js';
+import {checkedTar} from './tar.js';
 
 export type VerifyTools = {
 	/** pg_restore; without it archives are only hashed. */
@@ -13,11 +14,12 @@ export type VerifyTools = {
 	readonly stallTimeout: number;
 };
 
-export type DumpKind = 'archive' | 'plain' | 'gzip' | 'other';
+export type DumpKind = 'archive' | 'tar' | 'plain' | 'gzip' | 'other';
 
 /** What the suffix of a name says of the content. */
 export function dumpKind(suffix: string): DumpKind {
-	if (suffix === 'dump' || suffix === 'tar') return 'archive';
+	if (suffix === 'dump') return 'archive';
+	if (suffix === 'tar') return 'tar';
 	if (suffix === 'sql.gz') return 'gzip';
 	return suffix === 'sql' ? 'plain' : 'other';
 }
@@ -32,6 +34,8 @@ export async function readDump(source: AsyncIterable<Uint8Array>, kind: DumpKind
 			if (tools.pgRestore !== undefined) return readArchive(source, tools.pgRestore, tools);
 			await drain(source);
 			return 'read';
+		case 'tar':
+			return readDump(checkedTar(source), 'archive', tools);
 		case 'gzip':
 			return readPlain(gunzip(source));
 		case 'plain':
@@ -48,9 +52,12 @@ async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
 
 /** Throws CORRUPT. */
 export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-	const stream = Readable.from(source).compose(createGunzip()) as AsyncIterable<Buffer>;
+	const stream = createGunzip();
+	// What goes wrong on either side comes out of the stream that is read.
+	const feeding = pipeline(source, stream).catch(() => undefined);
 	try {
-		for await (const chunk of stream) yield chunk;
+		for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
+		await feeding;
 	} catch (error) {
 		if (error instanceof PgBackError) throw error; // the source's own
 		throw new PgBackError('CORRUPT', 'the gzip file is damaged or cut', {cause: error});
@@ -79,13 +86,13 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 	let waitingSince: number | undefined; // for pg_restore, not for the source
 	const watch = setInterval(() => {
 		if (performance.now() - (waitingSince ?? Infinity) > tools.stallTimeout) inner.abort(stalled(tools.stallTimeout));
-	}, 1000);
+	}, watchInterval(tools));
 	try {
 		const {stdin} = child;
 		if (!stdin) throw new PgBackError('BUG', 'pg_restore has no standard input');
 		stdin.on('error', () => undefined); // pg_restore ended early: its status says why
 		for await (const chunk of source) {
-			if (stdin.destroyed) break;
+			if (stdin.destroyed) continue; // it has read enough, or failed; who hashes the bytes wants them all
 			waitingSince = performance.now();
 			await new Promise<void>(resolve => stdin.write(chunk, () => resolve())); // an error shows in the child's status
 			waitingSince = undefined;
@@ -106,16 +113,30 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 	}
 }
 
-/** A directory dump, by its path. */
+/** A directory dump, by its path. pg_restore prints the dump as it reads it, which tells that it has not stalled. */
 export async function readDirectoryDump(path: string, tools: VerifyTools): Promise<string> {
 	if (tools.pgRestore === undefined) return 'read';
-	const signal = AbortSignal.any([tools.signal, AbortSignal.timeout(Math.max(tools.stallTimeout, 24 * 3_600_000))]);
-	const child = startChild({command: tools.pgRestore, args: ['-f', '/dev/null', '--', path], env: tools.env, signal});
-	const result = await child.done;
-	if (result.exitCode !== 0) {
-		throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? 'no word of why'}`, {output: result.stderr});
+	const inner = new AbortController();
+	const signal = AbortSignal.any([tools.signal, inner.signal]);
+	const child = startChild({command: tools.pgRestore, args: ['-f', '-', '--', path], env: tools.env, signal, stdout: 'pipe'});
+	let last = performance.now();
+	child.stdout?.on('data', () => (last = performance.now()));
+	const watch = setInterval(() => {
+		if (performance.now() - last > tools.stallTimeout) inner.abort(stalled(tools.stallTimeout));
+	}, watchInterval(tools));
+	try {
+		const result = await child.done;
+		if (result.exitCode !== 0) {
+			throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? 'no word of why'}`, {output: result.stderr});
+		}
+		return 'read by pg_restore';
+	} finally {
+		clearInterval(watch);
 	}
-	return 'read by pg_restore';
+}
+
+function watchInterval({stallTimeout}: VerifyTools): number {
+	return Math.min(1000, stallTimeout / 4);
 }
 
 function stalled(milliseconds: number): PgBackError {
