@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {createBus} from '../../source/core/bus.js';
+import type {NewEvent} from '../../source/core/events.js';
+import {countJobs, jobBytes, maxLogLines, type RunState} from '../../source/core/state.js';
+
+const planned: NewEvent = {
+	type: 'run.planned',
+	jobs: [
+		{id: 'database:a', kind: 'database', name: 'a', stages: ['dump', 'checksum'], format: 'custom'},
+		{id: 'globals', kind: 'globals', name: 'pg_globals', stages: ['dump']},
+	],
+	concurrency: 2,
+	destinations: ['/var/b'],
+};
+const started: NewEvent = {
+	type: 'run.started',
+	schema: 1,
+	runId: 'r',
+	command: 'backup',
+	version: '3',
+	host: 'h',
+	pid: 1,
+};
+
+function after(...events: readonly NewEvent[]): RunState {
+	let time = 1000;
+	const bus = createBus(() => time++);
+	for (const event of events) bus.emit(event);
+	return bus.state();
+}
+
+test('a job from planned to done', () => {
+	const state = after(
+		started,
+		planned,
+		{type: 'job.started', job: 'database:a', attempt: 1},
+		{type: 'stage.started', job: 'database:a', stage: 'dump'},
+		{type: 'job.output', job: 'database:a', line: 'hello'},
+		{type: 'stage.finished', job: 'database:a', stage: 'dump', outcome: 'done', bytesIn: 10, bytesOut: 10},
+		{type: 'file.published', job: 'database:a', file: {path: '/var/b/a.dump', role: 'dump', size: 7, encrypted: false}},
+		{
+			type: 'file.published',
+			job: 'database:a',
+			file: {path: '/var/b/a.dump.sha1', role: 'checksum', size: 70, encrypted: false},
+		},
+		{type: 'job.finished', job: 'database:a', outcome: 'done'},
+	);
+	const job = state.jobs.get('database:a');
+	assert.deepEqual(
+		[job?.status, job?.stage.dump?.state, job?.stage.checksum?.state, job?.output],
+		['done', 'done', 'waiting', ['hello']],
+	);
+	assert.equal(job && jobBytes(job), 7, 'checksum files do not count');
+	assert.deepEqual(countJobs(state), {waiting: 1, running: 0, done: 1, failed: 0, cancelled: 0});
+	assert.deepEqual(state.log.map(line => [line.index, line.level, line.text]).slice(-3), [
+		[state.logCount - 3, 'debug', 'wrote /var/b/a.dump (7 B)'],
+		[state.logCount - 2, 'debug', 'wrote /var/b/a.dump.sha1 (70 B)'],
+		[state.logCount - 1, 'info', 'dump of a to /var/b/a.dump done'],
+	]);
+});
+
+test('a stage that ran when its job ended has failed; a further attempt begins anew', () => {
+	const state = after(
+		planned,
+		{type: 'job.started', job: 'globals', attempt: 1},
+		{type: 'stage.started', job: 'globals', stage: 'dump'},
+		{
+			type: 'job.finished',
+			job: 'globals',
+			outcome: 'failed',
+			error: {code: 'DUMP_FAILED', message: 'no', hint: 'why not'},
+		},
+	);
+	assert.equal(state.jobs.get('globals')?.stage.dump?.state, 'failed');
+	assert.deepEqual(
+		state.log.map(line => line.text),
+		['dumping globals', 'pg_globals: dump started', 'pg_globals failed: no', 'hint: why not'],
+	);
+	const again = after(planned, {type: 'job.started', job: 'globals', attempt: 2});
+	assert.deepEqual([again.jobs.get('globals')?.attempt, again.jobs.get('globals')?.stage.dump?.state], [2, 'waiting']);
+	assert.equal(again.log.at(-1)?.text, 'dumping globals (attempt 2)');
+});
+
+test('events of jobs that nobody planned, and progress of those, change no job', () => {
+	const state = after(
+		planned,
+		{type: 'job.output', job: 'x', line: 'y'},
+		{type: 'progress', jobs: [{job: 'x', stages: {}}]},
+	);
+	assert.equal(state.jobs.size, 2);
+});
+
+test('progress reaches its stages; the bytes of a running job are those of its last stage', () => {
+	const state = after(
+		planned,
+		{type: 'job.started', job: 'database:a', attempt: 1},
+		{type: 'stage.started', job: 'database:a', stage: 'dump'},
+		{type: 'progress', jobs: [{job: 'database:a', stages: {dump: {bytesIn: 5, bytesOut: 5}}, fraction: 0.5}]},
+		{type: 'run.totals', bytes: 5, fraction: 0.25},
+	);
+	const job = state.jobs.get('database:a');
+	assert.deepEqual([job?.progress?.fraction, job && jobBytes(job), state.totals?.fraction], [0.5, 5, 0.25]);
+});
+
+test('the log is bounded, its numbers go on, warnings are counted, old states stay as they were', () => {
+	const bus = createBus(() => 1);
+	const before = bus.state();
+	for (let i = 0; i < maxLogLines + 10; i++) bus.emit({type: 'log', level: i % 2 ? 'warn' : 'info', text: String(i)});
+	const state = bus.state();
+	assert.deepEqual(
+		[state.log.length, state.logCount, state.log[0]?.index, state.warnings],
+		[maxLogLines, maxLogLines + 10, 10, 505],
+	);
+	assert.deepEqual([before.log.length, before.logCount], [0, 0]);
+});
+
+test('a subscriber gets each event with the state after it, until it leaves', () => {
+	const bus = createBus(() => 42);
+	const seen: unknown[] = [];
+	const leave = bus.subscribe((event, state) => seen.push([event.type, event.time, state.runId]));
+	bus.emit(started);
+	leave();
+	bus.emit(planned);
+	assert.deepEqual(seen, [['run.started', 42, 'r']]);
+});
+
+test('what pg_dump says of itself decides the level of its line', () => {
+	const levels = (line: string) =>
+		after(planned, {type: 'job.output', job: 'globals', line}).log.map(one => `${one.level} ${one.text}`);
+	assert.deepEqual(levels('pg_dump: error: no'), ['error [pg_globals] pg_dump: error: no']);
+	assert.deepEqual(levels('pg_dump: warning: well'), ['warn [pg_globals] pg_dump: warning: well']);
+	assert.deepEqual(levels('pg_dump: dumping contents of table "x: error:"'), [
+		'info [pg_globals] pg_dump: dumping contents of table "x: error:"',
+	]);
+});

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+import {PgBackError} from '../../source/core/errors.js';
+import type {NewEvent} from '../../source/core/events.js';
+import {lockOrThrow, tryLock} from '../../source/engine/lock.js';
+import {RunLocks} from '../../source/engine/locks.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'pgb-lock-'));
+after(() => rmSync(directory, {recursive: true}));
+const env = {PATH: process.env['PATH']};
+
+test('one holder at a time, who stands in the file; gone when it is released', async () => {
+	const path = join(directory, 'deep/er/a.lock');
+	const lock = await tryLock(path, env);
+	assert.ok(lock);
+	assert.equal(await tryLock(path, env), undefined);
+	assert.match(readFileSync(path, 'utf8'), new RegExp(`^${process.pid} \\S+ \\d{4}-`));
+	await assert.rejects(lockOrThrow(path, 'a\u0007', env), (error: unknown) => {
+		assert.ok(error instanceof PgBackError);
+		assert.equal(error.exitCode, 11);
+		assert.match(error.message, new RegExp(`for a\\S+: held by process ${process.pid} on `));
+		assert.ok(!error.message.includes('\u0007'));
+		return true;
+	});
+	await lock.release();
+	assert.ok(!existsSync(path));
+	await (await lockOrThrow(path, 'a', env)).release();
+});
+
+test('never two holders, whoever takes and releases at the same time (11.4.39)', async () => {
+	const path = join(directory, 'race.lock');
+	let holders = 0;
+	const work = async () => {
+		for (let taken = 0; taken < 15;) {
+			const lock = await tryLock(path, env);
+			if (!lock) continue;
+			holders++;
+			assert.equal(holders, 1);
+			await new Promise(resolve => setImmediate(resolve));
+			holders--;
+			taken++;
+			await lock.release();
+		}
+	};
+	await Promise.all([work(), work(), work()]);
+});
+
+test('a child that inherits the descriptor keeps the lock until it is gone', async () => {
+	const path = join(directory, 'child.lock');
+	const lock = await lockOrThrow(path, 'x', env);
+	const child = spawn('cat', {stdio: ['pipe', 'ignore', 'ignore', lock.descriptor]});
+	const text = readFileSync(path, 'utf8');
+	await lock.release();
+	writeFileSync(path, text); // as after a kill -9: the name is still there
+	assert.ok(await tryLock(path, env), 'another file under the same name is another lock');
+	child.stdin!.end();
+	await once(child, 'exit');
+});
+
+test('links are not followed, a directory in its place is an error', async () => {
+	const victim = join(directory, 'victim');
+	writeFileSync(victim, 'precious');
+	symlinkSync(victim, join(directory, 'link.lock'));
+	mkdirSync(join(directory, 'directory.lock'));
+	await assert.rejects(tryLock(join(directory, 'link.lock'), env), {code: 'ELOOP'});
+	await assert.rejects(tryLock(join(directory, 'directory.lock'), env), {code: 'EISDIR'});
+	assert.equal(readFileSync(victim, 'utf8'), 'precious');
+});
+
+test('without flock(1) the error says what to install', async () => {
+	await assert.rejects(tryLock(join(directory, 'none.lock'), {PATH: '/nonexistent'}), {
+		code: 'FAILED',
+		hint: /util-linux/,
+	});
+});
+
+test('a run sweeps the partial files of dead runs, and only those', async () => {
+	const place = join(directory, 'sweep');
+	mkdirSync(place);
+	const events: NewEvent[] = [];
+	const alive = new RunLocks('alive0', env, () => undefined);
+	await alive.directoryOf(join(place, 'x.dump'));
+	for (const name of [
+		'.pg_back-alive0-00000000.part',
+		'.pg_back-dead00-00000000.part',
+		'.pg_back-mine00-00000000.part',
+		'.pg_back-dead00.part',
+		'people.part',
+	])
+		writeFileSync(join(place, name), '');
+	mkdirSync(join(place, '.pg_back-dead00-11111111.part'));
+	writeFileSync(join(place, '.pg_back-dead00-11111111.part/toc.dat'), '');
+	writeFileSync(join(place, '.pg_back-dead01.lock'), '');
+	const mine = new RunLocks('mine00', env, event => events.push(event));
+	const lock = await mine.directoryOf(join(place, 'a_1.dump'));
+	assert.equal(await mine.directoryOf(join(place, 'b_1.dump')), lock, 'one lock a directory');
+	for (const [name, stays] of [
+		['.pg_back-alive0-00000000.part', true],
+		['.pg_back-mine00-00000000.part', true],
+		['.pg_back-dead00-00000000.part', false],
+		['.pg_back-dead00-11111111.part', false],
+		['.pg_back-dead01.lock', false],
+		['.pg_back-dead00.part', true],
+		['people.part', true],
+	] as const)
+		assert.equal(existsSync(join(place, name)), stays, name);
+	assert.equal(events.length, 2);
+	assert.equal(await mine.isAlive(place, 'alive0'), true);
+	assert.equal(await mine.isAlive(place, 'dead00'), false);
+	await alive.release();
+	assert.equal(await mine.isAlive(place, 'alive0'), false);
+	await mine.release();
+	assert.ok(!existsSync(join(place, '.pg_back-mine00.lock')));
+});
