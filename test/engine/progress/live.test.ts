@@ -114,7 +114,7 @@ describe('percentages', () => {
 	});
 });
 
-describe('locks', () => {
+describe('locks', {timeout: 300_000}, () => {
 	const sessions: ChildProcess[] = [];
 	after(() => sessions.forEach(child => child.kill()));
 
@@ -218,7 +218,7 @@ describe('locks', () => {
 		assert.match(stderr, /LOCK TABLE public\.second/);
 	});
 
-	test('a dump that waits 30 seconds says for which table, and who has it', async () => {
+	test('a dump that waits 30 seconds says for which table, and who has it', {timeout: 120_000}, async () => {
 		const holder = hold('holder', 'begin; lock table second in access exclusive mode;');
 		await waitFor(holding, 'the holder');
 		const running = await startProgram([
@@ -229,7 +229,7 @@ describe('locks', () => {
 			'small',
 		]);
 		await running.untilLog(
-			/WARN: small: waits for AccessExclusiveLock on public\.second, held by session \d+ \(postgres, holder\): begin; lock table second in access exclusive mode/,
+			/WARN: small: waits for AccessExclusiveLock on public\.second, held by session \d+ \(postgres, holder\): lock table second in access exclusive mode/,
 		);
 		holder.stdin?.end();
 		assert.equal((await running.ended).code, 0);
