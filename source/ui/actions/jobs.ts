@@ -54,9 +54,9 @@ export function retry(c: Console): void {
 		c.say(`${job.name} runs again`, 'running');
 	};
 	if (job.error?.code !== 'WRONG_KEY') return run();
-	const others = [...c.handle.state().jobs.values()].filter(isLocked).length - 1;
+	const locked = [...c.handle.state().jobs.values()].filter(isLocked).length;
 	askSecret(c, {
-		title: others > 0 ? `${job.name} and ${others} more need another key` : `${job.name} needs another key`,
+		title: locked > 1 ? `${locked} files need another key` : `${job.name} needs another key`,
 		problem: job.error.message,
 		then: run,
 	});

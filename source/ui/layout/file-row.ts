@@ -95,9 +95,9 @@ function stateSpans(index: number, {files: store, glyphs, now}: Frame): readonly
 	const summary = store.summary(group.id);
 	const words: string[] = [];
 	if (summary?.lastProven !== undefined) words.push(`proven ${formatAge(summary.lastProven, now)} ago`);
-	if (group.sums > 0) words.push('checksums');
 	if (group.encrypted > 0)
 		words.push(group.encrypted === group.files.length - group.own ? 'encrypted' : 'partly encrypted');
+	if (group.sums > 0) words.push('checksums');
 	const rest = words.map(word => ` ${glyphs.dot} ${word}`).join('');
 	if (summary?.state === 'partial') {
 		const failed =

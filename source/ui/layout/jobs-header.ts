@@ -43,7 +43,8 @@ export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
 			? formatBytes(totals.bytes)
 			: `${formatBytes(totals.bytes)} of ${totals.estimated ? '~' : ''}${formatBytes(totals.totalBytes)}`;
 	const rate = totals.rate === undefined ? '' : `${formatBytes(totals.rate)}/s`;
-	const left = totals.eta === undefined ? '' : `~${shortDuration(totals.eta)} left`;
+	// Where nothing moves (a lock is waited for) nobody knows how long.
+	const left = totals.eta === undefined || totals.rate === 0 ? '' : `~${shortDuration(totals.eta)} left`;
 	const pieces = [bytes, rate, left].filter(piece => piece !== '');
 	if (totals.fraction === undefined) return [span(` ${pieces.join('   ')}`)];
 	const share = ` ${percent(totals.fraction, totals.estimated)}`;
