@@ -3,10 +3,12 @@ import {withBandwidth} from './decorators/bandwidth.js';
 import {withDryRun} from './decorators/dry-run.js';
 import {withIdleTimeout} from './decorators/idle.js';
 import {withLimit} from './decorators/limit.js';
+import {createPatience, withPatience} from './decorators/patience.js';
 import {withPrefix} from './decorators/prefix.js';
 import {withRetry} from './decorators/retry.js';
 import {deferred} from './deferred.js';
 import {isPermanentError} from './errors.js';
+import {defaultBudget} from './retrying.js';
 import type {B2Settings} from './b2/b2.js';
 import type {AzureSettings} from './azure/settings.js';
 import type {GcsSettings} from './gcs/client.js';
@@ -39,7 +41,14 @@ const openers: {readonly [K in StorageKind]: () => Promise<Opener<K>>} = {
 		return async (settings, context) => {
 			checkB2Settings(settings);
 			const facts = {kind: 'b2', location: b2Location(settings), isPermanent: isPermanentError, watchesIdle: true};
-			return Promise.resolve(deferred(facts, signal => openB2(settings, {...context, signal})));
+			const during = (signal: AbortSignal): OpenContext => ({
+				...context,
+				signal,
+				get retryBudget() {
+					return context.retryBudget;
+				},
+			});
+			return Promise.resolve(deferred(facts, signal => openB2(settings, during(signal))));
 		};
 	},
 	s3: async () => (await import('./s3/s3.js')).openS3,
@@ -82,7 +91,14 @@ export async function openStorage<K extends StorageKind>(
 		throw new PgBackError('CONFIG', `unknown remote location ${kind}`, {hint: `use one of ${storageKinds.join(', ')}`});
 	}
 	const open = await openers[kind]();
-	return wrapStorage(await open(settings, context), context, options);
+	const patience = createPatience(context.retryBudget ?? defaultBudget);
+	const patient: OpenContext = {
+		...context,
+		get retryBudget() {
+			return patience.budget;
+		},
+	};
+	return withPatience(wrapStorage(await open(settings, patient), patient, options), patience);
 }
 
 /** The decorators in the order in which they must stand: a transfer keeps its turn while it waits to try again. */
@@ -92,7 +108,9 @@ export function wrapStorage(target: Storage, context: OpenContext, options: Wrap
 	if (options.bandwidth) storage = withBandwidth(storage, options.bandwidth, clock);
 	storage = withRetry(storage, {
 		clock,
-		budget: context.retryBudget,
+		get budget() {
+			return context.retryBudget;
+		},
 		onRetry: (error, delay, attempt) => log('warn', retryText(error, delay, attempt)),
 	});
 	if (options.jobs) storage = withLimit(storage, options.jobs);

@@ -16,9 +16,11 @@ export type Place = {
 	readonly env: Readonly<Record<string, string>>;
 	/** Where its server listens, if it is one. */
 	readonly port?: number;
+	/** Makes a server that names itself in its answers name this port. */
+	readonly behind?: (port: number) => void;
 	/** What the program calls it. */
 	readonly location: string;
-	/** Every key that is there, hidden and unfinished ones too, sorted. */
+	/** Every key that can be seen, sorted. */
 	readonly keys: () => Promise<string[]>;
 	readonly read: (key: string) => Promise<Buffer>;
 	/** Replaces the bytes of an object and nothing else of it, where that is possible. */
@@ -144,11 +146,11 @@ async function gcsPlace(): Promise<Place> {
 	return {
 		store: 'gcs',
 		port: Number(new URL(server.url).port),
+		behind: port => void Object.assign(server, {url: `http://127.0.0.1:${port}`}),
 		settings: ['gcs_bucket = suite'],
 		env: {STORAGE_EMULATOR_HOST: server.url},
 		location: 'gcs://suite/',
-		keys: () =>
-			Promise.resolve([...server.objects.keys(), ...[...server.sessions.values()].map(one => one.name)].sort()),
+		keys: () => Promise.resolve([...server.objects.keys()].sort()),
 		read: key => Promise.resolve(server.objects.get(key)?.bytes ?? Buffer.alloc(0)),
 		replace(key, bytes) {
 			const held = server.objects.get(key);
@@ -171,7 +173,7 @@ async function azurePlace(): Promise<Place> {
 		location: 'azure://devstoreaccount1/backups/',
 		async keys() {
 			const keys: string[] = [];
-			for await (const blob of container.listBlobsFlat({includeUncommitedBlobs: true})) keys.push(blob.name);
+			for await (const blob of container.listBlobsFlat()) keys.push(blob.name);
 			return keys.sort();
 		},
 		read: key => container.getBlobClient(key).downloadToBuffer(),

@@ -27,7 +27,7 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 	const resolved = await resolveSettings(settings, context);
 	await authenticationMethods(resolved, () => undefined);
 	const location = locationOf(resolved);
-	const {connectTimeout, keepalive} = settings;
+	const {connectTimeout = Math.min(30_000, context.idleTimeout ?? 30_000), keepalive} = settings;
 	const connection = createConnection(resolved, {location, log: context.log, connectTimeout, keepalive});
 	const {directory} = resolved;
 	const failed = (error: unknown, operation: Operation, key?: string) =>
