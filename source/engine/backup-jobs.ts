@@ -114,7 +114,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					env: connection.env,
 					inherit: [lock.descriptor, directoryLock.descriptor],
 					what: `pg_dump of ${display(name)}`,
-					onLine: line => run.emit({type: 'job.output', job: id, line}),
+					...heard(run, id),
 				});
 				const recording = isWhole(settings) && tools.pgDump.version >= 90_500 ? await shared.record?.(name, id, control.signal) : undefined;
 				const snapshot = recording ? [`--snapshot=${recording.snapshot}`] : [];
@@ -129,8 +129,8 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					const plainPath = shared.namer.path(subject, time, suffix, compressed);
 					const written = [
 						settings.format === 'directory'
-							? await dumpToDirectory(directory => announce(shared, id, command([...snapshot, '-f', directory])), {...options, role: 'dump', plainPath})
-							: await dumpToArtifact(announce(shared, id, command(snapshot)), {...options, role: 'dump', plainPath}),
+							? await dumpToDirectory(directory => command([...snapshot, '-f', directory]), {...options, role: 'dump', plainPath})
+							: await dumpToArtifact(command(snapshot), {...options, role: 'dump', plainPath}),
 					];
 					control.freeSlot();
 					output.contents = await recording?.finish();
@@ -175,14 +175,14 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 				const plainPath = shared.namer.path(subject, time, 'sql');
 				await new JobOutput(shared, control, {subject, time}).run(async options => [
 					await dumpToArtifact(
-						announce(shared, id, {
+						{
 							command: tools.pgDumpall.path,
 							args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
 							env: connection.env,
 							inherit: [directoryLock.descriptor, turn.descriptor],
 							careless: true, what: 'pg_dumpall of globals',
-							onLine: line => run.emit({type: 'job.output', job: id, line}),
-						}),
+							...heard(run, id),
+						},
 						{...options, role: 'globals', plainPath},
 					),
 				]);
@@ -288,9 +288,12 @@ class JobOutput {
 	}
 }
 
-function announce(shared: BackupShared, job: string, command: DumpCommand): DumpCommand {
-	shared.run.emit({type: 'job.command', job, command: shownCommand([command.command, ...command.args])});
-	return command;
+/** What a child says, and what it was started as, goes to its job. */
+function heard({emit}: RunContext, job: string): Pick<DumpCommand, 'onLine' | 'onStart'> {
+	return {
+		onLine: line => emit({type: 'job.output', job, line}),
+		onStart: words => emit({type: 'job.command', job, command: shownCommand(words)}),
+	};
 }
 
 /** Unique to the job, so that the server's own views tell our sessions apart: 48 bits of a digest, as 63 bytes are few. */

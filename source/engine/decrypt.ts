@@ -5,6 +5,7 @@ import {basename, join} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
+import {parseFileName} from '../retention/names.js';
 import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
@@ -75,7 +76,7 @@ async function encryptedFiles(run: RunContext): Promise<string[]> {
 	const found: string[] = [];
 	for (const directory of await backupDirectories(settings.backupDirectory)) {
 		for (const entry of await readDirectory(directory)) {
-			if (!matches(entry.name)) continue;
+			if (!matches(entry.name) || (patterns.length === 0 && parseFileName(entry.name)?.subject.kind === 'run')) continue;
 			const path = join(directory, entry.name);
 			if (entry.isDirectory()) found.push(...(await membersOf(run, path)));
 			else if (entry.isFile() && isEncrypted(entry.name)) found.push(path);

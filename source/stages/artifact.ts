@@ -160,16 +160,19 @@ export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: 
 }
 
 /**
- * Lets somebody else write: `write` gets a descriptor of a new partial file and returns when all bytes are in it (a child that
+ * Lets somebody else write: `write` gets a descriptor and the path of a new partial file and returns when all bytes are in it (a child that
  * writes its own archive keeps the archive's offsets that way). Then the file is hashed, from the page cache. Never encrypted.
  */
-export async function ownedArtifact(write: (descriptor: number) => Promise<void>, options: ArtifactOptions): Promise<Written> {
+export async function ownedArtifact(
+	write: (descriptor: number, path: string) => Promise<void>,
+	options: ArtifactOptions,
+): Promise<Written> {
 	const {plainPath, meter, signal, settings} = options;
 	await makeParents(plainPath);
 	const {path, handle} = await createPartial(plainPath, settings.run, settings.mode);
 	try {
 		meter?.watch('dump', async () => (await handle.stat()).size);
-		await write(handle.fd);
+		await write(handle.fd, path);
 		const algorithms = algorithmsOf(settings);
 		if (algorithms.length > 0) meter?.start('checksum');
 		const {size, digests} = await hashHandle(handle, algorithms, signal, bytes => meter?.count('checksum', bytes));

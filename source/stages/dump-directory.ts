@@ -30,6 +30,7 @@ export async function dumpToDirectory(commandFor: (directory: string) => DumpCom
 	meter?.start('dump');
 	try {
 		const command = commandFor(directory);
+		command.onStart([command.command, ...command.args]);
 		const child = startChild({...command, stdout: 'ignore', signal, onLine: line => command.onLine(line)});
 		meter?.watch('dump', () => members.bytesSoFar());
 		const over = new AbortController();

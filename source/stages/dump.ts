@@ -13,6 +13,8 @@ export type DumpCommand = {
 	/** For messages: `pg_dump of orders`. */
 	readonly what: string;
 	readonly onLine: (line: string) => void;
+	/** Told of the whole command when it is started. */
+	readonly onStart: (words: readonly string[]) => void;
 	/** It does not look at what becomes of its writes (pg_dumpall, when the disk is full): its bytes pass through us. */
 	readonly careless?: true;
 };
@@ -44,12 +46,15 @@ export async function dumped(child: Child, what: string): Promise<void> {
 }
 
 function start(command: DumpCommand, stdout: 'pipe' | number, signal: AbortSignal) {
+	command.onStart([command.command, ...command.args]);
 	return startChild({...command, stdout, signal, onLine: line => command.onLine(line)});
 }
 
 function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
-	return ownedArtifact(async descriptor => {
-		await dumped(start(command, descriptor, options.signal), command.what);
+	return ownedArtifact(async (descriptor, path) => {
+		// By name, as ever, for wrappers that look for it; what goes to standard output instead lands in the same file.
+		const named = {...command, args: ['-f', path, ...command.args]};
+		await dumped(start(named, descriptor, options.signal), command.what);
 		options.meter?.finish('dump');
 	}, options);
 }
