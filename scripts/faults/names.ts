@@ -78,7 +78,7 @@ export const hostileNames: readonly string[] = [
 function randomNames(count: number, seed: number): string[] {
 	const random = randomSource(seed);
 	const alphabet = [
-		...'abcXYZ019_-./\\ \'"%*?[]{}$`;|&<>()=~#!@^,:+\t\n\r\u0001\u001b\u007f',
+		...'abcXYZ019_-./\\ \'"%*?[]{}$`;|&<>()=~#!@^,:+\t\n\r\u0001\u001b\u007f'.match(/./gs)!,
 		'\u0085',
 		'é',
 		'ß',
@@ -241,6 +241,6 @@ async function circle(
 async function createTable(server: Cluster, name: string): Promise<void> {
 	await server.psql(
 		name,
-		`create table t as select ${literal(name)} as name, i from generate_series(1, 3) as i; create table "${'"'.repeat(2)}${'\u001b'}" (i int)`,
+		`create table t as select ${literal(name)} as name, i from generate_series(1, 3) as i; create table """\u001b" (i int)`,
 	);
 }

@@ -92,7 +92,7 @@ type State = ReadonlyMap<string, boolean>;
  * The state after a power failure at step `at`. `survives` decides for each write and each change that was not flushed. Changes of one
  * call (a rename) happen together.
  */
-function stateAt(steps: readonly Step[], at: number, survives: () => boolean): State {
+export function stateAt(steps: readonly Step[], at: number, survives: () => boolean): State {
 	const written = new Map<Inode, {all: number; flushed: number}>();
 	const of = (inode: Inode) => written.get(inode) ?? {all: 0, flushed: 0};
 	const changes: {readonly changes: readonly Change[]; durable: boolean}[] = [];
@@ -100,8 +100,7 @@ function stateAt(steps: readonly Step[], at: number, survives: () => boolean): S
 		if (step.kind === 'write') written.set(step.inode, {...of(step.inode), all: of(step.inode).all + 1});
 		else if (step.kind === 'flush') written.set(step.inode, {all: of(step.inode).all, flushed: of(step.inode).all});
 		else if (step.kind === 'change') changes.push({changes: step.changes, durable: false});
-		else if (step.kind === 'flush directory')
-			for (const one of changes) if (one.changes.some(change => change.directory === step.path)) one.durable = true;
+		else for (const one of changes) if (one.changes.some(change => change.directory === step.path)) one.durable = true;
 	}
 	const names = new Map<string, Inode | undefined>();
 	for (const {changes: list, durable} of changes) {

@@ -9,7 +9,8 @@ import {startMarked, type Figure} from './sweep.js';
 
 const canary = (name: string) => `canary-${name}-${Math.random().toString(36).slice(2)}`;
 
-export async function secretSweep(): Promise<Figure> {
+/** Without `stores` all of them. */
+export async function secretSweep(stores?: readonly string[]): Promise<Figure> {
 	const server = await startCluster({name: 'secrets', auth: 'scram-sha-256'});
 	const home = scratchDirectory('secrets');
 	const key = await newAgeKeys();
@@ -47,7 +48,9 @@ export async function secretSweep(): Promise<Figure> {
 	let looks = 0;
 	try {
 		mkdirSync(join(home, 'store'));
-		for (const [index, [name, settings]] of Object.entries(uploads).entries()) {
+		for (const [index, [name, settings]] of Object.entries(uploads)
+			.filter(([store]) => stores?.includes(store) ?? true)
+			.entries()) {
 			const directory = join(home, `backups${index}`);
 			const temporary = join(home, `tmp${index}`);
 			mkdirSync(temporary);
@@ -70,7 +73,7 @@ export async function secretSweep(): Promise<Figure> {
 				const run = await startMarked(['-c', config, ...more], {env});
 				const timer = setInterval(() => {
 					looks++;
-					for (const pid of readdirSync('/proc').filter(one => /^\d+$/.test(one)))
+					for (const pid of readdirSync('/proc').filter(one => Number(one) >= run.pid))
 						look(`the command line of a process (${name})`, readOrNothing(`/proc/${pid}/cmdline`));
 				}, 10);
 				const limit = setTimeout(() => run.child.kill('SIGTERM'), 20_000);

@@ -114,9 +114,9 @@ describe('a drill proves', () => {
 
 	test('what was in the snapshot of the dump, while others write', async () => {
 		const directory = scratchDirectory('backups');
-		let writing = true;
+		const writing = new AbortController();
 		const writer = (async () => {
-			while (writing)
+			while (!writing.signal.aborted)
 				await server.psql(
 					'shop',
 					'insert into s.parent select max(id) + 1, null from s.parent; create table if not exists s.t (i int); insert into s.t values (1)',
@@ -125,7 +125,7 @@ describe('a drill proves', () => {
 		try {
 			await backup(directory, ['shop']);
 		} finally {
-			writing = false;
+			writing.abort();
 			await writer;
 		}
 		const run = await drill(directory);

@@ -1,0 +1,88 @@
+/** A drill claims what it compared, and finds every difference in it. */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {compareContents, describeCompared} from '../../source/engine/drill-compare.js';
+import {lastProven, parseProven} from '../../source/engine/proven.js';
+import type {Manifest} from '../../source/engine/manifest.js';
+import {normalize, type Contents} from '../../source/postgres/contents.js';
+
+const part = {kind: 'relations', count: 2, names: 'n', definitions: 'd'};
+const found: Contents = {
+	schema: [part],
+	tables: [
+		{name: 's.a', rows: 3},
+		{name: 's.b', rows: 0},
+	],
+	uncounted: 0,
+};
+
+test('equal contents have no problems, and what was compared is said', () => {
+	const same = compareContents({...found, uncounted: 0}, found, true);
+	assert.deepEqual(same, {compared: {tables: 2, uncounted: 0, schema: 'definitions'}, problems: []});
+	assert.equal(describeCompared(same.compared), 'the rows of 2 tables and the schema are as recorded');
+});
+
+test('every difference is a problem', () => {
+	const problems = (recorded: Parameters<typeof compareContents>[0], sameMajor = true) =>
+		compareContents(recorded, found, sameMajor).problems;
+	assert.deepEqual(problems({tables: [{name: 's.a', rows: 4}]}), ['s.a has 3 rows instead of 4']);
+	assert.deepEqual(problems({tables: [{name: 's.c', rows: 0}]}), ['s.c is missing']);
+	assert.deepEqual(problems({schema: [{...part, count: 3}]}), ['2 relations instead of 3']);
+	assert.deepEqual(problems({schema: [{...part, names: 'x'}]}), ['relations have other names']);
+	assert.deepEqual(problems({schema: [{...part, definitions: 'x'}]}), ['relations have other definitions']);
+	assert.deepEqual(
+		problems({schema: [{...part, definitions: 'x'}]}, false),
+		[],
+		'another major may print them differently',
+	);
+});
+
+test('nothing recorded is nothing claimed', () => {
+	assert.equal(
+		describeCompared(compareContents(undefined, found, true).compared),
+		'nothing was recorded to compare it with',
+	);
+	assert.equal(
+		describeCompared({tables: 0, uncounted: 4, schema: 'names'}),
+		'the names in the schema are as recorded; 4 tables had not been counted',
+	);
+	assert.equal(
+		describeCompared({tables: 0, uncounted: 1, schema: 'definitions'}),
+		'the schema is as recorded; 1 table had not been counted',
+	);
+});
+
+test('definitions are the same before and after a restore moves the casts', () => {
+	const before = `CHECK (((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))`;
+	const after = `CHECK (((name)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])))`;
+	assert.equal(normalize(before), normalize(after));
+	assert.notEqual(normalize(before), normalize(before.replace("'b'", "'c'")));
+	assert.equal(normalize(`(x)::numeric(10,2) + y::"My ""Type"""[] + z::timestamp(3) without time zone`), 'x+y+z');
+});
+
+test('a run is proven when each of its dumps is, and as long ago as the oldest', () => {
+	const file = (database: string) => ({path: database, role: 'dump', database}) as const;
+	const manifest = {runId: 'r', files: [file('a'), file('b')]} as unknown as Manifest;
+	const one = (database: string, time: string) => ({
+		database,
+		time,
+		host: 'h',
+		server: '17',
+		tables: 1,
+		uncounted: 0,
+		schema: 'names' as const,
+	});
+	const a = one('a', '2026-01-02T00:00:00Z');
+	const b = one('b', '2026-01-01T00:00:00Z');
+	assert.equal(lastProven(manifest, {schema: 1, runId: 'r', databases: [a, b]}), Date.parse(b.time));
+	assert.equal(lastProven(manifest, {schema: 1, runId: 'r', databases: [a]}), undefined);
+	assert.equal(lastProven(manifest, {schema: 1, runId: 'other', databases: [a, b]}), undefined);
+	assert.equal(lastProven(manifest, undefined), undefined);
+	assert.deepEqual(parseProven(JSON.stringify({schema: 1, runId: 'r', databases: [a]})), {
+		schema: 1,
+		runId: 'r',
+		databases: [a],
+	});
+	for (const bad of ['', '{', '{}', '{"schema":2,"runId":"r","databases":[]}', '[]'])
+		assert.equal(parseProven(bad), undefined);
+});
