@@ -113,10 +113,10 @@ function paceOf(entries: readonly Entry[], time: number): Pace {
 	const compared = seen.filter(one => one.expected !== undefined);
 	const expected = sum(compared.map(one => one.expected ?? 0));
 	const trust = 0.1 * sum(entries.map(({job}) => job.past?.seconds ?? 0)) + 0.001;
-	const bytes = sum(big.map(one => one.bytes));
 	return {
 		slowness: (sum(compared.map(one => one.seconds)) + trust) / (expected + trust),
-		perByte: bytes > 0 ? sum(big.map(one => one.seconds)) / bytes : undefined,
+		// Each job counts once: one with narrow rows is twenty times as fast as one that is all TOAST, and the big ones are the fast ones.
+		perByte: big.length > 0 ? sum(big.map(one => one.seconds / one.bytes)) / big.length : undefined,
 		perJob: tiny.length > 0 ? sum(tiny.map(one => one.seconds)) / tiny.length : guess.job,
 	};
 }
