@@ -2,9 +2,10 @@
 import {jobBytes, type JobState} from '../../core/state.js';
 import {formatBytes, formatDuration} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
-import {clean, type Glyphs} from '../glyphs.js';
+import type {Glyphs} from '../glyphs.js';
 import {cutLine, lineWidth, span, type Line} from '../text.js';
 import {bar, movingMark, percent} from './bar.js';
+import {shownName, shownReason} from './job-name.js';
 import {stageCells, type StagePlan} from './stages.js';
 
 export type JobColumns = {
@@ -30,10 +31,10 @@ const minName = 12;
 
 /**
  * Which columns fit `width` cells. They give way in a fixed order as it shrinks: RATE, TIME, SIZE, then the words of the
- * stages; then the name and the bar share what is left.
+ * stages; then the name and the bar share what is left. `share` of the width is for the name before any of them stays.
  */
-export function planColumns(width: number, stages: StagePlan, longestName: number): JobColumns {
-	const wanted = Math.min(Math.max(minName, longestName), Math.max(minName, Math.floor(width / 4)));
+export function planColumns(width: number, stages: StagePlan, longestName: number, share = 0.25): JobColumns {
+	const wanted = Math.min(Math.max(minName, longestName), Math.max(minName, Math.floor(width * share)));
 	const steps = [
 		{words: true, size: sizeWidth, rate: rateWidth, time: timeWidth},
 		{words: true, size: sizeWidth, rate: 0, time: timeWidth},
@@ -100,6 +101,8 @@ export type RowContext = {
 	/** Milliseconds since the epoch. */
 	readonly now: number;
 	readonly tick: number;
+	/** In which all files are: not shown. */
+	readonly directory?: string;
 };
 
 export function jobRow(job: JobState, selected: boolean, context: RowContext): Line {
@@ -109,7 +112,7 @@ export function jobRow(job: JobState, selected: boolean, context: RowContext): L
 	const start: Line = [
 		span(selected ? `${glyphs.pointer} ` : '  ', 'key'),
 		span(
-			fit(clean(job.name, glyphs), columns.name, {cut: 'middle', mark: glyphs.cut}),
+			fit(shownName(job, context.directory ?? '', glyphs), columns.name, {cut: 'middle', mark: glyphs.cut}),
 			selected && tone === undefined ? 'strong' : tone,
 		),
 		span(' '.repeat(gap)),
@@ -182,7 +185,7 @@ function reasonCells(job: JobState, {columns, glyphs, now}: RowContext): Line {
 	const room = columnsWidth(columns) - pointerWidth - columns.name - columns.stages - 2 * gap;
 	const time = columns.time > 0 ? fit(timeText(job, now), columns.time, {align: 'right'}) : '';
 	const tone = job.status === 'failed' ? 'failed' : 'warn';
-	const text = clean(job.error?.message ?? job.status, glyphs);
+	const text = shownReason(job, glyphs);
 	const width = room - (time === '' ? 0 : cellWidth(time) + gap);
 	return [span(fit(text, width, {mark: glyphs.cut}), tone), span(time === '' ? '' : ' '.repeat(gap) + time, 'quiet')];
 }

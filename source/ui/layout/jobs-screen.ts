@@ -6,6 +6,7 @@ import {clean} from '../glyphs.js';
 import {blank, cutLine, span, type Line} from '../text.js';
 import {homeLines} from './home-lines.js';
 import {listJobs} from './job-list.js';
+import {commonDirectory, isFileJob, shownName} from './job-name.js';
 import {headerLine, jobRow, planColumns} from './job-row.js';
 import {countsLine, titleLine, totalLine} from './jobs-header.js';
 import {logRows} from './log-lines.js';
@@ -32,15 +33,16 @@ export function jobsScreen(frame: Frame): JobsScreen {
 	if (run.jobs.size === 0) return {header, list: emptyLines(frame), log: logTail(frame, regions.log)};
 	const jobs = listJobs(run, view.jobs);
 	const stages = planStages(run);
-	const longest = jobs.reduce((most, job) => Math.max(most, cellWidth(clean(job.name, glyphs))), 0);
-	const plan = planColumns(columns - 1, stages, longest);
+	const directory = commonDirectory(jobs);
+	const longest = jobs.reduce((most, job) => Math.max(most, cellWidth(shownName(job, directory, glyphs))), 0);
+	const plan = planColumns(columns - 1, stages, longest, jobs.every(isFileJob) ? 0.38 : 0.25);
 	if (regions.columnNames) header.push(headerLine(plan, {...view.jobs, title: nameTitle(jobs)}, glyphs));
 	const cursor = Math.max(
 		0,
 		jobs.findIndex(job => job.id === view.jobs.selected),
 	);
 	const {first, visible, below} = visibleJobs(jobs, view.jobs.top, cursor, regions.list);
-	const context = {columns: plan, stages, glyphs, now, tick: frame.tick};
+	const context = {columns: plan, stages, glyphs, now, tick: frame.tick, directory};
 	const list = visible.map((job, index) => jobRow(job, first + index === cursor, context));
 	if (jobs.length === 0) list.push([span(`   no job matches the filter`, 'quiet')]);
 	if (below.length > 0) list.push(cutLine([span(`   ${glyphs.cut} ${moreText(below)}`, 'quiet')], columns, glyphs.cut));
@@ -57,9 +59,7 @@ export function visibleJobs(jobs: readonly JobState[], previousTop: number, curs
 }
 
 function nameTitle(jobs: readonly JobState[]): string {
-	return jobs.length > 0 && jobs.every(job => ['download', 'decrypt', 'upload', 'verify', 'restore'].includes(job.kind))
-		? 'FILE'
-		: 'DATABASE';
+	return jobs.length > 0 && jobs.every(isFileJob) ? 'FILE' : 'DATABASE';
 }
 
 function moreText(jobs: readonly JobState[]): string {

@@ -1,0 +1,29 @@
+/** What a job is called in the list: files without the directory that all of them are in. */
+import type {JobState} from '../../core/state.js';
+import {clean, type Glyphs} from '../glyphs.js';
+
+const fileKinds: ReadonlySet<string> = new Set(['download', 'decrypt', 'upload', 'verify', 'restore']);
+
+export function isFileJob(job: JobState): boolean {
+	return fileKinds.has(job.kind);
+}
+
+/** With a slash at its end, or empty. */
+export function commonDirectory(jobs: readonly JobState[]): string {
+	const [first, ...others] = jobs.filter(isFileJob).map(job => job.name);
+	let common = first?.slice(0, first.lastIndexOf('/') + 1) ?? '';
+	for (const name of others) {
+		while (!name.startsWith(common)) common = common.slice(0, common.lastIndexOf('/', common.length - 2) + 1);
+	}
+	return common;
+}
+
+export function shownName(job: JobState, directory: string, glyphs: Glyphs): string {
+	return clean(isFileJob(job) ? job.name.slice(directory.length) : job.name, glyphs);
+}
+
+/** Without what the row says already: which job, and what was done to it. */
+export function shownReason({error, status}: JobState, glyphs: Glyphs): string {
+	const text = error?.message ?? status;
+	return clean(text.replace(/^(?:could not decrypt .*\.age|pg_dump of .*?: exit status \d+): (?=.)/, ''), glyphs);
+}

@@ -1,0 +1,152 @@
+/** The bad day from the console: find dumps among thousands, fetch and decrypt them, with the wrong secret first. */
+import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {Encrypter} from 'age-encryption';
+import {startCluster} from '../helpers/cluster.js';
+import {connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
+import {startS3Server, type S3Server} from '../helpers/s3-server.js';
+import {keys, onTerminal, patience, type OnTerminal} from './console-terminal.js';
+import {configFile, s3Settings} from './remote-places.js';
+
+const passphrase = 'correct horse';
+const databases = ['app', 'billing', 'customers', 'events', 'orders'];
+const prefix = 'prod/';
+let store: S3Server;
+/** As it was before encryption. */
+let dump: Buffer;
+let encrypted: Buffer;
+
+before(async () => {
+	const server = await startCluster({name: 'console-files'});
+	try {
+		await server.psql('postgres', 'create database orders');
+		await server.psql('orders', 'create table lines as select i from generate_series(1, 1000) i');
+		const directory = scratchDirectory('source');
+		assert.equal((await runProgram([...connectTo(server, directory), 'orders'])).code, 0);
+		const name = filesIn(directory).find(one => one.endsWith('.dump')) ?? '';
+		dump = readFileSync(join(directory, name));
+	} finally {
+		await server.stop();
+	}
+	const encrypter = new Encrypter();
+	encrypter.setScryptWorkFactor(10);
+	encrypter.setPassphrase(passphrase);
+	encrypted = Buffer.from(await encrypter.encrypt(dump));
+	store = await startS3Server();
+	const small = {...held(Buffer.from('another dump')), size: 12};
+	for (let run = 0; run < 1000; run++) {
+		const time = new Date(Date.UTC(2026, 9, 1) - run * 86_400_000).toISOString().slice(0, 19);
+		for (const name of databases) store.objects.set(`${prefix}${name}_${time}Z.dump.age`, small);
+		if (run < 3) store.objects.set(`${prefix}orders_${time}Z.dump.age`, held(encrypted));
+	}
+});
+after(async () => store.close());
+
+function held(bytes: Buffer) {
+	const etag = createHash('md5').update(bytes).digest('hex');
+	return {bytes, size: bytes.length, etag, modified: Date.UTC(2026, 9, 1), headers: {}, version: '1'};
+}
+
+async function typeSecret(screen: OnTerminal, secret: string): Promise<void> {
+	screen.type(secret);
+	await screen.sees(new RegExp(`secret  •{${secret.length}} `));
+	screen.type(keys.enter);
+}
+
+describe('the console over files', {timeout: 120_000}, () => {
+	test('5,000 remote files: filter, mark three, download, decrypt, verify; the wrong passphrase first', async () => {
+		const directory = scratchDirectory('here');
+		const target = join(scratchDirectory('target'), 'restore');
+		const config = configFile([
+			...s3Settings(store.url),
+			`upload_prefix = ${prefix}`,
+			`backup_directory = ${directory}`,
+		]);
+		await using screen = await onTerminal(['-c', config, '--list-remote', 's3']);
+		await screen.sees('5 000 files in 1 000 runs');
+		screen.type('/orders');
+		await screen.sees('1 000 of 5 000 files');
+		screen.type(keys.enter);
+		await screen.sees('filter: orders');
+		screen.type('   ');
+		await screen.sees('3 marked');
+		screen.type('d');
+		await screen.sees('Download 3 files');
+		screen.type(keys.ctrlU);
+		await screen.sees(/into the directory +│/);
+		screen.type(target);
+		await screen.sees(target);
+		screen.type(keys.enter);
+		await screen.sees('These dumps are encrypted');
+		await typeSecret(screen, 'battery staple');
+		await screen.sees(/✗ 3 failed/);
+		assert.equal(screen.bytes().includes('battery staple'), false, 'a typed secret was shown');
+		screen.type('r');
+		await screen.sees('3 files need another key');
+		await typeSecret(screen, passphrase);
+		await screen.sees('all went well');
+		assert.match(screen.text(), /✓ 3 done/);
+		screen.type('q');
+		assert.equal(await screen.status(), 0, screen.text());
+		const files = filesIn(join(target, 'prod'));
+		assert.equal(files.length, 6, files.join());
+		for (const file of files) {
+			const bytes = readFileSync(join(target, 'prod', file));
+			assert.deepEqual(bytes, file.endsWith('.age') ? encrypted : dump, file);
+		}
+		assert.equal(screen.bytes().includes(passphrase), false, 'a typed secret was shown');
+	});
+
+	test('another store, and local files: looked into, decrypted, nothing overwritten unasked', async () => {
+		const directory = scratchDirectory('here');
+		const remote = scratchDirectory('store');
+		const name = 'orders_2026-10-01T00:00:00Z.dump';
+		writeFileSync(join(remote, `${name}.age`), encrypted);
+		mkdirSync(join(remote, 'notes'));
+		writeFileSync(join(remote, 'notes/read me.txt'), 'hello');
+		const config = configFile([`local_directory = ${remote}`, `backup_directory = ${directory}`]);
+		await using screen = await onTerminal(['-c', config, '-i'], {columns: 80, rows: 24});
+		screen.type('2');
+		await screen.sees('no files here');
+		screen.type(keys.right);
+		await screen.sees('2 files in 1 run');
+		screen.type('a');
+		await screen.sees('2 marked');
+		screen.type('d');
+		await screen.sees('decrypt');
+		screen.type(keys.enter);
+		await screen.sees('These dumps are encrypted');
+		await typeSecret(screen, passphrase);
+		await screen.sees('all went well');
+		assert.deepEqual(filesIn(directory), ['notes', 'notes/read me.txt', name, `${name}.age`]);
+		assert.deepEqual(readFileSync(join(directory, name)), dump);
+
+		screen.type('2');
+		screen.type('\u001B[D');
+		await screen.sees('3 files in 1 run');
+		screen.type(keys.enter);
+		await screen.sees(`[ ] ${name}.age`);
+		screen.type('jji');
+		await screen.sees('This dump is encrypted');
+		await typeSecret(screen, 'not this one');
+		await screen.sees('wrong passphrase');
+		await typeSecret(screen, passphrase);
+		await screen.sees('public.lines');
+		screen.type(keys.escape);
+		await screen.waitFor(text => !text.includes('public.lines'), 'the list again', patience);
+		screen.type('t');
+		await screen.sees('Decrypt 1 file');
+		screen.type(keys.enter);
+		await screen.sees('1 file exists already');
+		screen.type('o');
+		await screen.sees('These dumps are encrypted');
+		await typeSecret(screen, passphrase);
+		await screen.sees('all went well');
+		screen.type('q');
+		assert.equal(await screen.status(), 0, screen.text());
+		assert.deepEqual(readFileSync(join(directory, name)), dump);
+	});
+});
