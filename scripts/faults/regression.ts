@@ -3,7 +3,7 @@
  * column by column, by ourselves. Needs PostgreSQL's source, which Debian has as a source package of the same version.
  */
 import {execFile} from 'node:child_process';
-import {chownSync, chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
 import {clientDirectory, psql, startCluster, type Cluster} from '../../test/helpers/cluster.js';
@@ -39,11 +39,24 @@ export async function regressionSweep(): Promise<Figure> {
 
 /** The directory of src/test/regress, built. */
 async function buildRegress(work: string): Promise<string> {
-	const list = '/etc/apt/sources.list.d/pg_back-regress.list';
 	const version = (await run('dpkg-query', ['-W', '-f', '${source:Version}', 'postgresql-15'])).stdout.trim();
-	if (!existsSync(list)) writeFileSync(list, await sourceLines());
-	await run('apt-get', ['update', '-qq'], big);
-	await run('apt-get', ['source', '-qq', '--download-only', `postgresql-15=${version}`], {...big, cwd: work});
+	// With lists of our own: the machine's stay as they are.
+	const apt = join(work, 'apt');
+	mkdirSync(join(apt, 'partial'), {recursive: true});
+	writeFileSync(join(work, 'sources.sources'), sourceEntries());
+	const options = [
+		...[
+			'-o',
+			`Dir::Etc::sourcelist=${join(work, 'sources.sources')}`,
+			'-o',
+			'Dir::Etc::sourceparts=-',
+			'-o',
+			`Dir::State::lists=${apt}`,
+		],
+		...['-o', 'APT::Sandbox::User=root', '-qq'],
+	];
+	await run('apt-get', [...options, 'update'], big);
+	await run('apt-get', [...options, 'source', '--download-only', `postgresql-15=${version}`], {...big, cwd: work});
 	const archive = readdirSync(work).find(name => /\.orig\.tar\.\w+$/.test(name));
 	if (archive === undefined) throw new Error('no source archive came');
 	const source = join(work, 'source');
@@ -60,20 +73,19 @@ async function buildRegress(work: string): Promise<string> {
 	return join(source, 'src/test/regress');
 }
 
-/** deb-src lines for what the machine installs from. */
-async function sourceLines(): Promise<string> {
-	const {stdout} = await run('apt-get', ['indextargets', '--format', '$(REPO_URI) $(RELEASE)', 'Created-By: Packages']);
-	const sources = new Set(stdout.trim().split('\n').filter(Boolean));
-	return [...sources].map(line => `deb-src ${line} main\n`).join('');
+/** What the machine installs from, as places of sources. */
+function sourceEntries(): string {
+	const directory = '/etc/apt/sources.list.d';
+	const files = readdirSync(directory).filter(name => name.endsWith('.sources'));
+	return files
+		.map(name => readFileSync(join(directory, name), 'utf8').replaceAll(/^Types:.*$/gm, 'Types: deb-src'))
+		.join('\n');
 }
 
 async function fill(server: Cluster, regress: string, work: string): Promise<number> {
 	const output = join(work, 'output');
 	mkdirSync(output);
-	for (const path of [output]) {
-		chmodSync(path, 0o777);
-		chownSync(path, 0, 0);
-	}
+	chmodSync(output, 0o777);
 	await psql(server.connectionString('postgres'), 'create database regression');
 	await psql(
 		server.connectionString('postgres'),
@@ -183,6 +195,15 @@ async function contentOf(connectionString: string): Promise<ReadonlyMap<string, 
 			n.nspname, c.relname)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace where relkind = 'r' and relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`,
 	);
-	const text = await psql(connectionString, list);
-	return new Map(text.split('\n').map(line => line.split('|') as [string, string]));
+	// In pieces: psql would be gone before it has read all of it if a statement failed.
+	const statements = list.split('\n');
+	let text = '';
+	for (let start = 0; start < statements.length; start += 50)
+		text += `${await psql(connectionString, statements.slice(start, start + 50).join('\n'))}\n`;
+	return new Map(
+		text
+			.trim()
+			.split('\n')
+			.map(line => line.split('|') as [string, string]),
+	);
 }

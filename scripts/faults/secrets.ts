@@ -60,7 +60,7 @@ export async function secretSweep(stores?: readonly string[]): Promise<Figure> {
 				? `dbname = postgresql://visitor:${secrets['url password']}@127.0.0.1:${server.port}/postgres\n`
 				: `host = 127.0.0.1\nport = ${server.port}\nuser = keeper\ndbname = postgres\n`;
 			const cipher = index % 3 === 2 ? '' : `cipher_pass = ${secrets.passphrase}\n`;
-			const general = `backup_directory = ${directory}\nencrypt = true\ncipher_private_key = ${secrets['private key']}\nhealth_url = http://${closed}/${secrets['health url']}\nremote_retry = 1s\nremote_timeout = 2s\n`;
+			const general = `backup_directory = ${directory}\nencrypt = true\ncipher_private_key = ${secrets['private key']}\ndump_only = true\nhealth_url = http://${closed}/${secrets['health url']}\nremote_retry = 1s\nremote_timeout = 2s\n`;
 			writeFileSync(config, `${dbname}${general}${cipher}upload = ${name.trim()}\n${settings}\n`, {mode: 0o600});
 			const env = {
 				TMPDIR: temporary,
@@ -76,7 +76,7 @@ export async function secretSweep(stores?: readonly string[]): Promise<Figure> {
 					for (const pid of readdirSync('/proc').filter(one => Number(one) >= run.pid))
 						look(`the command line of a process (${name})`, readOrNothing(`/proc/${pid}/cmdline`));
 				}, 10);
-				const limit = setTimeout(() => run.child.kill('SIGTERM'), 20_000);
+				const limit = setTimeout(() => run.child.kill('SIGTERM'), 60_000);
 				const {stdout, stderr} = await run.ended;
 				clearTimeout(limit);
 				clearInterval(timer);
