@@ -38,10 +38,13 @@ export async function writeUploadRecord(path: string, record: UploadRecord): Pro
 	const handle = await open(partial, 'wx', 0o600);
 	try {
 		await handle.writeFile(`${JSON.stringify(record)}\n`);
-	} finally {
 		await handle.close();
+		await rename(partial, path);
+	} catch (error) {
+		await handle.close().catch(() => undefined); // closed already when the writing went well
+		await rm(partial, {force: true});
+		throw error;
 	}
-	await rename(partial, path);
 }
 
 export async function removeUploadRecord(path: string): Promise<void> {
@@ -49,7 +52,9 @@ export async function removeUploadRecord(path: string): Promise<void> {
 }
 
 /** The records of a directory; one that cannot be understood is given without its content. */
-export async function readUploadRecords(directory: string): Promise<readonly {readonly path: string; readonly record: UploadRecord | undefined}[]> {
+export async function readUploadRecords(
+	directory: string,
+): Promise<readonly {readonly path: string; readonly record: UploadRecord | undefined}[]> {
 	const names = (await readdir(directory)).filter(name => uploadRecordPattern.test(name));
 	return Promise.all(
 		names.map(async name => {
