@@ -22,7 +22,9 @@ export type FileColumns = {
 };
 
 const gap = 2;
-const start = 2;
+const start = 4;
+/** Narrower, and the number of files gives way to the state. */
+const goodState = 12;
 
 /** STATE gives way first, then the number of files. */
 export function planFileColumns(width: number, table: FileTable, longestName: number): FileColumns {
@@ -31,7 +33,8 @@ export function planFileColumns(width: number, table: FileTable, longestName: nu
 	const age = 4;
 	const size = 9;
 	const used = start + run + gap + age + gap + size;
-	const files = width - used >= 8 + gap ? 6 : 0;
+	const both = width - used - 2 * gap - 6;
+	const files = both >= goodState || (both >= 0 && both < 2) ? 6 : 0;
 	const left = width - used - (files > 0 ? files + gap : 0) - gap;
 	return {
 		width,
@@ -70,7 +73,8 @@ export function runRow(index: number, active: boolean, frame: Frame, columns: Fi
 	const count =
 		shown === group.files.length ? formatCount(shown) : `${formatCount(shown)}/${formatCount(group.files.length)}`;
 	const cells: Span[] = [
-		span(`${open ? glyphs.open : glyphs.closed} `, active ? 'key' : 'quiet'),
+		span(active ? `${glyphs.pointer} ` : '  ', 'key'),
+		span(`${open ? glyphs.open : glyphs.closed} `, 'quiet'),
 		span(fit(clean(name, glyphs), columns.run, {mark: glyphs.cut}), active ? 'strong' : undefined),
 		span(`  ${fit(formatAge(group.time, now), columns.age, {align: 'right'})}`, 'quiet'),
 	];
