@@ -175,7 +175,7 @@ describe('Files', () => {
 		await using screen = mount(engine, remote);
 		const stalls = watchStalls();
 		await screen.waitFor(
-			text => /listing, [\d ]+ names so far/.test(text) && /▸ 2026-11-22/.test(text),
+			text => /listing, [\d ]+ names so far/.test(text) && /\+ 2026-11-22/.test(text),
 			'the first rows while the rest arrives',
 			20_000,
 		);
