@@ -41,7 +41,8 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 		const select = selector(patterns, remote.prefix);
 		for await (const object of remote.list(run.signal)) {
 			if (isChecksumFile(object.key)) checksums.add(object.key);
-			if (!select(object.key) && !matches(object.key)) run.emit({type: 'log', level: 'debug', text: `skipping: ${object.key}`});
+			if (!select(object.key) && !matches(object.key))
+				run.emit({type: 'log', level: 'debug', text: `skipping: ${object.key}`});
 			else if (object.directory) {
 				run.emit({type: 'log', level: 'warn', text: `${object.key} is a directory: append /* to fetch what is in it`});
 			} else found.push(object);
@@ -51,7 +52,15 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 			return resultOf([], run.signal);
 		}
 		const target = downloadBase(settings.backupDirectory);
-		const shared = {run, remote, target, keys, checksums, checksumTexts: new Map<string, Promise<string>>(), force: settings.force};
+		const shared = {
+			run,
+			remote,
+			target,
+			keys,
+			checksums,
+			checksumTexts: new Map<string, Promise<string>>(),
+			force: settings.force,
+		};
 		return await runJobs(run, settings.uploadJobs, locks =>
 			found.map(object => downloadTask({...shared, locks}, object)),
 		);
@@ -82,7 +91,13 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 	const {key, size} = object;
 	const decrypts = keys !== undefined && key.endsWith('.age');
 	return {
-		plan: {id: `download:${key}`, kind: 'download', name: key, stages: decrypts ? ['download', 'decrypt', 'verify'] : ['download', 'verify'], estimatedBytes: size},
+		plan: {
+			id: `download:${key}`,
+			kind: 'download',
+			name: key,
+			stages: decrypts ? ['download', 'decrypt', 'verify'] : ['download', 'verify'],
+			estimatedBytes: size,
+		},
 		async run({id, signal, meter}) {
 			const path = await targetPath(shared.target, key);
 			const plainPath = path.slice(0, -'.age'.length);
@@ -106,7 +121,9 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 			try {
 				meter.finish('download');
 				meter.start('verify');
-				const how = [await verify(shared, object, received, signal), await readBack(shared, key, received, signal)].filter(Boolean).join(', ');
+				const how = [await verify(shared, object, received, signal), await readBack(shared, key, received, signal)]
+					.filter(Boolean)
+					.join(', ');
 				meter.count('verify', received.size);
 				meter.finish('verify');
 				await publishAll([received], id, run.emit, {replace: force});
@@ -119,7 +136,12 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 	};
 }
 
-async function readBack({readBack: tools}: DownloadShared, key: string, received: Received, signal: AbortSignal): Promise<string> {
+async function readBack(
+	{readBack: tools}: DownloadShared,
+	key: string,
+	received: Received,
+	signal: AbortSignal,
+): Promise<string> {
 	const file = received.files.find(one => !one.encrypted);
 	const suffix = parsePath(key)?.suffix;
 	if (!tools || !file || suffix === undefined || suffix === 'd') return '';
@@ -141,7 +163,8 @@ function describeDecryption(path: string, error: unknown): unknown {
 
 /** Where a key may be written. Throws STORAGE for a key that would leave the directory, by its text or through a link. */
 export async function targetPath(directory: string, key: string): Promise<string> {
-	const problem = keyProblem(key) ?? (/[\u0000-\u001F\u007F]/.test(key) ? 'the key holds control characters' : undefined);
+	const problem =
+		keyProblem(key) ?? (/[\u0000-\u001F\u007F]/.test(key) ? 'the key holds control characters' : undefined);
 	if (problem !== undefined) throw new PgBackError('STORAGE', `refused to download ${display(key)}: ${problem}`);
 	const path = join(directory, key);
 	let parent = resolve(directory);
@@ -157,11 +180,18 @@ export async function targetPath(directory: string, key: string): Promise<string
 }
 
 /** Compares what came with all that the remote knows of it. Throws CORRUPT; says for people what was compared. */
-async function verify(shared: DownloadShared, object: StorageObject, received: Received, signal: AbortSignal): Promise<string> {
+async function verify(
+	shared: DownloadShared,
+	object: StorageObject,
+	received: Received,
+	signal: AbortSignal,
+): Promise<string> {
 	const {remote, checksums} = shared;
 	const {key, size} = object;
 	if (received.size !== size) {
-		throw new PgBackError('CORRUPT', `${display(key)} came with ${received.size} bytes instead of ${size}`, {hint: 'try again: the transfer was cut, or the object was replaced meanwhile'});
+		throw new PgBackError('CORRUPT', `${display(key)} came with ${received.size} bytes instead of ${size}`, {
+			hint: 'try again: the transfer was cut, or the object was replaced meanwhile',
+		});
 	}
 	const told: string[] = ['size'];
 	const stored = (await remote.storage.stat(key, {signal}))?.metadata['sha256'];
@@ -178,7 +208,13 @@ async function verify(shared: DownloadShared, object: StorageObject, received: R
 	return `${told.join(', ')} verified`;
 }
 
-function compare(key: string, algorithm: ChecksumAlgorithm, actual: string | undefined, expected: string, where: string): void {
+function compare(
+	key: string,
+	algorithm: ChecksumAlgorithm,
+	actual: string | undefined,
+	expected: string,
+	where: string,
+): void {
 	if (actual === expected.toLowerCase()) return;
 	throw new PgBackError('CORRUPT', `${display(key)} is damaged: its ${algorithm} is not that of ${display(where)}`, {
 		hint: 'what was fetched was thrown away; try again, or fetch another run',
@@ -186,7 +222,13 @@ function compare(key: string, algorithm: ChecksumAlgorithm, actual: string | und
 }
 
 /** The digest of a key in a plain checksum file beside it, or beside the directory dump that it is in. */
-async function listedDigest(shared: DownloadShared, key: string, algorithm: ChecksumAlgorithm, checksums: ReadonlySet<string>, signal: AbortSignal) {
+async function listedDigest(
+	shared: DownloadShared,
+	key: string,
+	algorithm: ChecksumAlgorithm,
+	checksums: ReadonlySet<string>,
+	signal: AbortSignal,
+) {
 	for (const file of checksumFilesOf(key, algorithm).filter(one => checksums.has(one))) {
 		const text = shared.checksumTexts.get(file) ?? readText(shared, file, signal);
 		shared.checksumTexts.set(file, text);

@@ -17,7 +17,8 @@ type Found = {readonly path: string; readonly record: UploadRecord};
 /** `--resume-uploads`: finishes them, and does nothing else. */
 export async function runResumeUploads(run: RunContext): Promise<RunResult> {
 	const {upload} = run.configuration.settings;
-	if (upload === 'none') throw new PgBackError('CONFIG', 'there is no remote location to upload to', {hint: 'set upload, or give --upload'});
+	if (upload === 'none')
+		throw new PgBackError('CONFIG', 'there is no remote location to upload to', {hint: 'set upload, or give --upload'});
 	const remote = await openRemote(run, upload);
 	try {
 		const options = uploadOptions(run, remote);
@@ -26,7 +27,9 @@ export async function runResumeUploads(run: RunContext): Promise<RunResult> {
 			run.emit({type: 'log', level: 'info', text: 'there is no upload to go on with'});
 			return resultOf([], run.signal);
 		}
-		return await runJobs(run, run.configuration.settings.uploadJobs, locks => found.map(one => resumeTask(run, locks, options, one)));
+		return await runJobs(run, run.configuration.settings.uploadJobs, locks =>
+			found.map(one => resumeTask(run, locks, options, one)),
+		);
 	} finally {
 		await remote.close();
 	}
@@ -67,7 +70,13 @@ async function problemOf(directory: string, record: UploadRecord | undefined): P
 
 function resumeTask(run: RunContext, locks: RunLocks, options: UploadOptions, {path, record}: Found): Task {
 	return {
-		plan: {id: `upload:${record.key}`, kind: 'upload', name: record.file, stages: ['upload'], estimatedBytes: record.size},
+		plan: {
+			id: `upload:${record.key}`,
+			kind: 'upload',
+			name: record.file,
+			stages: ['upload'],
+			estimatedBytes: record.size,
+		},
 		async run({id, signal, meter, freeSlot}) {
 			if (await locks.isAlive(dirname(path), record.run)) {
 				run.emit({type: 'log', level: 'info', text: `${record.file} is being uploaded by another run`, job: id});

@@ -64,7 +64,11 @@ export function storeSettings(kind: Settings['upload'], settings: Settings, env:
 		case 'gcs':
 			return {
 				kind,
-				settings: {bucket: settings.gcsBucket, keyfile: text(settings.gcsKeyfile), endpoint: text(settings.gcsEndpoint)},
+				settings: {
+					bucket: settings.gcsBucket,
+					keyfile: text(settings.gcsKeyfile),
+					endpoint: text(settings.gcsEndpoint),
+				},
 			};
 		case 'azure':
 			return {

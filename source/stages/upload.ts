@@ -22,12 +22,27 @@ export type UploadOptions = {
 	readonly emit: Emit;
 };
 
-export type Shipment = {readonly path: string; readonly key: string; readonly location: string; readonly result: PutResult};
+export type Shipment = {
+	readonly path: string;
+	readonly key: string;
+	readonly location: string;
+	readonly result: PutResult;
+};
 
 /** One regular file that is to be shipped, with the directory in which its record stands. */
-type Parcel = {readonly path: string; readonly recordDirectory: string; readonly sha256?: string; readonly journal?: unknown};
+type Parcel = {
+	readonly path: string;
+	readonly recordDirectory: string;
+	readonly sha256?: string;
+	readonly journal?: unknown;
+};
 
-type Target = {readonly options: UploadOptions; readonly job: string; readonly meter: Meter; readonly signal: AbortSignal};
+type Target = {
+	readonly options: UploadOptions;
+	readonly job: string;
+	readonly meter: Meter;
+	readonly signal: AbortSignal;
+};
 
 /** A file that is sent while it grows. Undefined: it could not be, and is sent from the whole file, from `journal` on. */
 type Following = {
@@ -88,7 +103,8 @@ export class JobUploads {
 			for (const parcel of await parcelsOf(file)) loads.push({file, parcel});
 		}
 		// All is written down before anything is sent: whatever happens to this run, the next knows what is missing.
-		for (const {parcel} of loads) await new RecordFile(this.#target.options, parcel).tell(this.#following.get(parcel.path)?.journal);
+		for (const {parcel} of loads)
+			await new RecordFile(this.#target.options, parcel).tell(this.#following.get(parcel.path)?.journal);
 		const end = () => this.#abortAll(signal.reason);
 		signal.addEventListener('abort', end, {once: true});
 		if (signal.aborted) end();
@@ -151,7 +167,8 @@ export class JobUploads {
 				following.onJournal = journal => void record.tell(journal);
 				await record.tell(following.journal);
 			}
-			const shipment = (await following?.shipment) ?? (await sendFile(this.#target, {...parcel, journal: following?.journal}, record));
+			const shipment =
+				(await following?.shipment) ?? (await sendFile(this.#target, {...parcel, journal: following?.journal}, record));
 			await record.remove();
 			return shipment;
 		} finally {
@@ -166,12 +183,22 @@ type Load = {readonly file: PendingFile; readonly parcel: Parcel};
 const filesAtOnce = 8;
 
 /** Goes on with what an earlier run left: verifies what is there already, sends the rest, and removes the record. */
-export async function resumeUpload(options: UploadOptions, recordFile: string, record: UploadRecord, control: Omit<Target, 'options'>): Promise<Shipment> {
+export async function resumeUpload(
+	options: UploadOptions,
+	recordFile: string,
+	record: UploadRecord,
+	control: Omit<Target, 'options'>,
+): Promise<Shipment> {
 	const directory = dirname(recordFile);
 	const target: Target = {...control, options: {...options, keyFor: () => record.key, deleteLocal: record.deleteLocal}};
 	const path = join(directory, record.file);
 	control.meter.start('upload');
-	const parcel: Parcel = {path, recordDirectory: directory, ...(record.sha256 !== undefined && {sha256: record.sha256}), journal: record.journal};
+	const parcel: Parcel = {
+		path,
+		recordDirectory: directory,
+		...(record.sha256 !== undefined && {sha256: record.sha256}),
+		journal: record.journal,
+	};
 	const written = new RecordFile(target.options, parcel);
 	const shipment = await sendFile(target, parcel, written).finally(() => written.settled());
 	control.meter.finish('upload');
@@ -183,10 +210,12 @@ export async function resumeUpload(options: UploadOptions, recordFile: string, r
 async function parcelsOf(file: PendingFile): Promise<readonly Parcel[]> {
 	const recordDirectory = dirname(file.finalPath);
 	if (file.directory) {
-		const digests = new Map(file.contents.flatMap(content => [
-			[content.name, content.plainDigests.sha256] as const,
-			[`${content.name}.age`, content.cipherDigests?.sha256] as const,
-		]));
+		const digests = new Map(
+			file.contents.flatMap(content => [
+				[content.name, content.plainDigests.sha256] as const,
+				[`${content.name}.age`, content.cipherDigests?.sha256] as const,
+			]),
+		);
 		return (await filesBelow(file.finalPath)).map(name => {
 			const path = join(file.finalPath, name);
 			const sha256 = digests.get(relative(recordDirectory, path));
@@ -250,7 +279,12 @@ type Facts = {
 	readonly handle?: FileHandle;
 };
 
-async function put({options, job, meter, signal}: Target, path: string, source: PutSource, facts: Facts): Promise<Shipment> {
+async function put(
+	{options, job, meter, signal}: Target,
+	path: string,
+	source: PutSource,
+	facts: Facts,
+): Promise<Shipment> {
 	const {storage, emit} = options;
 	const key = options.keyFor(path);
 	let confirmed = 0;
@@ -327,7 +361,13 @@ class RecordFile {
 }
 
 /** An object under the same key is ours when it has the same bytes: an upload that was completed by a run which then died. */
-async function existing(storage: Storage, key: string, handle: FileHandle, error: PgBackError, signal: AbortSignal): Promise<PutResult> {
+async function existing(
+	storage: Storage,
+	key: string,
+	handle: FileHandle,
+	error: PgBackError,
+	signal: AbortSignal,
+): Promise<PutResult> {
 	const info = await storage.stat(key, {signal});
 	const {size} = await handle.stat();
 	if (info?.size !== size) throw error;
@@ -373,7 +413,7 @@ function followingSource(file: GrowingFile, onBegun: () => void): PutSource {
 }
 
 async function* readFrom(handle: FileHandle, offset: number, end = Infinity): AsyncGenerator<Uint8Array> {
-	for (let position = offset; position < end; ) {
+	for (let position = offset; position < end;) {
 		const buffer = Buffer.allocUnsafe(Math.min(1 << 20, end - position));
 		const {bytesRead} = await handle.read(buffer, 0, buffer.length, position);
 		if (bytesRead === 0) return;

@@ -80,7 +80,8 @@ export function describeS3Error(value: unknown, where: Where): unknown {
 	if (name === undefined && (status === undefined || status < 300)) return error;
 	const told = (name === undefined ? undefined : byName[name]) ?? byStatus(status ?? 500);
 	// A HEAD that is refused says no more than 403: clocks that are too far apart are reason enough.
-	const fault = told === 'forbidden' && name === undefined && Math.abs(skewSeconds(error)) > toleratedSkew ? 'skew' : told;
+	const fault =
+		told === 'forbidden' && name === undefined && Math.abs(skewSeconds(error)) > toleratedSkew ? 'skew' : told;
 	const said = saidBy(error);
 	const reason = [
 		fault === 'skew' ? `the clock of this machine is ${skewOf(error)} the server's` : texts[fault],
