@@ -44,7 +44,7 @@ test('without a last run, by what a byte took so far, each job counting once', (
 	const said = play(jobs, new RunProgress(1));
 	assert.ok(Math.abs((said[1]?.eta ?? 0) - 5.5) < 0.1, String(said[1]?.eta));
 	assert.equal(said[1]?.bytes, 2200 * MiB);
-	assert.equal(said[1]?.totalBytes, 2300 * MiB);
+	assert.equal(said[1].totalBytes, 2300 * MiB);
 });
 
 test('nothing is said of the time while something big waits and nothing was seen', () => {
