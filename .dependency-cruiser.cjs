@@ -1,5 +1,18 @@
 // The import table of CONTRIBUTING.md ("Who may import whom"), enforced.
-const layers = ['lib', 'core', 'config', 'process', 'postgres', 'storage', 'retention', 'stages', 'engine', 'reporters', 'ui', 'cli'];
+const layers = [
+	'lib',
+	'core',
+	'config',
+	'process',
+	'postgres',
+	'storage',
+	'retention',
+	'stages',
+	'engine',
+	'reporters',
+	'ui',
+	'cli',
+];
 const allowed = {
 	lib: [],
 	core: ['lib'],
@@ -9,7 +22,19 @@ const allowed = {
 	storage: ['core', 'lib'],
 	retention: ['core', 'lib', 'storage/storage'],
 	stages: ['core', 'lib', 'process', 'postgres', 'storage/storage'],
-	engine: ['core', 'lib', 'config', 'process', 'stages', 'retention', 'postgres', 'storage/storage', 'storage/keys', 'storage/errors', 'storage/registry'],
+	engine: [
+		'core',
+		'lib',
+		'config',
+		'process',
+		'stages',
+		'retention',
+		'postgres',
+		'storage/storage',
+		'storage/keys',
+		'storage/errors',
+		'storage/registry',
+	],
 	reporters: ['core', 'lib'],
 	ui: ['core', 'lib'],
 	cli: layers,
@@ -30,7 +55,9 @@ const packages = {
 };
 const packageName = pattern => pattern.replace(/^\^\(?|\)?\$$/g, '');
 const rules = layers.flatMap(layer => {
-	const targets = [layer, ...allowed[layer]].map(one => (one.includes('/') ? `^source/${one}\\.ts$` : `^source/${one}/`));
+	const targets = [layer, ...allowed[layer]].map(one =>
+		one.includes('/') ? `^source/${one}\\.ts$` : `^source/${one}/`,
+	);
 	return [
 		{
 			name: `${layer}-imports`,
@@ -43,7 +70,10 @@ const rules = layers.flatMap(layer => {
 			comment: `only ${packageName(packages[layer])}`,
 			severity: 'error',
 			from: {path: `^source/${layer}/`},
-			to: {dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'], pathNot: packagePaths(packages[layer])},
+			to: {
+				dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'],
+				pathNot: packagePaths(packages[layer]),
+			},
 		},
 	];
 });
@@ -55,9 +85,24 @@ function packagePaths(pattern) {
 module.exports = {
 	forbidden: [
 		...rules,
-		{name: 'no-cycles', severity: 'error', from: {}, to: {circular: true, viaOnly: {dependencyTypesNot: ['type-only']}}},
-		{name: 'core-pure', severity: 'error', from: {path: '^source/core/'}, to: {path: '^(node:)?(fs|child_process|fs/promises)$'}},
-		{name: 'ui-does-no-work', severity: 'error', from: {path: '^source/ui/'}, to: {path: '^(node:)?(fs|child_process|fs/promises)$'}},
+		{
+			name: 'no-cycles',
+			severity: 'error',
+			from: {},
+			to: {circular: true, viaOnly: {dependencyTypesNot: ['type-only']}},
+		},
+		{
+			name: 'core-pure',
+			severity: 'error',
+			from: {path: '^source/core/'},
+			to: {path: '^(node:)?(fs|child_process|fs/promises)$'},
+		},
+		{
+			name: 'ui-does-no-work',
+			severity: 'error',
+			from: {path: '^source/ui/'},
+			to: {path: '^(node:)?(fs|child_process|fs/promises)$'},
+		},
 		{
 			name: 'ui-is-lazy',
 			severity: 'error',
@@ -77,13 +122,22 @@ module.exports = {
 			from: {path: '^source/storage/(s3|gcs|azure|sftp)/'},
 			to: {path: '^source/storage/(s3|b2|gcs|azure|sftp)/', pathNot: '^source/storage/$1/'},
 		},
-		{name: 'age-only-in-age', severity: 'error', from: {pathNot: '^source/stages/age/'}, to: {path: 'node_modules/age-encryption'}},
+		{
+			name: 'age-only-in-age',
+			severity: 'error',
+			from: {pathNot: '^source/stages/age/'},
+			to: {path: 'node_modules/age-encryption'},
+		},
 		{name: 'no-orphans', severity: 'error', from: {orphan: true, path: '^source/', pathNot: '\\.d\\.ts$'}, to: {}},
 	],
 	options: {
 		doNotFollow: {path: 'node_modules'},
 		tsConfig: {fileName: 'tsconfig.json'},
 		tsPreCompilationDeps: true,
-		enhancedResolveOptions: {exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.tsx', '.js', '.jsx', '.json']},
+		enhancedResolveOptions: {
+			exportsFields: ['exports'],
+			conditionNames: ['import', 'node', 'default', 'types'],
+			extensions: ['.ts', '.tsx', '.js', '.jsx', '.json'],
+		},
 	},
 };

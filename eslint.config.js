@@ -7,7 +7,19 @@ const noProcess = object => ({
 });
 
 export default tseslint.config(
-	{ignores: ['dist', 'coverage', '.tools', 'node_modules', '**/*.cjs', 'testdata', 'eslint.config.js', 'scripts/**/*.mjs', 'test/**/*.mjs']},
+	{
+		ignores: [
+			'dist',
+			'coverage',
+			'.tools',
+			'node_modules',
+			'**/*.cjs',
+			'testdata',
+			'eslint.config.js',
+			'scripts/**/*.mjs',
+			'test/**/*.mjs',
+		],
+	},
 	...tseslint.configs.strictTypeChecked,
 	{
 		languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},
@@ -43,7 +55,15 @@ export default tseslint.config(
 			// node:test's describe() and it() return promises that the runner awaits.
 			'@typescript-eslint/no-floating-promises': [
 				'error',
-				{allowForKnownSafeCalls: [{from: 'package', name: ['test', 'it', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'], package: 'node:test'}]},
+				{
+					allowForKnownSafeCalls: [
+						{
+							from: 'package',
+							name: ['test', 'it', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'],
+							package: 'node:test',
+						},
+					],
+				},
 			],
 			'@typescript-eslint/no-non-null-assertion': 'off',
 		},

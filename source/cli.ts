@@ -23,7 +23,9 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 // But a result that could not be written (a full disk) is no success.
 process.stdout.once('error', (error: NodeJS.ErrnoException) => {
 	if (error.code === 'EPIPE') return;
-	process.stderr.write(errorText(new PgBackError('FAILED', `cannot write to standard output: ${toPgBackError(error).message}`)));
+	process.stderr.write(
+		errorText(new PgBackError('FAILED', `cannot write to standard output: ${toPgBackError(error).message}`)),
+	);
 	process.once('exit', code => {
 		if (code === 0) process.exitCode = errorCodes.FAILED;
 	});

@@ -7,8 +7,13 @@ function atLeast(major, minor) {
 }
 if (version[0] < 22 || !atLeast(22, 22) || (version[0] === 24 && version[1] < 15)) {
 	process.stderr.write(
-		'pg_back: error: needs Node.js 22.22 or newer (24.15 in the 24 series), this is ' + process.versions.node + ' at ' + process.execPath +
-		'; run it with a newer one: /path/to/node ' + __filename + '\n'
+		'pg_back: error: needs Node.js 22.22 or newer (24.15 in the 24 series), this is ' +
+			process.versions.node +
+			' at ' +
+			process.execPath +
+			'; run it with a newer one: /path/to/node ' +
+			__filename +
+			'\n',
 	);
 	process.exit(70);
 } else {

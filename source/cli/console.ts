@@ -44,17 +44,28 @@ export async function runConsole(request: ConsoleRequest): Promise<number> {
 	if (first) void engine.start(first.command, first.work);
 	const {reason, error} = await mount(request, engine, lost.signal, logPath);
 	if (reason === 'crashed') io.stderr.write(errorText(toPgBackError(error)));
-	if (reason === 'hangup' && settings.onHangup === 'cancel') signals.cancel(new CancelledError('the terminal is gone', 128 + constants.signals.SIGHUP));
+	if (reason === 'hangup' && settings.onHangup === 'cancel')
+		signals.cancel(new CancelledError('the terminal is gone', 128 + constants.signals.SIGHUP));
 	if (!engine.working()) return engine.exitCode();
 	const write = reason === 'hangup' ? logFile(logPath) : (text: string) => io.stderr.write(text);
-	const stop = startPlainReporter(engine, {write, verbose: settings.verbose, quiet: false, ...(reason === 'hangup' && {from: 0})});
+	const stop = startPlainReporter(engine, {
+		write,
+		verbose: settings.verbose,
+		quiet: false,
+		...(reason === 'hangup' && {from: 0}),
+	});
 	await engine.idle();
 	stop();
 	return engine.exitCode();
 }
 
 /** Loads Ink, React and the screens: nothing else of the program does. */
-async function mount({io, configuration, frontEnd, start}: ConsoleRequest, handle: EngineHandle, signal: AbortSignal, hangupLog: string) {
+async function mount(
+	{io, configuration, frontEnd, start}: ConsoleRequest,
+	handle: EngineHandle,
+	signal: AbortSignal,
+	hangupLog: string,
+) {
 	Object.assign(process.env, {NODE_ENV: 'production', ...inkEnvironment(frontEnd)});
 	const {mountConsole} = await import('../ui/mount.js');
 	return mountConsole({
@@ -63,7 +74,13 @@ async function mount({io, configuration, frontEnd, start}: ConsoleRequest, handl
 		stdout: io.stdout,
 		start,
 		signal,
-		options: {ascii: frontEnd.ascii, color: frontEnd.color, exitWhenDone: configuration.settings.exitWhenDone, version, hangupLog},
+		options: {
+			ascii: frontEnd.ascii,
+			color: frontEnd.color,
+			exitWhenDone: configuration.settings.exitWhenDone,
+			version,
+			hangupLog,
+		},
 	});
 }
 

@@ -33,7 +33,14 @@ function planLines(plan: BackupPlan, run: RunContext): string[] {
 		...plan.problems.map(problem => `error      ${display(problem.message)}`),
 		'',
 		`to write, ${plural(files.length, 'output')} (databases of ${formatBytes(total)} together):`,
-		...table(files.map(file => [display(file.name), file.format ?? '', file.size === undefined ? '' : formatBytes(file.size), display(file.path)])),
+		...table(
+			files.map(file => [
+				display(file.name),
+				file.format ?? '',
+				file.size === undefined ? '' : formatBytes(file.size),
+				display(file.path),
+			]),
+		),
 		'',
 		`to remove after a good dump, ${plural(removed.length, 'file')}:`,
 		...table(removed.map(item => [display(item.path), item.reason])),

@@ -7,7 +7,9 @@ export function errorText(error: PgBackError): string {
 	const lines = problems.map(problem => `pg_back: error: ${display(problem)}`);
 	if (error.hint !== undefined) lines.push(`pg_back: hint: ${display(error.hint)}`);
 	if (error.code === 'BUG') {
-		lines.push(`pg_back: hint: this is a bug of pg_back: please report it with what follows (node ${process.version}, ${process.platform})`);
+		lines.push(
+			`pg_back: hint: this is a bug of pg_back: please report it with what follows (node ${process.version}, ${process.platform})`,
+		);
 		if (error.cause instanceof Error && error.cause.stack !== undefined) lines.push(error.cause.stack);
 	}
 	return `${lines.join('\n')}\n`;

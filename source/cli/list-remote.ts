@@ -12,7 +12,11 @@ import {writerTo, type Io} from './io.js';
 /** One key a line on stdout as they arrive; `--long` adds size, time and what the name says, `--json` an object a line. */
 export async function printRemote(io: Io, run: RunContext, store: Store): Promise<RunResult> {
 	const {long, json} = run.configuration.settings;
-	const line = json ? jsonLine : long ? longLine : (object: StorageObject) => (io.stdout.isTTY ? display(object.key) : object.key);
+	const line = json
+		? jsonLine
+		: long
+			? longLine
+			: (object: StorageObject) => (io.stdout.isTTY ? display(object.key) : object.key);
 	const write = writerTo(io);
 	let pending = '';
 	try {

@@ -76,7 +76,9 @@ async function convertLegacy(io: Io, path: string): Promise<number> {
 	const {readFile} = await import('node:fs/promises');
 	const {convertLegacyConfig} = await import('../config/legacy.js');
 	const text = await readFile(path, 'utf8').catch((error: unknown) => {
-		throw new PgBackError('CONFIG', `could not convert configuration: ${toPgBackError(error).message}`, {exitCode: errorCodes.FAILED});
+		throw new PgBackError('CONFIG', `could not convert configuration: ${toPgBackError(error).message}`, {
+			exitCode: errorCodes.FAILED,
+		});
 	});
 	const {output, warnings} = convertLegacyConfig(text);
 	for (const warning of warnings) io.stderr.write(`pg_back: warning: ${warning}\n`);

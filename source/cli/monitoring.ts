@@ -9,7 +9,8 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration):
 	const {healthUrl, metricsFile} = settings;
 	const pending: Promise<void>[] = [];
 	const warn = (text: string) => bus.emit({type: 'log', level: 'warn', text});
-	const health = healthUrl === '' ? undefined : (await import('../reporters/health.js')).createHealthReporter(healthUrl, warn);
+	const health =
+		healthUrl === '' ? undefined : (await import('../reporters/health.js')).createHealthReporter(healthUrl, warn);
 	const metrics = metricsFile === '' ? undefined : await import('../reporters/metrics.js');
 	let backup = false;
 	let drill = false;

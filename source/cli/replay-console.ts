@@ -45,7 +45,14 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 		stdin: io.stdin,
 		stdout: io.stdout,
 		start: 'jobs',
-		options: {ascii: frontEnd.ascii, color: frontEnd.color, exitWhenDone: given('exitWhenDone') === true, version, now: replay.now, readOnly: true},
+		options: {
+			ascii: frontEnd.ascii,
+			color: frontEnd.color,
+			exitWhenDone: given('exitWhenDone') === true,
+			version,
+			now: replay.now,
+			readOnly: true,
+		},
 	});
 	stop.abort();
 	await played;

@@ -18,7 +18,9 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 	const frontEnd = frontEndFor(io, configuration);
 	const {settings} = configuration;
 	if (settings.interactive && frontEnd.kind === 'plain') {
-		throw new PgBackError('USAGE', `the console cannot be opened: ${frontEnd.reason ?? ''}`, {hint: 'run it in a terminal'});
+		throw new PgBackError('USAGE', `the console cannot be opened: ${frontEnd.reason ?? ''}`, {
+			hint: 'run it in a terminal',
+		});
 	}
 	const bus = createBus();
 	const hangup: {takeOver?: () => boolean} = {};
@@ -42,7 +44,17 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 		}
 		const {runConsole} = await import('./console.js');
 		const first = start === undefined ? asked : undefined;
-		const exitCode = await runConsole({io, configuration, engine, signals, frontEnd, hangup, first, start: consoleStart(start), warn: () => warn(bus, configuration)});
+		const exitCode = await runConsole({
+			io,
+			configuration,
+			engine,
+			signals,
+			frontEnd,
+			hangup,
+			first,
+			start: consoleStart(start),
+			warn: () => warn(bus, configuration),
+		});
 		await monitoring.settled();
 		return exitCode;
 	} finally {
@@ -68,7 +80,13 @@ function consoleStart(start: string | undefined): 'jobs' | {readonly files: stri
 	return start === undefined || start === 'jobs' ? 'jobs' : {files: start};
 }
 
-function engineFor(io: Io, configuration: Configuration, bus: EventBus, signals: SignalHandling, frontEnd: FrontEnd): Engine {
+function engineFor(
+	io: Io,
+	configuration: Configuration,
+	bus: EventBus,
+	signals: SignalHandling,
+	frontEnd: FrontEnd,
+): Engine {
 	// The console asks in a field of its own; a second reader would fight it for the keys.
 	const mayAsk = io.stdin.isTTY && io.stderr.isTTY && frontEnd.kind === 'plain';
 	return createEngine({
@@ -88,7 +106,11 @@ function engineFor(io: Io, configuration: Configuration, bus: EventBus, signals:
 
 function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => void {
 	if (settings.logFormat === 'json') return startJsonReporter(bus, text => io.stdout.write(text));
-	return startPlainReporter(bus, {write: text => io.stderr.write(text), verbose: settings.verbose, quiet: settings.quiet});
+	return startPlainReporter(bus, {
+		write: text => io.stderr.write(text),
+		verbose: settings.verbose,
+		quiet: settings.quiet,
+	});
 }
 
 function warn(bus: EventBus, configuration: Configuration): void {

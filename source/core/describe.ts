@@ -13,7 +13,10 @@ export function describeEvent(event: RunEvent, state: RunState): readonly Descri
 		case 'run.connected': {
 			const {version, inRecovery, host, port, superuser} = event.server;
 			const lines: DescribedLine[] = [
-				{level: 'info', text: `connected to PostgreSQL ${version} ${inRecovery ? 'standby' : 'primary'} at ${host}:${port}`},
+				{
+					level: 'info',
+					text: `connected to PostgreSQL ${version} ${inRecovery ? 'standby' : 'primary'} at ${host}:${port}`,
+				},
 			];
 			if (!superuser) {
 				lines.push({level: 'info', text: 'connection user is not superuser, some information will not be dumped'});
@@ -98,7 +101,8 @@ const startTexts: Readonly<Record<string, string>> = {
 
 function startText(id: string, attempt: number, state: RunState): string {
 	const job = state.jobs.get(id);
-	const named = job?.kind === 'database' || job?.kind === 'decrypt' || job?.kind === 'download' || job?.kind === 'upload';
+	const named =
+		job?.kind === 'database' || job?.kind === 'decrypt' || job?.kind === 'download' || job?.kind === 'upload';
 	const text = startTexts[job?.kind ?? 'database'] ?? 'working on';
 	const what = named || job?.kind === 'verify' || job?.kind === 'restore' ? `${text} ${job.name}` : text;
 	return attempt > 1 ? `${what} (attempt ${attempt})` : what;
@@ -115,7 +119,10 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 	}
 	const verb = job?.kind === 'database' ? 'dump of ' : '';
 	const text = `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`;
-	return [{level: 'error', text, job: event.job}, ...hintLine(event.error, 'error').map(line => ({...line, job: event.job}))];
+	return [
+		{level: 'error', text, job: event.job},
+		...hintLine(event.error, 'error').map(line => ({...line, job: event.job})),
+	];
 }
 
 function hintLine(error: EventError | undefined, level: LogLevel): DescribedLine[] {

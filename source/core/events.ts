@@ -9,7 +9,16 @@ export const eventSchema = 1;
 export const logLevels = ['debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export const stageNames = ['dump', 'download', 'decrypt', 'checksum', 'encrypt', 'upload', 'verify', 'restore'] as const;
+export const stageNames = [
+	'dump',
+	'download',
+	'decrypt',
+	'checksum',
+	'encrypt',
+	'upload',
+	'verify',
+	'restore',
+] as const;
 /** What happens to the bytes of a job, in the order in which they pass. */
 export type StageName = (typeof stageNames)[number];
 
@@ -67,7 +76,8 @@ export type ServerInfo = {
 	readonly systemIdentifier?: string;
 };
 
-export type FileRole = 'dump' | 'globals' | 'settings' | 'hba' | 'ident' | 'createdb' | 'checksum' | 'manifest' | 'other';
+export type FileRole =
+	'dump' | 'globals' | 'settings' | 'hba' | 'ident' | 'createdb' | 'checksum' | 'manifest' | 'other';
 
 /** A file that is whole, flushed and under its final name. */
 export type PublishedFile = {

@@ -103,7 +103,11 @@ export type EngineHandle = {
 	readonly list: (location: string, options: {readonly signal: AbortSignal}) => AsyncIterable<ListedFile>;
 	/** What the manifests of a location say, by `run`. */
 	readonly runs: (location: string, options: {readonly signal: AbortSignal}) => AsyncIterable<RunSummary>;
-	readonly inspect: (location: string, key: string, options: {readonly signal: AbortSignal; readonly secrets?: Secrets}) => Promise<DumpDetails>;
+	readonly inspect: (
+		location: string,
+		key: string,
+		options: {readonly signal: AbortSignal; readonly secrets?: Secrets},
+	) => Promise<DumpDetails>;
 	/** True when decrypting needs a secret that is not configured. */
 	readonly needsSecret: () => boolean;
 	/** Where downloads go unless the person says otherwise. */
@@ -117,7 +121,10 @@ export type EngineHandle = {
 	readonly verify: (location: string, keys: readonly string[], secrets?: Secrets) => Promise<void>;
 	readonly restoreDrill: (location: string, keys: readonly string[], secrets?: Secrets) => Promise<void>;
 	/** Removes for good. Resolves with the keys that could not be removed and why. */
-	readonly remove: (location: string, keys: readonly string[]) => Promise<readonly {readonly key: string; readonly message: string}[]>;
+	readonly remove: (
+		location: string,
+		keys: readonly string[],
+	) => Promise<readonly {readonly key: string; readonly message: string}[]>;
 	/** Databases that a backup could dump now, with the plan of a backup of `databases` (all when empty). */
 	readonly preview: (databases: readonly string[]) => Promise<PlanPreview>;
 	/** Starts a backup of `databases` (all that the configuration says when empty). */

@@ -26,7 +26,12 @@ export type StageStatus = {
 	readonly progress?: StageProgress;
 };
 
-export type UploadedFile = {readonly path: string; readonly location: string; readonly key: string; readonly checked: string};
+export type UploadedFile = {
+	readonly path: string;
+	readonly location: string;
+	readonly key: string;
+	readonly checked: string;
+};
 
 export type JobState = PlannedJob & {
 	readonly status: 'waiting' | 'running' | Outcome;
@@ -74,7 +79,12 @@ export type RunState = {
 	readonly log: readonly LogLine[];
 	readonly logCount: number;
 	readonly warnings: number;
-	readonly finished?: {readonly exitCode: number; readonly outcome: Outcome; readonly error?: EventError; readonly at: number};
+	readonly finished?: {
+		readonly exitCode: number;
+		readonly outcome: Outcome;
+		readonly error?: EventError;
+		readonly at: number;
+	};
 };
 
 export const maxLogLines = 1000;
@@ -164,7 +174,17 @@ function apply(state: RunState, event: RunEvent): RunState {
 
 type JobEvent = Extract<
 	RunEvent,
-	{type: 'job.started' | 'job.command' | 'job.output' | 'job.finished' | 'stage.started' | 'stage.finished' | 'file.published' | 'file.uploaded'}
+	{
+		type:
+			| 'job.started'
+			| 'job.command'
+			| 'job.output'
+			| 'job.finished'
+			| 'stage.started'
+			| 'stage.finished'
+			| 'file.published'
+			| 'file.uploaded';
+	}
 >;
 
 function applyToJob(job: JobState, event: JobEvent): JobState {
@@ -176,7 +196,13 @@ function applyToJob(job: JobState, event: JobEvent): JobState {
 		case 'job.output':
 			return {...job, output: [...job.output, event.line].slice(-maxOutputLines)};
 		case 'job.finished':
-			return {...job, status: event.outcome, error: event.error, finishedAt: event.time, stage: settleStages(job, event.time)};
+			return {
+				...job,
+				status: event.outcome,
+				error: event.error,
+				finishedAt: event.time,
+				stage: settleStages(job, event.time),
+			};
 		case 'stage.started':
 			return withStage(job, event.stage, {state: 'running', startedAt: event.time});
 		case 'stage.finished': {

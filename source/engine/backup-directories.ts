@@ -40,7 +40,10 @@ export async function readDirectory(path: string) {
 		return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 	} catch (error) {
 		const why = isSystemError(error) ? describeSystemError(error) : String(error);
-		throw new PgBackError('FILE_SYSTEM', `unable to read directory ${path}: ${why}`, {cause: error, hint: 'check backup_directory (-b)'});
+		throw new PgBackError('FILE_SYSTEM', `unable to read directory ${path}: ${why}`, {
+			cause: error,
+			hint: 'check backup_directory (-b)',
+		});
 	}
 }
 

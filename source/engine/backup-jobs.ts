@@ -87,7 +87,9 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 			const lock = await shared.locks.database(lockPath, name);
 			try {
 				if (settings.format === 'directory' && !supportsDirectory(tools.pgDump.version)) {
-					throw new PgBackError('TOOLS', 'provided pg_dump version does not support directory format', {hint: 'install pg_dump 9.1 or newer'});
+					throw new PgBackError('TOOLS', 'provided pg_dump version does not support directory format', {
+						hint: 'install pg_dump 9.1 or newer',
+					});
 				}
 				const suffix = dumpSuffixes[settings.format] as 'sql' | 'dump' | 'tar' | 'd';
 				const compressed = isGzipped(settings.format, compression);
@@ -98,7 +100,9 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 						parallelJobs: settings.parallelBackupJobs,
 						compression,
 						options: settings.pgDumpOptions,
-						...(run.configuration.settings.lockWaitTimeout > 0 && {lockWaitTimeout: run.configuration.settings.lockWaitTimeout}),
+						...(run.configuration.settings.lockWaitTimeout > 0 && {
+							lockWaitTimeout: run.configuration.settings.lockWaitTimeout,
+						}),
 					},
 					tools.pgDump.version,
 				);
@@ -116,7 +120,10 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					what: `pg_dump of ${display(name)}`,
 					...heard(run, id),
 				});
-				const recording = isWhole(settings) && tools.pgDump.version >= 90_500 ? await shared.record?.(name, id, control.signal) : undefined;
+				const recording =
+					isWhole(settings) && tools.pgDump.version >= 90_500
+						? await shared.record?.(name, id, control.signal)
+						: undefined;
 				const snapshot = recording ? [`--snapshot=${recording.snapshot}`] : [];
 				const output = new JobOutput(shared, control, {
 					subject,
@@ -125,24 +132,38 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					format: settings.format,
 					...(database.size !== undefined && {expectedSize: database.size}),
 				});
-				await output.run(async options => {
-					const plainPath = shared.namer.path(subject, time, suffix, compressed);
-					const written = [
-						settings.format === 'directory'
-							? await dumpToDirectory(directory => command([...snapshot, '-f', directory]), {...options, role: 'dump', plainPath})
-							: await dumpToArtifact(command(snapshot), {...options, role: 'dump', plainPath}),
-					];
-					control.freeSlot();
-					output.contents = await recording?.finish();
-					const script = needsCreateFile(tools.pgDump.version, settings.format) && !run.configuration.settings.dumpOnly
-						? await shared.createScript(name)
-						: undefined;
-					if (script !== undefined) {
-						const path = shared.namer.path(subject, time, 'createdb.sql');
-						written.push(await writeArtifact(once(Buffer.from(script)), {...options, meter: undefined, role: 'createdb', plainPath: path}));
-					}
-					return written;
-				}).finally(() => recording?.abandon());
+				await output
+					.run(async options => {
+						const plainPath = shared.namer.path(subject, time, suffix, compressed);
+						const written = [
+							settings.format === 'directory'
+								? await dumpToDirectory(directory => command([...snapshot, '-f', directory]), {
+										...options,
+										role: 'dump',
+										plainPath,
+									})
+								: await dumpToArtifact(command(snapshot), {...options, role: 'dump', plainPath}),
+						];
+						control.freeSlot();
+						output.contents = await recording?.finish();
+						const script =
+							needsCreateFile(tools.pgDump.version, settings.format) && !run.configuration.settings.dumpOnly
+								? await shared.createScript(name)
+								: undefined;
+						if (script !== undefined) {
+							const path = shared.namer.path(subject, time, 'createdb.sql');
+							written.push(
+								await writeArtifact(once(Buffer.from(script)), {
+									...options,
+									meter: undefined,
+									role: 'createdb',
+									plainPath: path,
+								}),
+							);
+						}
+						return written;
+					})
+					.finally(() => recording?.abandon());
 			} catch (error) {
 				const gone = error instanceof PgBackError && error.code === 'DATABASE_GONE';
 				if (!gone || shared.named) throw error;
@@ -164,7 +185,8 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 			if (!withPasswords && !supportsNoRolePasswords(version)) {
 				throw new PgBackError('TOOLS', 'pg_dumpall does not support --no-role-passwords, use pg_dumpall >= 10');
 			}
-			if (!withPasswords) run.emit({type: 'log', level: 'info', text: 'the globals are dumped without role passwords', job: id});
+			if (!withPasswords)
+				run.emit({type: 'log', level: 'info', text: 'the globals are dumped without role passwords', job: id});
 			const subject: Subject = {kind: 'globals'};
 			const connection = shared.connection.forGlobals({byEnvironment: !supportsConnectionString(version)});
 			const lockPath = shared.namer.path(subject, undefined, 'lock');
@@ -180,7 +202,8 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 							args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
 							env: connection.env,
 							inherit: [directoryLock.descriptor, turn.descriptor],
-							careless: true, what: 'pg_dumpall of globals',
+							careless: true,
+							what: 'pg_dumpall of globals',
 							...heard(run, id),
 						},
 						{...options, role: 'globals', plainPath},
@@ -194,7 +217,11 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 }
 
 /** `read` gives the file's bytes, or undefined when there is nothing to write (a warning has then been given). */
-export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 'ident', read: () => Promise<Uint8Array | undefined>): Task {
+export function serverFileTask(
+	shared: BackupShared,
+	kind: 'settings' | 'hba' | 'ident',
+	read: () => Promise<Uint8Array | undefined>,
+): Task {
 	const names = {settings: 'pg_settings', hba: 'hba_file', ident: 'ident_file'} as const;
 	return {
 		plan: {id: kind, kind: kind satisfies JobKind, name: names[kind], stages: stagesOf(shared)},
@@ -225,7 +252,10 @@ export function serverFileTask(shared: BackupShared, kind: 'settings' | 'hba' | 
 /** What a filter or an option of somebody's own leaves out cannot be told from what was lost. */
 function isWhole(settings: DatabaseSettings): boolean {
 	const {schemas, excludeSchemas, tables, excludeTables, withBlobs, pgDumpOptions} = settings;
-	return withBlobs !== false && [schemas, excludeSchemas, tables, excludeTables, pgDumpOptions].every(list => list.length === 0);
+	return (
+		withBlobs !== false &&
+		[schemas, excludeSchemas, tables, excludeTables, pgDumpOptions].every(list => list.length === 0)
+	);
 }
 
 type About = {
@@ -259,12 +289,21 @@ class JobOutput {
 		const uploads = this.#shared.uploads && new JobUploads(this.#shared.uploads, id, meter, signal);
 		const all: Written[] = [];
 		try {
-			all.push(...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file, this.#about.expectedSize)})));
+			all.push(
+				...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file, this.#about.expectedSize)})),
+			);
 			await this.#verify(all);
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			const files = await publishAll(all, id, run.emit);
 			this.#control.freeSlot();
-			const about = {job: id, subject: this.#about.subject, time: this.#about.time.getTime(), format: this.#about.format, contents: this.contents, files};
+			const about = {
+				job: id,
+				subject: this.#about.subject,
+				time: this.#about.time.getTime(),
+				format: this.#about.format,
+				contents: this.contents,
+				files,
+			};
 			this.#shared.onFiles({...about, shipments: []});
 			if (uploads) this.#shared.onFiles({...about, shipments: await uploads.ship(files)});
 		} catch (error) {
@@ -282,7 +321,8 @@ class JobOutput {
 		meter.start('verify');
 		for (const file of written.flatMap(one => one.files)) {
 			const how = await readBackFile(file, readBack, signal, meter);
-			if (how !== undefined) run.emit({type: 'log', level: 'info', text: `${basename(file.finalPath)}: ${how}`, job: id});
+			if (how !== undefined)
+				run.emit({type: 'log', level: 'info', text: `${basename(file.finalPath)}: ${how}`, job: id});
 		}
 		meter.finish('verify');
 	}

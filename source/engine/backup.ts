@@ -45,7 +45,13 @@ async function withHooks(run: RunContext, damage: Damage, work: () => Promise<vo
 	}
 }
 
-async function hook(run: RunContext, label: string, words: readonly string[], signal: AbortSignal, more: Record<string, string> = {}): Promise<void> {
+async function hook(
+	run: RunContext,
+	label: string,
+	words: readonly string[],
+	signal: AbortSignal,
+	more: Record<string, string> = {},
+): Promise<void> {
 	const env = {...run.env, PGBK_RUN_ID: run.runId, ...more};
 	await runHook({words, label, env, signal, emit: run.emit});
 }

@@ -19,7 +19,11 @@ import {lastProven, readProofs} from './proven.js';
 type Browser = Pick<EngineHandle, 'locations' | 'list' | 'runs' | 'inspect' | 'remove'>;
 
 export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
-	const runFor = (signal: AbortSignal, secrets?: Secrets): RunContext => ({...context, signal, ...(secrets && {secrets})});
+	const runFor = (signal: AbortSignal, secrets?: Secrets): RunContext => ({
+		...context,
+		signal,
+		...(secrets && {secrets}),
+	});
 	const open = (location: string, signal: AbortSignal) => openPlace(runFor(signal), storeOf(location) ?? 'here');
 	return {
 		locations: () => locationsOf(context.configuration.settings),
@@ -41,7 +45,10 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 				const proofs = await readProofs(runFor(signal), place, signal);
 				for (const {manifest} of await place.manifests(signal)) {
 					const proven = lastProven(manifest, proofs.get(manifest.runId));
-					yield {...summarizeManifest(manifest), ...(proven !== undefined && {lastProven: proven})} satisfies RunSummary;
+					yield {
+						...summarizeManifest(manifest),
+						...(proven !== undefined && {lastProven: proven}),
+					} satisfies RunSummary;
 				}
 			} finally {
 				await place.close();
@@ -79,7 +86,8 @@ function runsByPath(manifests: readonly FoundManifest[]): (path: string) => stri
 		for (const file of manifest.files) runs.set(file.path, manifest.runId);
 		byManifest.set(basename(path, '.manifest.json'), manifest.runId);
 	}
-	return path => runs.get(path) ?? byManifest.get(basename(path).replace(/\.(manifest\.json|private\.json\.age|proven\.json)$/, ''));
+	return path =>
+		runs.get(path) ?? byManifest.get(basename(path).replace(/\.(manifest\.json|private\.json\.age|proven\.json)$/, ''));
 }
 
 /** Files that no manifest names (of older versions, or of a run that goes on) belong together by the time in their names. */
@@ -108,7 +116,9 @@ function listedFile({path, size, modified}: PlaceFile, runOf: (path: string) => 
 async function describeDump(run: RunContext, place: Place, key: string): Promise<DumpDetails> {
 	const parsed = parsePath(key);
 	const path = parsed?.member === undefined ? key : key.slice(0, -parsed.member.length - 1);
-	const found = (await place.manifests(run.signal)).find(({manifest}) => manifest.files.some(file => file.path === path));
+	const found = (await place.manifests(run.signal)).find(({manifest}) =>
+		manifest.files.some(file => file.path === path),
+	);
 	const file = found?.manifest.files.find(one => one.path === path);
 	const facts: [string, string][] = [['name', path]];
 	if (parsed?.subject.kind === 'database') facts.push(['database', parsed.subject.name]);
@@ -123,7 +133,10 @@ function manifestFacts({manifest}: FoundManifest, file: ManifestFile): [string, 
 	return [
 		['size', formatBytes(file.size)],
 		...(file.format === undefined ? [] : ([['format', file.format]] as [string, string][])),
-		['server', `PostgreSQL ${manifest.server.version}${manifest.server.host === undefined ? '' : ` at ${manifest.server.host}`}`],
+		[
+			'server',
+			`PostgreSQL ${manifest.server.version}${manifest.server.host === undefined ? '' : ` at ${manifest.server.host}`}`,
+		],
 		['made by', `pg_back ${manifest.version} with pg_dump ${manifest.tools['pg_dump'] ?? '?'} on ${manifest.host}`],
 		['run', `${manifest.runId}, ${manifest.outcome}`],
 		['encrypted', file.encryption ? `age, ${file.encryption.kind}` : 'no'],

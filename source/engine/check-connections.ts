@@ -74,7 +74,8 @@ async function checkRemote(run: RunContext, store: Store): Promise<string> {
 		try {
 			const chunks: Uint8Array[] = [];
 			for await (const chunk of storage.get(key, {signal})) chunks.push(Buffer.from(chunk));
-			if (!Buffer.concat(chunks).equals(content)) throw new PgBackError('STORAGE', `${location} gave other bytes back than it was given`);
+			if (!Buffer.concat(chunks).equals(content))
+				throw new PgBackError('STORAGE', `${location} gave other bytes back than it was given`);
 			const keys: string[] = [];
 			for await (const object of storage.list(key, {signal})) keys.push(object.key);
 			if (!keys.includes(key)) throw new PgBackError('STORAGE', `${location} does not list what was just written`);
@@ -86,7 +87,11 @@ async function checkRemote(run: RunContext, store: Store): Promise<string> {
 	}
 	if (!kept) return `${location} can be written, read, listed and purged`;
 	if (run.configuration.settings.purgeRemote) throw kept;
-	run.emit({type: 'log', level: 'warn', text: `${messageOf(kept)}: purge_remote needs that right, and the probe stays`});
+	run.emit({
+		type: 'log',
+		level: 'warn',
+		text: `${messageOf(kept)}: purge_remote needs that right, and the probe stays`,
+	});
 	return `${location} can be written, read and listed`;
 }
 

@@ -6,7 +6,10 @@ import {basename} from 'node:path';
 export function checksumFilesOf(path: string, algorithm: ChecksumAlgorithm): string[] {
 	const slash = path.lastIndexOf('/');
 	const directory = path.slice(0, Math.max(0, slash));
-	return [`${path}.${algorithm}`, ...(slash === -1 ? [] : [`${directory}.${algorithm}`, `${directory}.age.${algorithm}`])];
+	return [
+		`${path}.${algorithm}`,
+		...(slash === -1 ? [] : [`${directory}.${algorithm}`, `${directory}.age.${algorithm}`]),
+	];
 }
 
 /** The digests to take of a file, given the checksum files that are there; SHA-256 always, for manifests and metadata. */

@@ -16,7 +16,8 @@ export async function cleanupRemote(run: RunContext, store: Store): Promise<RunR
 			return resultOf([], run.signal);
 		}
 		const keys = await storage.cleanup(prefix, {signal: run.signal, olderThan: run.now().getTime() - graceful});
-		for (const key of keys) run.emit({type: 'file.removed', path: key, location, reason: 'its upload was never finished'});
+		for (const key of keys)
+			run.emit({type: 'file.removed', path: key, location, reason: 'its upload was never finished'});
 		run.emit({type: 'log', level: 'info', text: `aborted ${plural(keys.length, 'unfinished upload')} at ${location}`});
 		return resultOf([], run.signal);
 	} finally {

@@ -29,7 +29,11 @@ export async function runDecrypt(run: RunContext, options: DecryptOptions = {}):
 	const keys = await loadRunDecryption(run);
 	const paths = await encryptedFiles(run);
 	if (paths.length === 0) {
-		run.emit({type: 'log', level: 'warn', text: 'no candidate file found for decryption. Maybe add a wildcard (*) to the patterns?'});
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: 'no candidate file found for decryption. Maybe add a wildcard (*) to the patterns?',
+		});
 		return resultOf([], run.signal);
 	}
 	const {toStdout} = options;
@@ -39,7 +43,11 @@ export async function runDecrypt(run: RunContext, options: DecryptOptions = {}):
 }
 
 /** Plans and runs independent jobs, and gives what they came to. */
-export async function runJobs(run: RunContext, concurrency: number, tasksOf: (locks: RunLocks) => readonly Task[]): Promise<RunResult> {
+export async function runJobs(
+	run: RunContext,
+	concurrency: number,
+	tasksOf: (locks: RunLocks) => readonly Task[],
+): Promise<RunResult> {
 	const locks = new RunLocks(run.tag, run.env, run.emit);
 	const scheduler = new Scheduler({concurrency, emit: run.emit, signal: run.signal});
 	run.onScheduler?.(scheduler);
@@ -76,7 +84,8 @@ async function encryptedFiles(run: RunContext): Promise<string[]> {
 	const found: string[] = [];
 	for (const directory of await backupDirectories(settings.backupDirectory)) {
 		for (const entry of await readDirectory(directory)) {
-			if (!matches(entry.name) || (patterns.length === 0 && parseFileName(entry.name)?.subject.kind === 'run')) continue;
+			if (!matches(entry.name) || (patterns.length === 0 && parseFileName(entry.name)?.subject.kind === 'run'))
+				continue;
 			const path = join(directory, entry.name);
 			if (entry.isDirectory()) found.push(...(await membersOf(run, path)));
 			else if (entry.isFile() && isEncrypted(entry.name)) found.push(path);
@@ -131,7 +140,12 @@ export function decryptTask(
 	};
 }
 
-function streamTask(run: RunContext, path: string, keys: DecryptionKeys, write: NonNullable<DecryptOptions['toStdout']>): Task {
+function streamTask(
+	run: RunContext,
+	path: string,
+	keys: DecryptionKeys,
+	write: NonNullable<DecryptOptions['toStdout']>,
+): Task {
 	return {
 		plan: {id: `decrypt:${path}`, kind: 'decrypt', name: path, stages: ['decrypt']},
 		async run({signal, meter}) {
@@ -145,7 +159,10 @@ function streamTask(run: RunContext, path: string, keys: DecryptionKeys, write: 
 	};
 }
 
-async function withFile(path: string, work: (handle: Awaited<ReturnType<typeof open>>) => Promise<void>): Promise<void> {
+async function withFile(
+	path: string,
+	work: (handle: Awaited<ReturnType<typeof open>>) => Promise<void>,
+): Promise<void> {
 	const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 	try {
 		await work(handle);

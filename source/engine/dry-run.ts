@@ -53,7 +53,9 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 			const problems = [...selection.problems];
 			const chosen = inDumpOrder(selection.databases, settings.jobs);
 			if (chosen.length === 0) problems.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump'));
-			const special: Subject[] = settings.dumpOnly ? [] : [{kind: 'globals'}, {kind: 'settings'}, {kind: 'hba'}, {kind: 'ident'}];
+			const special: Subject[] = settings.dumpOnly
+				? []
+				: [{kind: 'globals'}, {kind: 'settings'}, {kind: 'hba'}, {kind: 'ident'}];
 			const subjects: Subject[] = [...special, ...chosen.map(({name}) => ({kind: 'database', name}) as const)];
 			const purge = await planLocalPurge({
 				...purgeOptions({run, start: run.now().getTime(), inventory, server, subjects}),
@@ -66,7 +68,10 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 			return {
 				server,
 				tools,
-				files: [...plannedSpecial(run, special), ...chosen.map(database => plannedDatabase(run, database, prepared.encryption !== undefined))],
+				files: [
+					...plannedSpecial(run, special),
+					...chosen.map(database => plannedDatabase(run, database, prepared.encryption !== undefined)),
+				],
 				problems,
 				warnings: [...(tools.warning === undefined ? [] : [tools.warning]), ...selection.warnings],
 				purge: [...planItems(purge.plan)].map(item => ({...item, location})),
@@ -89,9 +94,23 @@ function plannedSpecial(run: RunContext, special: readonly Subject[]): PlannedFi
 	});
 }
 
-function plannedDatabase(run: RunContext, {name, size}: {name: string; size: number | undefined}, encrypted: boolean): PlannedFile {
+function plannedDatabase(
+	run: RunContext,
+	{name, size}: {name: string; size: number | undefined},
+	encrypted: boolean,
+): PlannedFile {
 	const {format, compressLevel} = run.configuration.forDatabase(name);
 	const suffix = dumpSuffixes[format] as 'sql' | 'dump' | 'tar' | 'd';
-	const path = new FileNamer(run).path({kind: 'database', name}, run.now(), suffix, isGzipped(format, String(compressLevel)));
-	return {name, path: encrypted && format !== 'directory' ? `${path}.age` : path, format, ...(size !== undefined && {size})};
+	const path = new FileNamer(run).path(
+		{kind: 'database', name},
+		run.now(),
+		suffix,
+		isGzipped(format, String(compressLevel)),
+	);
+	return {
+		name,
+		path: encrypted && format !== 'directory' ? `${path}.age` : path,
+		format,
+		...(size !== undefined && {size}),
+	};
 }

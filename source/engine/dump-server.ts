@@ -31,7 +31,12 @@ import {Scheduler, type Task} from './scheduler.js';
 import {startTicker} from './ticker.js';
 
 /** Adds what fails to `damage`; throws when it cannot go on. */
-export async function dumpServer(run: RunContext, prepared: Prepared, options: BackupOptions, damage: Damage): Promise<void> {
+export async function dumpServer(
+	run: RunContext,
+	prepared: Prepared,
+	options: BackupOptions,
+	damage: Damage,
+): Promise<void> {
 	const {settings} = run.configuration;
 	const start = run.now().getTime();
 	const remote = settings.upload === 'none' ? undefined : await openRemote(run, settings.upload);
@@ -43,17 +48,29 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 		const server = await serverInfo(session);
 		run.emit({type: 'run.connected', server});
 		const tools = await findTools({...findOptions(run), serverVersion: server.versionNumber});
-		run.emit({type: 'log', level: 'info', text: `using pg_dump ${formatVersion(tools.pgDump.version)} at ${tools.pgDump.path}`});
+		run.emit({
+			type: 'log',
+			level: 'info',
+			text: `using pg_dump ${formatVersion(tools.pgDump.version)} at ${tools.pgDump.path}`,
+		});
 		if (tools.warning !== undefined) run.emit({type: 'log', level: 'warn', text: tools.warning});
 		const namer = new FileNamer(run);
 		namer.fixTime();
 		const inventory = await listDatabases(session, {sizes: true});
 		const include = options.databases ?? settings.includeDbs;
-		const selection = selectDatabases(inventory, {include, exclude: settings.excludeDbs, withTemplates: settings.withTemplates});
+		const selection = selectDatabases(inventory, {
+			include,
+			exclude: settings.excludeDbs,
+			withTemplates: settings.withTemplates,
+		});
 		for (const text of selection.warnings) run.emit({type: 'log', level: 'warn', text});
 		const {failures} = damage;
 		if (selection.databases.length === 0 && selection.problems.length === 0) {
-			failures.push(new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {hint: 'check include_dbs, exclude_dbs and the names given'}));
+			failures.push(
+				new PgBackError('NOTHING_TO_DO', 'there is no database to dump', {
+					hint: 'check include_dbs, exclude_dbs and the names given',
+				}),
+			);
 		}
 		const compression = await resolveCompressions(
 			run.configuration,
@@ -118,11 +135,28 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 			if (plan.kind === 'database') damage.databases.push(plan.name);
 		}
 		run.signal.throwIfAborted();
-		const gone = new Set(scheduler.outcomes().flatMap(({plan, outcome}) => (outcome === 'done' && !published.has(plan.id) ? [plan.name] : [])));
-		const asked = [...selection.missing, ...selection.databases.map(database => database.name).filter(name => !gone.has(name))];
+		const gone = new Set(
+			scheduler
+				.outcomes()
+				.flatMap(({plan, outcome}) => (outcome === 'done' && !published.has(plan.id) ? [plan.name] : [])),
+		);
+		const asked = [
+			...selection.missing,
+			...selection.databases.map(database => database.name).filter(name => !gone.has(name)),
+		];
 		const fullyRead = (file: PendingFile) => shared.readBack !== undefined && canReadBack(file, shared.readBack);
 		await writeManifest({...shared, start, server, databases: asked, scheduler, published, fullyRead});
-		failures.push(...(await purgeAfterBackup({run, start, published, inventory, server, remote, subjects: doneSubjects(scheduler, published)})));
+		failures.push(
+			...(await purgeAfterBackup({
+				run,
+				start,
+				published,
+				inventory,
+				server,
+				remote,
+				subjects: doneSubjects(scheduler, published),
+			})),
+		);
 	} finally {
 		await sessions.close();
 		await locks.release();
@@ -131,7 +165,13 @@ export async function dumpServer(run: RunContext, prepared: Prepared, options: B
 }
 
 /** With replay paused on a standby, so that pg_dump cannot wait for ever behind it. */
-async function dumpDatabases(run: RunContext, sessions: Sessions, session: Session, scheduler: Scheduler, databases: readonly Task[]): Promise<void> {
+async function dumpDatabases(
+	run: RunContext,
+	sessions: Sessions,
+	session: Session,
+	scheduler: Scheduler,
+	databases: readonly Task[],
+): Promise<void> {
 	if (databases.length === 0) return;
 	const {settings} = run.configuration;
 	const pause = await pauseReplication({
@@ -143,7 +183,11 @@ async function dumpDatabases(run: RunContext, sessions: Sessions, session: Sessi
 		log: (level, text) => run.emit({type: 'log', level, text}),
 	});
 	try {
-		run.emit({type: 'run.phase', phase: 'dumping', text: `dumping ${plural(databases.length, 'database')}, ${settings.jobs} at a time`});
+		run.emit({
+			type: 'run.phase',
+			phase: 'dumping',
+			text: `dumping ${plural(databases.length, 'database')}, ${settings.jobs} at a time`,
+		});
 		scheduler.concurrency = settings.jobs;
 		scheduler.add(databases);
 		await scheduler.idle();
@@ -157,7 +201,13 @@ async function readBackOf(run: RunContext, {pgRestore}: Tools): Promise<ReadBack
 	return {keys, tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}};
 }
 
-async function recorderOf(run: RunContext, {connection}: Prepared, control: Session, mode: 'none' | 'during' | 'exact', jobs: number): Promise<BackupShared['record']> {
+async function recorderOf(
+	run: RunContext,
+	{connection}: Prepared,
+	control: Session,
+	mode: 'none' | 'during' | 'exact',
+	jobs: number,
+): Promise<BackupShared['record']> {
 	if (mode === 'none') return undefined;
 	const psql = await findPsql(findOptions(run));
 	const options = {run, psql: psql.path, connection, control, mode, others: 2 * jobs + 2};
@@ -191,13 +241,29 @@ function serverTasks(shared: BackupShared, session: Session, server: Server): Ta
 	const {dumpRolePasswords} = run.configuration.settings;
 	const withPasswords = dumpRolePasswords && server.canReadRolePasswords;
 	if (dumpRolePasswords && !withPasswords) {
-		run.emit({type: 'log', level: 'warn', text: `role passwords are not dumped: user ${server.user} lacks select on pg_authid`});
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: `role passwords are not dumped: user ${server.user} lacks select on pg_authid`,
+		});
 	}
 	return [
 		globalsTask(shared, withPasswords),
-		serverFileTask(shared, 'settings', reading(() => readSettings(session))),
-		serverFileTask(shared, 'hba', reading(() => readServerFile(session, 'hba_file'))),
-		serverFileTask(shared, 'ident', reading(() => readServerFile(session, 'ident_file'))),
+		serverFileTask(
+			shared,
+			'settings',
+			reading(() => readSettings(session)),
+		),
+		serverFileTask(
+			shared,
+			'hba',
+			reading(() => readServerFile(session, 'hba_file')),
+		),
+		serverFileTask(
+			shared,
+			'ident',
+			reading(() => readServerFile(session, 'ident_file')),
+		),
 	];
 }
 
@@ -210,7 +276,9 @@ function announcePlan(shared: BackupShared, tasks: readonly Task[], remoteLocati
 		jobs: tasks.map(task => task.plan),
 		concurrency: settings.jobs,
 		destinations: [settings.backupDirectory, ...(remoteLocation === undefined ? [] : [remoteLocation])],
-		...(encryption && {encryption: encryption.passphrase ? 'age, passphrase' : `age, ${plural(recipients, 'recipient')}`}),
+		...(encryption && {
+			encryption: encryption.passphrase ? 'age, passphrase' : `age, ${plural(recipients, 'recipient')}`,
+		}),
 	});
 }
 
@@ -244,4 +312,3 @@ class Sessions {
 		for (const session of this.#open) await session.close();
 	}
 }
-

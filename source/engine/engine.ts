@@ -89,7 +89,8 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 	/** With another secret: all that the first did not open, of the same request. */
 	const lockedLike = ({keys: [first], location, target, decrypt, verify}: FetchRequest): readonly string[] => {
 		const others = [...fetched].flatMap(([id, one]) => {
-			const isSame = one.location === location && one.target === target && one.decrypt === decrypt && one.verify === verify;
+			const isSame =
+				one.location === location && one.target === target && one.decrypt === decrypt && one.verify === verify;
 			const {status, error} = bus.state().jobs.get(id) ?? {};
 			return isSame && status === 'failed' && error?.code === 'WRONG_KEY' ? one.keys : [];
 		});
@@ -149,11 +150,19 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 		},
 		verify(location, keys, secrets) {
 			const chosen = new Set(keys);
-			return inBackground('verify', run => runVerify(run, storeOf(location) ?? 'here', path => chosen.has(path)), secrets);
+			return inBackground(
+				'verify',
+				run => runVerify(run, storeOf(location) ?? 'here', path => chosen.has(path)),
+				secrets,
+			);
 		},
 		restoreDrill(location, keys, secrets) {
 			const chosen = new Set(keys);
-			return inBackground('restore', run => runRestoreDrill(run, storeOf(location) ?? 'here', path => chosen.has(path)), secrets);
+			return inBackground(
+				'restore',
+				run => runRestoreDrill(run, storeOf(location) ?? 'here', path => chosen.has(path)),
+				secrets,
+			);
 		},
 		preview: databases => previewBackup({...base, ...newRunId(), emit: bus.emit}, databases),
 		backup: databases => inBackground('backup', run => runBackup(run, databases.length > 0 ? {databases} : {})),

@@ -34,11 +34,23 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 				objects.push({...object, key});
 				found = true;
 			}
-			if (!found) throw new PgBackError('STORAGE', `${key} is not at ${remote.location} any more`, {hint: 'refresh the list'});
+			if (!found)
+				throw new PgBackError('STORAGE', `${key} is not at ${remote.location} any more`, {hint: 'refresh the list'});
 		}
-		const readBack = request.verify ? {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000} : undefined;
+		const readBack = request.verify
+			? {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}
+			: undefined;
 		const {target, force} = request;
-		const shared = {run, remote, target, keys, checksums, checksumTexts: new Map<string, Promise<string>>(), force, readBack};
+		const shared = {
+			run,
+			remote,
+			target,
+			keys,
+			checksums,
+			checksumTexts: new Map<string, Promise<string>>(),
+			force,
+			readBack,
+		};
 		return await runJobs(run, settings.uploadJobs, locks =>
 			objects.map(object => downloadTask({...shared, locks}, object)),
 		);
@@ -48,13 +60,19 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 }
 
 /** Into the target, at the place that the files have below the backup directory; beside themselves when that is the target. */
-export async function runLocalDecrypt(run: RunContext, request: Omit<FetchRequest, 'location' | 'decrypt'>): Promise<RunResult> {
+export async function runLocalDecrypt(
+	run: RunContext,
+	request: Omit<FetchRequest, 'location' | 'decrypt'>,
+): Promise<RunResult> {
 	const keys = await loadRunDecryption(run);
 	const base = downloadBase(run.configuration.settings.backupDirectory);
 	const encrypted = request.keys.filter(key => key.endsWith('.age'));
 	if (encrypted.length === 0) throw new PgBackError('NOTHING_TO_DO', 'none of the files is encrypted');
 	const pairs = await Promise.all(
-		encrypted.map(async key => ({path: await targetPath(base, key), plainPath: await targetPath(request.target, key.slice(0, -'.age'.length))})),
+		encrypted.map(async key => ({
+			path: await targetPath(base, key),
+			plainPath: await targetPath(request.target, key.slice(0, -'.age'.length)),
+		})),
 	);
 	return runJobs(run, run.configuration.settings.jobs, locks =>
 		pairs.map(({path, plainPath}) => decryptTask(run, locks, path, keys, {plainPath, force: request.force})),

@@ -13,7 +13,9 @@ export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys
 	const all = material(run);
 	const usesKeys = all.publicKeys.length > 0 || all.recipientsFiles.length > 0;
 	// A file with a public key and a passphrase encrypts to the key, as ever; the configuration has warned.
-	const keys = usesKeys ? {...all, passphrase: undefined, passphraseFile: undefined, passphraseCommand: undefined} : all;
+	const keys = usesKeys
+		? {...all, passphrase: undefined, passphraseFile: undefined, passphraseCommand: undefined}
+		: all;
 	return loadEncryptionKeys(keys, context(run));
 }
 
@@ -24,7 +26,8 @@ export async function loadRunDecryption(run: RunContext): Promise<DecryptionKeys
 
 /** True when something is configured that decrypts: nobody is asked. */
 export function hasDecryptionMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): boolean {
-	const {passphrase, passphraseFile, passphraseCommand, privateKeys, identityFiles, environmentPassphrase} = material(run);
+	const {passphrase, passphraseFile, passphraseCommand, privateKeys, identityFiles, environmentPassphrase} =
+		material(run);
 	const some = passphrase ?? passphraseFile ?? passphraseCommand ?? environmentPassphrase;
 	return some !== undefined || privateKeys.length > 0 || identityFiles.length > 0;
 }
@@ -34,7 +37,13 @@ function material(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): K
 	const text = (value: string) => (value === '' ? undefined : value);
 	const {passphrase, privateKey} = run.secrets ?? {};
 	if (passphrase !== undefined || privateKey !== undefined) {
-		return {passphrase, publicKeys: [], recipientsFiles: [], privateKeys: privateKey === undefined ? [] : [privateKey], identityFiles: []};
+		return {
+			passphrase,
+			publicKeys: [],
+			recipientsFiles: [],
+			privateKeys: privateKey === undefined ? [] : [privateKey],
+			identityFiles: [],
+		};
 	}
 	return {
 		passphrase: text(settings.cipherPass),

@@ -10,14 +10,22 @@ export function locationsOf(settings: Settings): readonly Location[] {
 		['b2', settings.b2Bucket, `b2://${settings.b2Bucket}/`],
 		['sftp', settings.sftpHost, `sftp://${settings.sftpHost}/${settings.sftpDirectory}/`],
 		['gcs', settings.gcsBucket, `gcs://${settings.gcsBucket}/`],
-		['azure', settings.azureContainer, `azure://${settings.azureAccount === '' ? '' : `${settings.azureAccount}/`}${settings.azureContainer}/`],
+		[
+			'azure',
+			settings.azureContainer,
+			`azure://${settings.azureAccount === '' ? '' : `${settings.azureAccount}/`}${settings.azureContainer}/`,
+		],
 		['local', settings.localDirectory, `${settings.localDirectory.replace(/\/+$/, '')}/`],
 	];
 	return [
 		{id: 'local', label: settings.backupDirectory, remote: false},
 		...remotes
 			.filter(([, configured]) => configured !== '')
-			.map(([store, , label]) => ({id: store === 'local' ? 'directory' : store, label: `${label}${prefix}`, remote: true})),
+			.map(([store, , label]) => ({
+				id: store === 'local' ? 'directory' : store,
+				label: `${label}${prefix}`,
+				remote: true,
+			})),
 	];
 }
 

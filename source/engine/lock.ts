@@ -18,7 +18,10 @@ export type Lock = {
 };
 
 /** Undefined when another process holds it. */
-export async function tryLock(path: string, env: Readonly<Record<string, string | undefined>>): Promise<Lock | undefined> {
+export async function tryLock(
+	path: string,
+	env: Readonly<Record<string, string | undefined>>,
+): Promise<Lock | undefined> {
 	await makeParents(path);
 	for (;;) {
 		const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
@@ -51,7 +54,11 @@ export async function tryLock(path: string, env: Readonly<Record<string, string 
 }
 
 /** The lock, or LOCKED (exit status 11) that says who holds it. */
-export async function lockOrThrow(path: string, what: string, env: Readonly<Record<string, string | undefined>>): Promise<Lock> {
+export async function lockOrThrow(
+	path: string,
+	what: string,
+	env: Readonly<Record<string, string | undefined>>,
+): Promise<Lock> {
 	const lock = await tryLock(path, env);
 	if (lock) return lock;
 	throw new PgBackError('LOCKED', `could not acquire lock for ${display(what)}: ${await holderOf(path)}`, {
@@ -64,7 +71,9 @@ async function holderOf(path: string): Promise<string> {
 	if (!handle) return 'another run held it a moment ago';
 	try {
 		const [pid, host, since] = (await handle.readFile('utf8')).trim().split(' ');
-		return pid && host && since ? `held by process ${pid} on ${display(host)} since ${since}` : `${path} is held by another process`;
+		return pid && host && since
+			? `held by process ${pid} on ${display(host)} since ${since}`
+			: `${path} is held by another process`;
 	} finally {
 		await handle.close();
 	}
@@ -81,7 +90,12 @@ function flock(handle: FileHandle, env: Readonly<Record<string, string | undefin
 		let stderr = '';
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
 		child.once('error', error =>
-			reject(new PgBackError('FAILED', `could not run flock: ${error.message}`, {cause: error, hint: 'install util-linux, which has flock'})),
+			reject(
+				new PgBackError('FAILED', `could not run flock: ${error.message}`, {
+					cause: error,
+					hint: 'install util-linux, which has flock',
+				}),
+			),
 		);
 		child.once('close', code => {
 			if (code === 0) resolve(true);

@@ -7,7 +7,14 @@ import type {Tools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import {fileName, type Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
-import {discardAll, publishAll, writeArtifact, type Content, type PendingFile, type Written} from '../stages/artifact.js';
+import {
+	discardAll,
+	publishAll,
+	writeArtifact,
+	type Content,
+	type PendingFile,
+	type Written,
+} from '../stages/artifact.js';
 import {JobMeter} from '../stages/meter.js';
 import {JobUploads, type UploadOptions} from '../stages/upload.js';
 import type {RunContext} from './context.js';
@@ -48,10 +55,20 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 			if (companion && step.encryption) {
 				const plainPath = pathAt(time, 'private.json.age').slice(0, -'.age'.length);
 				written.push(
-					await writeArtifact(text(printManifest(companion)), {...common, plainPath, settings: {...settings, encryption: step.encryption}}),
+					await writeArtifact(text(printManifest(companion)), {
+						...common,
+						plainPath,
+						settings: {...settings, encryption: step.encryption},
+					}),
 				);
 			}
-			written.push(await writeArtifact(text(printManifest(manifest)), {...common, plainPath: pathAt(time, 'manifest.json'), settings}));
+			written.push(
+				await writeArtifact(text(printManifest(manifest)), {
+					...common,
+					plainPath: pathAt(time, 'manifest.json'),
+					settings,
+				}),
+			);
 		} catch (error) {
 			await discardAll(written);
 			throw error;
@@ -59,7 +76,8 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 		return publishAll(written, 'manifest', run.emit);
 	};
 	const files = await inFreeSecond(step.start, writeAt);
-	const uploads = step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);
+	const uploads =
+		step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);
 	published.add({job: 'manifest', subject, files, shipments: (await uploads?.ship(files)) ?? [], time: step.start});
 }
 
@@ -77,9 +95,11 @@ async function inFreeSecond<T>(start: number, write: (time: number) => Promise<T
 function describeRun(step: ManifestStep): Manifest {
 	const {run, server, tools, scheduler} = step;
 	const {settings} = run.configuration;
-	const failed = scheduler.outcomes().flatMap(({plan, error}) =>
-		plan.kind === 'database' && error ? [{database: plan.name, code: error.code, message: error.message}] : [],
-	);
+	const failed = scheduler
+		.outcomes()
+		.flatMap(({plan, error}) =>
+			plan.kind === 'database' && error ? [{database: plan.name, code: error.code, message: error.message}] : [],
+		);
 	const incomplete = scheduler.outcomes().some(one => one.outcome !== 'done');
 	return {
 		schema: 1,
@@ -122,7 +142,10 @@ function describeJob(step: ManifestStep, job: PublishedJob): ManifestFile[] {
 		...(job.format !== undefined && file.role === 'dump' && {format: job.format}),
 		...(file.encrypted &&
 			encryption && {
-				encryption: {recipients: encryption.recipients.length, kind: encryption.passphrase ? 'passphrase' : 'public key'},
+				encryption: {
+					recipients: encryption.recipients.length,
+					kind: encryption.passphrase ? 'passphrase' : 'public key',
+				},
 			}),
 		verified: verifiedAs(run.configuration.settings.verify, file, step),
 		shipped: job.shipments
@@ -132,7 +155,11 @@ function describeJob(step: ManifestStep, job: PublishedJob): ManifestFile[] {
 	}));
 }
 
-function verifiedAs(verify: 'none' | 'hash' | 'full', file: PendingFile, {fullyRead}: ManifestStep): 'none' | 'hash' | 'full' {
+function verifiedAs(
+	verify: 'none' | 'hash' | 'full',
+	file: PendingFile,
+	{fullyRead}: ManifestStep,
+): 'none' | 'hash' | 'full' {
 	if (verify !== 'full') return verify;
 	return fullyRead(file) ? 'full' : 'hash';
 }

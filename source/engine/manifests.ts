@@ -38,7 +38,11 @@ export async function localManifests(run: RunContext): Promise<readonly FoundMan
 	return found;
 }
 
-export async function remoteManifests(run: RunContext, remote: Remote, signal: AbortSignal): Promise<readonly FoundManifest[]> {
+export async function remoteManifests(
+	run: RunContext,
+	remote: Remote,
+	signal: AbortSignal,
+): Promise<readonly FoundManifest[]> {
 	const start = remote.keyFor(join(manifestDirectory(run), 'pg_back_'));
 	const found: FoundManifest[] = [];
 	for await (const {key, size} of remote.storage.list(start, {signal})) {

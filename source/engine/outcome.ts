@@ -17,10 +17,14 @@ export function resultOf(failures: readonly PgBackError[], signal: AbortSignal):
 	if (others.length === 0) return {exitCode: first.exitCode, outcome: 'failed', error: first};
 	const [code, ...otherCodes] = new Set(failures.map(failure => failure.exitCode));
 	const exitCode = code !== undefined && otherCodes.length === 0 && telling.has(code) ? code : 1;
-	const error = new PgBackError(first.code, `${plural(failures.length, 'operation')} failed, the first: ${first.message}`, {
-		cause: first,
-		exitCode,
-		...(first.hint !== undefined && {hint: first.hint}),
-	});
+	const error = new PgBackError(
+		first.code,
+		`${plural(failures.length, 'operation')} failed, the first: ${first.message}`,
+		{
+			cause: first,
+			exitCode,
+			...(first.hint !== undefined && {hint: first.hint}),
+		},
+	);
 	return {exitCode, outcome: 'failed', error};
 }

@@ -13,7 +13,9 @@ export function selector(patterns: readonly string[], prefix = ''): (key: string
 	const globs = patterns.map(pattern => {
 		const glob = compileGlob(pattern);
 		if (!glob) {
-			throw new PgBackError('USAGE', `malformed pattern ${display(pattern)}`, {hint: 'write a literal [ ] * ? with a backslash before it'});
+			throw new PgBackError('USAGE', `malformed pattern ${display(pattern)}`, {
+				hint: 'write a literal [ ] * ? with a backslash before it',
+			});
 		}
 		return glob;
 	});

@@ -89,7 +89,10 @@ export function remotePlace(run: RunContext, remote: Remote): Place {
 		localPath: undefined,
 		manifests: signal => remoteManifests(run, remote, signal),
 		async remove(paths, signal) {
-			const results = await storage.remove(paths.map(path => `${prefix}${path}`), {signal});
+			const results = await storage.remove(
+				paths.map(path => `${prefix}${path}`),
+				{signal},
+			);
 			return results.map(result => result.error);
 		},
 		close: () => remote.close(),

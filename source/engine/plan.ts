@@ -22,8 +22,14 @@ export type Selection = {
 export function selectDatabases(inventory: readonly Database[], choice: DatabaseChoice): Selection {
 	const excluded = new Set(choice.exclude);
 	return choice.include.length > 0
-		? selectNamed(inventory, [...new Set(choice.include)].filter(name => !excluded.has(name)))
-		: selectAll(inventory.filter(entry => !excluded.has(entry.name)), choice.withTemplates);
+		? selectNamed(
+				inventory,
+				[...new Set(choice.include)].filter(name => !excluded.has(name)),
+			)
+		: selectAll(
+				inventory.filter(entry => !excluded.has(entry.name)),
+				choice.withTemplates,
+			);
 }
 
 function selectNamed(inventory: readonly Database[], names: readonly string[]): Selection {
@@ -36,13 +42,17 @@ function selectNamed(inventory: readonly Database[], names: readonly string[]): 
 		if (!entry || !entry.allowsConnections || entry.invalid) missing.push(name);
 		if (!entry) {
 			problems.push(
-				new PgBackError('DATABASE_MISSING', `database "${display(name)}" does not exist`, {hint: nearby(name, inventory)}),
+				new PgBackError('DATABASE_MISSING', `database "${display(name)}" does not exist`, {
+					hint: nearby(name, inventory),
+				}),
 			);
 		} else if (!entry.allowsConnections || entry.invalid) {
 			const why = entry.invalid ? 'is invalid: its DROP DATABASE was interrupted' : 'does not allow connections';
 			problems.push(
 				new PgBackError('DATABASE_MISSING', `database "${display(name)}" ${why}`, {
-					hint: entry.invalid ? 'drop it, it cannot be used' : 'ALTER DATABASE … ALLOW_CONNECTIONS true, or leave it out',
+					hint: entry.invalid
+						? 'drop it, it cannot be used'
+						: 'ALTER DATABASE … ALLOW_CONNECTIONS true, or leave it out',
 				}),
 			);
 		} else databases.push(entry);
@@ -52,7 +62,9 @@ function selectNamed(inventory: readonly Database[], names: readonly string[]): 
 
 function nearby(name: string, inventory: readonly Database[]): string {
 	const same = inventory.find(entry => entry.name.toLowerCase() === name.toLowerCase());
-	return same ? `there is "${display(same.name)}": names are case-sensitive` : 'psql -l lists the databases of the server';
+	return same
+		? `there is "${display(same.name)}": names are case-sensitive`
+		: 'psql -l lists the databases of the server';
 }
 
 function selectAll(inventory: readonly Database[], withTemplates: boolean): Selection {

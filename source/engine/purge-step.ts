@@ -61,7 +61,14 @@ async function purgeAll(step: PurgeStep): Promise<readonly PgBackError[]> {
 export function remoteDirectory(run: RunContext): (subjectText: string) => string {
 	const {backupDirectory, uploadPrefix} = run.configuration.settings;
 	return text => {
-		const directory = remoteKey(backupDirectory, uploadPrefix, join(backupDirectory.replaceAll('{dbname}', () => text), '.'));
+		const directory = remoteKey(
+			backupDirectory,
+			uploadPrefix,
+			join(
+				backupDirectory.replaceAll('{dbname}', () => text),
+				'.',
+			),
+		);
 		return directory === '' || directory === '.' ? '' : `${directory.replace(/\/$/, '')}/`;
 	};
 }

@@ -23,12 +23,18 @@ export function canReadBack({role, encrypted, directory}: PendingFile, {keys}: R
 }
 
 /** Throws CORRUPT. Says for people how it was read; undefined when there was nothing to read (a checksum, a text of ours). */
-export async function readBackFile(file: PendingFile, {tools, keys}: ReadBack, signal: AbortSignal, meter: Meter): Promise<string | undefined> {
+export async function readBackFile(
+	file: PendingFile,
+	{tools, keys}: ReadBack,
+	signal: AbortSignal,
+	meter: Meter,
+): Promise<string | undefined> {
 	if (file.role !== 'dump' && file.role !== 'globals') return undefined;
 	if (file.encrypted && !keys) return 'hashed, not read back: there is no key to decrypt with';
 	const within = {...tools, signal};
 	try {
-		if (file.directory) return file.encrypted ? 'hashed member by member' : await readDirectoryDump(file.partial, within);
+		if (file.directory)
+			return file.encrypted ? 'hashed member by member' : await readDirectoryDump(file.partial, within);
 		const kind = dumpKind(parsePath(file.finalPath)?.suffix ?? '');
 		const handle = await open(file.partial, constants.O_RDONLY | constants.O_NOFOLLOW);
 		try {

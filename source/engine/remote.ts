@@ -26,7 +26,11 @@ export type Remote = {
 export const impatient = {retryBudget: 20_000} as const;
 
 /** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
-export async function openRemote(run: RunContext, store: Store, options: {readonly retryBudget?: number} = {}): Promise<Remote> {
+export async function openRemote(
+	run: RunContext,
+	store: Store,
+	options: {readonly retryBudget?: number} = {},
+): Promise<Remote> {
 	const {settings} = run.configuration;
 	const opening = storeSettings(store, settings, run.env);
 	const storage = await openStorage(

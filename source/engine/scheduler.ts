@@ -19,7 +19,13 @@ export type Task = {
 	readonly run: (control: JobControl) => Promise<void>;
 };
 
-type Entry = {readonly task: Task; readonly abort: AbortController; attempt: number; outcome?: Outcome; error?: PgBackError};
+type Entry = {
+	readonly task: Task;
+	readonly abort: AbortController;
+	attempt: number;
+	outcome?: Outcome;
+	error?: PgBackError;
+};
 
 /** Runs tasks in the order in which they were added, `concurrency` at a time, and keeps their outcomes. */
 export class Scheduler {
@@ -101,7 +107,11 @@ export class Scheduler {
 		return [...this.#meters.values()];
 	}
 
-	outcomes(): readonly {readonly plan: PlannedJob; readonly outcome: Outcome | undefined; readonly error?: PgBackError}[] {
+	outcomes(): readonly {
+		readonly plan: PlannedJob;
+		readonly outcome: Outcome | undefined;
+		readonly error?: PgBackError;
+	}[] {
 		return [...this.#entries.values()].map(({task, outcome, error}) => ({plan: task.plan, outcome, error}));
 	}
 

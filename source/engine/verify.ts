@@ -37,7 +37,11 @@ export type VerifyShared = {
 };
 
 /** `select` takes paths of the place; without it, the patterns of the command line count. */
-export async function runVerify(run: RunContext, where: 'here' | Store, selected?: (path: string) => boolean): Promise<RunResult> {
+export async function runVerify(
+	run: RunContext,
+	where: 'here' | Store,
+	selected?: (path: string) => boolean,
+): Promise<RunResult> {
 	const place = await openPlace(run, where);
 	try {
 		const select = selected ?? selector(run.configuration.arguments, place.remote?.prefix);
@@ -77,7 +81,10 @@ export async function surveyPlace(run: RunContext, place: Place, select: (path: 
 		if (item) item.files.push(file);
 		else items.set(path, {path, parsed, files: [file]});
 	}
-	const missing = [...known.keys()].filter(path => select(path) && !items.has(path) && known.get(path)?.role !== 'checksum' && isShippedTo(place, known.get(path)));
+	const missing = [...known.keys()].filter(
+		path =>
+			select(path) && !items.has(path) && known.get(path)?.role !== 'checksum' && isShippedTo(place, known.get(path)),
+	);
 	const shared: VerifyShared = {
 		run,
 		place,
@@ -97,7 +104,8 @@ function isShippedTo(place: Place, file: ManifestFile | undefined): boolean {
 function missingTask(path: string): Task {
 	return {
 		plan: {id: `verify:${path}`, kind: 'verify', name: path, stages: ['verify']},
-		run: () => Promise.reject(new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`)),
+		run: () =>
+			Promise.reject(new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`)),
 	};
 }
 
@@ -108,7 +116,10 @@ export function verifyTask(shared: VerifyShared, item: Item): Task {
 		plan: {id: `verify:${item.path}`, kind: 'verify', name: item.path, stages: ['verify'], estimatedBytes: bytes},
 		async run(control) {
 			control.meter.start('verify');
-			const how = item.parsed.suffix === 'd' ? await verifyDirectory(shared, item, control) : await verifyFile(shared, item, control);
+			const how =
+				item.parsed.suffix === 'd'
+					? await verifyDirectory(shared, item, control)
+					: await verifyFile(shared, item, control);
 			control.meter.finish('verify');
 			run.emit({type: 'log', level: 'info', text: `${item.path}: ${how}`, job: control.id});
 		},
@@ -122,7 +133,8 @@ async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: Job
 	const {encrypted, suffix} = item.parsed;
 	let read: string;
 	if (!encrypted) read = await readDump(source, dumpKind(suffix), {...tools, signal});
-	else if (keys) read = `decrypted, ${await readDump(named(item.path, decryptStream(source, keys, signal)), dumpKind(suffix), {...tools, signal})}`;
+	else if (keys)
+		read = `decrypted, ${await readDump(named(item.path, decryptStream(source, keys, signal)), dumpKind(suffix), {...tools, signal})}`;
 	else {
 		for await (const _ of source);
 		read = 'not decrypted, for want of a key';
@@ -141,7 +153,8 @@ async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}
 		const hash = new MultiHash(algorithmsFor(shared.checksums, member.path));
 		const source = hashed(place.read(member.path, signal), hash, bytes => meter.count('verify', bytes));
 		if (member.path.endsWith('.age')) encrypted = true;
-		if (member.path.endsWith('.age') && keys) for await (const _ of named(member.path, decryptStream(source, keys, signal)));
+		if (member.path.endsWith('.age') && keys)
+			for await (const _ of named(member.path, decryptStream(source, keys, signal)));
 		for await (const _ of source);
 		const expected = file?.members?.find(one => `${item.path}/${one.path}` === member.path);
 		told.add(await compareFile(shared, member.path, hash.bytes, hash.digests(), expected, signal));
@@ -149,7 +162,8 @@ async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}
 	const there = new Set(item.files.map(member => member.path.slice(item.path.length + 1)));
 	const lost = file?.members?.find(member => !there.has(member.path));
 	if (lost) throw new PgBackError('CORRUPT', `${display(item.path)}/${display(lost.path)} is missing`);
-	if (!there.has('toc.dat') && !there.has('toc.dat.age')) throw new PgBackError('CORRUPT', `${display(item.path)} has no toc.dat`);
+	if (!there.has('toc.dat') && !there.has('toc.dat.age'))
+		throw new PgBackError('CORRUPT', `${display(item.path)} has no toc.dat`);
 	const local = place.localPath?.(item.path);
 	const read = encrypted
 		? keys
@@ -162,7 +176,11 @@ async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}
 }
 
 /** Passes on, and hashes, what is read. */
-async function* hashed(source: AsyncIterable<Uint8Array>, hash: MultiHash, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+async function* hashed(
+	source: AsyncIterable<Uint8Array>,
+	hash: MultiHash,
+	onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
 	for await (const chunk of counted(source, onBytes)) {
 		hash.update(chunk);
 		yield chunk;

@@ -38,7 +38,11 @@ export async function discardPartial(path: string): Promise<void> {
  * Gives a flushed partial file or directory its final name, and flushes the directory. With `replace` an existing file is
  * replaced in one step; without, an existing name is an error with code EEXIST and nothing changes.
  */
-export async function publish(partial: string, finalPath: string, options: {readonly replace?: boolean} = {}): Promise<void> {
+export async function publish(
+	partial: string,
+	finalPath: string,
+	options: {readonly replace?: boolean} = {},
+): Promise<void> {
 	const {isDirectory} = await kindOf(partial);
 	if (options.replace && !isDirectory) await rename(partial, finalPath);
 	else if (isDirectory) await renameNew(partial, finalPath);
@@ -68,7 +72,12 @@ async function renameNew(from: string, to: string): Promise<void> {
 
 /** Names the file that is in the way, which link(2)'s own error does not. */
 function existsError(path: string): Error {
-	return Object.assign(new Error(`EEXIST: file exists, rename '${path}'`), {code: 'EEXIST', syscall: 'rename', path, errno: -17});
+	return Object.assign(new Error(`EEXIST: file exists, rename '${path}'`), {
+		code: 'EEXIST',
+		syscall: 'rename',
+		path,
+		errno: -17,
+	});
 }
 
 /** Flushes a directory's entries. Some file systems refuse to (EINVAL): there is then nothing to be done. */

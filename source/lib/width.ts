@@ -13,7 +13,10 @@ export function fit(
 	options: {readonly align?: 'left' | 'right'; readonly cut?: 'end' | 'middle'; readonly mark?: string} = {},
 ): string {
 	if (width <= 0) return '';
-	const cut = cellWidth(text) > width ? cliTruncate(text, width, {position: options.cut ?? 'end', truncationCharacter: options.mark ?? '…'}) : text;
+	const cut =
+		cellWidth(text) > width
+			? cliTruncate(text, width, {position: options.cut ?? 'end', truncationCharacter: options.mark ?? '…'})
+			: text;
 	const padding = ' '.repeat(Math.max(0, width - cellWidth(cut)));
 	return options.align === 'right' ? padding + cut : cut + padding;
 }

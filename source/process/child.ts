@@ -73,7 +73,12 @@ export function startChild(options: ChildOptions): Child {
 		options.onLine?.(line, 'stderr');
 	});
 	if (stdout === 'lines') collectLines(child.stdout, line => options.onLine?.(line, 'stdout'));
-	return {pid: child.pid, stdout: stdout === 'pipe' ? child.stdout : null, stdin: child.stdin, done: ended(child, options, stderr)};
+	return {
+		pid: child.pid,
+		stdout: stdout === 'pipe' ? child.stdout : null,
+		stdin: child.stdin,
+		done: ended(child, options, stderr),
+	};
 }
 
 function ended(child: ChildProcess, options: ChildOptions, stderr: readonly string[]): Promise<ChildResult> {
@@ -138,7 +143,11 @@ export function describeEnd(result: Pick<ChildResult, 'exitCode' | 'signalName'>
 }
 
 /** Waits for the child and throws a PgBackError with the end of its stderr unless it exited with 0. */
-export async function succeed(child: Child, what: string, code: 'FAILED' | 'DUMP_FAILED' | 'HOOK_FAILED' = 'FAILED'): Promise<ChildResult> {
+export async function succeed(
+	child: Child,
+	what: string,
+	code: 'FAILED' | 'DUMP_FAILED' | 'HOOK_FAILED' = 'FAILED',
+): Promise<ChildResult> {
 	const result = await child.done;
 	if (result.exitCode === 0) return result;
 	const last = result.stderr.at(-1);

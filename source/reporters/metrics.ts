@@ -37,9 +37,12 @@ function proofMetric(proofs: ReadonlyMap<string, number>): Metric {
 export function drillMetricsText(state: RunState, before: string): string {
 	const proofs = lastProofs(before);
 	for (const job of state.jobs.values()) {
-		if (job.kind === 'restore' && job.stages.includes('verify') && job.status === 'done') proofs.set(job.name, (job.finishedAt ?? state.time) / 1000);
+		if (job.kind === 'restore' && job.stages.includes('verify') && job.status === 'done')
+			proofs.set(job.name, (job.finishedAt ?? state.time) / 1000);
 	}
-	const others = before.split('\n').filter(line => line !== '' && !line.includes('pg_back_database_last_proven_timestamp_seconds'));
+	const others = before
+		.split('\n')
+		.filter(line => line !== '' && !line.includes('pg_back_database_last_proven_timestamp_seconds'));
 	return [...others, printMetrics([proofMetric(proofs)])].join('\n');
 }
 
@@ -48,21 +51,52 @@ export function metricsText(state: RunState, before: string): string {
 	const finished = (state.finished?.at ?? state.time) / 1000;
 	const databases = [...state.jobs.values()].filter(job => job.kind === 'database');
 	const successes = lastSuccesses(before);
-	for (const job of databases) if (job.status === 'done') successes.set(job.name, (job.finishedAt ?? state.time) / 1000);
+	for (const job of databases)
+		if (job.status === 'done') successes.set(job.name, (job.finishedAt ?? state.time) / 1000);
 	const of = (job: JobState, value: number): Sample => ({labels: {database: job.name}, value});
 	const succeeded = state.finished?.exitCode === 0;
-	const lastRun = succeeded ? finished : Number(/^pg_back_last_success_timestamp_seconds (\S+)$/m.exec(before)?.[1] ?? 0);
+	const lastRun = succeeded
+		? finished
+		: Number(/^pg_back_last_success_timestamp_seconds (\S+)$/m.exec(before)?.[1] ?? 0);
 	const counts = countJobs(state);
 	return printMetrics([
 		{name: 'last_run_timestamp_seconds', help: 'when the last backup ended', samples: [{value: finished}]},
-		{name: 'last_success_timestamp_seconds', help: 'when the last backup ended of which nothing failed', samples: [{value: lastRun}]},
-		{name: 'last_exit_code', help: 'exit status of the last backup', samples: [{value: state.finished?.exitCode ?? 70}]},
-		{name: 'last_duration_seconds', help: 'how long the last backup took', samples: [{value: ((state.finished?.at ?? state.time) - state.startedAt) / 1000}]},
-		{name: 'last_bytes', help: 'bytes of the files of the last backup', samples: [{value: [...state.jobs.values()].reduce((sum, job) => sum + jobBytes(job), 0)}]},
-		{name: 'last_failed_jobs', help: 'databases and outputs that failed', samples: [{value: counts.failed + counts.cancelled}]},
+		{
+			name: 'last_success_timestamp_seconds',
+			help: 'when the last backup ended of which nothing failed',
+			samples: [{value: lastRun}],
+		},
+		{
+			name: 'last_exit_code',
+			help: 'exit status of the last backup',
+			samples: [{value: state.finished?.exitCode ?? 70}],
+		},
+		{
+			name: 'last_duration_seconds',
+			help: 'how long the last backup took',
+			samples: [{value: ((state.finished?.at ?? state.time) - state.startedAt) / 1000}],
+		},
+		{
+			name: 'last_bytes',
+			help: 'bytes of the files of the last backup',
+			samples: [{value: [...state.jobs.values()].reduce((sum, job) => sum + jobBytes(job), 0)}],
+		},
+		{
+			name: 'last_failed_jobs',
+			help: 'databases and outputs that failed',
+			samples: [{value: counts.failed + counts.cancelled}],
+		},
 		{name: 'last_warnings', help: 'warnings of the last backup', samples: [{value: state.warnings}]},
-		{name: 'database_success', help: '1 when the last dump of the database succeeded', samples: databases.map(job => of(job, job.status === 'done' ? 1 : 0))},
-		{name: 'database_bytes', help: 'bytes of the last dump of the database', samples: databases.map(job => of(job, jobBytes(job)))},
+		{
+			name: 'database_success',
+			help: '1 when the last dump of the database succeeded',
+			samples: databases.map(job => of(job, job.status === 'done' ? 1 : 0)),
+		},
+		{
+			name: 'database_bytes',
+			help: 'bytes of the last dump of the database',
+			samples: databases.map(job => of(job, jobBytes(job))),
+		},
 		{
 			name: 'database_duration_seconds',
 			help: 'how long the last dump of the database took',
@@ -107,10 +141,16 @@ function printMetrics(metrics: readonly Metric[]): string {
 
 function printLabels(labels: Sample['labels']): string {
 	if (!labels) return '';
-	return `{${Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(',')}}`;
+	return `{${Object.entries(labels)
+		.map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+		.join(',')}}`;
 }
 
-const escapeLabel = (text: string) => text.replaceAll('\\', String.raw`\\`).replaceAll('"', String.raw`\"`).replaceAll('\n', String.raw`\n`);
+const escapeLabel = (text: string) =>
+	text
+		.replaceAll('\\', String.raw`\\`)
+		.replaceAll('"', String.raw`\"`)
+		.replaceAll('\n', String.raw`\n`);
 
 function unescapeLabel(text: string): string {
 	return text.replaceAll(/\\(.)/g, (_, character: string) => (character === 'n' ? '\n' : character));

@@ -36,7 +36,8 @@ export function startPlainReporter(source: Source, options: PlainOptions): () =>
 		options.write(`${logTime(time, options.verbose && !options.quiet)} ${level.toUpperCase()}: ${display(text)}\n`);
 	};
 	const catchUp = (state: RunState) => {
-		for (const line of state.log.slice(Math.max(0, state.log.length - (state.logCount - next)))) print(line.time, line.level, line.text);
+		for (const line of state.log.slice(Math.max(0, state.log.length - (state.logCount - next))))
+			print(line.time, line.level, line.text);
 		next = state.logCount;
 	};
 	catchUp(source.state());

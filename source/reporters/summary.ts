@@ -46,7 +46,9 @@ export function summaryLines(state: RunState): string[] {
 	const [name, result, size, time] = [width('name'), width('result'), width('size'), width('time')];
 	return [
 		...all.map(row =>
-			[pad(row.name, name), pad(row.result, result), pad(row.size, size, true), pad(row.time, time, true), row.detail].join('  ').trimEnd(),
+			[pad(row.name, name), pad(row.result, result), pad(row.size, size, true), pad(row.time, time, true), row.detail]
+				.join('  ')
+				.trimEnd(),
 		),
 		summaryLine(state),
 	];

@@ -76,7 +76,6 @@ export type ArtifactOptions = {
 	readonly onOpen?: (file: GrowingFile) => void;
 };
 
-
 function algorithmsOf(settings: OutputSettings): ChecksumAlgorithm[] {
 	return [...(settings.algorithm ? [settings.algorithm] : []), ...settings.extraAlgorithms];
 }

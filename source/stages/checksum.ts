@@ -5,7 +5,11 @@ import {writeArtifact, type Content, type OutputSettings, type Written} from './
  * The checksum files of what was written, as `shaXsum -c` reads them from their own directory: `X.A` of the plain file or directory,
  * and for encrypted ones `X.age.A`, `X.A.age` and `X.A.age.A` (README, "Files"). Names stand relative to the checksum file.
  */
-export async function writeChecksums(written: Written, settings: OutputSettings, signal: AbortSignal): Promise<Written[]> {
+export async function writeChecksums(
+	written: Written,
+	settings: OutputSettings,
+	signal: AbortSignal,
+): Promise<Written[]> {
 	const {algorithm, encryption} = settings;
 	if (!algorithm) return [];
 	const {plainPath, contents, directory} = written;

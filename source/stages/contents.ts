@@ -4,7 +4,11 @@ import {startChild} from '../process/child.js';
 /** The tables whose data an archive holds, `schema.name`, from its table of contents; the source is left as soon as that is read. */
 export async function listArchive(
 	source: AsyncIterable<Uint8Array>,
-	tools: {readonly pgRestore: string; readonly env: Readonly<Record<string, string | undefined>>; readonly signal: AbortSignal},
+	tools: {
+		readonly pgRestore: string;
+		readonly env: Readonly<Record<string, string | undefined>>;
+		readonly signal: AbortSignal;
+	},
 ): Promise<readonly string[]> {
 	const names: string[] = [];
 	const child = startChild({
@@ -30,6 +34,7 @@ export async function listArchive(
 	}
 	stdin.end();
 	const result = await child.done;
-	if (result.exitCode !== 0) throw new PgBackError('CORRUPT', `pg_restore cannot read its table of contents: ${result.stderr.at(-1) ?? ''}`);
+	if (result.exitCode !== 0)
+		throw new PgBackError('CORRUPT', `pg_restore cannot read its table of contents: ${result.stderr.at(-1) ?? ''}`);
 	return names;
 }

@@ -3,8 +3,12 @@
 import type {DumpFormat} from '../core/formats.js';
 import {dumpsDatabaseProperties, supportsNoBlobs, supportsParallel} from '../postgres/versions.js';
 
-
-export const dumpSuffixes: Readonly<Record<DumpFormat, string>> = {plain: 'sql', custom: 'dump', tar: 'tar', directory: 'd'};
+export const dumpSuffixes: Readonly<Record<DumpFormat, string>> = {
+	plain: 'sql',
+	custom: 'dump',
+	tar: 'tar',
+	directory: 'd',
+};
 
 export type DumpChoices = {
 	readonly format: DumpFormat;
@@ -63,5 +67,10 @@ export function needsCreateFile(version: number, format: DumpFormat): boolean {
 
 /** True when a plain dump of this compression is a gzip file, and is named so. */
 export function isGzipped(format: DumpFormat, compression: string | undefined): boolean {
-	return format === 'plain' && compression !== undefined && /^([1-9]|gzip(:.*)?)$/.test(compression) && !/^gzip:(level=)?0\b/.test(compression);
+	return (
+		format === 'plain' &&
+		compression !== undefined &&
+		/^([1-9]|gzip(:.*)?)$/.test(compression) &&
+		!/^gzip:(level=)?0\b/.test(compression)
+	);
 }

@@ -18,7 +18,10 @@ const scanInterval = 250;
  * Runs pg_dump, which writes the directory that `commandFor` is given. Members keep their names, with `.age` where encrypted. When
  * this returns or throws, the child is gone; after a failure so is the directory.
  */
-export async function dumpToDirectory(commandFor: (directory: string) => DumpCommand, options: ArtifactOptions): Promise<Written> {
+export async function dumpToDirectory(
+	commandFor: (directory: string) => DumpCommand,
+	options: ArtifactOptions,
+): Promise<Written> {
 	const {plainPath, settings, meter} = options;
 	await makeParents(plainPath);
 	const directory = partialPath(plainPath, settings.run);
@@ -134,7 +137,8 @@ class MemberPass {
 		let bytes = 0;
 		for (const content of this.#done.values()) bytes += content.plainSize;
 		for (const entry of await readdir(this.#directory, {withFileTypes: true})) {
-			if (!entry.isFile() || this.#done.has(entry.name) || entry.name.endsWith('.age') || entry.name.endsWith('.part')) continue;
+			if (!entry.isFile() || this.#done.has(entry.name) || entry.name.endsWith('.age') || entry.name.endsWith('.part'))
+				continue;
 			const size = await stat(join(this.#directory, entry.name)).then(
 				stats => stats.size,
 				() => 0, // done and removed meanwhile
@@ -152,7 +156,16 @@ class MemberPass {
 		const encrypted = this.#options.settings.encryption !== undefined;
 		const contents = this.contents();
 		const size = contents.reduce((sum, content) => sum + (content.cipherSize ?? content.plainSize), 0);
-		return {partial: directory, finalPath: this.#options.plainPath, role: 'dump', size, encrypted, directory: true, contents, ship: true} as const;
+		return {
+			partial: directory,
+			finalPath: this.#options.plainPath,
+			role: 'dump',
+			size,
+			encrypted,
+			directory: true,
+			contents,
+			ship: true,
+		} as const;
 	}
 }
 
@@ -167,7 +180,10 @@ function withoutEnds(meter: Meter): Meter {
 }
 
 /** The pipeline may hold a piece while the next is read. */
-async function* readHandleCopying(handle: Parameters<typeof readHandle>[0], signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readHandleCopying(
+	handle: Parameters<typeof readHandle>[0],
+	signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
 	for await (const chunk of readHandle(handle, signal)) yield Buffer.from(chunk);
 }
 

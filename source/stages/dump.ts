@@ -27,7 +27,9 @@ export async function dumpToArtifact(command: DumpCommand, options: ArtifactOpti
 	const {meter} = options;
 	meter?.start('dump');
 	try {
-		const written = await (options.settings.encryption || command.careless ? streamed(command, options) : owned(command, options));
+		const written = await (options.settings.encryption || command.careless
+			? streamed(command, options)
+			: owned(command, options));
 		if (written.contents.every(content => content.plainSize === 0)) {
 			await discardAll([written]);
 			throw new PgBackError('DUMP_FAILED', `${command.what}: it wrote nothing, though it ended well`);
@@ -92,7 +94,10 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 	}
 }
 
-export async function* counted(source: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+export async function* counted(
+	source: AsyncIterable<Uint8Array>,
+	onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
 	for await (const chunk of source) {
 		onBytes(chunk.byteLength);
 		yield chunk;

@@ -46,5 +46,7 @@ export async function runHook(options: HookOptions): Promise<void> {
 	const last = result.stderr.at(-1);
 	if (last?.startsWith(cannotRun)) throw new PgBackError('HOOK_FAILED', `hook command failed: ${last}`, {hint});
 	for (const line of tail) emit({type: 'log', level: 'error', text: `${label}: ${line}`});
-	throw new PgBackError('HOOK_FAILED', `hook command failed: ${describeEnd(result)}${last ? `: ${last}` : ''}`, {output: result.stderr});
+	throw new PgBackError('HOOK_FAILED', `hook command failed: ${describeEnd(result)}${last ? `: ${last}` : ''}`, {
+		output: result.stderr,
+	});
 }

@@ -38,7 +38,11 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 		if (decryptor) meter?.start('decrypt');
 		const release = async (pieces: readonly Uint8Array[], bytesIn: number) => {
 			for (const piece of pieces) plainHash.update(piece);
-			meter?.count('decrypt', bytesIn, pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+			meter?.count(
+				'decrypt',
+				bytesIn,
+				pieces.reduce((sum, piece) => sum + piece.byteLength, 0),
+			);
 			await plain?.write(pieces);
 		};
 		for await (const chunk of source) {
@@ -50,7 +54,9 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 		if (decryptor) await release(await decryptor.final(), 0);
 		for (const sink of sinks) await sink.flush();
 		meter?.finish('decrypt');
-		const files = sinks.map(sink => pending(sink, sink === cipher ? hash.bytes : plainHash.bytes, sink === cipher && path.endsWith('.age')));
+		const files = sinks.map(sink =>
+			pending(sink, sink === cipher ? hash.bytes : plainHash.bytes, sink === cipher && path.endsWith('.age')),
+		);
 		return {size: hash.bytes, digests: hash.digests(), files};
 	} catch (error) {
 		meter?.finish('decrypt', 'failed');

@@ -13,7 +13,7 @@ export async function* checkedTar(source: AsyncIterable<Uint8Array>): AsyncGener
 	let empty = 0;
 	let problem: string | undefined;
 	for await (const chunk of source) {
-		for (let at = 0; at < chunk.byteLength && problem === undefined; ) {
+		for (let at = 0; at < chunk.byteLength && problem === undefined;) {
 			if (skip > 0) {
 				const step = Math.min(skip, chunk.byteLength - at);
 				skip -= step;

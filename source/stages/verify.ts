@@ -101,7 +101,11 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 		waitingSince = performance.now();
 		const result = await child.done;
 		if (result.exitCode !== 0) {
-			throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? `it ended with ${result.signalName ?? String(result.exitCode)}`}`, {output: result.stderr});
+			throw new PgBackError(
+				'CORRUPT',
+				`pg_restore cannot read it: ${result.stderr.at(-1) ?? `it ended with ${result.signalName ?? String(result.exitCode)}`}`,
+				{output: result.stderr},
+			);
 		}
 		return 'read by pg_restore';
 	} catch (error) {
@@ -118,7 +122,13 @@ export async function readDirectoryDump(path: string, tools: VerifyTools): Promi
 	if (tools.pgRestore === undefined) return 'read';
 	const inner = new AbortController();
 	const signal = AbortSignal.any([tools.signal, inner.signal]);
-	const child = startChild({command: tools.pgRestore, args: ['-f', '-', '--', path], env: tools.env, signal, stdout: 'pipe'});
+	const child = startChild({
+		command: tools.pgRestore,
+		args: ['-f', '-', '--', path],
+		env: tools.env,
+		signal,
+		stdout: 'pipe',
+	});
 	let last = performance.now();
 	child.stdout?.on('data', () => (last = performance.now()));
 	const watch = setInterval(() => {
@@ -127,7 +137,9 @@ export async function readDirectoryDump(path: string, tools: VerifyTools): Promi
 	try {
 		const result = await child.done;
 		if (result.exitCode !== 0) {
-			throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? 'no word of why'}`, {output: result.stderr});
+			throw new PgBackError('CORRUPT', `pg_restore cannot read it: ${result.stderr.at(-1) ?? 'no word of why'}`, {
+				output: result.stderr,
+			});
 		}
 		return 'read by pg_restore';
 	} finally {

@@ -31,6 +31,8 @@ test('joined words split into the same words', () => {
 			assert.deepEqual(splitWords(joinWords(words)).value, words),
 		),
 	);
-	fc.assert(fc.property(fc.string({unit: fc.constantFrom(...Array.from(` '"\\ab`))}), text => assert.ok(splitWords(text))));
+	fc.assert(
+		fc.property(fc.string({unit: fc.constantFrom(...Array.from(` '"\\ab`))}), text => assert.ok(splitWords(text))),
+	);
 	assert.equal(joinWords(['pg_dump', '--table=a.b', 'x y', `it's`]), String.raw`pg_dump --table=a.b 'x y' 'it'\''s'`);
 });

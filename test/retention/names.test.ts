@@ -3,7 +3,18 @@ import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import fc from 'fast-check';
 import {parseTimestamp, timestampFormats} from '../../source/lib/time.js';
-import {decodeDatabaseName, directoryFor, encodeDatabaseName, fileName, legacyDatabaseName, parseFileName, parsePath, subjectTexts, type FileSuffix, type Subject} from '../../source/retention/names.js';
+import {
+	decodeDatabaseName,
+	directoryFor,
+	encodeDatabaseName,
+	fileName,
+	legacyDatabaseName,
+	parseFileName,
+	parsePath,
+	subjectTexts,
+	type FileSuffix,
+	type Subject,
+} from '../../source/retention/names.js';
 
 /** Any name that PostgreSQL takes: 1 to 63 bytes of UTF-8 without NUL. */
 const awkward = ['..', '-d', '/', 'a/b', 'a_b', '\n', '\r', '\t', '\u001B[2J', '\u202E', '\u2028', '\uFEFF', '😀', 'a=b', '*?[', '$(x)', '{dbname}', 'é', 'e\u0301', '%', '%41', '.hid', '_.hid', 'pg_globals', 'hba_file', 'pg_back', 'a_2026-01-01_00-00-00', "'", '"', '\\', ' ', 'a b', 'x.d', 'postgresql://x', '__proto__']; // prettier-ignore

@@ -25,7 +25,8 @@ async function dump(script: string, settings: Partial<OutputSettings> = {}, sign
 		env: {PATH: process.env['PATH']},
 		inherit: [],
 		what: 'the dump',
-		onLine: () => undefined, onStart: () => undefined,
+		onLine: () => undefined,
+		onStart: () => undefined,
 	});
 	return {place, result: dumpToDirectory(command, options)};
 }

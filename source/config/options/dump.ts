@@ -1,7 +1,6 @@
 import {checksumAlgorithms, dumpFormats} from '../../core/formats.js';
 import {type OptionTable} from './option.js';
 
-
 export const dump = {
 	includeDbs: {
 		key: 'include_dbs',
@@ -133,7 +132,7 @@ export const dump = {
 		overrides: true,
 		default: -1,
 		group: 'How to dump',
-		help: "0 to 9; a method that pg_dump 16 and later take (zstd:3, lz4, gzip:6); auto: the best it has; -1: its default",
+		help: '0 to 9; a method that pg_dump 16 and later take (zstd:3, lz4, gzip:6); auto: the best it has; -1: its default',
 	},
 	uniformTimestamp: {
 		long: 'uniform-timestamp',

@@ -45,7 +45,11 @@ async function runCommand(words: readonly string[], {env, signal}: KeyContext): 
 	const [command, ...args] = words;
 	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: no command in it');
 	try {
-		return firstLine(Buffer.from(await captureChild({command, args, env, signal, foreground: true}, `cipher_pass_command: ${command}`)));
+		return firstLine(
+			Buffer.from(
+				await captureChild({command, args, env, signal, foreground: true}, `cipher_pass_command: ${command}`),
+			),
+		);
 	} catch (error) {
 		if (!(error instanceof PgBackError) || error.code === 'CANCELLED') throw error;
 		throw new PgBackError('CONFIG', error.message, {cause: error, hint: error.hint, output: error.output});
