@@ -59,7 +59,7 @@ describe('files of a dump', () => {
 			['X', `X.${A}`, 'X.age', `X.age.${A}`, `X.${A}.age`, `X.${A}.age.${A}`],
 		],
 	];
-	const formats = {custom: ['a_T.dump'], tar: ['a_T.tar'], plain: ['a_T.sql', 'a_T.createdb.sql']} as const;
+	const formats = {custom: ['a_T.dump'], plain: ['a_T.sql', 'a_T.createdb.sql']} as const;
 	for (const [what, args, shapes] of single) {
 		for (const [format, outputs] of Object.entries(formats)) {
 			test(`${format}: ${what}`, async () => {
@@ -262,9 +262,13 @@ describe('modes', () => {
 					.split('\n')
 					.filter(line => line.includes(directory) && /O_CREAT|mkdir/.test(line) && !/= -1 /.test(line));
 				assert.ok(created.length >= 5, created.join('\n'));
+				const seen = new Set<string>();
 				for (const call of created) {
 					const path = /"([^"]+)"/.exec(call)?.[1] ?? '';
-					assert.match(path.slice(directory.length), /^\/\.pg_back-|^\/a\.lock$/, call);
+					// pg_dump opens again, as if it might be missing, the file that we made
+					if (seen.has(path)) continue;
+					seen.add(path);
+					assert.match(path.slice(directory.length), /^\/\.pg_back-|^\/\w+\.lock$/, call);
 					// pg_dump asks for 0666 and 0700 and has our umask
 					if (!/\.part\//.test(path)) assert.match(call, /, 0[67]00\)/, call);
 				}

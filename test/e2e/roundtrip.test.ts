@@ -8,13 +8,15 @@ import {clientDirectory, startCluster, type Cluster} from '../helpers/cluster.js
 import {cleanEnvironment, connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
 import {findTool, root} from '../helpers/tools.js';
 
-const databases = ['shop', 'small one', 'empty'];
+const databases = ['fixture', 'small one', 'empty'];
 let first: Cluster;
 let original: ReadonlyMap<string, string>;
 
 before(async () => {
 	first = await startCluster({name: 'first', settings: {max_connections: '40'}});
-	await first.psql('postgres', readFileSync(join(root, 'testdata/fixture.sql'), 'utf8'));
+	const script = (name: string) => readFileSync(join(root, 'testdata', name), 'utf8');
+	await first.psql('postgres', script('server.sql'));
+	await first.psql('fixture', script('fixture.sql'));
 	original = contentOf(first);
 });
 after(async () => first.stop());
