@@ -1,48 +1,26 @@
 /** Ships files to a store: those that are whole, and those that are still being written. */
-import {open, rm, rmdir, type FileHandle} from 'node:fs/promises';
+import {open, rm, rmdir} from 'node:fs/promises';
 import {dirname, join, relative} from 'node:path';
-import {CancelledError, messageOf, PgBackError} from '../core/errors.js';
+import {CancelledError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {filesBelow} from '../lib/files.js';
-import type {PutResult, PutSource, Storage} from '../storage/storage.js';
+import type {PutSource} from '../storage/storage.js';
 import type {PendingFile} from './artifact.js';
 import type {GrowingFile} from './growing.js';
-import {MultiHash} from './hash.js';
 import type {Meter} from './meter.js';
-import {removeUploadRecord, uploadRecordPath, writeUploadRecord, type UploadRecord} from './upload-journal.js';
+import {
+	put,
+	readFrom,
+	RecordFile,
+	sendFile,
+	type Parcel,
+	type Shipment,
+	type Target,
+	type UploadOptions,
+} from './send-file.js';
+import {removeUploadRecord, type UploadRecord} from './upload-journal.js';
 
-export type UploadOptions = {
-	readonly storage: Storage;
-	/** The run's six characters. */
-	readonly run: string;
-	/** The key of a local path, prefix and all. */
-	readonly keyFor: (path: string) => string;
-	/** Removes the local copy once every byte of it is known to be at the other end. */
-	readonly deleteLocal: boolean;
-	readonly emit: Emit;
-};
-
-export type Shipment = {
-	readonly path: string;
-	readonly key: string;
-	readonly location: string;
-	readonly result: PutResult;
-};
-
-/** One regular file that is to be shipped, with the directory in which its record stands. */
-type Parcel = {
-	readonly path: string;
-	readonly recordDirectory: string;
-	readonly sha256?: string;
-	readonly journal?: unknown;
-};
-
-type Target = {
-	readonly options: UploadOptions;
-	readonly job: string;
-	readonly meter: Meter;
-	readonly signal: AbortSignal;
-};
+export type {Shipment, UploadOptions} from './send-file.js';
 
 /** A file that is sent while it grows. Undefined: it could not be, and is sent from the whole file, from `journal` on. */
 type Following = {
@@ -226,163 +204,6 @@ async function parcelsOf(file: PendingFile): Promise<readonly Parcel[]> {
 	return [{path: file.finalPath, recordDirectory, ...(sha256 !== undefined && {sha256})}];
 }
 
-async function describeParcel(options: UploadOptions, parcel: Parcel, journal?: unknown): Promise<UploadRecord> {
-	const handle = await open(parcel.path, 'r');
-	try {
-		const {size, mtimeMs} = await handle.stat();
-		return {
-			run: options.run,
-			location: options.storage.location,
-			key: options.keyFor(parcel.path),
-			file: relative(parcel.recordDirectory, parcel.path),
-			size,
-			modified: mtimeMs,
-			...(parcel.sha256 !== undefined && {sha256: parcel.sha256}),
-			deleteLocal: options.deleteLocal,
-			...(journal !== undefined && {journal}),
-		};
-	} finally {
-		await handle.close();
-	}
-}
-
-async function sendFile(target: Target, parcel: Parcel, record: RecordFile): Promise<Shipment> {
-	const handle = await open(parcel.path, 'r');
-	try {
-		const {size} = await handle.stat();
-		const source: PutSource = {
-			size,
-			read: offset => readFrom(handle, offset),
-			readInto: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
-		};
-		return await put(target, parcel.path, source, {
-			size: () => size,
-			sha256: () => parcel.sha256,
-			journal: parcel.journal,
-			onJournal: journal => void record.tell(journal),
-			handle,
-		});
-	} finally {
-		await handle.close();
-	}
-}
-
-type Facts = {
-	readonly size: () => number;
-	/** Known at the end. */
-	readonly sha256: () => string | undefined;
-	/** A guess, where the size is not known before the end. */
-	readonly expectedSize?: number;
-	readonly journal?: unknown;
-	readonly onJournal: (journal: unknown) => void;
-	/** A whole file: an object that exists already may be this one. */
-	readonly handle?: FileHandle;
-};
-
-async function put(
-	{options, job, meter, signal}: Target,
-	path: string,
-	source: PutSource,
-	facts: Facts,
-): Promise<Shipment> {
-	const {storage, emit} = options;
-	const key = options.keyFor(path);
-	let confirmed = 0;
-	const started = performance.now();
-	const result = await storage
-		.put(key, source, {
-			signal,
-			ifAbsent: true,
-			metadata: (): Record<string, string> => {
-				const digest = facts.sha256();
-				return digest === undefined ? {} : {sha256: digest};
-			},
-			sha256: facts.sha256,
-			expectedSize: facts.expectedSize,
-			journal: facts.journal,
-			onJournal: facts.onJournal,
-			onProgress(bytes) {
-				meter.count('upload', bytes - confirmed);
-				confirmed = bytes;
-			},
-		})
-		.catch(async (error: unknown) => {
-			meter.count('upload', -confirmed); // it is sent again, or not at all
-			if (!(error instanceof PgBackError) || error.code !== 'EXISTS' || !facts.handle) throw error;
-			return existing(storage, key, facts.handle, error, signal);
-		});
-	const {location} = storage;
-	const seconds = (performance.now() - started) / 1000;
-	emit({type: 'file.uploaded', job, path, location, key, size: facts.size(), seconds, checked: result.checked});
-	return {path, key, location, result};
-}
-
-/** The record of one file's upload: written anew when the journal changes, one write after the other. */
-class RecordFile {
-	readonly #options: UploadOptions;
-	readonly #parcel: Parcel;
-	readonly #path: string;
-	#newest: unknown;
-	#writing: Promise<void> | undefined;
-
-	constructor(options: UploadOptions, parcel: Parcel) {
-		this.#options = options;
-		this.#parcel = parcel;
-		this.#path = uploadRecordPath(parcel.recordDirectory, options.storage.location, options.keyFor(parcel.path));
-	}
-
-	/** Resolves when this journal, or a newer one, is written down; a record that cannot be is a warning. */
-	async tell(journal: unknown): Promise<void> {
-		this.#newest = journal;
-		this.#writing ??= this.#write()
-			.catch((error: unknown) => {
-				const text = `the progress of the upload of ${this.#parcel.path} cannot be written down: ${messageOf(error)}`;
-				this.#options.emit({type: 'log', level: 'warn', text});
-			})
-			.finally(() => (this.#writing = undefined));
-		await this.#writing;
-	}
-
-	async settled(): Promise<void> {
-		await this.#writing;
-	}
-
-	async remove(): Promise<void> {
-		await this.#writing;
-		await removeUploadRecord(this.#path);
-	}
-
-	async #write(): Promise<void> {
-		for (let journal = this.#newest; ; journal = this.#newest) {
-			await writeUploadRecord(this.#path, await describeParcel(this.#options, this.#parcel, journal));
-			if (journal === this.#newest) return;
-		}
-	}
-}
-
-/** An object under the same key is ours when it has the same bytes: an upload that was completed by a run which then died. */
-async function existing(
-	storage: Storage,
-	key: string,
-	handle: FileHandle,
-	error: PgBackError,
-	signal: AbortSignal,
-): Promise<PutResult> {
-	const info = await storage.stat(key, {signal});
-	const {size} = await handle.stat();
-	if (info?.size !== size) throw error;
-	const own = await sha256Of(readFrom(handle, 0));
-	const stored = info.metadata['sha256'] ?? (await sha256Of(storage.get(key, {signal})));
-	if (stored !== own) throw error;
-	return {size, checked: 'it was there already, sha256 checked'};
-}
-
-async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string | undefined> {
-	const hash = new MultiHash(['sha256']);
-	for await (const chunk of source) hash.update(chunk);
-	return hash.digests().sha256;
-}
-
 async function removeLocal(emit: Emit, path: string, directory: boolean): Promise<void> {
 	await rm(path, {recursive: directory});
 	if (!directory && dirname(path).endsWith('.d')) await rmdir(dirname(path)).catch(() => undefined); // not empty yet
@@ -410,14 +231,4 @@ function followingSource(file: GrowingFile, onBegun: () => void): PutSource {
 			}
 		},
 	};
-}
-
-async function* readFrom(handle: FileHandle, offset: number, end = Infinity): AsyncGenerator<Uint8Array> {
-	for (let position = offset; position < end;) {
-		const buffer = Buffer.allocUnsafe(Math.min(1 << 20, end - position));
-		const {bytesRead} = await handle.read(buffer, 0, buffer.length, position);
-		if (bytesRead === 0) return;
-		position += bytesRead;
-		yield buffer.subarray(0, bytesRead);
-	}
 }
