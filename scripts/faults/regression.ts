@@ -189,9 +189,9 @@ async function circles(server: Cluster): Promise<{total: number; violations: str
 async function contentOf(connectionString: string): Promise<ReadonlyMap<string, string>> {
 	const list = await psql(
 		connectionString,
-		`select format('select %L, md5(coalesce(string_agg(r, E''\\n'' order by r collate "C"), '''')) from (select concat_ws(''|'', %s) as r from only %I.%I) as x;',
+		`select format('select %L, md5(coalesce(string_agg(r, E''\\n'' order by r collate "C"), '''')) from (select array_to_string(array[%s], ''|'') as r from only %I.%I) as x;',
 			n.nspname || '.' || c.relname,
-			(select coalesce(string_agg(format('coalesce(%I::text, ''\\N'')', attname), ', ' order by attname collate "C"), '1') from pg_attribute a where a.attrelid = c.oid and attnum > 0 and not attisdropped),
+			(select coalesce(string_agg(format('coalesce(%I::text, ''\\N'')', attname), ', ' order by attname collate "C"), '''1''') from pg_attribute a where a.attrelid = c.oid and attnum > 0 and not attisdropped),
 			n.nspname, c.relname)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace where relkind = 'r' and relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`,
 	);
