@@ -59,8 +59,7 @@ const keyPair = (() => {
 })();
 
 /** Globals by psql, then each database, the way the README tells a person to do it. */
-async function restore(directory: string, format: string): Promise<Cluster> {
-	const second = await startCluster({name: 'second'});
+async function restore(directory: string, format: string, second: Cluster): Promise<void> {
 	const files = filesIn(directory);
 	const path = (pattern: RegExp) =>
 		join(directory, files.find(name => pattern.test(name)) ?? assert.fail(`${String(pattern)} in ${files.join(' ')}`));
@@ -86,7 +85,6 @@ async function restore(directory: string, format: string): Promise<Cluster> {
 			path(new RegExp(`^${text}_[^/]*\\.${suffix}$`)),
 		]);
 	}
-	return second;
 }
 
 describe('round trip', () => {
@@ -116,8 +114,9 @@ describe('round trip', () => {
 				assert.equal(decrypted.code, 0, decrypted.stderr);
 				for (const file of filesIn(directory).filter(file => file.endsWith('.age'))) rmSync(join(directory, file));
 			}
-			const second = await restore(directory, format);
+			const second = await startCluster({name: 'second'});
 			try {
+				await restore(directory, format, second);
 				const restored = contentOf(second);
 				for (const [what, text] of original) assert.equal(restored.get(what), text, what);
 			} finally {
