@@ -19,6 +19,7 @@ import {JobMeter} from '../stages/meter.js';
 import {JobUploads, type UploadOptions} from '../stages/upload.js';
 import type {RunContext} from './context.js';
 import {printManifest, splitManifest, type Manifest, type ManifestFile, type PlainFacts} from './manifest.js';
+import type {RunLocks} from './locks.js';
 import type {Published, PublishedJob} from './published.js';
 import type {Scheduler} from './scheduler.js';
 
@@ -28,6 +29,7 @@ export type ManifestStep = {
 	readonly start: number;
 	readonly server: Server;
 	readonly tools: Tools;
+	readonly locks: RunLocks;
 	readonly encryption: EncryptionKeys | undefined;
 	readonly uploads: UploadOptions | undefined;
 	/** Exact names of the databases that were asked for. */
@@ -75,6 +77,7 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 		}
 		return publishAll(written, 'manifest', run.emit);
 	};
+	await step.locks.directoryOf(pathAt(step.start, 'manifest.json'));
 	const files = await inFreeSecond(step.start, writeAt);
 	const uploads =
 		step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);

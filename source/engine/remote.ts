@@ -41,7 +41,7 @@ export async function openRemote(
 			signal: run.signal,
 			log: (level, text) => run.emit({type: 'log', level, text}),
 			idleTimeout: settings.remoteTimeout * 1000,
-			retryBudget: settings.remoteRetry * 1000,
+			retryBudget: Math.min(options.retryBudget ?? Infinity, settings.remoteRetry * 1000),
 		},
 		{jobs: settings.uploadJobs, ...(settings.bandwidthLimit > 0 && {bandwidth: settings.bandwidthLimit})},
 	);

@@ -85,8 +85,9 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 	return new Promise((resolve, reject) => {
 		let killTimer: NodeJS.Timeout | undefined;
 		const onAbort = () => {
-			child.kill(options.stopSignal ?? 'SIGTERM');
-			killTimer = setTimeout(() => child.kill('SIGKILL'), options.killAfter ?? 5000);
+			if (options.stopSignal) child.kill(options.stopSignal);
+			else endGroup(child, 'SIGTERM', options);
+			killTimer = setTimeout(() => endGroup(child, 'SIGKILL', options), options.killAfter ?? 5000);
 		};
 		const settle = () => {
 			clearTimeout(killTimer);
