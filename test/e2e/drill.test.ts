@@ -1,6 +1,6 @@
 /** Restore drills: what was dumped is restored into a server of its own, and only what is really the same counts as proven. */
 import assert from 'node:assert/strict';
-import {readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
@@ -62,8 +62,6 @@ const manifestOf = (directory: string): {path: string; manifest: Manifest} => {
 };
 const proofsIn = (directory: string) =>
 	filesIn(directory, {manifests: true}).filter(name => name.endsWith('.proven.json'));
-const leftOver = () => readdirSync(tmpdir()).filter(name => name.startsWith('pg_back-drill-'));
-
 describe('a drill proves', () => {
 	for (const format of ['custom', 'plain', 'tar', 'directory']) {
 		test(`an encrypted run in the ${format} format, fetched from a store`, async () => {
@@ -79,7 +77,8 @@ describe('a drill proves', () => {
 				'--local-directory',
 				store,
 			]);
-			const before = leftOver();
+			const scratch = mkdtempSync(join(tmpdir(), 'pgb-drill-'));
+			chmodSync(scratch, 0o755); // the scratch server runs as somebody else
 			const config = join(scratchDirectory('config'), 'pg_back.conf');
 			writeFileSync(config, `cipher_identity_file = ${keys.file}\n`);
 			const run = await runProgram([
@@ -91,6 +90,8 @@ describe('a drill proves', () => {
 				store,
 				'--restore-drill',
 				'local',
+				'--drill-directory',
+				scratch,
 			]);
 			assert.equal(run.code, 0, run.stderr);
 			assert.match(
@@ -98,7 +99,8 @@ describe('a drill proves', () => {
 				/shop: restored into a scratch server \S+: the rows of 3 tables and the schema are as recorded/,
 			);
 			assert.match(run.stderr, /odd "name"?: restored/);
-			assert.deepEqual(leftOver(), before, 'nothing is left of the scratch server');
+			assert.deepEqual(readdirSync(scratch), [], 'nothing is left of the scratch server');
+			rmdirSync(scratch);
 			assert.equal(proofsIn(directory).length, 0, 'what was proved stands where it was proved');
 			const [proof = ''] = proofsIn(store);
 			const {databases} = JSON.parse(readFileSync(join(store, proof), 'utf8')) as {
