@@ -26,6 +26,7 @@ import type {PublishedJob} from './published.js';
 import {readBackFile, type ReadBack} from './read-back.js';
 import type {Recording} from './record-contents.js';
 import type {JobControl, Task} from './scheduler.js';
+import {once} from '../lib/once.js';
 
 /** All that the tasks of one backup share. */
 export type BackupShared = {
@@ -339,8 +340,4 @@ function heard({emit}: RunContext, job: string): Pick<DumpCommand, 'onLine' | 'o
 /** Unique to the job, so that the server's own views tell our sessions apart: 48 bits of a digest, as 63 bytes are few. */
 export function applicationName(tag: string, job: string): string {
 	return `pg_back ${tag} ${createHash('sha256').update(job).digest('hex').slice(0, 12)}`;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-	yield bytes;
 }

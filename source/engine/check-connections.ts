@@ -12,6 +12,7 @@ import type {RunContext, RunResult} from './context.js';
 import {resultOf} from './outcome.js';
 import {findOptions, prepare} from './prepare.js';
 import {downloadBase, impatient, openRemote, type Store} from './remote.js';
+import {once} from '../lib/once.js';
 
 /** Every check is made, whatever the others came to. */
 export async function checkConnections(run: RunContext): Promise<RunResult> {
@@ -93,8 +94,4 @@ async function checkRemote(run: RunContext, store: Store): Promise<string> {
 		text: `${messageOf(kept)}: purge_remote needs that right, and the probe stays`,
 	});
 	return `${location} can be written, read and listed`;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-	yield bytes;
 }

@@ -18,6 +18,7 @@ import type {DrillDump, DrillItem, DrillPlan} from './drill-plan.js';
 import type {DrillTarget} from './drill-target.js';
 import type {Place} from './place.js';
 import type {JobControl} from './scheduler.js';
+import {once} from '../lib/once.js';
 
 export type DrillShared = {
 	readonly run: RunContext;
@@ -248,8 +249,4 @@ function restoreError(what: string, errors: readonly string[]): PgBackError {
 		output: errors.slice(0, 50),
 		hint: 'what the server lacks (an extension, a locale) must be there for a restore too',
 	});
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-	yield bytes;
 }

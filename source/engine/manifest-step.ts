@@ -22,6 +22,7 @@ import {printManifest, splitManifest, type Manifest, type ManifestFile, type Pla
 import type {RunLocks} from './locks.js';
 import type {Published, PublishedJob} from './published.js';
 import type {Scheduler} from './scheduler.js';
+import {once} from '../lib/once.js';
 
 export type ManifestStep = {
 	readonly run: RunContext;
@@ -57,7 +58,7 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 			if (companion && step.encryption) {
 				const plainPath = pathAt(time, 'private.json.age').slice(0, -'.age'.length);
 				written.push(
-					await writeArtifact(text(printManifest(companion)), {
+					await writeArtifact(once(Buffer.from(printManifest(companion))), {
 						...common,
 						plainPath,
 						settings: {...settings, encryption: step.encryption},
@@ -65,7 +66,7 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 				);
 			}
 			written.push(
-				await writeArtifact(text(printManifest(manifest)), {
+				await writeArtifact(once(Buffer.from(printManifest(manifest))), {
 					...common,
 					plainPath: pathAt(time, 'manifest.json'),
 					settings,
@@ -195,8 +196,4 @@ function plainFacts(file: PendingFile): PlainFacts {
 
 function memberPath(content: Content): string {
 	return content.name.slice(content.name.indexOf('/') + 1);
-}
-
-async function* text(content: string): AsyncGenerator<Uint8Array> {
-	yield Buffer.from(content);
 }

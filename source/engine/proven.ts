@@ -11,6 +11,7 @@ import type {Compared} from './drill-compare.js';
 import type {Manifest} from './manifest.js';
 import {manifestDirectory, type FoundManifest} from './manifests.js';
 import type {Place} from './place.js';
+import {once} from '../lib/once.js';
 
 export type Proven = {
 	readonly schema: 1;
@@ -158,8 +159,4 @@ async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
 	const chunks: Uint8Array[] = [];
 	for await (const chunk of source) chunks.push(Buffer.from(chunk));
 	return Buffer.concat(chunks).toString();
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-	yield bytes;
 }

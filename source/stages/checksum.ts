@@ -1,5 +1,6 @@
 import type {ChecksumAlgorithm} from '../core/formats.js';
 import {writeArtifact, type Content, type OutputSettings, type Written} from './artifact.js';
+import {once} from '../lib/once.js';
 
 /**
  * The checksum files of what was written, as `shaXsum -c` reads them from their own directory: `X.A` of the plain file or directory,
@@ -17,15 +18,16 @@ export async function writeChecksums(
 	const plainName = `${plainPath}.${algorithm}`;
 	const sealed = {settings: {...settings, keepSource: false}, role: 'checksum', signal} as const;
 	const open = {...sealed, settings: {...sealed.settings, encryption: undefined}} as const;
-	if (!encryption) return [await writeArtifact(bytes(plainText), {...open, plainPath: plainName})];
+	if (!encryption) return [await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName})];
 	const made: Written[] = [];
 	const cipherText = contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
-	made.push(await writeArtifact(bytes(cipherText), {...open, plainPath: `${plainPath}.age.${algorithm}`}));
-	const list = await writeArtifact(bytes(plainText), {...sealed, plainPath: plainName});
+	made.push(await writeArtifact(once(Buffer.from(cipherText)), {...open, plainPath: `${plainPath}.age.${algorithm}`}));
+	const list = await writeArtifact(once(Buffer.from(plainText)), {...sealed, plainPath: plainName});
 	made.push(list);
 	const listText = list.contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
-	made.push(await writeArtifact(bytes(listText), {...open, plainPath: `${plainName}.age.${algorithm}`}));
-	if (settings.keepSource) made.push(await writeArtifact(bytes(plainText), {...open, plainPath: plainName}));
+	made.push(await writeArtifact(once(Buffer.from(listText)), {...open, plainPath: `${plainName}.age.${algorithm}`}));
+	if (settings.keepSource)
+		made.push(await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName}));
 	return made;
 }
 
@@ -36,8 +38,4 @@ function line(content: Content, side: 'plain' | 'cipher', algorithm: ChecksumAlg
 	return /[\\\n\r]/.test(name)
 		? `\\${digest}${mark}${name.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}\n`
 		: `${digest}${mark}${name}\n`;
-}
-
-async function* bytes(text: string): AsyncGenerator<Uint8Array> {
-	yield Buffer.from(text);
 }
