@@ -82,9 +82,9 @@ describe('the server', () => {
 
 	test('ends a session in the middle of a dump: 1, the others are dumped', async () => {
 		const directory = scratchDirectory('out');
-		await server.psql('a', 'create table if not exists big as select generate_series(1, 300000) i');
-		const kill = `psql -Xqw -d '${server.connectionString('postgres')}' -c "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'a'"`;
-		// Until there is a session to end: pg_dump's, or the one that shares its snapshot, both before the dump is whole.
+		await server.psql('a', 'create table if not exists big as select generate_series(1, 3000000) i');
+		// Until there is a COPY to end: any other session of the database (autovacuum's, say) has no part in the dump.
+		const kill = `psql -XqwAt -d '${server.connectionString('postgres')}' -c "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'a' and query like 'COPY%big%'"`;
 		const tools = recordingTools({
 			pg_dump: `case "$*" in *dbname=a\\ *) "$REAL" "$@" & until ${kill} | grep -q t >&2; do :; done; wait $!; exit;; esac; exec "$REAL" "$@"`,
 		});
