@@ -2,6 +2,19 @@
 import {build} from 'esbuild';
 import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
 
+/**
+ * meow completes a package.json as npm would (licences, hosts of repositories), which takes longer to load than all else of the
+ * command line; the one that it is given here has a name and nothing to complete.
+ */
+function trimMeow({onLoad}) {
+	onLoad({filter: /[/\\]meow[/\\]build[/\\]dependencies\.js$/}, async ({path}) => {
+		const text = await readFile(path, 'utf8');
+		const eager = 'var normalizeExports = requireNormalize();';
+		if (!text.includes(eager)) throw new Error(`${path}: where is its normalize-package-data?`);
+		return {contents: text.replace(eager, 'var normalizeExports = () => undefined;'), loader: 'js'};
+	});
+}
+
 const packageJson = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 const finalDirectory = new URL('../dist/', import.meta.url).pathname;
 // Built aside and put in place at the end: a program that runs meanwhile finds all its chunks.
@@ -27,6 +40,7 @@ const result = await build({
 		js: "import {createRequire as __createRequire} from 'node:module';import {fileURLToPath as __toPath} from 'node:url';import {dirname as __toDirectory} from 'node:path';const require=__createRequire(import.meta.url);const __filename=__toPath(import.meta.url);const __dirname=__toDirectory(__filename);",
 	},
 	logLevel: 'warning',
+	plugins: [{name: 'meow-without-npm', setup: trimMeow}],
 });
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);

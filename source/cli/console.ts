@@ -55,7 +55,7 @@ export async function runConsole(request: ConsoleRequest): Promise<number> {
 		...(reason === 'hangup' && {from: 0}),
 	});
 	await engine.idle();
-	stop();
+	await stop();
 	return engine.exitCode();
 }
 

@@ -32,7 +32,7 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 			heartbeat: 0,
 		});
 		await replay.play(stop.signal);
-		end();
+		await end();
 		return 0;
 	}
 	Object.assign(process.env, {NODE_ENV: 'production', ...inkEnvironment(frontEnd)});

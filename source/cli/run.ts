@@ -39,7 +39,7 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 			warn(bus, configuration);
 			const {exitCode} = await engine.start(asked.command, asked.work);
 			await monitoring.settled();
-			stop();
+			await stop();
 			return exitCode;
 		}
 		const {runConsole} = await import('./console.js');
@@ -104,7 +104,7 @@ function engineFor(
 	});
 }
 
-function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => void {
+function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => Promise<void> | void {
 	if (settings.logFormat === 'json') return startJsonReporter(bus, text => io.stdout.write(text));
 	return startPlainReporter(bus, {
 		write: text => io.stderr.write(text),

@@ -9,14 +9,15 @@ import {decryptStream} from '../stages/age/decrypt.js';
 import {listArchive} from '../stages/contents.js';
 import {findOptions} from './prepare.js';
 import type {RunContext} from './context.js';
-import {loadRunDecryption, hasDecryptionMaterial} from './keys.js';
-import {locationsOf, storeOf} from './locations.js';
+import {hasDecryptionMaterial} from './key-material.js';
+import {loadRunDecryption} from './keys.js';
+import {storeOf} from './locations.js';
 import {summarizeManifest, type ManifestFile} from './manifest.js';
 import type {FoundManifest} from './manifests.js';
 import {openPlace, type Place, type PlaceFile} from './place.js';
 import {lastProven, readProofs} from './proven.js';
 
-type Browser = Pick<EngineHandle, 'locations' | 'list' | 'runs' | 'inspect' | 'remove'>;
+type Browser = Pick<EngineHandle, 'list' | 'runs' | 'inspect' | 'remove'>;
 
 export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 	const runFor = (signal: AbortSignal, secrets?: Secrets): RunContext => ({
@@ -26,7 +27,6 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 	});
 	const open = (location: string, signal: AbortSignal) => openPlace(runFor(signal), storeOf(location) ?? 'here');
 	return {
-		locations: () => locationsOf(context.configuration.settings),
 		async *list(location, {signal}) {
 			const place = await open(location, signal);
 			try {

@@ -14,11 +14,11 @@ import {readHandle} from '../stages/hash.js';
 import {backupDirectories, readDirectory} from './backup-directories.js';
 import type {RunContext, RunResult} from './context.js';
 import {loadRunDecryption} from './keys.js';
-import {RunLocks} from './locks.js';
+import type {RunLocks} from './locks.js';
 import {resultOf} from './outcome.js';
+import {runJobs} from './run-jobs.js';
 import {selector} from './patterns.js';
-import {Scheduler, type Task} from './scheduler.js';
-import {startTicker} from './ticker.js';
+import type {Task} from './scheduler.js';
 
 export type DecryptOptions = {
 	/** Decrypts one file after the other to it, instead of beside themselves. Bytes are given as they are authenticated. */
@@ -40,30 +40,6 @@ export async function runDecrypt(run: RunContext, options: DecryptOptions = {}):
 	return runJobs(run, toStdout ? 1 : run.configuration.settings.jobs, locks =>
 		paths.map(path => (toStdout ? streamTask(run, path, keys, toStdout) : decryptTask(run, locks, path, keys))),
 	);
-}
-
-/** Plans and runs independent jobs, and gives what they came to. */
-export async function runJobs(
-	run: RunContext,
-	concurrency: number,
-	tasksOf: (locks: RunLocks) => readonly Task[],
-): Promise<RunResult> {
-	const locks = new RunLocks(run.tag, run.env, run.emit);
-	const scheduler = new Scheduler({concurrency, emit: run.emit, signal: run.signal});
-	run.onScheduler?.(scheduler);
-	const stopTicker = startTicker(() => scheduler.meters(), run.emit);
-	try {
-		const tasks = tasksOf(locks);
-		run.emit({type: 'run.planned', jobs: tasks.map(task => task.plan), concurrency, destinations: []});
-		scheduler.add(tasks);
-		await scheduler.idle();
-	} finally {
-		scheduler.close();
-		stopTicker();
-		await locks.release();
-	}
-	const failures = scheduler.outcomes().flatMap(({error}) => (error ? [error] : []));
-	return resultOf(failures, run.signal);
 }
 
 /**

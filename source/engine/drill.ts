@@ -10,7 +10,7 @@ import {literal} from '../postgres/quote.js';
 import {openSession} from '../postgres/session.js';
 import {parseVersion} from '../postgres/versions.js';
 import type {RunContext, RunResult} from './context.js';
-import {runJobs} from './decrypt.js';
+import {runJobs} from './run-jobs.js';
 import {compareContents, describeCompared, type Compared} from './drill-compare.js';
 import {planDrill, withCompanion, type DrillDump, type DrillPlan} from './drill-plan.js';
 import {restoreDump, restoreGlobals, type DrillShared} from './drill-restore.js';

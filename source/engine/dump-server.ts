@@ -14,7 +14,7 @@ import type {PendingFile} from '../stages/artifact.js';
 import {databaseTask, globalsTask, serverFileTask, type BackupShared} from './backup-jobs.js';
 import {findOptions, type BackupOptions, type Damage, type Prepared} from './prepare.js';
 import type {RunContext} from './context.js';
-import {hasDecryptionMaterial, loadRunDecryption} from './keys.js';
+import {hasDecryptionMaterial} from './key-material.js';
 import {RunLocks} from './locks.js';
 import {askPgDump, resolveCompressions} from './compression.js';
 import {FileNamer} from './output.js';
@@ -197,7 +197,7 @@ async function dumpDatabases(
 }
 
 async function readBackOf(run: RunContext, {pgRestore}: Tools): Promise<ReadBack> {
-	const keys = hasDecryptionMaterial(run) ? await loadRunDecryption(run) : undefined;
+	const keys = hasDecryptionMaterial(run) ? await (await import('./keys.js')).loadRunDecryption(run) : undefined;
 	return {keys, tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}};
 }
 

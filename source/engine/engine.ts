@@ -5,18 +5,13 @@ import type {EventBus} from '../core/bus.js';
 import {eventSchema, type Command} from '../core/events.js';
 import type {EngineHandle, FetchRequest, Secrets} from '../core/handle.js';
 import {countJobs} from '../core/state.js';
-import {runBackup} from './backup.js';
 import {newRunId, type RunContext, type RunResult} from './context.js';
-import {createBrowser} from './browser.js';
-import {previewBackup} from './preview.js';
 import {resultOf} from './outcome.js';
+import type {BackupOptions} from './prepare.js';
 import {eventError, type Scheduler} from './scheduler.js';
-import {hasDecryptionMaterial} from './keys.js';
+import {hasDecryptionMaterial} from './key-material.js';
 import {downloadBase, listPrefix} from './remote.js';
-import {runRestoreDrill} from './drill.js';
-import {fetchConflicts, runFetch, runLocalDecrypt} from './fetch.js';
-import {storeOf} from './locations.js';
-import {runVerify} from './verify.js';
+import {locationsOf, storeOf} from './locations.js';
 
 export type Work = (run: RunContext) => Promise<RunResult>;
 
@@ -79,7 +74,9 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 		return Promise.resolve();
 	};
 
-	const browser = createBrowser({...base, ...newRunId(), emit: bus.emit});
+	const browser = lazily(async () =>
+		(await import('./browser.js')).createBrowser({...base, ...newRunId(), emit: bus.emit}),
+	);
 	const backups = downloadBase(base.configuration.settings.backupDirectory);
 	/** What to ask for again, by job. */
 	const fetched = new Map<string, FetchRequest>();
@@ -99,7 +96,7 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 	const fetchAgain = (before: FetchRequest, secrets: Secrets | undefined) => {
 		const request = {...before, ...(secrets && {secrets, keys: lockedLike(before)})};
 		const isLocal = storeOf(request.location) === undefined;
-		void start(isLocal ? 'decrypt' : 'download', run => runFetch(run, request), request.secrets);
+		void start(isLocal ? 'decrypt' : 'download', fetchWork(request), request.secrets);
 		for (const key of request.keys) fetched.set(isLocal ? decryptId(key) : downloadId(key), {...request, keys: [key]});
 	};
 	const prefix = listPrefix(base.configuration.settings.uploadPrefix);
@@ -128,31 +125,40 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 			if (secrets === undefined && alive.some(scheduler => scheduler.retry(job))) return;
 			const state = bus.state().jobs.get(job);
 			const again = fetched.get(job);
-			if (state?.kind === 'database') void start('backup', run => runBackup(run, {databases: [state.name]}));
+			if (state?.kind === 'database') void start('backup', backupWork({databases: [state.name]}));
 			else if (again) fetchAgain(again, secrets);
 			else bus.emit({type: 'log', level: 'warn', text: `${state?.name ?? job} cannot be run again by itself`});
 		},
-		locations: browser.locations,
-		list: browser.list,
-		runs: browser.runs,
-		inspect: browser.inspect,
-		remove: browser.remove,
+		locations: () => locationsOf(base.configuration.settings),
+		async *list(location, options) {
+			yield* (await browser()).list(location, options);
+		},
+		async *runs(location, options) {
+			yield* (await browser()).runs(location, options);
+		},
+		inspect: async (location, key, options) => (await browser()).inspect(location, key, options),
+		remove: async (location, keys) => (await browser()).remove(location, keys),
 		needsSecret: () => !hasDecryptionMaterial(base),
 		defaultTarget: () => backups,
-		conflicts: request => fetchConflicts(request, prefix),
+		conflicts: async request => (await import('./fetch.js')).fetchConflicts(request, prefix),
 		fetch(request) {
 			remember(request, downloadId);
-			return inBackground('download', run => runFetch(run, request), request.secrets);
+			return inBackground('download', fetchWork(request), request.secrets);
 		},
 		decrypt(request) {
 			remember({...request, location: 'local', decrypt: true}, decryptId);
-			return inBackground('decrypt', run => runLocalDecrypt(run, request), request.secrets);
+			return inBackground(
+				'decrypt',
+				async run => (await import('./fetch.js')).runLocalDecrypt(run, request),
+				request.secrets,
+			);
 		},
 		verify(location, keys, secrets) {
 			const chosen = new Set(keys);
 			return inBackground(
 				'verify',
-				run => runVerify(run, storeOf(location) ?? 'here', path => chosen.has(path)),
+				async run =>
+					(await import('./verify.js')).runVerify(run, storeOf(location) ?? 'here', path => chosen.has(path)),
 				secrets,
 			);
 		},
@@ -160,14 +166,32 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 			const chosen = new Set(keys);
 			return inBackground(
 				'restore',
-				run => runRestoreDrill(run, storeOf(location) ?? 'here', path => chosen.has(path)),
+				async run =>
+					(await import('./drill.js')).runRestoreDrill(run, storeOf(location) ?? 'here', path => chosen.has(path)),
 				secrets,
 			);
 		},
-		preview: databases => previewBackup({...base, ...newRunId(), emit: bus.emit}, databases),
-		backup: databases => inBackground('backup', run => runBackup(run, databases.length > 0 ? {databases} : {})),
+		preview: async databases =>
+			(await import('./preview.js')).previewBackup({...base, ...newRunId(), emit: bus.emit}, databases),
+		backup: databases => inBackground('backup', backupWork(databases.length > 0 ? {databases} : {})),
 		async idle() {
 			while (pieces.size > 0) await Promise.all([...pieces].map(piece => piece.done));
 		},
 	};
+}
+
+// What a piece of work needs is loaded when it is asked for: a backup from cron has no use for drills, listings and curves.
+const fetchWork =
+	(request: FetchRequest): Work =>
+	async run =>
+		(await import('./fetch.js')).runFetch(run, request);
+
+const backupWork =
+	(options: BackupOptions): Work =>
+	async run =>
+		(await import('./backup.js')).runBackup(run, options);
+
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+	let made: Promise<T> | undefined;
+	return () => (made ??= make());
 }

@@ -4,13 +4,13 @@ import {
 	type DecryptionKeys,
 	type EncryptionKeys,
 	type KeyContext,
-	type KeyMaterial,
 } from '../stages/age/keys.js';
 import type {RunContext} from './context.js';
+import {keyMaterial} from './key-material.js';
 
 /** The configured key material for encryption, parsed and checked. Throws CONFIG before any work. */
 export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys> {
-	const all = material(run);
+	const all = keyMaterial(run);
 	const usesKeys = all.publicKeys.length > 0 || all.recipientsFiles.length > 0;
 	// A file with a public key and a passphrase encrypts to the key, as ever; the configuration has warned.
 	const keys = usesKeys
@@ -21,40 +21,7 @@ export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys
 
 /** The configured key material for decryption. */
 export async function loadRunDecryption(run: RunContext): Promise<DecryptionKeys> {
-	return loadDecryptionKeys(material(run), context(run));
-}
-
-/** True when something is configured that decrypts: nobody is asked. */
-export function hasDecryptionMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): boolean {
-	const {passphrase, passphraseFile, passphraseCommand, privateKeys, identityFiles, environmentPassphrase} =
-		material(run);
-	const some = passphrase ?? passphraseFile ?? passphraseCommand ?? environmentPassphrase;
-	return some !== undefined || privateKeys.length > 0 || identityFiles.length > 0;
-}
-
-function material(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): KeyMaterial {
-	const {settings} = run.configuration;
-	const text = (value: string) => (value === '' ? undefined : value);
-	const {passphrase, privateKey} = run.secrets ?? {};
-	if (passphrase !== undefined || privateKey !== undefined) {
-		return {
-			passphrase,
-			publicKeys: [],
-			recipientsFiles: [],
-			privateKeys: privateKey === undefined ? [] : [privateKey],
-			identityFiles: [],
-		};
-	}
-	return {
-		passphrase: text(settings.cipherPass),
-		passphraseFile: text(settings.cipherPassFile),
-		passphraseCommand: settings.cipherPassCommand.length > 0 ? settings.cipherPassCommand : undefined,
-		publicKeys: settings.cipherPublicKey,
-		recipientsFiles: settings.cipherRecipientsFile,
-		privateKeys: [settings.cipherPrivateKey].filter(key => key !== ''),
-		identityFiles: settings.cipherIdentityFile,
-		environmentPassphrase: run.env['PGBK_CIPHER_PASS'],
-	};
+	return loadDecryptionKeys(keyMaterial(run), context(run));
 }
 
 function context(run: RunContext): KeyContext {

@@ -4,7 +4,6 @@ import {buildConnection, type Connection} from '../postgres/connection.js';
 import {findTools, type FindOptions} from '../postgres/tools.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
 import type {RunContext} from './context.js';
-import {loadRunEncryption} from './keys.js';
 
 export type BackupOptions = {
 	/** Instead of those that the configuration names. */
@@ -26,7 +25,7 @@ export type Prepared = {
 /** Parses keys and the connection, and looks for the tools. The caller disposes of the connection. */
 export async function prepare(run: RunContext): Promise<Prepared> {
 	const {settings} = run.configuration;
-	const encryption = settings.encrypt ? await loadRunEncryption(run) : undefined;
+	const encryption = settings.encrypt ? await (await import('./keys.js')).loadRunEncryption(run) : undefined;
 	await findTools(findOptions(run));
 	const {dbname, host, port, user} = settings;
 	const connection = await buildConnection({dbname, host, port, user}, run.env);

@@ -3,7 +3,6 @@ import {constants} from 'node:fs';
 import {open} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
 import {parsePath} from '../retention/names.js';
-import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import type {PendingFile} from '../stages/artifact.js';
 import {counted} from '../stages/dump.js';
@@ -39,7 +38,9 @@ export async function readBackFile(
 		const handle = await open(file.partial, constants.O_RDONLY | constants.O_NOFOLLOW);
 		try {
 			const bytes = counted(readHandle(handle, signal), count => meter.count('verify', count));
-			return await readDump(file.encrypted && keys ? decryptStream(bytes, keys, signal) : bytes, kind, within);
+			const plain =
+				file.encrypted && keys ? (await import('../stages/age/decrypt.js')).decryptStream(bytes, keys, signal) : bytes;
+			return await readDump(plain, kind, within);
 		} finally {
 			await handle.close();
 		}

@@ -6,7 +6,7 @@ import {readUploadRecords, removeUploadRecord, type UploadRecord} from '../stage
 import {resumeUpload, type UploadOptions} from '../stages/upload.js';
 import {backupDirectories} from './backup-directories.js';
 import type {RunContext, RunResult} from './context.js';
-import {runJobs} from './decrypt.js';
+import {runJobs} from './run-jobs.js';
 import type {RunLocks} from './locks.js';
 import {resultOf} from './outcome.js';
 import {downloadBase, openRemote, uploadOptions} from './remote.js';

@@ -24,6 +24,8 @@ export type Tools = {
 	readonly warning?: string;
 };
 
+const toolNames = ['pg_dump', 'pg_dumpall', 'psql', 'pg_restore'] as const;
+
 export type FindOptions = {
 	/** Exactly these pg_dump and pg_dumpall; psql and pg_restore may come from elsewhere. */
 	readonly binDirectory?: string;
@@ -58,6 +60,8 @@ export async function findTools(options: FindOptions & {readonly serverVersion?:
 	const {binDirectory, serverVersion} = options;
 	const elsewhere = await candidateDirectories(options);
 	const directories = binDirectory === undefined ? elsewhere : [binDirectory];
+	// Asked beside each other: each answer takes a program's start.
+	if (binDirectory !== undefined) await Promise.all(toolNames.map(name => toolsIn(directories, name, options)));
 	const found = await toolsIn(directories, 'pg_dump', options);
 	if (found.length === 0) throw await nothingFound(binDirectory, elsewhere, options);
 	const usable = found.filter(tool => tool.version >= oldestTools);

@@ -4,7 +4,7 @@ import type {RunState} from '../core/state.js';
 import {display} from '../lib/display.js';
 import {logTime} from './log-time.js';
 import {jobProgressText} from './progress-text.js';
-import {summaryLines} from './summary.js';
+import type * as Summary from './summary.js';
 
 export type PlainOptions = {
 	/** Gets whole lines, for stderr. */
@@ -25,9 +25,14 @@ export type Source = {
 
 /**
  * The log for cron and pipes: `YYYY/MM/DD HH:MM:SS LEVEL: text`, one line for each change of state, a heartbeat so that a long dump is
- * not silent, a table at the end. Returns the function that ends it.
+ * not silent, a table at the end. Returns the function that ends it, when all is written.
  */
-export function startPlainReporter(source: Source, options: PlainOptions): () => void {
+export function startPlainReporter(source: Source, options: PlainOptions): () => Promise<void> {
+	// What measures the table's cells takes long to load: it comes while the server is being waited for.
+	let table: typeof Summary | undefined;
+	const loading = options.quiet ? undefined : import('./summary.js').then(module => (table = module));
+	/** Runs whose table has to wait for that, and with them all that was logged since. */
+	const ended: {readonly time: number; readonly state: RunState}[] = [];
 	let next = options.from ?? source.state().logCount;
 	const shown = (level: LogLevel) =>
 		level === 'debug' ? options.verbose && !options.quiet : level === 'info' ? !options.quiet : true;
@@ -42,10 +47,18 @@ export function startPlainReporter(source: Source, options: PlainOptions): () =>
 	};
 	catchUp(source.state());
 	const unsubscribe = source.subscribe((event, state) => {
-		// The table first: what the run failed of is the last thing that is read.
-		if (event.type === 'run.finished') for (const text of summaryLines(state)) print(event.time, 'info', text);
-		catchUp(state);
+		if (event.type === 'run.finished' && !options.quiet) ended.push({time: event.time, state});
+		if (ended.length === 0) catchUp(state);
+		else if (table) tell(table);
 	});
+	// The table first: what the run failed of is the last thing that is read.
+	const tell = ({summaryLines}: typeof Summary) => {
+		for (const {time, state} of ended.splice(0)) {
+			for (const text of summaryLines(state)) print(time, 'info', text);
+			catchUp(state);
+		}
+		catchUp(source.state());
+	};
 	const interval = options.heartbeat ?? 60_000;
 	const timer = interval > 0 ? setInterval(heartbeat, interval) : undefined;
 	timer?.unref();
@@ -55,8 +68,9 @@ export function startPlainReporter(source: Source, options: PlainOptions): () =>
 			if (job.status === 'running') print(Date.now(), 'info', `${job.name}: ${jobProgressText(job, Date.now())}`);
 		}
 	}
-	return () => {
+	return async () => {
 		clearInterval(timer);
 		unsubscribe();
+		if (ended.length > 0) tell((await loading) ?? (await import('./summary.js')));
 	};
 }

@@ -9,7 +9,6 @@ import {CancelledError, isSystemError} from '../core/errors.js';
 import type {Emit, FileRole} from '../core/events.js';
 import {createPartial, discardPartial, makeParents, publish} from '../lib/files.js';
 import {releaseMemory} from '../lib/release.js';
-import {createEncryptor} from './age/encrypt.js';
 import type {EncryptionKeys} from './age/recipients.js';
 import {GrowingFile} from './growing.js';
 import {hashHandle, MultiHash, readSize, type Digests} from './hash.js';
@@ -94,7 +93,8 @@ export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: 
 		if (encryption) cipher = await openSink(`${plainPath}.age`, settings);
 		const shipped = cipher ?? plain;
 		if (shipped) options.onOpen?.(shipped.growing);
-		const encryptor = encryption ? await createEncryptor(encryption, signal) : undefined;
+		// age and its curves take longer to load than a small dump takes: only who encrypts loads them.
+		const encryptor = encryption && (await (await import('./age/encrypt.js')).createEncryptor(encryption, signal));
 		if (algorithms.length > 0) meter?.start('checksum');
 		if (encryptor) meter?.start('encrypt');
 		const seal = async (pieces: readonly Uint8Array[], bytesIn: number) => {

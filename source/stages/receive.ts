@@ -2,7 +2,6 @@
 import type {ChecksumAlgorithm} from '../core/formats.js';
 import {basename} from 'node:path';
 import {makeParents} from '../lib/files.js';
-import {createDecryptor} from './age/decrypt.js';
 import type {DecryptionKeys} from './age/keys.js';
 import {openSink, type PendingFile, type Sink} from './artifact.js';
 import {MultiHash, type Digests} from './hash.js';
@@ -34,7 +33,7 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 		sinks.push(cipher);
 		const plain = decrypted && (await openSink(decrypted.path, options));
 		if (plain) sinks.push(plain);
-		const decryptor = decrypted && createDecryptor(decrypted.keys, signal);
+		const decryptor = decrypted && (await import('./age/decrypt.js')).createDecryptor(decrypted.keys, signal);
 		if (decryptor) meter?.start('decrypt');
 		const release = async (pieces: readonly Uint8Array[], bytesIn: number) => {
 			for (const piece of pieces) plainHash.update(piece);

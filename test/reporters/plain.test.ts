@@ -36,7 +36,7 @@ const run: readonly NewEvent[] = [
 	},
 ];
 
-function printed(events: readonly NewEvent[], options: {verbose?: boolean; quiet?: boolean}): string {
+async function printed(events: readonly NewEvent[], options: {verbose?: boolean; quiet?: boolean}): Promise<string> {
 	const bus = createBus(() => Date.UTC(2026, 10, 22, 10, 5, 12, 34));
 	let text = '';
 	const stop = startPlainReporter(bus, {
@@ -47,25 +47,25 @@ function printed(events: readonly NewEvent[], options: {verbose?: boolean; quiet
 		write: some => (text += some),
 	});
 	for (const event of events) bus.emit(event);
-	stop();
+	await stop();
 	bus.emit(log('fatal', 'after its end'));
 	return text;
 }
 
-test('the shape of a line; levels under -v and -q; -q beats -v', () => {
+test('the shape of a line; levels under -v and -q; -q beats -v', async () => {
 	const levels = (text: string) => [...text.matchAll(/^\S+ \S+ (\w+): of /gm)].map(match => match[1]);
-	const usual = printed(everyLevel, {});
+	const usual = await printed(everyLevel, {});
 	assert.match(usual, /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d INFO: of info\n/);
 	assert.deepEqual(levels(usual), ['INFO', 'WARN', 'ERROR', 'FATAL']);
-	const verbose = printed(everyLevel, {verbose: true});
+	const verbose = await printed(everyLevel, {verbose: true});
 	assert.match(verbose, /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d\.034000 DEBUG: of debug\n/);
-	assert.deepEqual(levels(printed(everyLevel, {quiet: true})), ['WARN', 'ERROR', 'FATAL']);
-	assert.equal(printed(everyLevel, {quiet: true, verbose: true}), printed(everyLevel, {quiet: true}));
+	assert.deepEqual(levels(await printed(everyLevel, {quiet: true})), ['WARN', 'ERROR', 'FATAL']);
+	assert.equal(await printed(everyLevel, {quiet: true, verbose: true}), await printed(everyLevel, {quiet: true}));
 	assert.ok(!usual.includes('after its end'));
 });
 
-test('a run ends with a table, failures last, and one line of sums; control characters are shown, not sent', () => {
-	const text = printed(run, {});
+test('a run ends with a table, failures last, and one line of sums; control characters are shown, not sent', async () => {
+	const text = await printed(run, {});
 	assert.ok(!text.includes('\u001B'));
 	const rows = text.split('\n').map(line => line.replace(/^\S+ \S+ \w+: /, ''));
 	const header = rows.findIndex(row => row.startsWith('NAME'));
@@ -79,7 +79,7 @@ test('a run without jobs has no table', () => {
 	assert.deepEqual(summaryLines(createBus().state()), []);
 });
 
-test('a heartbeat for each job that runs, so that a long dump is not silent', () => {
+test('a heartbeat for each job that runs, so that a long dump is not silent', async () => {
 	mock.timers.enable({apis: ['setInterval']});
 	try {
 		const bus = createBus();
@@ -89,7 +89,7 @@ test('a heartbeat for each job that runs, so that a long dump is not silent', ()
 		text = '';
 		mock.timers.tick(60_000);
 		assert.match(text, /^\S+ \S+ INFO: 日本: 0 B written, .* so far\n$/);
-		stop();
+		await stop();
 		text = '';
 		mock.timers.tick(60_000);
 		assert.equal(text, '');
