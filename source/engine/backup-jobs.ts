@@ -117,7 +117,8 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					command: tools.pgDump.path,
 					args: [...args, ...more, ...connection.args],
 					env: connection.env,
-					inherit: [lock.descriptor, directoryLock.descriptor],
+					inherit: [...new Set([lock.descriptor, directoryLock.descriptor])],
+					onEnd: control.freeSlot,
 					what: `pg_dump of ${display(name)}`,
 					...heard(run, id),
 				});
@@ -202,7 +203,7 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 							command: tools.pgDumpall.path,
 							args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
 							env: connection.env,
-							inherit: [directoryLock.descriptor, turn.descriptor],
+							inherit: [...new Set([turn.descriptor, directoryLock.descriptor])],
 							careless: true,
 							what: 'pg_dumpall of globals',
 							...heard(run, id),

@@ -4,13 +4,15 @@
  */
 import {spawn} from 'node:child_process';
 import {constants} from 'node:fs';
-import {open, stat, unlink, type FileHandle} from 'node:fs/promises';
+import {link, open, readFile, stat, unlink, type FileHandle} from 'node:fs/promises';
 import {hostname} from 'node:os';
+import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
-import {makeParents} from '../lib/files.js';
+import {lacksHardLinks, makeParents} from '../lib/files.js';
 import {display} from '../lib/display.js';
 
 export type Lock = {
+	readonly path: string;
 	/** To be inherited by children. */
 	readonly descriptor: number;
 	/** Removes the file and frees the lock (children that inherited it keep it). */
@@ -37,6 +39,7 @@ export async function tryLock(
 				await handle.truncate();
 				await handle.write(`${process.pid} ${hostname()} ${new Date().toISOString()}\n`, 0);
 				return {
+					path,
 					descriptor: handle.fd,
 					async release() {
 						await unlink(path).catch(ignoreMissing);
@@ -53,29 +56,64 @@ export async function tryLock(
 	}
 }
 
-/** The lock, or LOCKED (exit status 11) that says who holds it. */
-export async function lockOrThrow(
+/**
+ * Another name for a lock that is held: the kernel locks files, not names, so whoever tries this name meets that lock. Costs no
+ * process. Undefined when another process holds the name. Releasing it leaves the first one held.
+ */
+export async function tryLockBy(
+	held: Lock,
 	path: string,
-	what: string,
 	env: Readonly<Record<string, string | undefined>>,
-): Promise<Lock> {
-	const lock = await tryLock(path, env);
-	if (lock) return lock;
-	throw new PgBackError('LOCKED', `could not acquire lock for ${display(what)}: ${await holderOf(path)}`, {
+): Promise<Lock | undefined> {
+	for (;;) {
+		try {
+			await link(held.path, path);
+			return {path, descriptor: held.descriptor, release: () => unlink(path).catch(ignoreMissing)};
+		} catch (error) {
+			if (lacksHardLinks(error)) return tryLock(path, env);
+			if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+		}
+		const left = await tryLock(path, env); // by a run that was killed
+		if (!left) return undefined;
+		await left.release();
+	}
+}
+
+/** LOCKED (exit status 11), says who holds it. */
+export async function lockedError(path: string, what: string): Promise<PgBackError> {
+	const holder = await holderOf(path);
+	const text = holder
+		? `held by process ${holder.pid} on ${display(holder.host)} since ${holder.since}`
+		: 'another process holds it, or did a moment ago';
+	return new PgBackError('LOCKED', `could not acquire lock for ${display(what)}: ${text}`, {
 		hint: 'wait for the other run to end; the lock goes with its last process',
 	});
 }
 
-async function holderOf(path: string): Promise<string> {
-	const handle = await open(path, 'r').catch(() => undefined); // freed and removed meanwhile
-	if (!handle) return 'another run held it a moment ago';
+/** `take` again for two seconds while the holder is a dead process of this host: whoever sweeps after it has its lock for a moment. */
+export async function afterTheDead(path: string, take: () => Promise<Lock | undefined>): Promise<Lock | undefined> {
+	for (let tries = 0; ; tries++) {
+		const lock = await take();
+		if (lock || tries === 100) return lock;
+		const holder = await holderOf(path);
+		if (holder?.host === hostname() && isAlive(holder.pid)) return undefined;
+		await delay(20);
+	}
+}
+
+type Holder = {readonly pid: number; readonly host: string; readonly since: string};
+
+async function holderOf(path: string): Promise<Holder | undefined> {
+	const text = await readFile(path, 'utf8').catch(() => ''); // freed and removed meanwhile
+	const [pid, host, since] = text.trim().split(' ');
+	return pid && host && since ? {pid: Number(pid), host, since} : undefined;
+}
+
+function isAlive(pid: number): boolean {
 	try {
-		const [pid, host, since] = (await handle.readFile('utf8')).trim().split(' ');
-		return pid && host && since
-			? `held by process ${pid} on ${display(host)} since ${since}`
-			: `${path} is held by another process`;
-	} finally {
-		await handle.close();
+		return process.kill(pid, 0);
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === 'EPERM';
 	}
 }
 

@@ -4,11 +4,11 @@ import {setTimeout as delay} from 'node:timers/promises';
 import type {Emit} from '../core/events.js';
 import {discardPartial, lstatIfThere, partialPattern} from '../lib/files.js';
 import type {Environment} from './context.js';
-import {lockOrThrow, tryLock, type Lock} from './lock.js';
+import {afterTheDead, lockedError, tryLock, tryLockBy, type Lock} from './lock.js';
 
 /**
  * The locks of one run: one for each directory that it writes to (which tells later runs whose partial files are still being
- * written), one for each database while it is being dumped. Children inherit both.
+ * written), and other names of that one for each database while it is being dumped. Children inherit it.
  */
 export class RunLocks {
 	readonly #tag: string;
@@ -34,7 +34,9 @@ export class RunLocks {
 
 	/** Throws LOCKED when another run dumps this database into this directory. The caller releases. */
 	async database(lockPath: string, name: string): Promise<Lock> {
-		return lockOrThrow(lockPath, name, this.#env);
+		const lock = await afterTheDead(lockPath, () => this.#tryName(lockPath));
+		if (lock) return lock;
+		throw await lockedError(lockPath, name);
 	}
 
 	/**
@@ -43,11 +45,11 @@ export class RunLocks {
 	 */
 	async turn(lockPath: string, what: string, signal: AbortSignal): Promise<Lock> {
 		for (const end = performance.now() + 60_000; performance.now() < end;) {
-			const lock = await tryLock(lockPath, this.#env);
+			const lock = await this.#tryName(lockPath);
 			if (lock) return lock;
 			await delay(50, undefined, {signal});
 		}
-		return lockOrThrow(lockPath, what, this.#env);
+		throw await lockedError(lockPath, what);
 	}
 
 	/** True while a process of that run is left, judged by its lock of the directory. */
@@ -64,15 +66,15 @@ export class RunLocks {
 		this.#directories.clear();
 	}
 
+	async #tryName(path: string): Promise<Lock | undefined> {
+		return tryLockBy(await this.directoryOf(path), path, this.#env);
+	}
+
 	async #take(directory: string): Promise<Lock> {
 		const path = join(directory, lockName(this.#tag));
-		let lock = await tryLock(path, this.#env);
 		// Only a sweep that looks whether we are dead can hold it, for a moment.
-		for (let tries = 0; lock === undefined && tries < 100; tries++) {
-			await delay(20);
-			lock = await tryLock(path, this.#env);
-		}
-		if (lock === undefined) lock = await lockOrThrow(path, directory, this.#env);
+		const lock = await afterTheDead(path, () => tryLock(path, this.#env));
+		if (lock === undefined) throw await lockedError(path, directory);
 		await this.#sweep(directory);
 		return lock;
 	}

@@ -53,11 +53,16 @@ export async function publish(
 		} catch (error) {
 			const code = (error as NodeJS.ErrnoException).code ?? '';
 			if (code === 'EEXIST') throw existsError(finalPath);
-			if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
-			await renameNew(partial, finalPath); // a file system without hard links
+			if (!lacksHardLinks(error)) throw error;
+			await renameNew(partial, finalPath);
 		}
 	}
 	await syncDirectory(dirname(finalPath));
+}
+
+/** Of link(2): the file system has no hard links, or not enough. */
+export function lacksHardLinks(error: unknown): boolean {
+	return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 async function kindOf(path: string): Promise<{isDirectory: boolean}> {

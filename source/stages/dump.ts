@@ -15,6 +15,8 @@ export type DumpCommand = {
 	readonly onLine: (line: string) => void;
 	/** Told of the whole command when it is started. */
 	readonly onStart: (words: readonly string[]) => void;
+	/** Told when it has ended well: what remains is hashing what it wrote, and giving it its name. */
+	readonly onEnd?: () => void;
 	/** It does not look at what becomes of its writes (pg_dumpall, when the disk is full): its bytes pass through us. */
 	readonly careless?: true;
 };
@@ -58,6 +60,7 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 		const named = {...command, args: ['-f', path, ...command.args]};
 		await dumped(start(named, descriptor, options.signal), command.what);
 		options.meter?.finish('dump');
+		command.onEnd?.();
 	}, options);
 }
 
@@ -83,6 +86,7 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 			confirm: async () => {
 				await ended;
 				options.meter?.finish('dump');
+				command.onEnd?.();
 			},
 		});
 	} catch (error) {

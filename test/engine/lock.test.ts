@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
-import {PgBackError} from '../../source/core/errors.js';
 import type {NewEvent} from '../../source/core/events.js';
-import {lockOrThrow, tryLock} from '../../source/engine/lock.js';
+import {afterTheDead, lockedError, tryLock, tryLockBy} from '../../source/engine/lock.js';
 import {RunLocks} from '../../source/engine/locks.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'pgb-lock-'));
@@ -20,16 +19,13 @@ test('one holder at a time, who stands in the file; gone when it is released', a
 	assert.ok(lock);
 	assert.equal(await tryLock(path, env), undefined);
 	assert.match(readFileSync(path, 'utf8'), new RegExp(`^${process.pid} \\S+ \\d{4}-`));
-	await assert.rejects(lockOrThrow(path, 'a\u0007', env), (error: unknown) => {
-		assert.ok(error instanceof PgBackError);
-		assert.equal(error.exitCode, 11);
-		assert.match(error.message, new RegExp(`for a\\S+: held by process ${process.pid} on `));
-		assert.ok(!error.message.includes('\u0007'));
-		return true;
-	});
+	const error = await lockedError(path, 'a\u0007');
+	assert.equal(error.exitCode, 11);
+	assert.match(error.message, new RegExp(`for a\\S+: held by process ${process.pid} on `));
+	assert.ok(!error.message.includes('\u0007'));
 	await lock.release();
 	assert.ok(!existsSync(path));
-	await (await lockOrThrow(path, 'a', env)).release();
+	await (await tryLock(path, env))?.release();
 });
 
 test('never two holders, whoever takes and releases at the same time (11.4.39)', async () => {
@@ -52,7 +48,8 @@ test('never two holders, whoever takes and releases at the same time (11.4.39)',
 
 test('a child that inherits the descriptor keeps the lock until it is gone', async () => {
 	const path = join(directory, 'child.lock');
-	const lock = await lockOrThrow(path, 'x', env);
+	const lock = await tryLock(path, env);
+	assert.ok(lock);
 	const child = spawn('cat', {stdio: ['pipe', 'ignore', 'ignore', lock.descriptor]});
 	const text = readFileSync(path, 'utf8');
 	await lock.release();
@@ -60,6 +57,40 @@ test('a child that inherits the descriptor keeps the lock until it is gone', asy
 	assert.ok(await tryLock(path, env), 'another file under the same name is another lock');
 	child.stdin!.end();
 	await once(child, 'exit');
+});
+
+test('another name of a lock that is held is held too, by whatever program looks; released alone; free when its run is dead', async () => {
+	const path = join(directory, 'named.lock');
+	const [first, second] = [await tryLock(join(directory, 'one'), env), await tryLock(join(directory, 'two'), env)];
+	assert.ok(first && second);
+	const named = await tryLockBy(first, path, env);
+	assert.ok(named);
+	assert.equal(await tryLockBy(second, path, env), undefined);
+	assert.equal(await tryLock(path, env), undefined);
+	assert.match((await lockedError(path, 'x')).message, new RegExp(`held by process ${process.pid} on `));
+	await named.release();
+	assert.equal(await tryLock(first.path, env), undefined, 'the run holds its own still');
+	const again = await tryLockBy(second, path, env);
+	assert.ok(again);
+	// As after a kill -9: the names stay, the lock is the kernel's.
+	writeFileSync(`${path}.left`, '4194304 elsewhere 2001-01-01T00:00:00Z\n');
+	assert.ok(await tryLockBy(first, `${path}.left`, env));
+	for (const lock of [again, first, second]) await lock.release();
+	assert.ok(!existsSync(path));
+});
+
+test('a dead holder is waited for, as its lock may be being looked at; a living one is not', async () => {
+	const path = join(directory, 'waited.lock');
+	let tries = 0;
+	const taken = {path, descriptor: 0, release: async () => undefined};
+	const third = async () => (++tries === 3 ? taken : undefined);
+	writeFileSync(path, `4194304 ${hostname()} 2001-01-01T00:00:00Z\n`);
+	assert.equal(await afterTheDead(path, third), taken);
+	writeFileSync(path, `${process.pid} ${hostname()} 2001-01-01T00:00:00Z\n`);
+	tries = 0;
+	assert.equal(await afterTheDead(path, third), undefined);
+	assert.equal(tries, 1);
+	rmSync(path);
 });
 
 test('links are not followed, a directory in its place is an error', async () => {
