@@ -1,16 +1,24 @@
 /**
  * Runs the tests: all with `npm test`, some with `npm test -- test/retention --grep purge`. Prints a line per file, the whole of
  * each failure, each skip with its reason, and one closing line `N passed, N failed, N skipped`.
+ *
+ * All tests come with a minute of processor time of fuzzing for each kind of text, beside them at the lowest priority; some come
+ * with none. `--fuzz SECONDS` says otherwise.
  */
 import {existsSync, globSync, statSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {join, relative, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 import {runFile, type FileResult, type Skip} from './testing/run-file.js';
+import {runFuzz} from './testing/run-fuzz.js';
 
 const {values, positionals} = parseArgs({
 	allowPositionals: true,
-	options: {grep: {type: 'string', multiple: true}, jobs: {type: 'string', default: String(availableParallelism())}},
+	options: {
+		grep: {type: 'string', multiple: true},
+		jobs: {type: 'string', default: String(availableParallelism())},
+		fuzz: {type: 'string'},
+	},
 });
 
 function testFiles(path: string): string[] {
@@ -55,7 +63,16 @@ async function work(): Promise<void> {
 		if (patterns === undefined || result.passed + result.failed > 0) printFile(result);
 	}
 }
-await Promise.all(Array.from({length: Math.max(1, Number(values.jobs) || 1)}, work));
+
+async function fuzz(): Promise<void> {
+	const seconds = Number(values.fuzz ?? (positionals.length === 0 && patterns === undefined ? '60' : '0'));
+	if (!(seconds > 0)) return;
+	const result = await runFuzz(seconds);
+	results.push(result);
+	printFile(result);
+	if (result.failed === 0) say(indented(result.output));
+}
+await Promise.all([fuzz(), ...Array.from({length: Math.max(1, Number(values.jobs) || 1)}, work)]);
 
 const sum = (key: 'passed' | 'failed'): number => results.reduce((total, result) => total + result[key], 0);
 const skips = results.flatMap(result => result.skips);

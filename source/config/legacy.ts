@@ -4,6 +4,7 @@ import {display} from '../lib/display.js';
 import {joinWords, splitWords} from '../lib/shell-words.js';
 import {readConfigFile} from './config-file.js';
 import {globalSection, parseIni} from './ini.js';
+import {configKeys} from './options.js';
 
 export type Converted = {
 	/** The whole config file, with a newline at the end. */
@@ -76,6 +77,9 @@ function checked(entries: readonly (readonly [key: string, value: string])[]): R
 }
 
 function loadProblem(key: string, value: string): string | undefined {
+	for (const [reference, name = ''] of value.matchAll(/%\(([^()]+)\)s/g)) {
+		if (configKeys.has(name)) return `${reference} would stand for the value of ${name}`;
+	}
 	// The line after it must not become a part of the value.
 	const {values, problems} = readConfigFile(`${key} = ${value}\njobs = 1\n`, '');
 	if (problems[0] !== undefined) return problems[0].text.replace(/^:\d+: /, '');

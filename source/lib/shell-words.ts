@@ -1,4 +1,5 @@
 import {type Parsed} from './parsed.js';
+import {atCharacter} from './position.js';
 
 const blank = /\s/u;
 
@@ -10,6 +11,8 @@ export function splitWords(text: string): Parsed<readonly string[]> {
 	const words: string[] = [];
 	let word: string | undefined;
 	let quote = '';
+	let opened = 0;
+	const notClosed = () => ({problem: `a quotation is not closed that opens ${atCharacter(text, opened)}`});
 	for (let index = 0; index < text.length; index++) {
 		const character = text.charAt(index);
 		if (quote === "'" || (quote === '"' && character !== '\\')) {
@@ -17,11 +20,12 @@ export function splitWords(text: string): Parsed<readonly string[]> {
 			else word = (word ?? '') + character;
 		} else if (character === '\\') {
 			if (index + 1 === text.length)
-				return {problem: quote === '' ? 'nothing follows the last backslash' : 'a quotation is not closed'};
+				return quote === '' ? {problem: `nothing follows the backslash ${atCharacter(text, index)}`} : notClosed();
 			const next = text.charAt(++index);
 			word = (word ?? '') + (quote === '"' && next !== '"' && next !== '\\' ? `\\${next}` : next);
 		} else if (character === "'" || character === '"') {
 			quote = character;
+			opened = index;
 			word ??= '';
 		} else if (blank.test(character)) {
 			if (word !== undefined) words.push(word);
@@ -30,7 +34,7 @@ export function splitWords(text: string): Parsed<readonly string[]> {
 			word = (word ?? '') + character;
 		}
 	}
-	if (quote !== '') return {problem: 'a quotation is not closed'};
+	if (quote !== '') return notClosed();
 	if (word !== undefined) words.push(word);
 	return {value: words};
 }

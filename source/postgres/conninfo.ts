@@ -3,6 +3,7 @@
  * accept is accepted, and means the same. Errors never show a value: it may be a password.
  */
 import {PgBackError} from '../core/errors.js';
+import {atCharacter} from '../lib/position.js';
 import {isKeyword, type Keyword, type Parameters} from './keywords.js';
 
 const schemes = /^(?:postgresql|postgres):\/\//;
@@ -14,21 +15,26 @@ export function isConnectionString(text: string): boolean {
 
 /** Parses a keyword string or a URI. Throws PgBackError CONFIG. */
 export function parseConnectionString(text: string): Parameters {
-	if (text.includes('\0')) throw invalid('it holds a NUL');
+	if (text.includes('\0')) throw invalid(text, text.indexOf('\0'), 'it holds a NUL');
 	const scheme = schemes.exec(text);
-	return scheme ? parseUri(text.slice(scheme[0].length)) : parseKeywords(text);
+	return scheme ? parseUri(text, scheme[0].length) : parseKeywords(text);
 }
 
-function invalid(problem: string): PgBackError {
-	return new PgBackError('CONFIG', `invalid connection string: ${problem}`, {
+/** `at` is an index into `text`. */
+function invalid(text: string, at: number, problem: string): PgBackError {
+	return new PgBackError('CONFIG', `invalid connection string: ${problem} ${atCharacter(text, at)}`, {
 		hint: 'write "host=... port=... user=... dbname=..." or postgresql://user@host:port/database',
 	});
 }
 
-function store(into: {-readonly [K in Keyword]?: string}, name: string, value: string): void {
-	if (name === 'requiressl') into.sslmode = value.startsWith('1') ? 'require' : 'prefer';
-	else if (isKeyword(name)) into[name] = value;
-	else throw invalid(`unknown keyword ${shown(name)}`);
+/** Parameters on their way, and what they are read from. */
+type Reading = {readonly text: string; readonly parameters: {[K in Keyword]?: string}};
+
+/** `at` is where the name stands. */
+function store({text, parameters}: Reading, at: number, name: string, value: string): void {
+	if (name === 'requiressl') parameters.sslmode = value.startsWith('1') ? 'require' : 'prefer';
+	else if (isKeyword(name)) parameters[name] = value;
+	else throw invalid(text, at, `unknown keyword ${shown(name)}`);
 }
 
 /** What stands where a keyword should may be a piece of a password that is not quoted. */
@@ -40,11 +46,12 @@ function shown(name: string): string {
 const blank = /[ \t\n\v\f\r]/;
 
 function parseKeywords(text: string): Parameters {
-	const parameters: {[K in Keyword]?: string} = {};
+	const reading: Reading = {text, parameters: {}};
 	// One keyword, "=", and a value: quoted, or up to a blank. In both, a backslash takes the next character as it is.
-	const pair = /[ \t\n\v\f\r]*([^= \t\n\v\f\r]*)[ \t\n\v\f\r]*(=?)[ \t\n\v\f\r]*/y;
+	const pair = /([^= \t\n\v\f\r]*)[ \t\n\v\f\r]*(=?)[ \t\n\v\f\r]*/y;
 	const quoted = /'((?:[^'\\]|\\[^]|\\$)*)('?)/y;
 	const bare = /(?:[^\\ \t\n\v\f\r]|\\[^]|\\$)*/y;
+	const blanks = /[ \t\n\v\f\r]*/y;
 	let position = 0;
 	const match = (pattern: RegExp) => {
 		pattern.lastIndex = position;
@@ -52,92 +59,105 @@ function parseKeywords(text: string): Parameters {
 		position = pattern.lastIndex;
 		return found;
 	};
-	while (position < text.length) {
+	for (match(blanks); position < text.length; match(blanks)) {
+		const at = position;
 		const [, name = '', equals] = match(pair) ?? [];
-		if (name === '' && equals === '' && position >= text.length) break;
-		if (equals !== '=') throw invalid(`missing "=" after ${shown(name)}`);
+		if (equals !== '=') throw invalid(text, position, `missing "=" after ${shown(name)}`);
+		const opened = position;
 		let value;
 		if (text[position] === "'") {
 			const found = match(quoted);
-			if (found?.[2] !== "'") throw invalid(`the quoted value of ${shown(name)} has no end`);
+			if (found?.[2] !== "'") throw invalid(text, opened, `the quoted value of ${shown(name)} has no end, which opens`);
 			value = found[1] ?? '';
 		} else value = match(bare)?.[0] ?? '';
-		store(parameters, name, value.replaceAll(/\\([^]?)/g, '$1'));
+		store(reading, at, name, value.replaceAll(/\\([^]?)/g, '$1'));
 	}
-	return parameters;
+	return reading.parameters;
 }
 
-function parseUri(text: string): Parameters {
-	const parameters: {[K in Keyword]?: string} = {};
-	let rest = text;
-	const credentials = /^([^@/]*)@/.exec(text);
+function parseUri(text: string, start: number): Parameters {
+	const reading: Reading = {text, parameters: {}};
+	let position = start;
+	const credentials = /^([^@/]*)@/.exec(text.slice(start));
 	if (credentials) {
 		// The user ends at the first ":" or "@", the password at the first "@".
 		const [, all = ''] = credentials;
 		const colon = all.indexOf(':');
 		const user = colon < 0 ? all : all.slice(0, colon);
-		if (user !== '') store(parameters, 'user', decode(user));
-		if (colon >= 0 && colon + 1 < all.length) store(parameters, 'password', decode(all.slice(colon + 1)));
-		rest = text.slice(credentials[0].length);
+		if (user !== '') store(reading, position, 'user', decode(text, position, user));
+		const password = colon < 0 ? '' : all.slice(colon + 1);
+		if (password !== '') store(reading, position, 'password', decode(text, position + colon + 1, password));
+		position += credentials[0].length;
 	}
 	const hosts: string[] = [];
 	const ports: string[] = [];
-	for (;;) {
-		const {host, port, after} = parseHost(rest);
+	for (let more = true; more;) {
+		const {host, port, end} = parseHost(text, position);
 		hosts.push(host);
 		ports.push(port);
-		if (!after.startsWith(',')) {
-			rest = after;
-			break;
-		}
-		rest = after.slice(1);
+		more = text[end] === ',';
+		position = more ? end + 1 : end;
 	}
 	// A comma without a host or a port beside it keeps the place of the others.
-	if (hosts.join(',') !== '') store(parameters, 'host', decode(hosts.join(',')));
-	if (ports.join(',') !== '') store(parameters, 'port', decode(ports.join(',')));
-	const path = /^\/([^?]*)/.exec(rest);
+	if (hosts.join(',') !== '') store(reading, start, 'host', hosts.join(','));
+	if (ports.join(',') !== '') store(reading, start, 'port', ports.join(','));
+	const path = /^\/([^?]*)/.exec(text.slice(position));
 	if (path) {
-		if (path[1]) store(parameters, 'dbname', decode(path[1]));
-		rest = rest.slice(path[0].length);
+		if (path[1]) store(reading, position, 'dbname', decode(text, position + 1, path[1]));
+		position += path[0].length;
 	}
-	if (rest.length > 1) parseQuery(parameters, rest.slice(1));
-	return parameters;
+	if (position + 1 < text.length) parseQuery(reading, position + 1);
+	return reading.parameters;
 }
 
-function parseHost(text: string): {host: string; port: string; after: string} {
-	const bracketed = text.startsWith('[');
-	if (bracketed && !text.includes(']')) throw invalid('an IPv6 address has no "]"');
-	const [all = '', address, name] = (bracketed ? /^\[([^\]]*)\]/ : /^()([^:/?,]*)/).exec(text) ?? [];
-	const host = bracketed ? (address ?? '') : (name ?? '');
-	const after = text.slice(all.length);
-	if (bracketed && host === '') throw invalid('an IPv6 address is empty');
-	if (bracketed && after !== '' && !/^[:/?,]/.test(after))
-		throw invalid('":" or "/" is expected after an IPv6 address');
-	const [colon = '', port = ''] = /^:([^/?,]*)/.exec(after) ?? [];
-	return {host, port, after: after.slice(colon.length)};
+type Host = {readonly host: string; readonly port: string; /** Index of what follows. */ readonly end: number};
+
+function parseHost(text: string, start: number): Host {
+	const hostPattern = /\[([^\]]*)\]|([^:/?,[][^:/?,]*|)/y;
+	hostPattern.lastIndex = start;
+	const bracketed = text[start] === '[';
+	const [all, address = '', name = ''] = hostPattern.exec(text) ?? [];
+	if (bracketed && !all) throw invalid(text, start, 'an IPv6 address has no "]", which begins');
+	if (bracketed && address === '') throw invalid(text, start, 'an IPv6 address is empty');
+	const after = start + (all ?? '').length;
+	if (bracketed && after < text.length && !/[:/?,]/.test(text[after] ?? ''))
+		throw invalid(text, after, '":" or "/" is expected after an IPv6 address');
+	const portPattern = /:([^/?,]*)|/y;
+	portPattern.lastIndex = after;
+	const [colon = '', port = ''] = portPattern.exec(text) ?? [];
+	return {
+		host: decode(text, start, bracketed ? address : name),
+		port: decode(text, after + 1, port),
+		end: after + colon.length,
+	};
 }
 
-function parseQuery(parameters: Parameters, query: string): void {
-	for (const [index, part] of query.split('&').entries()) {
-		if (part === '' && index === query.split('&').length - 1) return;
+function parseQuery(reading: Reading, start: number): void {
+	const {text} = reading;
+	let at = start;
+	for (const part of text.slice(start).split('&')) {
+		if (part === '' && at === text.length) return;
 		const pieces = part.split('=');
-		const name = decode(pieces[0] ?? '');
-		if (pieces.length < 2) throw invalid(`the parameter ${shown(name)} has no "="`);
-		if (pieces.length > 2) throw invalid(`the parameter ${shown(name)} has more than one "="`);
-		const value = decode(pieces[1] ?? '');
+		const name = decode(text, at, pieces[0] ?? '');
+		if (pieces.length < 2) throw invalid(text, at, `the parameter ${shown(name)} has no "="`);
+		if (pieces.length > 2) throw invalid(text, at, `the parameter ${shown(name)} has more than one "="`);
+		const value = decode(text, at + (pieces[0] ?? '').length + 1, pieces[1] ?? '');
 		if (name === 'ssl' && value === 'true')
-			store(parameters, 'sslmode', 'require'); // as JDBC writes it
-		else store(parameters, name, value);
+			store(reading, at, 'sslmode', 'require'); // as JDBC writes it
+		else store(reading, at, name, value);
+		at += part.length + 1;
 	}
 }
 
-function decode(text: string): string {
-	if (/%(?![0-9A-Fa-f]{2})/.test(text)) throw invalid('"%" is not followed by two hexadecimal digits');
-	if (text.includes('%00')) throw invalid('"%00" is not allowed');
+/** `part` stands at the index `at` of `text`. */
+function decode(text: string, at: number, part: string): string {
+	const broken = /%(?![0-9A-Fa-f]{2})/.exec(part);
+	if (broken) throw invalid(text, at + broken.index, '"%" is not followed by two hexadecimal digits');
+	if (part.includes('%00')) throw invalid(text, at + part.indexOf('%00'), '"%00" is not allowed');
 	try {
-		return decodeURIComponent(text);
+		return decodeURIComponent(part);
 	} catch {
-		throw invalid('a percent-encoded value is not UTF-8');
+		throw invalid(text, at, 'a percent-encoded value is not UTF-8');
 	}
 }
 

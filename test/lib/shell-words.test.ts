@@ -20,9 +20,15 @@ test('words are split as a shell does, without expansion', () => {
 });
 
 test('what is not closed is refused', () => {
-	for (const text of [`'a`, `a "b`, `"a\\`, `a'`])
-		assert.equal(splitWords(text).problem, 'a quotation is not closed', text);
-	assert.equal(splitWords('a\\').problem, 'nothing follows the last backslash');
+	for (const [text, place] of [
+		[`'a`, 1],
+		[`a "b`, 3],
+		[`"a\\`, 1],
+		[`a'`, 2],
+		[`'🐘' "`, 5],
+	] as const)
+		assert.equal(splitWords(text).problem, `a quotation is not closed that opens at character ${place}`, text);
+	assert.equal(splitWords('a\\').problem, 'nothing follows the backslash at character 2');
 });
 
 test('joined words split into the same words', () => {
