@@ -135,9 +135,9 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					...(database.size !== undefined && {expectedSize: database.size}),
 				});
 				await output
-					.run(async options => {
+					.run(async (options, written) => {
 						const plainPath = shared.namer.path(subject, time, suffix, compressed);
-						const written = [
+						written.push(
 							settings.format === 'directory'
 								? await dumpToDirectory(directory => command([...snapshot, '-f', directory]), {
 										...options,
@@ -145,7 +145,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 										plainPath,
 									})
 								: await dumpToArtifact(command(snapshot), {...options, role: 'dump', plainPath}),
-						];
+						);
 						control.freeSlot();
 						output.contents = await recording?.finish();
 						const script =
@@ -163,7 +163,6 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 								}),
 							);
 						}
-						return written;
 					})
 					.finally(() => recording?.abandon());
 			} catch (error) {
@@ -197,20 +196,22 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 			try {
 				const time = await shared.namer.time(subject, 'sql');
 				const plainPath = shared.namer.path(subject, time, 'sql');
-				await new JobOutput(shared, control, {subject, time}).run(async options => [
-					await dumpToArtifact(
-						{
-							command: tools.pgDumpall.path,
-							args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
-							env: connection.env,
-							inherit: [...new Set([turn.descriptor, directoryLock.descriptor])],
-							careless: true,
-							what: 'pg_dumpall of globals',
-							...heard(run, id),
-						},
-						{...options, role: 'globals', plainPath},
-					),
-				]);
+				await new JobOutput(shared, control, {subject, time}).run(async (options, written) => {
+					written.push(
+						await dumpToArtifact(
+							{
+								command: tools.pgDumpall.path,
+								args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
+								env: connection.env,
+								inherit: [...new Set([turn.descriptor, directoryLock.descriptor])],
+								careless: true,
+								what: 'pg_dumpall of globals',
+								...heard(run, id),
+							},
+							{...options, role: 'globals', plainPath},
+						),
+					);
+				});
 			} finally {
 				await turn.release();
 			}
@@ -237,12 +238,11 @@ export function serverFileTask(
 			try {
 				const time = await shared.namer.time(subject, 'out');
 				const plainPath = shared.namer.path(subject, time, 'out');
-				await new JobOutput(shared, control, {subject, time}).run(async options => {
+				await new JobOutput(shared, control, {subject, time}).run(async (options, written) => {
 					control.meter.start('dump');
 					control.meter.count('dump', content.byteLength);
 					control.meter.finish('dump');
-					const written = await writeArtifact(once(content), {...options, role: kind, plainPath});
-					return [written];
+					written.push(await writeArtifact(once(content), {...options, role: kind, plainPath}));
 				});
 			} finally {
 				await turn.release();
@@ -283,7 +283,10 @@ class JobOutput {
 		this.#about = about;
 	}
 
-	async run(write: (options: Omit<ArtifactOptions, 'plainPath' | 'role'>) => Promise<Written[]>): Promise<void> {
+	/** `write` adds to `written` what it has written; if it fails, all of that is discarded. */
+	async run(
+		write: (options: Omit<ArtifactOptions, 'plainPath' | 'role'>, written: Written[]) => Promise<void>,
+	): Promise<void> {
 		const {run, encryption} = this.#shared;
 		const {meter, signal, id} = this.#control;
 		const algorithm = this.#about.algorithm ?? run.configuration.settings.checksumAlgorithm;
@@ -291,9 +294,8 @@ class JobOutput {
 		const uploads = this.#shared.uploads && new JobUploads(this.#shared.uploads, id, meter, signal);
 		const all: Written[] = [];
 		try {
-			all.push(
-				...(await write({settings, signal, meter, onOpen: file => uploads?.follow(file, this.#about.expectedSize)})),
-			);
+			const onOpen: ArtifactOptions['onOpen'] = file => uploads?.follow(file, this.#about.expectedSize);
+			await write({settings, signal, meter, onOpen}, all);
 			await this.#verify(all);
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			const files = await publishAll(all, id, run.emit);

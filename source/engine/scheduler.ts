@@ -1,4 +1,4 @@
-import {CancelledError, toPgBackError, type PgBackError} from '../core/errors.js';
+import {CancelledError, RequeuedError, toPgBackError, type PgBackError} from '../core/errors.js';
 import type {Emit, EventError, Outcome, PlannedJob} from '../core/events.js';
 import {JobMeter} from '../stages/meter.js';
 
@@ -47,13 +47,14 @@ export class Scheduler {
 		this.#signal.addEventListener('abort', () => this.cancel(), {once: true});
 	}
 
-	/** The tasks must be known to the run state already (`run.planned`). */
+	/** The tasks must be known to the run state already (`run.planned`). When the run is being cancelled, they are too. */
 	add(tasks: readonly Task[]): void {
 		for (const task of tasks) {
 			const entry: Entry = {task, abort: new AbortController(), attempt: 0};
 			this.#entries.set(task.plan.id, entry);
 			this.#waiting.push(entry);
 		}
+		if (this.#signal.aborted) this.cancel();
 		this.#startNext();
 	}
 
@@ -161,6 +162,7 @@ export class Scheduler {
 			job: entry.task.plan.id,
 			outcome: entry.outcome,
 			...(error && {error: eventError(error)}),
+			...(error instanceof RequeuedError && !this.#closed && !this.#signal.aborted && {again: true}),
 		});
 	}
 

@@ -133,13 +133,18 @@ async function sizeOf(path: string): Promise<number> {
 
 async function remove({path, directory}: PlannedItem): Promise<void> {
 	const stats = await lstatIfThere(path);
-	if (stats === undefined) return; // somebody else has purged it
+	if (stats === undefined) return; // another run has purged it
 	if (!directory) {
-		await unlink(path);
+		await unlink(path).catch(ignoreMissing);
 		if (isManifest(path)) await syncDirectory(join(path, '..'));
 	} else if (stats.isDirectory()) {
 		// Without its table of contents a directory that is half removed is no dump.
 		for (const name of contentsNames) await rm(join(path, name), {force: true});
 		await rm(path, {recursive: true, force: true});
 	} else throw new PgBackError('PURGE_FAILED', 'it is no longer a directory');
+}
+
+/** Two runs that end at the same time purge the same files. */
+function ignoreMissing(error: unknown): void {
+	if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }

@@ -1,5 +1,5 @@
 import type {ChecksumAlgorithm} from '../core/formats.js';
-import {writeArtifact, type Content, type OutputSettings, type Written} from './artifact.js';
+import {discardAll, writeArtifact, type Content, type OutputSettings, type Written} from './artifact.js';
 import {once} from '../lib/once.js';
 
 /**
@@ -21,13 +21,20 @@ export async function writeChecksums(
 	if (!encryption) return [await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName})];
 	const made: Written[] = [];
 	const cipherText = contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
-	made.push(await writeArtifact(once(Buffer.from(cipherText)), {...open, plainPath: `${plainPath}.age.${algorithm}`}));
-	const list = await writeArtifact(once(Buffer.from(plainText)), {...sealed, plainPath: plainName});
-	made.push(list);
-	const listText = list.contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
-	made.push(await writeArtifact(once(Buffer.from(listText)), {...open, plainPath: `${plainName}.age.${algorithm}`}));
-	if (settings.keepSource)
-		made.push(await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName}));
+	try {
+		made.push(
+			await writeArtifact(once(Buffer.from(cipherText)), {...open, plainPath: `${plainPath}.age.${algorithm}`}),
+		);
+		const list = await writeArtifact(once(Buffer.from(plainText)), {...sealed, plainPath: plainName});
+		made.push(list);
+		const listText = list.contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
+		made.push(await writeArtifact(once(Buffer.from(listText)), {...open, plainPath: `${plainName}.age.${algorithm}`}));
+		if (settings.keepSource)
+			made.push(await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName}));
+	} catch (error) {
+		await discardAll(made);
+		throw error;
+	}
 	return made;
 }
 

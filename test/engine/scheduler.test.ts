@@ -121,3 +121,13 @@ test('an error in an event has no stack and at most twenty lines of output', () 
 	assert.equal(eventError(error).output?.length, 20);
 	assert.equal(eventError(error).output?.at(-1), '49');
 });
+
+test('a task that is added after the run was cancelled does not begin', async () => {
+	const {run, scheduler, outcomes} = setUp(1, 0);
+	run.abort(new CancelledError('interrupted by SIGTERM', 143));
+	const late = held('late');
+	scheduler.add([late.task]);
+	await scheduler.idle();
+	assert.equal(late.control(), undefined);
+	assert.deepEqual(outcomes(), ['cancelled']);
+});
