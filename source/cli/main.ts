@@ -52,7 +52,8 @@ async function dispatch(io: Io): Promise<number> {
 	}
 	const {loadConfiguration} = await import('../config/configuration.js');
 	const terminal = io.stdin.isTTY && io.stderr.isTTY;
-	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal});
+	const {settingProblems} = await import('../engine/setting-problems.js');
+	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal, check: settingProblems});
 	return run(io, configuration);
 }
 

@@ -4,6 +4,7 @@ import {options, type AnyValue, type OptionName} from '../config/options.js';
 import {readValue} from '../config/values.js';
 import {ProblemsError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {parseInteger} from '../lib/integer.js';
 import {type Parsed} from '../lib/parsed.js';
 import {tokenize, type Token} from './pflag.js';
 
@@ -12,15 +13,27 @@ export type ParsedCommandLine = CommandLine;
 /** `argv` is without the program's own name. Throws ProblemsError USAGE with all mistakes at once. */
 export async function parseCommandLine(argv: readonly string[]): Promise<ParsedCommandLine> {
 	const {flags, arguments: positionals, problems} = tokenize(argv);
-	const wrong = flags.flatMap(token => problemOf(token, read(token)));
-	if (problems.length > 0) throw usageError([...problems, ...wrong]);
-	// Help and version are answered whatever else is there, and load nothing; but a conversion comes before them.
-	const converts = flags.some(({flag}) => flag.name === 'convertLegacyConfig');
-	const given = (name: OptionName) => flags.find(token => token.flag.name === name && read(token).value === true);
-	const asked = converts ? undefined : (given('help') ?? given('version'));
-	if (asked) return {values: new Map([[asked.flag.name, true]]), arguments: positionals};
-	if (wrong.length > 0) throw usageError(wrong);
-	return parseWithMeow(flags, positionals);
+	const readFlags = flags.map(token => ({token, parsed: read(token)}));
+	const wrong = readFlags.filter(({parsed}) => parsed.problem !== undefined);
+	const given = (...names: readonly OptionName[]) =>
+		readFlags.find(({token, parsed}) => names.includes(token.flag.name) && Boolean(parsed.value))?.token.flag.name;
+	// What answers and ends does so beside values that it does not use, but not beside what cannot even be read.
+	const answers = given('help', 'version', 'convertLegacyConfig', 'printDefaultConfig') !== undefined;
+	if (problems.length > 0 || wrong.some(({token}) => !answers || !isReadable(token)))
+		throw usageError([...problems, ...wrong.map(({token, parsed}) => describeProblem(token, parsed.problem ?? ''))]);
+	const asked = given('convertLegacyConfig') ? undefined : (given('help') ?? given('version'));
+	// Nothing more is loaded for these two.
+	if (asked) return {values: new Map([[asked, true]]), arguments: positionals};
+	return parseWithMeow(
+		flags.filter(token => !wrong.some(one => one.token === token)),
+		positionals,
+	);
+}
+
+/** False for a text that is no number, boolean or list where one belongs: the spelling, not the meaning, is wrong. */
+function isReadable({flag: {option}, text}: Token): boolean {
+	const isWord = ['string', 'words', 'choice', 'mode', 'keep', 'interval', 'yesNo'].includes(option.kind);
+	return isWord || parseInteger(text).problem === undefined;
 }
 
 /** Mistakes on the command line, with the one line that says how it goes. */
@@ -36,9 +49,8 @@ function read({flag, text}: Token): Parsed<AnyValue> {
 	return readValue(flag.option, text, 'command line');
 }
 
-function problemOf({flag, spelling}: Token, {problem}: Parsed<AnyValue>): readonly string[] {
-	if (problem === undefined) return [];
-	return [`${spelling}: ${flag.option.secret ? 'the value is malformed' : display(problem)}`];
+function describeProblem({flag, spelling}: Token, problem: string): string {
+	return `${spelling}: ${flag.option.secret ? 'the value is malformed' : display(problem)}`;
 }
 
 /**

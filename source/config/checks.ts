@@ -8,6 +8,9 @@ import {describeOrigin, type Problem} from './origin.js';
 
 export type Checked = {readonly problems: readonly Problem[]; readonly warnings: readonly string[]};
 
+/** Something wrong with an option that only other parts of the program can tell. */
+export type SettingProblem = {readonly option: OptionName; readonly text: string};
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export async function checkConfiguration(
@@ -15,6 +18,7 @@ export async function checkConfiguration(
 	commandLine: CommandLine,
 	env: Environment,
 	terminal: boolean,
+	check: (settings: Settings) => Promise<readonly SettingProblem[]>,
 ): Promise<Checked> {
 	const blame = createBlame(merged);
 	const problems = [
@@ -25,6 +29,7 @@ export async function checkConfiguration(
 			.filter(name => merged.settings[name][0] === '')
 			.map(name => blame(name, 'the name of the command is empty')),
 		...(await checkDirectories(merged.settings, blame)),
+		...(await check(merged.settings)).map(({option, text}) => blame(option, text)),
 	];
 	const warnings = [
 		...secretWarnings(commandLine),

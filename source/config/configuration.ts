@@ -1,7 +1,7 @@
 /** The whole configuration: command line over config file over defaults, every value with its origin, all of it checked. */
 import {readFile, stat} from 'node:fs/promises';
 import {isSystemError, PgBackError, ProblemsError, systemReason} from '../core/errors.js';
-import {checkConfiguration} from './checks.js';
+import {checkConfiguration, type SettingProblem} from './checks.js';
 import {type CommandLine} from './command-line.js';
 import {readConfigFile, type ConfigFile} from './config-file.js';
 import {merge, type Merged} from './merge.js';
@@ -32,16 +32,23 @@ export type LoadOptions = {
 	readonly env: Environment;
 	/** Somebody sits at a terminal and can be asked for what is missing (a passphrase, the files to fetch). */
 	readonly terminal?: boolean;
+	/** More checks of the merged settings: their problems are told with the others. */
+	readonly check?: (settings: Settings) => Promise<readonly SettingProblem[]>;
 };
 
 /**
  * Reads the config file that the command line names and merges. All problems are thrown at once: ProblemsError USAGE when
  * one of them is on the command line, else CONFIG; CONFIG also for a file that cannot be read.
  */
-export async function loadConfiguration({argv, env, terminal = false}: LoadOptions): Promise<Configuration> {
+export async function loadConfiguration({
+	argv,
+	env,
+	terminal = false,
+	check = async () => [],
+}: LoadOptions): Promise<Configuration> {
 	const {path, file, exposed} = await readFileOf(argv);
 	const merged = merge(argv, file, env);
-	const checked = await checkConfiguration(merged, argv, env, terminal);
+	const checked = await checkConfiguration(merged, argv, env, terminal, check);
 	const problems = [...(file?.problems ?? []), ...checked.problems];
 	if (problems.length > 0) {
 		const onCommandLine = problems.some(problem => problem.on === 'command line');

@@ -145,13 +145,26 @@ test('a refused secret is not repeated', async () => {
 	assert.deepEqual(await problems('--cipher-pass=se\0cret'), ['--cipher-pass: the value is malformed']);
 });
 
-test('help and version are answered beside anything else, but not beside an unknown option', async () => {
-	assert.deepEqual(await values('-j', 'abc', '--help'), {help: true});
+test('what answers and ends does so beside values of no use, but not beside what cannot be read', async () => {
+	assert.deepEqual(await values('-Z', '10', '-m', '644', '--upload=foo', '--help'), {help: true});
+	assert.deepEqual(await values('-P', '1d', '-j', '0', '-V'), {version: true});
+	assert.deepEqual(await values('--print-default-config', '-F', 'x'), {printDefaultConfig: true});
+	assert.deepEqual(await values('--convert-legacy-config', 'v1', '-K', 'few'), {convertLegacyConfig: 'v1'});
 	assert.deepEqual(await values('-?'), {help: true});
 	assert.deepEqual(await values('-vV'), {version: true});
 	assert.deepEqual(await values('--help=false', '-v'), {help: false, verbose: true});
 	assert.deepEqual(await values('-V', '--convert-legacy-config', 'x'), {version: true, convertLegacyConfig: 'x'});
-	await problems('--bogus', '--help');
+	assert.deepEqual(await values('-V', '--convert-legacy-config', ''), {version: true});
+	for (const terminal of ['--help', '-?', '-V', '--version', '--print-default-config', '--convert-legacy-config=v1']) {
+		for (const wrong of ['--bogus', '-x', '-j=abc', '--encrypt=maybe', '-Da"b', '--=', '-p=5432x', '-T=soon'])
+			assert.equal((await problems(terminal, wrong)).length, 1, `${terminal} ${wrong}`);
+		assert.deepEqual(await problems('-F', 'x', terminal, '--jobs'), [
+			'option --jobs needs a value',
+			'-F: "x" is not one of plain, custom, tar, directory',
+		]);
+	}
+	for (const not of ['--help=false', '-V=false', '--print-default-config=0', '--convert-legacy-config='])
+		assert.equal((await problems(not, '-Z', '10')).length, 1, not);
 });
 
 test('an option without its feature is an unknown option', async () => {

@@ -16,6 +16,8 @@ describe('options that answer', () => {
 		[['-V', '--jobs=0x1f', '-P', '-1h', 'db'], versionLine],
 		[['-V', '-?'], /^pg_back dumps/],
 		[['--version=false', '-V'], versionLine],
+		[['-V', '-Z', '10', '-m', '644'], versionLine],
+		[['--help', '-F', 'x'], /^pg_back dumps/],
 		[['--print-default-config', '-Z', '9'], readFileSync(join(root, 'pg_back.conf'), 'utf8')],
 	];
 	for (const [args, stdout] of cases) {
@@ -49,6 +51,8 @@ describe('what is refused before any work', () => {
 		[['-xy'], /unknown option -x in -xy/],
 		[['-tZ'], /option -Z needs a value/],
 		[['--=x'], /bad option syntax: --=x/],
+		[['--jobs', 'abc', '--help'], /--jobs: "abc" is not a whole number/],
+		[['--version', '--bogus'], /unknown option --bogus/],
 		[['-D', 'a"b'], /-D: .*double quote/],
 		[['--encrypt=maybe'], /--encrypt: "maybe" is not a boolean/],
 		[

@@ -13,14 +13,26 @@ export type DecryptionKeys = {
  * Throws CONFIG for a malformed line (never showing it) and for a text without any key.
  */
 export function parseIdentities(text: string, source: string): readonly string[] {
-	const identities = new Set<string>();
-	for (const [index, line] of text.split('\n').entries()) {
-		const word = line.trim();
-		if (word === '' || word.startsWith('#')) continue;
-		identities.add(checkIdentity(word, text.trim().includes('\n') ? `${source}:${index + 1}` : source));
-	}
-	if (identities.size === 0) throw new PgBackError('CONFIG', `${source}: no private key in it`, {hint: keyHint});
-	return [...identities];
+	return [...new Set(linesOfIdentities(text, source).map(line => checkIdentity(line.text, line.source)))];
+}
+
+/** The lines of `text` that should be private keys, each with its place. Throws CONFIG when there is none. */
+export function linesOfIdentities(
+	text: string,
+	source: string,
+): readonly {readonly text: string; readonly source: string}[] {
+	const several = text.trim().includes('\n');
+	const lines = text
+		.split('\n')
+		.map((line, index) => ({text: line.trim(), source: several ? `${source}:${index + 1}` : source}))
+		.filter(line => line.text !== '' && !line.text.startsWith('#'));
+	if (lines.length === 0) throw new PgBackError('CONFIG', `${source}: no private key in it`, {hint: keyHint});
+	return lines;
+}
+
+/** True for a file of private keys that is itself an age file; `text` is its begin. */
+export function isProtected(text: string): boolean {
+	return /^\s*(age-encryption\.org\/|-----BEGIN AGE )/.test(text);
 }
 
 const keyHint = 'a private key starts with AGE-SECRET-KEY-1 or AGE-SECRET-KEY-PQ-1';

@@ -1,7 +1,7 @@
 /** From options, files and prompts to keys: everything is read, parsed and checked here, before any work starts. */
 import {PgBackError, messageOf} from '../../core/errors.js';
 import {createDecryptor} from './decrypt.js';
-import {parseIdentities, type DecryptionKeys} from './identities.js';
+import {isProtected, parseIdentities, type DecryptionKeys} from './identities.js';
 import {readKeyFile} from './key-file.js';
 import {readPassphrase, type PassphraseMaterial, type KeyContext} from './passphrase.js';
 import {
@@ -32,7 +32,8 @@ export type KeyMaterial = PassphraseMaterial & {
  */
 export async function loadEncryptionKeys(material: KeyMaterial, context: KeyContext): Promise<EncryptionKeys> {
 	const texts: RecipientText[] = material.publicKeys.map(text => ({text, source: 'cipher_public_key'}));
-	for (const path of material.recipientsFiles) texts.push(...linesOf((await readKeyFile(path)).toString(), path));
+	for (const path of material.recipientsFiles)
+		texts.push(...linesOfRecipients((await readKeyFile(path)).toString(), path));
 	const passphrase = await readPassphrase(material, context);
 	if (texts.length > 0 || material.recipientsFiles.length > 0) {
 		if (passphrase) {
@@ -85,7 +86,8 @@ export async function loadDecryptionKeys(material: KeyMaterial, context: KeyCont
 	};
 }
 
-function linesOf(text: string, path: string): RecipientText[] {
+/** The public keys in the text of a file, one a line, each with its place. Throws CONFIG when there is none. */
+export function linesOfRecipients(text: string, path: string): readonly RecipientText[] {
 	const lines = text.split('\n').map((line, index) => ({text: line.trim(), source: `${path}:${index + 1}`}));
 	const keys = lines.filter(line => line.text !== '' && !line.text.startsWith('#'));
 	if (keys.length === 0) throw new PgBackError('CONFIG', `${path}: no public key in it`);
@@ -98,9 +100,7 @@ async function readIdentityFile(
 	context: KeyContext,
 ): Promise<readonly string[]> {
 	const bytes = await readKeyFile(path, context.onWarning);
-	if (!/^\s*(age-encryption\.org\/|-----BEGIN AGE )/.test(bytes.toString('latin1', 0, 2048))) {
-		return parseIdentities(bytes.toString(), path);
-	}
+	if (!isProtected(bytes.toString('latin1', 0, 2048))) return parseIdentities(bytes.toString(), path);
 	const text = await unlock(bytes, path, passphrase, context);
 	return parseIdentities(text, path);
 }
