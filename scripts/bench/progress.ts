@@ -2,37 +2,44 @@
  * `npm run bench:progress`: what the percentages and the times left were worth. Twelve databases of mixed sizes and contents, two at
  * a time, dumped once without and once with a last run; at 25, 50 and 75 % of the time, of the run and of each dump that took long
  * enough, the figures shown are compared with what turned out. Then the sampler's cost: runs with and without it, interleaved.
- * `--scale N` (default 1) multiplies the rows, `--rounds N` (default 3) is for the cost, `--record FILE` writes one dump's samples
- * for the tests.
+ * `--scale N` (default 4) multiplies the rows, `--repeat N` (default 1) the runs, `--rounds N` (default 3) is for the cost. For the tests, `--record FILE` writes one
+ * dump's samples, `--record-run FILE` those of the run without a last run.
  */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtemp, rm, writeFile} from 'node:fs/promises';
-import {tmpdir} from 'node:os';
+import {mkdir, mkdtemp, readFile, rm, symlink, writeFile} from 'node:fs/promises';
+import {constants, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
+import {messageOf} from '../../source/core/errors.js';
 import type {RunEvent} from '../../source/core/events.js';
+import type {TableFacts} from '../../source/engine/progress/estimator.js';
 import {selectData} from '../../source/engine/progress/selection.js';
-import {buildConnection} from '../../source/postgres/connection.js';
+import {buildConnection, type Connection} from '../../source/postgres/connection.js';
 import {storedData} from '../../source/postgres/progress-inventory.js';
 import {takeSample} from '../../source/postgres/progress-sample.js';
 import {copiedTable} from '../../source/postgres/progress-statement.js';
 import {openSession, type Session} from '../../source/postgres/session.js';
-import {cleanEnvironment} from '../demo/command.js';
+import {cleanEnvironment, StoppedBySignal} from '../demo/command.js';
 import {startServer, type Server} from '../demo/server.js';
+import {printRun, watchRun} from './progress-recording.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({
 	options: {
-		scale: {type: 'string', default: '1'},
+		scale: {type: 'string', default: '4'},
+		repeat: {type: 'string', default: '1'},
 		rounds: {type: 'string', default: '3'},
 		record: {type: 'string'},
+		'record-run': {type: 'string'},
 	},
 });
 const scale = Number(values.scale);
 const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 const never = new AbortController().signal;
+/** Of the time, at which it is compared. */
+const shares = [0.25, 0.5, 0.75] as const;
 
 /** Narrow rows that compress well, documents, values in TOAST that do not compress, many tables, partitions. */
 const kinds = {
@@ -67,30 +74,63 @@ const databases: readonly {readonly name: string; readonly size: number; readonl
 	{name: 'wiki', size: 10_000, contents: ['documents']},
 ];
 
+const everything = {
+	schemas: [],
+	excludeSchemas: [],
+	tables: [],
+	excludeTables: [],
+	withBlobs: undefined,
+	options: [],
+	workers: 1,
+	inRecovery: false,
+};
+
 const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
 const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new StoppedBySignal(name)));
 try {
 	const server = await startServer(scratch, interrupt.signal);
 	try {
-		if (values.record !== undefined) {
-			await fill(server, ['archive']);
-			await record(server, 'archive', values.record);
-		} else {
-			await fill(
-				server,
-				databases.map(({name}) => name),
-			);
-			const out = join(scratch, 'out');
-			report('without a last run', await run(server, out, []));
-			report('with a last run', await run(server, out, []));
-			await cost(server);
-		}
+		await measure(server);
 	} finally {
 		await server.stop();
 	}
+} catch (error) {
+	// What is stopped fails in many ways; the server and all files are gone by now.
+	const {signal} = interrupt;
+	if (!signal.aborted) throw error;
+	console.error(messageOf(signal.reason));
+	process.exitCode = signal.reason instanceof StoppedBySignal ? 128 + constants.signals[signal.reason.signal] : 1;
 } finally {
 	await rm(scratch, {recursive: true, force: true});
+}
+
+async function measure(server: Server): Promise<void> {
+	if (values.record !== undefined) {
+		await fill(server, ['archive']);
+		await record(server, 'archive', values.record);
+		return;
+	}
+	await fill(
+		server,
+		databases.map(({name}) => name),
+	);
+	const out = join(scratch, 'out');
+	const recording = values['record-run'];
+	const ratios = {without: [] as (readonly number[])[], with: [] as (readonly number[])[]};
+	for (let repeat = 0; repeat < Number(values.repeat); repeat++) {
+		await rm(out, {recursive: true, force: true});
+		const first = recording === undefined ? await run(server, out) : await recordRun(server, out, recording);
+		ratios.without.push(report('without a last run', first));
+		ratios.with.push(report('with a last run', await run(server, out)));
+	}
+	for (const name of ['without', 'with'] as const) {
+		const medians = shares.map((_, index) => median(ratios[name].flatMap(ratio => ratio[index] ?? [])).toFixed(2));
+		console.log(
+			`\n${name} a last run, median of ${values.repeat}: time left of the run at 25 / 50 / 75 % x${medians.join(' x')}`,
+		);
+	}
+	if (Number(values.rounds) > 0) await cost(server);
 }
 
 async function fill(server: Server, names: readonly string[]): Promise<void> {
@@ -102,42 +142,40 @@ async function fill(server: Server, names: readonly string[]): Promise<void> {
 	await server.psql('postgres', 'checkpoint');
 }
 
-type Ran = {readonly events: readonly RunEvent[]; readonly seconds: number; readonly cpu: number};
+type Ran = {readonly events: readonly RunEvent[]; readonly seconds: number};
 
-async function run(server: Server, directory: string, more: readonly string[]): Promise<Ran> {
-	const connection = ['-h', server.host, '-p', String(server.port), '-U', 'postgres', '-B', server.binDirectory];
-	const args = [
-		program,
-		'--no-config-file',
-		'--dump-only',
-		'--log-format',
-		'json',
-		'-b',
-		directory,
-		'-j',
-		'2',
-		...connection,
-		...more,
-	];
+async function run(server: Server, directory: string): Promise<Ran> {
 	const names = databases.map(database => database.name);
 	const start = performance.now();
-	const child = spawn(process.execPath, [...args, ...names], {
-		stdio: ['ignore', 'pipe', 'inherit'],
-		env: cleanEnvironment(),
-		signal: interrupt.signal,
-	});
-	let text = '';
-	child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-	const before = process.resourceUsage();
-	const [code] = (await once(child, 'close')) as [number | null];
-	if (code !== 0) throw new Error(`pg_back ended with ${String(code)}: ${text.split('\n').slice(-5).join('\n')}`);
-	const after = process.resourceUsage();
+	const text = await runToEnd(process.execPath, [...backup(server, directory), '--log-format', 'json', ...names]);
 	const events = text
 		.trimEnd()
 		.split('\n')
 		.map(line => JSON.parse(line) as RunEvent);
-	const used = (usage: NodeJS.ResourceUsage) => (usage.userCPUTime + usage.systemCPUTime) / 1e6;
-	return {events, seconds: (performance.now() - start) / 1000, cpu: used(after) - used(before)};
+	return {events, seconds: (performance.now() - start) / 1000};
+}
+
+function backup(server: Server, directory: string, tools = server.binDirectory): string[] {
+	const connection = ['-h', server.host, '-p', String(server.port), '-U', 'postgres', '-B', tools];
+	return [program, '--no-config-file', '--dump-only', '-b', directory, '-j', '2', ...connection];
+}
+
+/** Gives what it wrote; when we are stopped it is too, and is gone when this returns. */
+async function runToEnd(command: string, args: readonly string[]): Promise<string> {
+	const {signal} = interrupt;
+	signal.throwIfAborted();
+	const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit'], env: cleanEnvironment()});
+	const stop = (): void => {
+		child.kill('SIGTERM');
+	};
+	signal.addEventListener('abort', stop, {once: true});
+	let text = '';
+	child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+	const [code] = (await once(child, 'close')) as [number | null];
+	signal.removeEventListener('abort', stop);
+	signal.throwIfAborted();
+	if (code !== 0) throw new Error(`${command} ended with ${String(code)}: ${text.split('\n').slice(-5).join('\n')}`);
+	return text;
 }
 
 /** At a share of a stretch of time: what was shown last. */
@@ -149,27 +187,28 @@ type Stretch = {
 	readonly shown: readonly (Shown & {readonly time: number})[];
 };
 
-function report(title: string, {events, seconds}: Ran): void {
+/** Prints, and gives what was shown of the run's time left against what it was, at each share of the time. */
+function report(title: string, {events, seconds}: Ran): readonly number[] {
 	console.log(`\n${title}: ${seconds.toFixed(1)} s`);
-	const dumps = stretches(events);
-	const [whole, ...jobs] = dumps;
-	if (!whole) return;
+	const [whole, ...jobs] = stretches(events);
+	if (!whole) return [];
 	console.log('                 percentage shown at 25 / 50 / 75 %      time left, shown : true, in seconds');
-	for (const one of [whole, ...jobs.filter(job => job.end - job.start > 4000)]) line(one);
 	const long = jobs.filter(job => job.end - job.start > 4000);
-	for (const share of [0.25, 0.5, 0.75]) {
-		const errors = long.flatMap(job => errorAt(job, share) ?? []);
+	for (const one of [whole, ...long]) line(one);
+	return shares.map(share => {
 		const own = errorAt(whole, share);
-		if (own === undefined || errors.length === 0) continue;
+		const errors = long.flatMap(job => errorAt(job, share) ?? []);
+		const points = `${(median(errors.map(error => error.points)) * 100).toFixed(0)} points`;
+		const left = `${((median(errors.map(error => Math.exp(Math.abs(Math.log(error.ratio))))) - 1) * 100).toFixed(0)} %`;
 		console.log(
-			`at ${share * 100} %: run off by ${(own.points * 100).toFixed(0)} points, time left x${own.ratio.toFixed(2)}; ` +
-				`dumps (median of ${errors.length}) off by ${(median(errors.map(error => error.points)) * 100).toFixed(0)} points, time left off by ${((median(errors.map(error => Math.exp(Math.abs(Math.log(error.ratio))))) - 1) * 100).toFixed(0)} %`,
+			`at ${share * 100} %: run ${own === undefined ? 'says nothing' : `off by ${(own.points * 100).toFixed(0)} points, time left x${own.ratio.toFixed(2)}`}` +
+				(errors.length === 0 ? '' : `; dumps (median of ${errors.length}) off by ${points}, time left off by ${left}`),
 		);
-	}
+		return own?.ratio ?? Number.NaN;
+	});
 }
 
 function line(one: Stretch): void {
-	const shares = [0.25, 0.5, 0.75];
 	const fractions = shares.map(share =>
 		`${((shownAt(one, share)?.fraction ?? Number.NaN) * 100).toFixed(0)} %`.padStart(6),
 	);
@@ -224,26 +263,40 @@ function stretches(events: readonly RunEvent[]): Stretch[] {
 	];
 }
 
+/** One database, as its dump lasts: half a minute with `--scale 4`. `times` of the shell tells our processor time from pg_dump's. */
 async function cost(server: Server): Promise<void> {
-	const seconds: Record<string, number[]> = {with: [], without: []};
+	const tools = join(scratch, 'tools');
+	const spent = join(scratch, 'pg_dump.times');
+	await mkdir(tools);
+	for (const tool of ['psql', 'pg_dumpall']) await symlink(join(server.binDirectory, tool), join(tools, tool));
+	await writeFile(
+		join(tools, 'pg_dump'),
+		`#!/bin/bash\n'${join(server.binDirectory, 'pg_dump')}' "$@"\nstatus=$?\ntimes >>'${spent}'\nexit $status\n`,
+		{mode: 0o755},
+	);
+	const measured = {on: [] as Cost[], off: [] as Cost[]};
 	for (let round = 0; round < Number(values.rounds); round++) {
-		for (const [name, interval] of [
-			['with', '1'],
-			['without', '0'],
-		] as const) {
-			const directory = join(scratch, `cost-${round}-${name}`);
-			seconds[name]?.push((await run(server, directory, ['--progress-interval', interval, '-Z', '0'])).seconds);
+		for (const name of ['on', 'off'] as const) {
+			const directory = join(scratch, `cost-${name}`);
+			await rm(spent, {force: true});
+			const start = performance.now();
+			const args = [...backup(server, directory, tools), '--progress-interval', name === 'on' ? '1' : '0'];
+			const all = await runToEnd('/bin/bash', [
+				...['-c', '"$@" 2>/dev/null >&2 && times', 'cost', process.execPath],
+				...[...args, 'archive'],
+			]);
+			const seconds = (performance.now() - start) / 1000;
+			measured[name].push({seconds, cpu: spentIn(all) - spentIn(await readFile(spent, 'utf8'))});
 			await rm(directory, {recursive: true});
 		}
 	}
-	const [on, off] = [median(seconds['with'] ?? []), median(seconds['without'] ?? [])];
+	const of = (name: 'on' | 'off', what: keyof Cost) => median(measured[name].map(one => one[what]));
+	const share = (of('on', 'cpu') - of('off', 'cpu')) / of('on', 'seconds');
 	console.log(
-		`\nthe sampler's cost, no compression: ${on.toFixed(2)} s with, ${off.toFixed(2)} s without (x${(on / off).toFixed(3)})`,
+		`\nthe sampler's cost: ${of('on', 'seconds').toFixed(2)} s with, ${of('off', 'seconds').toFixed(2)} s without; ` +
+			`our processor time without pg_dump's ${of('on', 'cpu').toFixed(2)} s and ${of('off', 'cpu').toFixed(2)} s: ${(share * 100).toFixed(2)} % of a core`,
 	);
-	const connection = await buildConnection(
-		{host: server.host, port: server.port, user: 'postgres'},
-		{PATH: process.env['PATH']},
-	);
+	const connection = await connectionTo(server);
 	const session = await openSession({psql: join(server.binDirectory, 'psql'), connection, signal: never});
 	const start = performance.now();
 	const cpu = process.cpuUsage();
@@ -256,27 +309,58 @@ async function cost(server: Server): Promise<void> {
 	await connection.dispose();
 }
 
+/** In seconds. */
+type Cost = {readonly seconds: number; readonly cpu: number};
+
+/** Of what `times` writes, the lines of the children: `0m1.234s 0m0.567s`. */
+function spentIn(text: string): number {
+	const lines = text.split('\n').filter((_, index) => index % 2 === 1);
+	const spans = lines.flatMap(line => [...line.matchAll(/(\d+)m([\d.]+)s/g)]);
+	return spans.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds), 0);
+}
+
+async function connectionTo({host, port}: Server): Promise<Connection> {
+	return buildConnection({host, port, user: 'postgres'}, {PATH: process.env['PATH']});
+}
+
+/** A whole run with all of its databases' tables, and what was seen of its dumps once a second. */
+async function recordRun(server: Server, directory: string, file: string): Promise<Ran> {
+	const connection = await connectionTo(server);
+	const open = (name: string): Promise<Session> =>
+		openSession({psql: join(server.binDirectory, 'psql'), connection, database: name, signal: never});
+	const tables = new Map<string, readonly TableFacts[]>();
+	for (const {name} of databases) {
+		const inside = await open(name);
+		tables.set(name, selectData(await storedData(inside), everything));
+		await inside.close();
+	}
+	const session = await open('postgres');
+	const sizes = new Map(
+		(await session.query('select datname, pg_catalog.pg_database_size(oid) from pg_catalog.pg_database')).map(
+			([name, size]) => [name ?? '', Number(size)] as const,
+		),
+	);
+	const over = new AbortController();
+	const watching = watchRun(session, over.signal);
+	try {
+		const ran = await run(server, directory).finally(() => over.abort());
+		await writeFile(file, printRun({concurrency: 2, events: ran.events, samples: await watching, tables, sizes}));
+		return ran;
+	} finally {
+		await watching.catch(() => undefined); // the run has failed, that tells more
+		await session.close();
+		await connection.dispose();
+	}
+}
+
 /** One dump with its tables and what was seen of them four times a second, as the estimator gets it. */
 async function record(server: Server, database: string, file: string): Promise<void> {
 	const application = 'pg_back recording';
-	const connection = await buildConnection(
-		{host: server.host, port: server.port, user: 'postgres'},
-		{PATH: process.env['PATH']},
-	);
+	const connection = await connectionTo(server);
 	const open = (name: string): Promise<Session> =>
 		openSession({psql: join(server.binDirectory, 'psql'), connection, database: name, signal: never});
 	const inside = await open(database);
-	const choices = {
-		schemas: [],
-		excludeSchemas: [],
-		tables: [],
-		excludeTables: [],
-		withBlobs: undefined,
-		options: [],
-		workers: 1,
-		inRecovery: false,
-	};
-	const tables = selectData(await storedData(inside), choices);
+	const tables = selectData(await storedData(inside), everything);
 	const child = connection.forDatabase(database, {applicationName: application});
 	const start = Date.now();
 	const dump = spawn(

@@ -118,6 +118,8 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 		return [{level: 'info', text: `${verb}${name}${where} done`, job: event.job}];
 	}
 	const verb = job?.kind === 'database' ? 'dump of ' : '';
+	if (event.again)
+		return [{level: 'warn', text: `${verb}${name} put off: ${event.error?.message ?? ''}`, job: event.job}];
 	const text = `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`;
 	return [
 		{level: 'error', text, job: event.job},

@@ -71,6 +71,9 @@ export class CancelledError extends PgBackError {
 	}
 }
 
+/** A job was stopped to make room for others, and shall be done again at the end of the run. */
+export class RequeuedError extends CancelledError {}
+
 /** What `value` says, on one line, whatever was thrown. */
 export function messageOf(value: unknown): string {
 	const text = value instanceof Error ? value.message : String(value);

@@ -142,6 +142,8 @@ export type JobProgress = {
 	/** How many tables are dumped, of how many. */
 	readonly tablesDone?: number;
 	readonly tablesTotal?: number;
+	/** What pg_dump is at before its first table, as its statement says: `locking tables`, `reading the schema`. */
+	readonly activity?: string;
 	readonly waitEvent?: string;
 	readonly blockedBy?: readonly LockInfo[];
 	readonly blocking?: readonly LockInfo[];
@@ -196,7 +198,13 @@ export type EventPayloads = {
 	'job.command': {readonly job: string; readonly command: string};
 	/** A line that a child wrote. */
 	'job.output': {readonly job: string; readonly line: string};
-	'job.finished': {readonly job: string; readonly outcome: Outcome; readonly error?: EventError};
+	'job.finished': {
+		readonly job: string;
+		readonly outcome: Outcome;
+		readonly error?: EventError;
+		/** It was stopped to make room, and is done again at the end of the run: that is no failure. */
+		readonly again?: true;
+	};
 	'stage.started': {readonly job: string; readonly stage: StageName};
 	'stage.finished': {
 		readonly job: string;

@@ -196,6 +196,7 @@ function applyToJob(job: JobState, event: JobEvent): JobState {
 		case 'job.output':
 			return {...job, output: [...job.output, event.line].slice(-maxOutputLines)};
 		case 'job.finished':
+			if (event.again) return {...plannedState(job), attempt: job.attempt};
 			return {
 				...job,
 				status: event.outcome,

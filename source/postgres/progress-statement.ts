@@ -19,22 +19,19 @@ export type TableName = {readonly schema: string; readonly name: string};
 
 const identifierSource = String.raw`(?:"((?:[^"]|"")+)"|([^\s".(),;]+))`;
 const copyPattern = new RegExp(String.raw`^COPY ${identifierSource}\.${identifierSource}(?: |\()`, 'i');
-const lockPattern = new RegExp(String.raw`^LOCK TABLE (?:ONLY )?${identifierSource}\.${identifierSource} IN `, 'i');
 
 /** The table that `COPY schema.name (…) TO stdout` reads; undefined for anything else. */
 export function copiedTable(query: string): TableName | undefined {
-	return nameIn(copyPattern.exec(query));
-}
-
-/** The table of a `LOCK TABLE schema.name IN …`; undefined for anything else, and for a lock of several. */
-export function lockedTable(query: string): TableName | undefined {
-	return nameIn(lockPattern.exec(query));
-}
-
-function nameIn(match: RegExpExecArray | null): TableName | undefined {
+	const match = copyPattern.exec(query);
 	if (!match) return undefined;
 	const [, quotedSchema, schema, quotedName, name] = match as (string | undefined)[];
 	return {schema: unquoted(quotedSchema, schema), name: unquoted(quotedName, name)};
+}
+
+/** What pg_dump does with a statement of its first phase. A COPY is not one of them. */
+export function schemaActivity(query: string): string | undefined {
+	if (/^COPY /i.test(query)) return undefined;
+	return /^LOCK TABLE /i.test(query) ? 'locking tables' : 'reading the schema';
 }
 
 function unquoted(quoted: string | undefined, plain: string | undefined): string {

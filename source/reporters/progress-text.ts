@@ -15,8 +15,9 @@ export function jobProgressText(job: JobState, now: number): string {
 	if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
 	const table = progress?.tables?.[0];
 	if (table) parts.push(`table ${table.name}`);
+	else if (progress?.activity !== undefined) parts.push(progress.activity);
 	const stages = job.stages.filter(stage => job.stage[stage]?.state === 'running');
-	if (stages.length > 0 && !table) parts.push(stages.join(' + '));
+	if (stages.length > 0 && !table && progress?.activity === undefined) parts.push(stages.join(' + '));
 	if (progress?.limitedBy !== undefined) parts.push(`limited by ${progress.limitedBy}`);
 	parts.push(
 		progress?.eta === undefined

@@ -82,6 +82,25 @@ test('a stage that ran when its job ended has failed; a further attempt begins a
 	assert.equal(again.log.at(-1)?.text, 'dumping globals (attempt 2)');
 });
 
+test('a job that made room waits again, and has not failed', () => {
+	const state = after(
+		planned,
+		{type: 'job.started', job: 'database:a', attempt: 1},
+		{type: 'stage.started', job: 'database:a', stage: 'dump'},
+		{
+			type: 'job.finished',
+			job: 'database:a',
+			outcome: 'cancelled',
+			error: {code: 'CANCELLED', message: 'others have waited'},
+			again: true,
+		},
+	);
+	assert.deepEqual(countJobs(state), {waiting: 2, running: 0, done: 0, failed: 0, cancelled: 0});
+	assert.equal(state.jobs.get('database:a')?.stage.dump?.state, 'waiting');
+	const last = state.log.at(-1);
+	assert.deepEqual([last?.level, last?.text], ['warn', 'dump of a put off: others have waited']);
+});
+
 test('events of jobs that nobody planned, and progress of those, change no job', () => {
 	const state = after(
 		planned,

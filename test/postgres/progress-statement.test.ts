@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import fc from 'fast-check';
-import {copiedTable, lockedTable, shortStatement} from '../../source/postgres/progress-statement.js';
+import {copiedTable, schemaActivity, shortStatement} from '../../source/postgres/progress-statement.js';
 
 test('literals, numbers, comments and layout go; identifiers stay', () => {
 	const cases: readonly (readonly [string, string])[] = [
@@ -34,6 +34,11 @@ test("pg_dump's own statements name their table", () => {
 	assert.deepEqual(copiedTable('COPY "we ird"."a.""b" (id) TO stdout;'), {schema: 'we ird', name: 'a."b'});
 	assert.deepEqual(copiedTable('COPY s.empty  TO stdout;'), {schema: 's', name: 'empty'});
 	assert.equal(copiedTable('SELECT 1'), undefined);
-	assert.deepEqual(lockedTable('LOCK TABLE public.events IN ACCESS SHARE MODE'), {schema: 'public', name: 'events'});
-	assert.equal(lockedTable('LOCK TABLE a.b, c.d IN ACCESS SHARE MODE'), undefined);
+});
+
+test('what pg_dump does before its first table', () => {
+	assert.equal(schemaActivity('LOCK TABLE public.t IN ACCESS SHARE MODE'), 'locking tables');
+	assert.equal(schemaActivity('LOCK TABLE public.t, public.u IN ACCESS SHARE MODE'), 'locking tables');
+	assert.equal(schemaActivity('SELECT c.tableoid, c.oid, c.relname FROM pg_class c'), 'reading the schema');
+	assert.equal(schemaActivity('COPY public.t (i) TO stdout;'), undefined);
 });

@@ -1,6 +1,6 @@
 /** A backup's progress: what its tasks will dump, told to the estimators, and what it learned, kept for the next run. */
 import type {DumpFormat} from '../../core/formats.js';
-import {CancelledError, messageOf, PgBackError} from '../../core/errors.js';
+import {messageOf, PgBackError, RequeuedError} from '../../core/errors.js';
 import type {LockInfo, NewEvent} from '../../core/events.js';
 import {formatDuration} from '../../lib/format.js';
 import {supportsParallel, supportsZstd} from '../../postgres/versions.js';
@@ -37,11 +37,9 @@ export async function startBackupProgress(options: BackupProgressOptions): Promi
 	const {settings} = run.configuration;
 	const directory = settings.backupDirectory.replaceAll('{dbname}', '');
 	const history = settings.progressInterval > 0 ? await readHistory(directory) : new History();
-	const requeued = new Set<string>();
 	const progress = new Progress({
 		guard: {warnAfter: settings.lockWarnAfter, onBlocking: settings.onBlocking, maxRequeues},
 		giveWay(job, action, blocking) {
-			if (action === 'requeue') requeued.add(job);
 			scheduler().cancel(job, reasonFor(action, blocking));
 		},
 		emit: run.emit,
@@ -66,8 +64,7 @@ export async function startBackupProgress(options: BackupProgressOptions): Promi
 		progress,
 		see(event) {
 			progress.see(event);
-			if (event.type !== 'job.finished' || !requeued.delete(event.job)) return;
-			if (event.outcome !== 'done' && !run.signal.aborted) scheduler().retry(event.job);
+			if (event.type === 'job.finished' && event.again) scheduler().retry(event.job);
 		},
 		async stop() {
 			await progress.stop();
@@ -90,7 +87,7 @@ function reasonFor(action: 'cancel' | 'requeue', [first]: readonly LockInfo[]): 
 	const table = first?.table ?? 'a table';
 	const waited = formatDuration(first?.waiting ?? 0);
 	if (action === 'requeue')
-		return new CancelledError(
+		return new RequeuedError(
 			`others have waited ${waited} for ${table} behind it: it is dumped again at the end of the run`,
 		);
 	return new PgBackError(

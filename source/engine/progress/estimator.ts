@@ -4,6 +4,7 @@
  */
 import type {TableProgress} from '../../core/events.js';
 import {RateWindow} from '../../lib/rate.js';
+import {TableRates} from './rates.js';
 
 /** A table that the dump will read. */
 export type TableFacts = {
@@ -52,6 +53,9 @@ export type EstimatorOptions = {
 	readonly tables: readonly TableFacts[];
 	readonly past?: JobPast;
 	readonly workers: number;
+	/** Told what was read here under `name`, and asked what a table takes that waits: those of the run, or this dump's own. */
+	readonly rates?: TableRates;
+	readonly name?: string;
 };
 
 export type Estimated = {
@@ -108,9 +112,11 @@ export class JobEstimator {
 	#highest = 0;
 	#frontier = -1;
 	#ended = false;
+	readonly #rates: TableRates;
 
 	constructor(options: EstimatorOptions) {
 		this.#options = options;
+		this.#rates = options.rates ?? new TableRates();
 		const weigh = createWeights(options);
 		this.#entries = options.tables.map((facts, index) => ({
 			facts,
@@ -133,7 +139,8 @@ export class JobEstimator {
 	add(time: number, copying: readonly Copying[]): void {
 		const seconds = this.#time === undefined ? 0 : (time - this.#time) / 1000;
 		this.#time = time;
-		const before = this.#entries.filter(entry => entry.state === 'running');
+		const before = this.#entries.map(doneOf);
+		const was = new Set(this.#entries.filter(entry => entry.state === 'running'));
 		const now = new Set<Entry>();
 		for (const copy of copying) {
 			const entry = this.#find(copy);
@@ -144,18 +151,48 @@ export class JobEstimator {
 			entry.bytes = Math.max(entry.bytes, copy.bytes ?? 0);
 			entry.rows = Math.max(entry.rows, copy.rows ?? 0);
 		}
-		for (const entry of before) {
-			// One that has ended did so somewhere between the samples.
-			entry.seconds += now.has(entry) ? seconds : seconds / 2;
-			if (!now.has(entry)) entry.state = 'done';
-		}
-		for (const entry of now) {
-			if (entry.state !== 'running') entry.seconds += seconds / 2;
-			entry.state = 'running';
-		}
-		if (before.length > 0 || now.size > 0) this.#copySeconds += seconds;
+		for (const entry of was) entry.state = 'done';
+		for (const entry of now) entry.state = 'running';
+		if (was.size > 0 || now.size > 0) this.#copySeconds += seconds;
 		this.#passOver(now);
+		this.#spend(seconds, was, now, before);
+		this.#teach();
 		this.#read.add(time, this.#readBytes());
+	}
+
+	/**
+	 * Whose the seconds since the last sample were. A table that runs at both ends had a worker for itself; those that began or ended
+	 * in between, perhaps unseen, share the other workers by what was read of each.
+	 */
+	#spend(seconds: number, was: ReadonlySet<Entry>, now: ReadonlySet<Entry>, before: readonly number[]): void {
+		const through = [...now].filter(entry => was.has(entry));
+		for (const entry of through) entry.seconds += seconds;
+		const others = this.#entries.flatMap((entry, index) => {
+			const gained = doneOf(entry) - (before[index] ?? 0);
+			return gained > 0 && !through.includes(entry) ? [{entry, gained}] : [];
+		});
+		const workers = Math.max(was.size, now.size) - through.length;
+		const all = sum(others.map(({gained}) => gained));
+		for (const {entry, gained} of others) entry.seconds += (seconds * workers * gained) / all;
+	}
+
+	/** What was read so far, for the tables that wait, here and elsewhere. */
+	#teach(): void {
+		const name = this.#options.name ?? '';
+		const rest = {bytes: 0, toastBytes: 0, seconds: 0};
+		for (const entry of this.#entries) {
+			const {facts, seconds} = entry;
+			const share = shareOf(entry);
+			if (share === 0) continue;
+			const read = {bytes: facts.bytes * share, toastBytes: facts.toastBytes * share, seconds};
+			if (seconds >= ownSpeedAfter) this.#rates.set(`${name} ${facts.name}`, read);
+			else {
+				rest.bytes += read.bytes;
+				rest.toastBytes += read.toastBytes;
+				rest.seconds += seconds;
+			}
+		}
+		this.#rates.set(name, rest);
 	}
 
 	/** The copying is over: pg_dump has ended well. */
@@ -185,10 +222,10 @@ export class JobEstimator {
 		};
 	}
 
-	/** Of the tables that were seen, for the next run. */
+	/** Of the tables that were seen, or read between two samples, for the next run. */
 	seen(): readonly {readonly name: string; readonly past: TablePast}[] {
 		return this.#entries
-			.filter(entry => entry.seen)
+			.filter(entry => entry.seen || entry.seconds > 0)
 			.map(({facts, seconds, bytes, rows}) => ({name: facts.name, past: {seconds, size: facts.bytes, bytes, rows}}));
 	}
 
@@ -210,7 +247,7 @@ export class JobEstimator {
 	}
 
 	#doneWeight(): number {
-		return sum(this.#entries.map(entry => entry.weight * shareOf(entry)));
+		return sum(this.#entries.map(doneOf));
 	}
 
 	#readBytes(): number {
@@ -224,16 +261,26 @@ export class JobEstimator {
 		if (past) return Math.max(sum(left) / workers, largest(left));
 		const done = this.#doneWeight();
 		if (done <= 0 || this.#copySeconds <= 0) return undefined;
-		const perWorker = done / this.#copySeconds / workers;
-		const seconds = this.#entries.map((entry, index) => (left[index] ?? 0) / (ownSpeed(entry) ?? perWorker));
+		const seconds = this.#entries.map((entry, index) => {
+			const own = ownSpeed(entry);
+			if (own !== undefined) return (left[index] ?? 0) / own;
+			return (
+				(1 - shareOf(entry)) * (this.#rates.seconds(entry.facts) ?? (entry.weight * this.#copySeconds * workers) / done)
+			);
+		});
 		return Math.max(sum(seconds) / workers, largest(seconds));
 	}
 }
 
 /** Weight a second; undefined before it can be told. */
 function ownSpeed(entry: Entry): number | undefined {
-	const done = entry.weight * shareOf(entry);
+	const done = doneOf(entry);
 	return entry.state === 'running' && entry.seconds >= ownSpeedAfter && done > 0 ? done / entry.seconds : undefined;
+}
+
+/** In weight. */
+function doneOf(entry: Entry): number {
+	return entry.weight * shareOf(entry);
 }
 
 /** 0 to 1 of a table: rows of rows, else bytes of bytes, never whole while it runs. */

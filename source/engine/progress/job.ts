@@ -1,12 +1,13 @@
 /** What is known of one job while it runs: its phases, its tables, its bytes. No I/O. */
 import type {JobProgress, LockInfo, StageName} from '../../core/events.js';
 import {RateWindow} from '../../lib/rate.js';
-import {copiedTable} from '../../postgres/progress-statement.js';
+import {copiedTable, schemaActivity} from '../../postgres/progress-statement.js';
 import type {DumpSession} from '../../postgres/progress-sample.js';
 import type {StageSample} from '../ticker.js';
 import {JobEstimator, type Copying, type Estimated, type JobPast, type TableFacts} from './estimator.js';
 import type {NewPast} from './history.js';
 import {LimitWatch, type LimitOptions, type Observation} from './limits.js';
+import type {TableRates} from './rates.js';
 import {largeObjects} from './selection.js';
 
 export type ExpectedJob = {
@@ -47,6 +48,7 @@ export class JobProgressTracker {
 	#dumpBytes = 0;
 	#highest = 0;
 	#waitEvent: string | undefined;
+	#activity: string | undefined;
 	#copying: readonly Copying[] = [];
 	readonly limits: LimitWatch | undefined;
 	readonly #rate = new RateWindow(windowMs);
@@ -57,8 +59,12 @@ export class JobProgressTracker {
 	#blockedSeconds = 0;
 	#locks: NamedLocks = {blockedBy: [], blocking: []};
 
-	constructor(job: ExpectedJob, startedAt: number) {
+	readonly #rates: TableRates | undefined;
+
+	/** `rates`: of the run, which this job tells what it reads. */
+	constructor(job: ExpectedJob, startedAt: number, rates?: TableRates) {
 		this.job = job;
+		this.#rates = rates;
 		this.startedAt = startedAt;
 		this.limits = job.limits && new LimitWatch(job.limits);
 	}
@@ -70,6 +76,8 @@ export class JobProgressTracker {
 		this.#estimator = new JobEstimator({
 			tables,
 			workers: this.job.workers,
+			name: this.job.id,
+			...(this.#rates && {rates: this.#rates}),
 			...(this.job.past && {past: this.job.past}),
 		});
 		this.#estimated = this.#estimator.estimate();
@@ -97,6 +105,7 @@ export class JobProgressTracker {
 			this.#phase = 'copying';
 			this.#before = this.workedSeconds(time);
 		}
+		this.#activity = this.#phase === 'before' && first?.query !== undefined ? schemaActivity(first.query) : undefined;
 		if (this.#phase !== 'copying') return;
 		this.#estimator?.add(time, this.#copying);
 		this.#estimated = this.#estimator?.estimate();
@@ -121,6 +130,7 @@ export class JobProgressTracker {
 		this.#dumpBytes = bytes;
 		this.#copying = [];
 		this.#waitEvent = undefined;
+		this.#activity = undefined;
 		this.#locks = {blockedBy: [], blocking: []};
 		this.#estimator?.end();
 		this.#estimated = this.#estimator?.estimate();
@@ -148,6 +158,7 @@ export class JobProgressTracker {
 			}),
 			...defined({readRate: this.#phase === 'copying' ? estimated?.readRate : undefined}),
 			...this.#limit(stages),
+			...(this.#activity !== undefined && {activity: this.#activity}),
 			...(this.#waitEvent !== undefined && {waitEvent: this.#waitEvent}),
 			...(this.#locks.blockedBy.length > 0 && {blockedBy: this.#locks.blockedBy}),
 			...(this.#locks.blocking.length > 0 && {blocking: this.#locks.blocking}),
@@ -195,6 +206,16 @@ export class JobProgressTracker {
 	/** Since its start, without waiting for locks. */
 	workedSeconds(time: number): number {
 		return Math.max(0, (time - this.startedAt) / 1000 - this.#blockedSeconds);
+	}
+
+	/** What the dump reads; undefined as long as nobody knows. */
+	get tables(): readonly TableFacts[] | undefined {
+		return this.#tables;
+	}
+
+	/** Seconds of its work until pg_dump ended; undefined before. */
+	get dumpSeconds(): number | undefined {
+		return this.#dumpedAt === undefined ? undefined : this.workedSeconds(this.#dumpedAt);
 	}
 
 	/** For the next run, when the job has ended well. */

@@ -6,6 +6,7 @@ import {storedData} from '../../postgres/progress-inventory.js';
 import type {DumpSession, ServerSample} from '../../postgres/progress-sample.js';
 import {PostgresError, type Session} from '../../postgres/session.js';
 import type {StageSample} from '../ticker.js';
+import type {TableFacts} from './estimator.js';
 import type {History} from './history.js';
 import {JobProgressTracker, type ExpectedJob} from './job.js';
 import {LockGuard, LockWatch, type Contention, type GuardOptions, type JobLocks} from './lock-guard.js';
@@ -61,6 +62,7 @@ export class Progress {
 	readonly #others: ReadonlyMap<string, ExpectedJob>;
 	readonly #running = new Map<string, JobProgressTracker>();
 	readonly #inventories = new Set<Promise<void>>();
+	readonly #lookedAhead = new Set<string>();
 	readonly #stopSampler: (() => Promise<void>) | undefined;
 	readonly #warned = new Set<string>();
 	readonly #busy = new WeakMap<
@@ -96,7 +98,8 @@ export class Progress {
 			const tracker = this.#running.get(event.job);
 			this.#running.delete(event.job);
 			this.#leaving.delete(event.job);
-			this.#run.finished(event.job, event.outcome, time);
+			if (event.again) this.#run.again(event.job);
+			else this.#run.finished(event.job, event.outcome, time);
 			const dump = this.#dumps.get(event.job);
 			if (dump && tracker && event.outcome === 'done') this.#remember(dump, tracker, time);
 		}
@@ -124,7 +127,7 @@ export class Progress {
 	#start(id: string, time: number): void {
 		const job = this.#dumps.get(id) ?? this.#others.get(id);
 		if (!job) return;
-		const tracker = new JobProgressTracker(job, time);
+		const tracker = new JobProgressTracker(job, time, this.#run.rates);
 		this.#running.set(id, tracker);
 		this.#run.started(tracker);
 	}
@@ -174,6 +177,7 @@ export class Progress {
 			const lasts = bytes >= smallDatabase || tracker.workedSeconds(sample.time) > shortDump;
 			if (tracker.dumping && sessions.length > 0 && lasts) this.#takeInventory(tracker);
 		}
+		this.#lookAhead();
 		const locks = this.#watch.read(sample, ours);
 		for (const tracker of this.#running.values()) {
 			if (tracker.dumping)
@@ -240,19 +244,42 @@ export class Progress {
 		const dump = this.#dumps.get(tracker.job.id);
 		if (!dump || tracker.hasTables || tracker.inventoryAsked) return;
 		tracker.inventoryAsked = true;
-		const taking = this.#readInventory(dump, tracker).catch((error: unknown) => {
-			// Somebody has a table for himself: asked again at a later sample.
-			if (error instanceof PostgresError && error.sqlstate === lockNotAvailable) tracker.inventoryAsked = false;
-			else this.#warnOnce(`${dump.name}: its tables cannot be listed, there is no percentage: ${messageOf(error)}`);
-		});
-		this.#inventories.add(taking);
-		void taking.finally(() => this.#inventories.delete(taking));
+		const reading = this.#readInventory(dump).then(
+			tables => tracker.setTables(tables),
+			(error: unknown) => {
+				// Somebody has a table for himself: asked again at a later sample.
+				if (error instanceof PostgresError && error.sqlstate === lockNotAvailable) tracker.inventoryAsked = false;
+				else this.#warnOnce(`${dump.name}: its tables cannot be listed, there is no percentage: ${messageOf(error)}`);
+			},
+		);
+		this.#follow(reading);
 	}
 
-	async #readInventory(dump: ExpectedDump, tracker: JobProgressTracker): Promise<void> {
+	/** What the next of those that wait will read, one at a time: the run's time left depends on it. */
+	#lookAhead(): void {
+		if (this.#inventories.size > 0) return;
+		const dump = this.#run
+			.unknown()
+			.map(id => this.#dumps.get(id))
+			.find(one => one && !this.#lookedAhead.has(one.id));
+		if (!dump) return;
+		this.#lookedAhead.add(dump.id);
+		const reading = this.#readInventory(dump).then(
+			tables => this.#run.setTables(dump.id, tables),
+			() => undefined, // its size has to do; its own dump says what is wrong
+		);
+		this.#follow(reading);
+	}
+
+	#follow(reading: Promise<void>): void {
+		this.#inventories.add(reading);
+		void reading.finally(() => this.#inventories.delete(reading));
+	}
+
+	async #readInventory(dump: ExpectedDump): Promise<readonly TableFacts[]> {
 		const session = await this.#options.connect(dump.name);
 		try {
-			tracker.setTables(selectData(await storedData(session), dump.choices));
+			return selectData(await storedData(session), dump.choices);
 		} finally {
 			await session.close();
 		}

@@ -1,25 +1,28 @@
 /** The progress of a run: the jobs together, what is still to come, and how long that takes. No I/O. */
 import type {Outcome, RunTotals} from '../../core/events.js';
 import {RateWindow} from '../../lib/rate.js';
+import type {TableFacts} from './estimator.js';
 import {timeLeft} from './eta.js';
 import type {ExpectedJob, JobProgressTracker} from './job.js';
+import {expectedSeconds, paceOf, remainingSeconds, shareOf, type Pace, type RunEntry} from './pace.js';
+import {TableRates} from './rates.js';
 
-type Entry = {
-	readonly job: ExpectedJob;
-	/** Seconds by the last run, or by size: only their proportions count for the percentage. */
+type Entry = RunEntry & {
+	/** By the last run, or by size, as long as this run has shown nothing: only their proportions count, for the percentage. */
 	readonly weight: number;
-	tracker?: JobProgressTracker;
-	outcome?: Outcome;
-	seconds: number;
 };
 
-/** What a dump takes besides its bytes, until some of this run have shown it, and what a byte takes, in seconds. */
+/** Seconds of a job besides its bytes, and of a byte, where only proportions count. */
 const guess = {job: 0.3, byte: 1 / 50_000_000} as const;
 const windowMs = 10_000;
 /** Below that, a job's time says nothing about bytes. */
 const small = 64 * 1024 * 1024;
+/** Of all bytes of a run: a database that holds less does not move the time left. */
+const worthKnowing = 0.01;
 
 export class RunProgress {
+	/** What the dumps of this run are told to, and asked of. */
+	readonly rates = new TableRates();
 	readonly #entries = new Map<string, Entry>();
 	readonly #rate = new RateWindow(windowMs);
 	#concurrency: number;
@@ -45,6 +48,7 @@ export class RunProgress {
 		if (!entry) return;
 		entry.tracker = tracker;
 		entry.outcome = undefined;
+		if (entry.tables) tracker.setTables(entry.tables);
 	}
 
 	finished(id: string, outcome: Outcome, time: number): void {
@@ -54,17 +58,47 @@ export class RunProgress {
 		entry.seconds = entry.tracker?.workedSeconds(time) ?? 0;
 	}
 
+	/** It has made room, and is done again after all others. */
+	again(id: string): void {
+		const entry = this.#entries.get(id);
+		if (!entry) return;
+		const {job, weight, tracker} = entry;
+		const tables = tracker?.tables ?? entry.tables;
+		this.#entries.delete(id);
+		this.#entries.set(id, {job, weight, seconds: 0, ...(tables && {tables})});
+	}
+
+	/** What a dump that waits will read. */
+	setTables(id: string, tables: readonly TableFacts[]): void {
+		const entry = this.#entries.get(id);
+		if (entry && !entry.tracker) entry.tables = tables;
+	}
+
+	/**
+	 * Dumps that wait and of which only the size is known, though they are a part of the run that counts: what they hold tells how
+	 * long they take. A hundred at the most, the first to begin first.
+	 */
+	unknown(): readonly string[] {
+		const entries = [...this.#entries.values()];
+		const enough = sum(entries.map(({job}) => job.bytes ?? 0)) * worthKnowing;
+		return entries
+			.filter(
+				({job, tables, tracker}) =>
+					job.application !== '' && !job.past && !tables && !tracker && (job.bytes ?? 0) >= enough,
+			)
+			.map(({job}) => job.id);
+	}
+
 	/** `time` in milliseconds; undefined before jobs are expected. */
 	totals(time: number): RunTotals | undefined {
 		if (this.#entries.size === 0) return undefined;
 		const entries = [...this.#entries.values()];
-		const weight = sum(entries.map(entry => entry.weight));
-		const done = sum(entries.map(entry => entry.weight * shareOf(entry)));
+		const pace = paceOf(entries, this.rates, time);
 		const over = entries.every(entry => entry.outcome !== undefined);
-		this.#highest = Math.max(this.#highest, over ? 1 : Math.min(0.995, weight > 0 ? done / weight : 0));
+		this.#highest = Math.max(this.#highest, over ? 1 : Math.min(0.995, fractionOf(entries, pace, time)));
 		const bytes = sum(entries.map(readOf));
 		this.#rate.add(time, bytes);
-		const eta = over ? undefined : this.#timeLeft(entries, time);
+		const eta = over ? undefined : this.#timeLeft(entries, pace, time);
 		const rate = this.#rate.perSecond;
 		return {
 			fraction: this.#highest,
@@ -77,67 +111,31 @@ export class RunProgress {
 	}
 
 	/** Undefined while something waits of which nothing is known. */
-	#timeLeft(entries: readonly Entry[], time: number): number | undefined {
-		const pace = paceOf(entries, time);
-		const running = entries.flatMap(entry =>
-			entry.tracker && entry.outcome === undefined ? [remainingOf(entry, time, pace)] : [],
-		);
-		const waiting = entries.flatMap(entry =>
-			!entry.tracker && entry.outcome === undefined ? [expectedSeconds(entry.job, pace)] : [],
-		);
-		if ([...running, ...waiting].includes(undefined)) return undefined;
-		const known = (seconds: readonly (number | undefined)[]) => seconds.map(one => one ?? 0);
-		return timeLeft(known(running), known(waiting), this.#concurrency);
+	#timeLeft(entries: readonly Entry[], pace: Pace, time: number): number | undefined {
+		const open = entries.filter(entry => entry.outcome === undefined);
+		const left = open.map(entry => remainingSeconds(entry, pace, time));
+		if (left.includes(undefined)) return undefined;
+		const of = (running: boolean) =>
+			left.flatMap((seconds = 0, index) => ((open[index]?.tracker !== undefined) === running ? [seconds] : []));
+		return timeLeft(of(true), of(false), this.#concurrency);
 	}
 }
 
-/** What this run teaches about those that wait. */
-type Pace = {
-	/** Of the last run's times. */
-	readonly slowness: number;
-	/** Seconds; undefined when nothing has been read yet. */
-	readonly perByte: number | undefined;
-	readonly perJob: number;
-};
-
-function paceOf(entries: readonly Entry[], time: number): Pace {
-	const seen = entries.flatMap(entry => {
-		const {job, tracker, outcome} = entry;
-		const share = shareOf(entry);
-		if (!tracker || outcome === 'failed' || outcome === 'cancelled' || share < 0.05) return [];
-		const seconds = outcome === 'done' ? entry.seconds : tracker.workedSeconds(time);
-		return [{bytes: (job.bytes ?? 0) * share, seconds, expected: job.past && job.past.seconds * share}];
-	});
-	const big = seen.filter(one => one.bytes > small / 4);
-	const tiny = seen.filter(one => one.bytes <= small / 4);
-	const compared = seen.filter(one => one.expected !== undefined);
-	const expected = sum(compared.map(one => one.expected ?? 0));
-	const trust = 0.1 * sum(entries.map(({job}) => job.past?.seconds ?? 0)) + 0.001;
-	return {
-		slowness: (sum(compared.map(one => one.seconds)) + trust) / (expected + trust),
-		// Each job counts once: one with narrow rows is twenty times as fast as one that is all TOAST, and the big ones are the fast ones.
-		perByte: big.length > 0 ? sum(big.map(one => one.seconds / one.bytes)) / big.length : undefined,
-		perJob: tiny.length > 0 ? sum(tiny.map(one => one.seconds)) / tiny.length : guess.job,
-	};
+/** Each job's share, weighted by the seconds that it took, or takes as far as this run has shown: by sizes before it has shown any. */
+function fractionOf(entries: readonly Entry[], pace: Pace, time: number): number {
+	const seconds = entries.map(entry => wholeSeconds(entry, pace, time));
+	const known = !seconds.includes(undefined) && sum(seconds.map(one => one ?? 0)) > 0;
+	const weights = entries.map((entry, index) => (known ? (seconds[index] ?? 0) : entry.weight));
+	const all = sum(weights);
+	return all > 0 ? sum(entries.map((entry, index) => (weights[index] ?? 0) * shareOf(entry))) / all : 0;
 }
 
-function expectedSeconds({past, bytes}: ExpectedJob, pace: Pace): number | undefined {
-	if (past) return past.seconds * pace.slowness;
-	if (bytes === undefined) return undefined;
-	if (pace.perByte === undefined) return bytes <= small ? pace.perJob : undefined;
-	return Math.max(pace.perJob, bytes * pace.perByte);
-}
-
-function remainingOf({job, tracker}: Entry, time: number, pace: Pace): number | undefined {
-	const own = tracker?.remaining(time);
-	if (own !== undefined) return own;
-	const whole = expectedSeconds(job, pace);
-	const elapsed = tracker?.workedSeconds(time) ?? 0;
-	return whole === undefined ? undefined : Math.max(0, whole - elapsed);
-}
-
-function shareOf({tracker, outcome}: Entry): number {
-	return outcome === undefined ? (tracker?.fraction() ?? 0) : 1;
+function wholeSeconds(entry: Entry, pace: Pace, time: number): number | undefined {
+	const {job, tracker, outcome, seconds} = entry;
+	if (job.past) return job.past.seconds * pace.slowness;
+	if (outcome !== undefined) return seconds;
+	const left = tracker?.remaining(time);
+	return tracker && left !== undefined ? tracker.workedSeconds(time) + left : expectedSeconds(entry, pace);
 }
 
 function totalOf({job, tracker}: Entry): number | undefined {

@@ -54,3 +54,16 @@ test('nothing is said of the time while something big waits and nothing was seen
 	assert.equal(run.totals(5000)?.eta, undefined);
 	assert.equal(run.totals(60_000)?.fraction, 0);
 });
+
+test('a dump that made room is to be done as before, and the percentage does not go back', () => {
+	const run = new RunProgress(1);
+	const jobs = [job('a', 100 * MiB, 10), job('b', 100 * MiB, 10)];
+	run.expect(jobs);
+	const [a = job('a', 0)] = jobs;
+	run.started(new JobProgressTracker(a, 0));
+	run.again('a');
+	assert.deepEqual([run.totals(1000)?.fraction, Math.round(run.totals(1000)?.eta ?? 0)], [0, 20]);
+	run.started(new JobProgressTracker(a, 20_000));
+	run.finished('a', 'done', 30_000);
+	assert.equal(Math.round((run.totals(30_000)?.fraction ?? 0) * 100), 50);
+});

@@ -1,0 +1,65 @@
+/**
+ * What a byte costs in this run: of rows, and of values in TOAST, which are compressed already, or written as two digits a byte, and
+ * take up to twenty times as long. Fitted to the tables that were read so far. Pure.
+ */
+
+/** In bytes; `bytes` with TOAST, as a table's facts have them. */
+export type Stored = {readonly bytes: number; readonly toastBytes: number};
+
+type Observation = Stored & {
+	/** Of one worker. */
+	readonly seconds: number;
+};
+
+/** Seconds a byte. */
+type Rates = {readonly rows: number; readonly toast: number};
+
+const MiB = 1024 * 1024;
+/** TOAST against rows, where only one of them was read, and how many observations that guess is worth. */
+const toastFactor = 3;
+const trust = 0.02;
+
+export class TableRates {
+	readonly #seen = new Map<string, Observation>();
+	#fitted: Rates | undefined;
+
+	/** What was read of one table, or of several together; it takes the place of what was said of `key` before. */
+	set(key: string, observation: Observation): void {
+		this.#seen.set(key, observation);
+		this.#fitted = undefined;
+	}
+
+	/** Seconds of one worker; undefined before anything was read. */
+	seconds({bytes, toastBytes}: Stored): number | undefined {
+		this.#fitted ??= fit([...this.#seen.values()]);
+		const {rows, toast} = this.#fitted ?? {};
+		return rows === undefined || toast === undefined ? undefined : (bytes - toastBytes) * rows + toastBytes * toast;
+	}
+}
+
+/**
+ * Least squares of seconds a byte, with the guess about TOAST as one more equation. Each observation counts by its seconds up to one,
+ * and not by its bytes: the big tables are the ones with narrow rows that are fast, and say little about the others.
+ */
+function fit(observations: readonly Observation[]): Rates | undefined {
+	const used = observations.filter(({bytes, seconds}) => bytes >= MiB && seconds > 0);
+	if (used.length === 0) return undefined;
+	let [xx, xy, yy, xr, yr] = [trust, -trust / toastFactor, trust / toastFactor ** 2, 0, 0];
+	for (const {bytes, toastBytes, seconds} of used) {
+		const weight = Math.min(1, seconds);
+		const y = Math.min(1, toastBytes / bytes);
+		const x = 1 - y;
+		const rate = seconds / bytes;
+		xx += weight * x * x;
+		xy += weight * x * y;
+		yy += weight * y * y;
+		xr += weight * x * rate;
+		yr += weight * y * rate;
+	}
+	const determinant = xx * yy - xy * xy;
+	const slowest = Math.max(...used.map(({bytes, seconds}) => seconds / bytes));
+	const fastest = Math.min(...used.map(({bytes, seconds}) => seconds / bytes));
+	// A mixture cannot tell them apart for certain: neither is faster than what was seen, nor slower than that by more than the guess.
+	const within = (rate: number) => Math.min(slowest * toastFactor, Math.max(fastest, rate));
+	return {rows: within((xr * yy - yr * xy) / determinant), toast: within((yr * xx - xr * xy) / determinant)};
+}

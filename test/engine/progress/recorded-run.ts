@@ -1,0 +1,95 @@
+/** A run that was recorded (`npm run bench:progress -- --record-run FILE`), played through the estimators as a backup does it. */
+import {readFileSync} from 'node:fs';
+import type {RunTotals} from '../../../source/core/events.js';
+import {JobProgressTracker} from '../../../source/engine/progress/job.js';
+import {RunProgress} from '../../../source/engine/progress/run.js';
+import type {DumpSession} from '../../../source/postgres/progress-sample.js';
+
+type RecordedTable = readonly [
+	oid: number,
+	name: string,
+	bytes: number,
+	toastBytes: number,
+	pages: number,
+	rows?: number,
+];
+
+/** Times in milliseconds since the first dump began. */
+export type RecordedRun = {
+	readonly concurrency: number;
+	readonly dumps: readonly {
+		readonly name: string;
+		readonly size: number;
+		readonly started: number;
+		readonly dumped: number;
+		readonly finished: number;
+		readonly bytes: number;
+		readonly tables: readonly RecordedTable[];
+	}[];
+	readonly samples: readonly {readonly time: number; readonly sessions: readonly DumpSession[]}[];
+};
+
+export type PlayedRun = {
+	readonly end: number;
+	readonly shown: readonly (RunTotals & {readonly time: number})[];
+};
+
+export function readRun(path: string | URL): RecordedRun {
+	return JSON.parse(readFileSync(path, 'utf8')) as RecordedRun;
+}
+
+export function playRun({concurrency, dumps, samples}: RecordedRun): PlayedRun {
+	const run = new RunProgress(concurrency);
+	const tablesOf = new Map(
+		dumps.map(({name, tables}) => [
+			name,
+			tables.map(([oid, table, bytes, toastBytes, pages, rows]) => ({
+				...{oid, name: table, bytes, toastBytes, pages},
+				...(rows !== undefined && {rows}),
+			})),
+		]),
+	);
+	run.expect(
+		dumps.map(({name, size}) => ({
+			...{id: name, name, application: name, bytes: size},
+			...{stages: ['dump', 'checksum'] as const, workers: 1},
+		})),
+	);
+	const trackers = new Map<string, JobProgressTracker>();
+	const shown: (RunTotals & {readonly time: number})[] = [];
+	const steps = [
+		...dumps.map(dump => ({
+			time: dump.started,
+			act() {
+				const {name, size} = dump;
+				const job = {id: name, name, application: name, bytes: size, stages: ['dump', 'checksum'] as const, workers: 1};
+				const tracker = new JobProgressTracker(job, dump.started, run.rates);
+				trackers.set(name, tracker);
+				run.started(tracker);
+			},
+		})),
+		...dumps.map(({name, dumped, bytes}) => ({
+			time: dumped,
+			act: () => trackers.get(name)?.dumpEnded(dumped, bytes),
+		})),
+		...dumps.map(({name, finished}) => ({time: finished, act: () => run.finished(name, 'done', finished)})),
+		...samples.map(({time, sessions}) => ({
+			time,
+			act() {
+				for (const {name, finished} of dumps) {
+					const tracker = trackers.get(name);
+					const own = sessions.filter(one => one.database === name);
+					if (!tracker || finished <= time || own.length === 0) continue;
+					if (!tracker.hasTables) tracker.setTables(tablesOf.get(name) ?? []);
+					tracker.addSample(time, own);
+				}
+				const [next] = run.unknown();
+				if (next !== undefined) run.setTables(next, tablesOf.get(next) ?? []);
+				const totals = run.totals(time);
+				if (totals) shown.push({...totals, time});
+			},
+		})),
+	].toSorted((a, b) => a.time - b.time);
+	for (const step of steps) step.act();
+	return {end: Math.max(...dumps.map(({finished}) => finished)), shown};
+}
