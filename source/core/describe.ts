@@ -65,6 +65,7 @@ export function describeEvent(event: RunEvent, state: RunState): readonly Descri
 				text: `${nameOf(event.job, state)}: ${session(lock)} has waited ${formatDuration(lock.waiting)} for ${lock.mode} on ${lock.table} behind this dump`,
 				job: event.job,
 			}));
+		case 'job.result': // said when the job finishes
 		case 'run.started':
 		case 'run.planned':
 		case 'run.totals':
@@ -112,6 +113,11 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 	const job = state.jobs.get(event.job);
 	const name = job?.name ?? event.job;
 	if (event.outcome === 'done') {
+		const result = job?.result;
+		if (result?.result === 'gone')
+			return [{level: 'info', text: `dump of ${name} skipped: ${result.detail}`, job: event.job}];
+		if (result?.result === 'skipped')
+			return [{level: 'info', text: `${name} skipped: ${result.detail}`, job: event.job}];
 		const file = job && mainFile(job);
 		const where = file ? ` to ${file.path}` : '';
 		const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';

@@ -40,6 +40,17 @@ export type Command = 'backup' | 'decrypt' | 'download' | 'list' | 'verify' | 'r
 
 export type Outcome = 'done' | 'failed' | 'cancelled';
 
+/** What a job came to, where `done` does not say all of it. */
+export type JobResult = {
+	/**
+	 * `skipped`: nothing was made, and that is no failure; `gone`: the database was dropped before it was dumped. Of a restore drill:
+	 * `restored` without an error and with all that the dump holds; `proven`: that, and equal to what was recorded at the time of the dump.
+	 */
+	readonly result: 'skipped' | 'gone' | 'restored' | 'proven';
+	/** Why, or what was compared: for people. */
+	readonly detail: string;
+};
+
 /** An error as it stands in an event: no stack, no secret. */
 export type EventError = {
 	readonly code: ErrorCode;
@@ -205,6 +216,8 @@ export type EventPayloads = {
 		/** It was stopped to make room, and is done again at the end of the run: that is no failure. */
 		readonly again?: true;
 	};
+	/** Before the job finishes, as done. */
+	'job.result': {readonly job: string} & JobResult;
 	'stage.started': {readonly job: string; readonly stage: StageName};
 	'stage.finished': {
 		readonly job: string;

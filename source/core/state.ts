@@ -3,6 +3,7 @@ import type {
 	Command,
 	EventError,
 	JobProgress,
+	JobResult,
 	LogLevel,
 	Outcome,
 	PlannedJob,
@@ -42,6 +43,8 @@ export type JobState = PlannedJob & {
 	readonly stage: {readonly [S in StageName]?: StageStatus};
 	readonly progress?: JobProgress;
 	readonly error?: EventError;
+	/** Of a job that is done. */
+	readonly result?: JobResult;
 	readonly command?: string;
 	/** The last lines that its children wrote. */
 	readonly output: readonly string[];
@@ -155,6 +158,7 @@ function apply(state: RunState, event: RunEvent): RunState {
 		case 'job.started':
 		case 'job.command':
 		case 'job.output':
+		case 'job.result':
 		case 'job.finished':
 		case 'stage.started':
 		case 'stage.finished':
@@ -179,6 +183,7 @@ type JobEvent = Extract<
 			| 'job.started'
 			| 'job.command'
 			| 'job.output'
+			| 'job.result'
 			| 'job.finished'
 			| 'stage.started'
 			| 'stage.finished'
@@ -195,6 +200,8 @@ function applyToJob(job: JobState, event: JobEvent): JobState {
 			return {...job, command: event.command};
 		case 'job.output':
 			return {...job, output: [...job.output, event.line].slice(-maxOutputLines)};
+		case 'job.result':
+			return {...job, result: {result: event.result, detail: event.detail}};
 		case 'job.finished':
 			if (event.again) return {...plannedState(job), attempt: job.attempt};
 			return {
@@ -282,6 +289,16 @@ export function countJobs(state: RunState): JobCounts {
 	const counts = {waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0};
 	for (const job of state.jobs.values()) counts[job.status]++;
 	return counts;
+}
+
+/** `done`, `failed`, `skipped` …: one word for what became of a job. */
+export function jobWord({status, result}: JobState): string {
+	return status === 'done' ? (result?.result ?? status) : status;
+}
+
+/** Nothing was made, and that is no failure. */
+export function isSkipped({status, result}: JobState): boolean {
+	return status === 'done' && (result?.result === 'skipped' || result?.result === 'gone');
 }
 
 /** Bytes of a job's files on disk; before they are there, what left its last stage that has counted any. */

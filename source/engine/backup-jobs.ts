@@ -169,6 +169,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 				const gone = error instanceof PgBackError && error.code === 'DATABASE_GONE';
 				if (!gone || shared.named) throw error;
 				run.emit({type: 'log', level: 'warn', text: `database ${name} was dropped before it could be dumped`, job: id});
+				run.emit({type: 'job.result', job: id, result: 'gone', detail: 'it was dropped before it could be dumped'});
 			} finally {
 				await lock.release();
 			}
@@ -219,11 +220,11 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 	};
 }
 
-/** `read` gives the file's bytes, or undefined when there is nothing to write (a warning has then been given). */
+/** `read` gives the file's bytes, or why there are none (if a warning is due, it has been given). */
 export function serverFileTask(
 	shared: BackupShared,
 	kind: 'settings' | 'hba' | 'ident',
-	read: () => Promise<Uint8Array | undefined>,
+	read: () => Promise<Uint8Array | string>,
 ): Task {
 	const names = {settings: 'pg_settings', hba: 'hba_file', ident: 'ident_file'} as const;
 	return {
@@ -231,7 +232,10 @@ export function serverFileTask(
 		async run(control) {
 			const subject: Subject = {kind};
 			const content = await read();
-			if (content === undefined) return;
+			if (typeof content === 'string') {
+				shared.run.emit({type: 'job.result', job: kind, result: 'skipped', detail: content});
+				return;
+			}
 			const lockPath = shared.namer.path(subject, undefined, 'lock');
 			await shared.locks.directoryOf(lockPath);
 			const turn = await shared.locks.turn(lockPath, names[kind], control.signal);

@@ -236,7 +236,7 @@ function serverTasks(shared: BackupShared, session: Session, server: Server): Ta
 	const reading = (read: () => Promise<ServerFile>) => async () => {
 		const {content, warning} = await read();
 		if (warning !== undefined) run.emit({type: 'log', level: 'warn', text: warning});
-		return content;
+		return content ?? warning?.replace(/^[^:]*not dumped: /, '') ?? 'the server has nothing there';
 	};
 	const {dumpRolePasswords} = run.configuration.settings;
 	const withPasswords = dumpRolePasswords && server.canReadRolePasswords;

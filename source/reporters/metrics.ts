@@ -1,7 +1,7 @@
 /** A file for Prometheus's textfile collector, written in one step when a backup has ended. */
 import {randomBytes} from 'node:crypto';
 import {open, readFile, rename, rm} from 'node:fs/promises';
-import {countJobs, jobBytes, type JobState, type RunState} from '../core/state.js';
+import {countJobs, isSkipped, jobBytes, type JobState, type RunState} from '../core/state.js';
 
 type Sample = {readonly labels?: Readonly<Record<string, string>>; readonly value: number};
 type Metric = {readonly name: string; readonly help: string; readonly samples: readonly Sample[]};
@@ -49,7 +49,7 @@ export function drillMetricsText(state: RunState, before: string): string {
 /** The text of the file; `before` is that of the last run, or empty. */
 export function metricsText(state: RunState, before: string): string {
 	const finished = (state.finished?.at ?? state.time) / 1000;
-	const databases = [...state.jobs.values()].filter(job => job.kind === 'database');
+	const databases = [...state.jobs.values()].filter(job => job.kind === 'database' && !isSkipped(job));
 	const successes = lastSuccesses(before);
 	for (const job of databases)
 		if (job.status === 'done') successes.set(job.name, (job.finishedAt ?? state.time) / 1000);

@@ -1,6 +1,6 @@
 /** The table at the end of a run: what was made, how big, how long, and what failed and why. */
 import {mainFile} from '../core/main-file.js';
-import {countJobs, jobBytes, type JobState, type RunState} from '../core/state.js';
+import {countJobs, isSkipped, jobBytes, type JobState, type RunState} from '../core/state.js';
 import {display} from '../lib/display.js';
 import {formatBytes, formatDuration, plural} from '../lib/format.js';
 import {cellWidth} from '../lib/width.js';
@@ -19,10 +19,10 @@ export function summaryRows(state: RunState): SummaryRow[] {
 	const failed = (job: JobState) => job.status !== 'done';
 	return [...jobs.filter(job => !failed(job)), ...jobs.filter(failed)].map(job => ({
 		name: display(job.name),
-		result: job.status === 'done' ? 'ok' : job.status,
+		result: job.status === 'done' ? (job.result?.result ?? 'ok') : job.status,
 		size: job.files.length > 0 ? formatBytes(jobBytes(job)) : '-',
 		time: job.startedAt === undefined ? '-' : formatDuration(((job.finishedAt ?? state.time) - job.startedAt) / 1000),
-		detail: display(job.error ? job.error.message : destination(job)),
+		detail: display(job.error?.message ?? (job.status === 'done' ? job.result?.detail : undefined) ?? destination(job)),
 	}));
 }
 
@@ -59,7 +59,9 @@ export function summaryLine(state: RunState): string {
 	const counts = countJobs(state);
 	const bytes = [...state.jobs.values()].reduce((sum, job) => sum + (job.status === 'done' ? jobBytes(job) : 0), 0);
 	const seconds = ((state.finished?.at ?? state.time) - state.startedAt) / 1000;
-	const parts = [`${counts.done} done`];
+	const skipped = [...state.jobs.values()].filter(isSkipped).length;
+	const parts = [`${counts.done - skipped} done`];
+	if (skipped > 0) parts.push(`${skipped} skipped`);
 	if (counts.failed > 0) parts.push(`${counts.failed} failed`);
 	if (counts.cancelled > 0) parts.push(`${counts.cancelled} cancelled`);
 	if (state.warnings > 0) parts.push(plural(state.warnings, 'warning'));

@@ -2,7 +2,7 @@
 import {Box, Text, renderToString} from 'ink';
 import {Table} from 'ink-table';
 import type {PropsWithChildren} from 'react';
-import {countJobs, jobBytes, type JobState, type RunState} from '../core/state.js';
+import {countJobs, isSkipped, jobBytes, jobWord, type JobState, type RunState} from '../core/state.js';
 import {formatBytes, formatDuration, plural} from '../lib/format.js';
 import {cellWidth, fit} from '../lib/width.js';
 import {asciiGlyphs, clean, type Glyphs} from './glyphs.js';
@@ -44,8 +44,10 @@ function Summary({run, jobs, hidden, columns, glyphs}: Props) {
 		run.finished === undefined || run.startedAt === 0
 			? ''
 			: ` in ${formatDuration((run.finished.at - run.startedAt) / 1000)}`;
+	const skipped = [...run.jobs.values()].filter(isSkipped).length;
 	const words = [
-		`${done} done`,
+		`${done - skipped} done`,
+		skipped > 0 ? `${skipped} skipped` : '',
 		failed > 0 ? `${failed} failed` : '',
 		cancelled > 0 ? `${cancelled} cancelled` : '',
 	].filter(word => word !== '');
@@ -83,7 +85,7 @@ function tableRow(job: JobState, columns: number, glyphs: Glyphs): Row {
 	const bytes = jobBytes(job);
 	return {
 		name: name + ' '.repeat(Math.max(0, cellWidth(name) - name.length)),
-		result: `${glyphs[job.status]} ${job.status}`,
+		result: `${glyphs[isSkipped(job) ? 'cancelled' : job.status]} ${jobWord(job)}`,
 		size: bytes === 0 ? '' : formatBytes(bytes),
 		time: spent,
 	};

@@ -33,6 +33,8 @@ for (const [user, names, missing] of [
 		for (const what of [/configuration|settings/, /hba/, /ident/])
 			assert.equal(warnings.filter(line => what.test(line)).length >= 1, true, warnings.join('\n'));
 		assert.match(run.stderr, /connection user is not superuser/);
+		assert.match(run.stderr, /hba_file +skipped .* lacks /);
+		assert.match(run.stderr, / done, 3 skipped, /);
 		assert.deepEqual(shapesIn(directory), [...names.map(name => `${name}_T.dump`), 'pg_globals_T.sql'].sort());
 		const globals = filesIn(directory).find(name => name.startsWith('pg_globals')) ?? '';
 		const text = readFileSync(join(directory, globals), 'utf8');

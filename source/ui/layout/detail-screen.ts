@@ -1,9 +1,8 @@
 /** The Detail screen as rows. */
-import type {JobState} from '../../core/state.js';
 import type {Frame} from '../console.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {blank, cutLine, span, spread, type Line, type Tone} from '../text.js';
-import {jobBytes} from '../../core/state.js';
+import {isSkipped, jobBytes, jobWord, type JobState} from '../../core/state.js';
 import {formatBytes} from '../../lib/format.js';
 import {bar, percent} from './bar.js';
 import {detailSections} from './detail-sections.js';
@@ -62,7 +61,9 @@ export function detailLines(job: JobState, frame: Pick<Frame, 'run' | 'columns' 
 
 function statusSpans(job: JobState, glyphs: Glyphs): Line {
 	const attempt = job.attempt > 1 ? `, attempt ${job.attempt}` : '';
-	return [span(`  ${glyphs[job.status]} ${job.status}${attempt}`, tones[job.status])];
+	if (isSkipped(job))
+		return [span(`  ${glyphs.cancelled} ${jobWord(job)}: ${clean(job.result?.detail ?? '', glyphs)}`, 'quiet')];
+	return [span(`  ${glyphs[job.status]} ${jobWord(job)}${attempt}`, tones[job.status])];
 }
 
 function progressLine(job: JobState, {columns, glyphs, now}: Frame): Line {

@@ -1,5 +1,5 @@
 /** What a job is called in the list: files without the directory that all of them are in. */
-import type {JobState} from '../../core/state.js';
+import {isSkipped, type JobState} from '../../core/state.js';
 import {clean, type Glyphs} from '../glyphs.js';
 
 const fileKinds: ReadonlySet<string> = new Set(['download', 'decrypt', 'upload', 'verify', 'restore']);
@@ -23,7 +23,9 @@ export function shownName(job: JobState, directory: string, glyphs: Glyphs): str
 }
 
 /** Without what the row says already: which job, and what was done to it. */
-export function shownReason({error, status}: JobState, glyphs: Glyphs): string {
+export function shownReason(job: JobState, glyphs: Glyphs): string {
+	const {error, result, status} = job;
+	if (result && isSkipped(job)) return clean(`${result.result}: ${result.detail}`, glyphs);
 	const text = error?.message ?? status;
 	return clean(text.replace(/^(?:could not decrypt .*\.age|pg_dump of .*?: exit status \d+): (?=.)/, ''), glyphs);
 }

@@ -1,5 +1,5 @@
 /** The rows of the Jobs screen, and which columns a width has room for. */
-import {jobBytes, type JobState} from '../../core/state.js';
+import {isSkipped, jobBytes, jobWord, type JobState} from '../../core/state.js';
 import {formatBytes, formatDuration} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import type {Glyphs} from '../glyphs.js';
@@ -107,7 +107,7 @@ export type RowContext = {
 
 export function jobRow(job: JobState, selected: boolean, context: RowContext): Line {
 	const {columns, stages, glyphs} = context;
-	const ended = job.status === 'failed' || job.status === 'cancelled';
+	const ended = job.status === 'failed' || job.status === 'cancelled' || isSkipped(job);
 	const tone = job.status === 'failed' ? 'failed' : job.status === 'waiting' ? 'quiet' : undefined;
 	const start: Line = [
 		span(selected ? `${glyphs.pointer} ` : '  ', 'key'),
@@ -165,7 +165,12 @@ export function shortDuration(seconds: number): string {
 function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number): Line {
 	if (job.status === 'waiting') return [span(fit('waiting', width, {mark: glyphs.cut}), 'quiet')];
 	if (job.status === 'done')
-		return [span(fit(`done${job.attempt > 1 ? `, attempt ${job.attempt}` : ''}`, width, {mark: glyphs.cut}), 'done')];
+		return [
+			span(
+				fit(`${jobWord(job)}${job.attempt > 1 ? `, attempt ${job.attempt}` : ''}`, width, {mark: glyphs.cut}),
+				'done',
+			),
+		];
 	const fraction = job.progress?.fraction;
 	const waits = job.progress?.blockedBy?.[0];
 	if (waits !== undefined)
@@ -184,7 +189,7 @@ function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number
 function reasonCells(job: JobState, {columns, glyphs, now}: RowContext): Line {
 	const room = columnsWidth(columns) - pointerWidth - columns.name - columns.stages - 2 * gap;
 	const time = columns.time > 0 ? fit(timeText(job, now), columns.time, {align: 'right'}) : '';
-	const tone = job.status === 'failed' ? 'failed' : 'warn';
+	const tone = job.status === 'failed' ? 'failed' : isSkipped(job) ? 'quiet' : 'warn';
 	const text = shownReason(job, glyphs);
 	const width = room - (time === '' ? 0 : cellWidth(time) + gap);
 	return [span(fit(text, width, {mark: glyphs.cut}), tone), span(time === '' ? '' : ' '.repeat(gap) + time, 'quiet')];

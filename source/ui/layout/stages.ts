@@ -1,6 +1,6 @@
 /** The stages of a job: a glyph, a word and a colour each. */
 import {stageNames, type StageName} from '../../core/events.js';
-import type {JobState, RunState, StageState} from '../../core/state.js';
+import {isSkipped, type JobState, type RunState, type StageState} from '../../core/state.js';
 import type {Glyphs} from '../glyphs.js';
 import {span, type Line, type Span, type Tone} from '../text.js';
 
@@ -46,6 +46,7 @@ const tones: Readonly<Record<StageMark, Tone>> = {
 };
 
 export function stageMark(job: JobState, stage: StageName): StageMark {
+	if (isSkipped(job)) return 'notAsked';
 	const status = job.stage[stage];
 	if (status?.state !== 'failed') return status?.state ?? 'notAsked';
 	if (job.status === 'cancelled') return 'cancelled';
