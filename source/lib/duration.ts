@@ -18,7 +18,11 @@ const whole = /^([-+]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h|d|w)
 /** A duration such as `90m`, `1h30m`, `-1.5h`, with days and weeks (`2d`, `1w`): milliseconds. */
 export function parseDuration(text: string): Parsed<number> {
 	const match = whole.exec(text);
-	if (!match) return {problem: `${JSON.stringify(text)} is not a duration, such as 36h, 1h30m or 2d`};
+	if (!match) {
+		const meant = likelyDuration(text);
+		const suggestion = meant === undefined ? '' : `, did you mean ${meant}?`;
+		return {problem: `${JSON.stringify(text)} is not a duration, such as 36h, 1h30m or 2d${suggestion}`};
+	}
 	let sum = 0;
 	for (const [, amount, unit] of (match[2] ?? '').matchAll(part))
 		sum += Number(amount) * (milliseconds[unit ?? ''] ?? 0);
@@ -33,5 +37,33 @@ export function parseInterval(text: string): Parsed<number> {
 	if (/^[-+]?\d+$/.test(text)) return {value: Number(text) * 86_400_000 || 0};
 	const parsed = /[dw]/.test(text) ? {problem: ''} : parseDuration(text);
 	if (parsed.problem === undefined) return parsed;
-	return {problem: `${JSON.stringify(text)} is neither a number of days nor a duration, such as 36h or 90m`};
+	const meant = parseDuration(likelyDuration(text) ?? text).value;
+	const suggestion = meant === undefined ? '' : `, did you mean ${asInterval(meant)}`;
+	return {
+		problem: `${JSON.stringify(text)} is neither a number of days nor a duration, such as 36h or 90m${suggestion}`,
+	};
+}
+
+/** `14?` for two weeks, `36h?`, `90m?`: as `parseInterval` takes it. */
+function asInterval(duration: number): string {
+	const hours = duration / 3_600_000;
+	if (Number.isInteger(hours / 24)) return `${hours / 24}? (days have no unit)`;
+	return Number.isInteger(hours) ? `${hours}h?` : `${Math.round(hours * 60)}m?`;
+}
+
+const unitWords: readonly (readonly [words: RegExp, unit: string, times: number])[] = [
+	[/^s(ec(ond)?s?)?$/, 's', 1],
+	[/^m(in(ute)?s?)?$/, 'm', 1],
+	[/^h((ou)?rs?)?$/, 'h', 1],
+	[/^d(ays?)?$/, 'd', 1],
+	[/^w(eeks?)?$/, 'w', 1],
+	[/^mo(n(th)?s?)?$/, 'd', 30],
+	[/^y((ea)?rs?)?$/, 'd', 365],
+];
+
+/** `36h` for `36 hours`, `365d` for `1 Year`; undefined for what is not one number with a unit. */
+function likelyDuration(text: string): string | undefined {
+	const [, number = '', word = ''] = /^\s*([-+]?\d{1,15})\s*([a-z]+)\s*$/i.exec(text) ?? [];
+	const found = unitWords.find(([words]) => words.test(word.toLowerCase()));
+	return found && `${Number(number) * found[2]}${found[1]}`;
 }

@@ -5,11 +5,19 @@ const spelling = /^([-+]?)(?:0x((?:_?[\da-f])+)|0o?((?:_?[0-7])+)|0b((?:_?[01])+
 /** A whole number as Go's base-0 syntax writes it: `10`, `-1`, `0x1f`, `0o17`, `017`, `0b1`, `1_000`. */
 export function parseInteger(text: string): Parsed<number> {
 	const match = spelling.exec(text);
-	if (!match) return {problem: `${JSON.stringify(text)} is not a whole number`};
+	if (!match) return {problem: `${JSON.stringify(text)} is not a whole number${likelyInteger(text)}`};
 	const [, sign, hexadecimal, octal, binary, decimal] = match;
 	const size = magnitude([hexadecimal, 16], [octal, 8], [binary, 2], [decimal, 10]);
 	if (!Number.isSafeInteger(size)) return {problem: `${text} is too large a number`};
 	return {value: sign === '-' && size !== 0 ? -size : size};
+}
+
+/** For `08`, ` 4`, `1,000` and `2.0`. */
+function likelyInteger(text: string): string {
+	const octal = /^([-+]?)0+([1-9]\d{0,14})$/.exec(text);
+	if (octal) return `, did you mean ${octal[1]}${octal[2]}? (a leading 0 stands for octal digits)`;
+	const [, sign = '', digits = ''] = /^\s*([-+]?)(\d{1,3}(?:[ ,'’]\d{3})*|\d{1,15})(?:\.0*)?\s*$/.exec(text) ?? [];
+	return digits === '' ? '' : `, did you mean ${sign}${Number(digits.replaceAll(/\D/g, ''))}?`;
 }
 
 function magnitude(...forms: readonly (readonly [digits: string | undefined, base: number])[]): number {
@@ -22,7 +30,11 @@ const sizes: Readonly<Record<string, number>> = {'': 1, k: 2 ** 10, m: 2 ** 20, 
 /** Bytes: `1048576`, `10M`, `1.5G`, `512KiB`. Binary units. */
 export function parseBytes(text: string): Parsed<number> {
 	const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
-	if (!match) return {problem: `${JSON.stringify(text)} is not a size in bytes, such as 1048576 or 10M`};
+	if (!match) {
+		const [, number, unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?(?:b|bytes?|bit)?(?:ps|\/s)?\s*$/i.exec(text) ?? [];
+		const suggestion = number === undefined ? '' : `, did you mean ${number}${unit.toUpperCase()}?`;
+		return {problem: `${JSON.stringify(text)} is not a size in bytes, such as 1048576 or 10M${suggestion}`};
+	}
 	const value = Math.round(Number(match[1]) * (sizes[(match[2] ?? '').toLowerCase()] ?? 1));
 	return Number.isSafeInteger(value) ? {value} : {problem: `${text} is too large a number`};
 }

@@ -2,18 +2,33 @@ import {distance} from 'fastest-levenshtein';
 
 /** The candidate nearest to `word`, if it is near enough to be what was meant. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+	if (word.length > 100) return undefined;
 	const wanted = normalize(word);
 	let best: string | undefined;
-	let bestDistance = Math.min(3, Math.floor(wanted.length / 3)) + 1;
-	if (word.length > 100) return undefined;
+	let bestDistance = (wanted.length === 2 ? 1 : Math.min(3, Math.floor(wanted.length / 3))) + 1;
 	for (const candidate of candidates) {
-		const away = distance(wanted, normalize(candidate));
+		const away = difference(wanted, normalize(candidate));
 		if (away < bestDistance) {
 			best = candidate;
 			bestDistance = away;
 		}
 	}
-	return best;
+	return best ?? onlyOneThatBegins(wanted, candidates);
+}
+
+/** How many letters to put in, take out or replace; two neighbours that changed places count once. */
+function difference(a: string, b: string): number {
+	let least = distance(a, b);
+	for (let index = 0; index + 1 < a.length && least > 1; index++) {
+		const swapped = `${a.slice(0, index)}${a.charAt(index + 1)}${a.charAt(index)}${a.slice(index + 2)}`;
+		least = Math.min(least, 1 + distance(swapped, b));
+	}
+	return least;
+}
+
+function onlyOneThatBegins(word: string, candidates: readonly string[]): string | undefined {
+	const longer = candidates.filter(candidate => word.length > 1 && normalize(candidate).startsWith(word));
+	return longer.length === 1 ? longer[0] : undefined;
 }
 
 /** `, did you mean X?` or nothing. */

@@ -43,6 +43,31 @@ test('an interval is a count of days of any size, or a duration up to hours', ()
 	}
 });
 
+test('what was probably meant is suggested', () => {
+	const suggestion = (problem: string | undefined) => / did you mean (.*)$/.exec(problem ?? '')?.[1];
+	for (const [text, meant] of [
+		['36 hours', '36h?'],
+		['5 Min', '5m?'],
+		['90secs', '90s?'],
+		['2 days', '2d?'],
+		['1 month', '30d?'],
+		['1y', '365d?'],
+		['1 fortnight', undefined],
+		['soon', undefined],
+		['36', undefined],
+	] as const)
+		assert.equal(suggestion(parseDuration(text).problem), meant, text);
+	for (const [text, meant] of [
+		['30d', '30? (days have no unit)'],
+		['2 weeks', '14? (days have no unit)'],
+		['1d12h', '36h?'],
+		['1d30m', '1470m?'],
+		['36 H', '36h?'],
+		['soon', undefined],
+	] as const)
+		assert.equal(suggestion(parseInterval(text).problem), meant, text);
+});
+
 test('more days are never a shorter interval', () => {
 	fc.assert(
 		fc.property(fc.bigInt({min: 0n, max: 2n ** 80n}), fc.bigInt({min: 0n, max: 2n ** 80n}), (a, b) => {
@@ -56,8 +81,8 @@ test('more days are never a shorter interval', () => {
 
 test('no text takes long or throws', () => {
 	fc.assert(fc.property(fc.string(), text => void parseInterval(text)));
-	const before = performance.now();
+	const before = process.cpuUsage().user;
 	parseInterval('1'.repeat(200_000) + 'x');
 	parseInterval('1h'.repeat(100_000) + '!');
-	assert.ok(performance.now() - before < 2000);
+	assert.ok(process.cpuUsage().user - before < 2e6);
 });

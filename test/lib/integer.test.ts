@@ -33,6 +33,26 @@ test('what Go refuses is refused', () => {
 	assert.match(parseInteger('99999999999999999999').problem ?? '', /too large/);
 });
 
+test('what was probably meant is suggested', () => {
+	for (const [text, meant] of [
+		['08', '8? (a leading 0 stands for octal digits)'],
+		['-019', '-19? (a leading 0 stands for octal digits)'],
+		[' 4', '4?'],
+		['1,000', '1000?'],
+		['4.0', '4?'],
+		['4.5', undefined],
+		['four', undefined],
+	] as const)
+		assert.equal(/, did you mean (.*)$/.exec(parseInteger(text).problem ?? '')?.[1], meant, text);
+	for (const [text, meant] of [
+		['10MB/s', '10M?'],
+		['1.5 gbps', '1.5G?'],
+		['5 bytes', '5?'],
+		['much', undefined],
+	] as const)
+		assert.equal(/, did you mean (.*)$/.exec(parseBytes(text).problem ?? '')?.[1], meant, text);
+});
+
 test('every safe integer is read back in each base', () => {
 	fc.assert(
 		fc.property(fc.maxSafeNat(), value => {

@@ -8,6 +8,10 @@ test('the nearest word is suggested, if it is near', () => {
 	assert.equal(nearest('uplod', words), 'upload');
 	assert.equal(nearest('Upload_Prefix', words), 'upload-prefix');
 	assert.equal(nearest('job', words), 'jobs');
+	assert.equal(nearest('ture', ['true']), 'true', 'two letters changed places');
+	assert.equal(nearest('s4', ['b2', 's3']), 's3');
+	assert.equal(nearest('down', words), 'download', 'the only one that begins so');
+	assert.equal(nearest('uplo', ['upload-a', 'upload-b']), undefined);
 	assert.equal(nearest('bogus', words), undefined);
 	assert.equal(nearest('x', words), undefined);
 	assert.equal(nearest('', words), undefined);

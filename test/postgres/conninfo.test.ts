@@ -98,6 +98,30 @@ describe('connection strings', () => {
 		});
 	}
 
+	test('an error says at which character', () => {
+		for (const [text, place] of [
+			['host=x nonsense=1', 8],
+			['host = x y', 11],
+			["host=🐘 password='abc", 17],
+			['a\0', 2],
+			['postgresql://u:p%zz@h', 17],
+			['postgresql://u%zz:p@h', 15],
+			['postgresql://a,b%4,c', 17],
+			['postgresql://h:54%3,c', 18],
+			['postgresql://a,[::1', 16],
+			['postgresql://[::1]x', 19],
+			['postgresql://[]', 14],
+			['postgresql://h/d%b', 17],
+			['postgresql://h/d?a=1', 18],
+			['postgresql://h/d?user=a&b', 25],
+			['postgresql://h/d?user=a&host=%0', 30],
+			['postgresql://h/d?user=%00', 23],
+			['postgresql://h/d?user=a=b', 18],
+			['postgresql://h/%ff', 16],
+		] as const)
+			assert.throws(() => parseConnectionString(text), {message: new RegExp(` at character ${place}$`)}, text);
+	});
+
 	test('an error shows no value', () => {
 		for (const text of [
 			'password=se cr3t',
@@ -165,13 +189,13 @@ describe('connection strings', () => {
 			' '.repeat(200_000),
 			`postgresql://${'h,'.repeat(50_000)}`,
 		]) {
-			const start = performance.now();
+			const start = process.cpuUsage().user;
 			try {
 				parseConnectionString(long);
 			} catch (error) {
 				assert.ok(error instanceof PgBackError, String(error));
 			}
-			assert.ok(performance.now() - start < 2000);
+			assert.ok(process.cpuUsage().user - start < 2e6);
 		}
 	});
 
