@@ -1,45 +1,70 @@
 /**
- * SFTP upload of 512 MiB to a real sshd: ours beside OpenSSH's own `sftp`, directly and through a proxy that adds 20 ms each way.
- * Prints the median of the rounds in MB/s. `--size MIB`, `--rounds N`.
+ * SFTP upload to a real sshd: ours beside OpenSSH's own `sftp`, in turn, directly and through a proxy that adds 20 ms each way. Both
+ * open a connection, send, flush and end. Prints medians of the rounds and says which aim is missed.
+ *
+ *     node --import tsx scripts/bench/sftp.ts [--size MIB=512] [--rounds N=5]
  */
-import {spawn} from 'node:child_process';
-import {open, rm} from 'node:fs/promises';
+import {mkdtemp, open, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {openSftp} from '../../source/storage/sftp/sftp.js';
-import {openFileSource} from '../../source/storage/source.js';
 import {startFaultProxy} from '../../test/helpers/fault-proxy.js';
 import {startSshd, type Sshd} from '../../test/helpers/sshd.js';
+import {bundle, measureClient, measureCommand, type Measure} from './measured.js';
+import {median} from './statistics.js';
 
-const {values} = parseArgs({options: {size: {type: 'string', default: '512'}, rounds: {type: 'string', default: '3'}}});
+const {values} = parseArgs({options: {size: {type: 'string', default: '512'}, rounds: {type: 'string', default: '5'}}});
 const size = Number(values.size) * 1024 * 1024;
 const rounds = Number(values.rounds);
-const signal = new AbortController().signal;
+const missed: string[] = [];
 
+const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
 const sshd = await startSshd();
 const proxy = await startFaultProxy({port: sshd.port}, {delay: 20});
 try {
+	const client = await bundle('sftp-client', scratch);
 	const file = join(sshd.scratch, 'dump');
 	await makeFile(file);
 	for (const [name, port] of [
 		['loopback', sshd.port],
 		['20 ms each way', proxy.port],
 	] as const) {
-		const theirs: number[] = [];
-		const ours: number[] = [];
+		const theirs: Measure[] = [];
+		const ours: Measure[] = [];
 		for (let round = 0; round < rounds; round++) {
-			theirs.push(await speed(() => withOpenSsh(sshd, port, file)));
-			ours.push(await speed(() => withOurs(sshd, port, file)));
+			theirs.push(await withOpenSsh(sshd, port, file));
+			await rm(join(sshd.home, 'dump'));
+			ours.push(await measureClient(client, [String(port), sshd.user, sshd.clientKey, file]));
+			await rm(join(sshd.home, 'dump'));
 		}
-		const ratio = median(ours) / median(theirs);
-		console.log(
-			`${name}: sftp ${median(theirs).toFixed(0)} MB/s, pg_back ${median(ours).toFixed(0)} MB/s, ratio ${ratio.toFixed(2)}`,
-		);
+		console.log(`${name}, ${values.size} MiB, medians of ${rounds}`);
+		print('sftp', theirs);
+		print('pg_back', ours);
+		const ratio = middle(theirs, 'seconds') / middle(ours, 'seconds');
+		console.log(`  pg_back is ${ratio.toFixed(2)} times as fast`);
+		if (ratio < 0.9) missed.push(`${name}: ${ratio.toFixed(2)} times sftp, aim 0.9`);
+		const peak = Math.max(...ours.map(one => one.memory));
+		if (peak >= 200) missed.push(`${name}: peak memory ${peak.toFixed(0)} MiB, aim under 200`);
 	}
-	console.log(`peak memory of pg_back: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
 } finally {
 	await proxy.close();
 	await sshd.stop();
+	await rm(scratch, {recursive: true});
+}
+for (const aim of missed) console.log(`MISSED: ${aim}`);
+process.exitCode = missed.length > 0 ? 1 : 0;
+
+function middle(measures: readonly Measure[], what: keyof Measure): number {
+	return median(measures.map(one => one[what]));
+}
+
+function print(name: string, measures: readonly Measure[]): void {
+	const cpu = (middle(measures, 'cpu') * 1024 ** 3) / size;
+	// sftp has ssh do most of it, in another process.
+	const peak = Math.max(...measures.map(one => one.memory)).toFixed(0);
+	const memory = name === 'pg_back' ? `, peak memory ${peak} MiB` : '';
+	const speed = size / 1e6 / middle(measures, 'seconds');
+	console.log(`  ${name.padEnd(8)} ${speed.toFixed(0)} MB/s, ${cpu.toFixed(2)} s of CPU a GiB${memory}`);
 }
 
 async function makeFile(path: string): Promise<void> {
@@ -50,56 +75,15 @@ async function makeFile(path: string): Promise<void> {
 	await handle.close();
 }
 
-async function speed(work: () => Promise<void>): Promise<number> {
-	const start = performance.now();
-	await work();
-	const seconds = (performance.now() - start) / 1000;
-	await rm(join(sshd.home, 'dump'));
-	return size / 1e6 / seconds;
-}
-
-async function withOurs(server: Sshd, port: number, file: string): Promise<void> {
-	const settings = {
-		host: server.host,
-		port,
-		user: server.user,
-		identity: server.clientKey,
-		configFile: 'none',
-		ignoreHostKey: true,
-	};
-	const storage = await openSftp(settings, {env: {}, signal, log: () => undefined});
-	const source = await openFileSource(file);
-	await storage.put('dump', source, {signal});
-	await source.close();
-	await storage.close();
-}
-
-function withOpenSsh(server: Sshd, port: number, file: string): Promise<void> {
-	const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'].flatMap(option => [
-		'-o',
-		option,
-	]);
-	const args = [
-		'-F',
-		'none',
-		...options,
-		'-i',
-		server.clientKey,
-		'-P',
-		String(port),
-		'-f',
-		'-b',
-		'-',
-		`${server.user}@${server.host}`,
-	];
-	return new Promise((resolve, reject) => {
-		const child = spawn('sftp', args, {stdio: ['pipe', 'ignore', 'inherit']});
-		child.stdin.end(`put -f ${file} dump\n`);
-		child.once('error', reject);
-		child.once('exit', code => (code === 0 ? resolve() : reject(new Error(`sftp: exit status ${code}`))));
-	});
-}
-
-function median(numbers: readonly number[]): number {
-	return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+function withOpenSsh(server: Sshd, port: number, file: string): Promise<Measure> {
+	const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
+	return measureCommand(
+		'sftp',
+		[
+			...['-F', 'none', '-f', '-b', '-', '-i', server.clientKey, '-P', String(port)],
+			...options.flatMap(option => ['-o', option]),
+			`${server.user}@${server.host}`,
+		],
+		{input: `put -f ${file} dump\n`},
+	);
 }

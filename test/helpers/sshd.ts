@@ -148,9 +148,9 @@ function configuration(
 		'PasswordAuthentication no',
 		'KbdInteractiveAuthentication no',
 		'MaxStartups 200',
-		'LogLevel VERBOSE',
 		`Subsystem sftp internal-sftp -d ${root}/home ${sftpArguments}`,
 		...config,
+		'LogLevel VERBOSE', // last: the first of a keyword counts
 	];
 	return lines.join('\n') + '\n';
 }

@@ -1,5 +1,5 @@
 /** One SSH connection with one SFTP channel: opened when it is first needed, and anew after it was lost. */
-import {connect as connectSocket, type Socket} from 'node:net';
+import type {Socket} from 'node:net';
 import SftpClient from 'ssh2-sftp-client';
 import type {CipherAlgorithm, ServerHostKeyAlgorithm, SFTPWrapper} from 'ssh2';
 import {StorageError} from '../errors.js';
@@ -9,6 +9,7 @@ import {describeConnectError} from './errors.js';
 import {hostKeyTypes, prepareHostKeyCheck} from './host-keys.js';
 import {keyType} from './known-hosts.js';
 import type {ResolvedSftp} from './settings.js';
+import {connectGathering, keepKeyObjects} from './swift.js';
 
 export type Session = {
 	readonly sftp: SFTPWrapper;
@@ -130,7 +131,7 @@ type Handshake = Pick<SftpClient.ConnectOptions, 'authHandler' | 'hostVerifier' 
 
 async function openOnce(settings: ResolvedSftp, options: ConnectionOptions, handshake: Handshake): Promise<Session> {
 	const {connectTimeout = 30_000, keepalive = 15_000} = options;
-	const socket = connectSocket({host: settings.host, port: settings.port, noDelay: true, keepAlive: true});
+	const socket = connectGathering({host: settings.host, port: settings.port, noDelay: true, keepAlive: true});
 	let failure: Error | undefined;
 	const failed = new Promise<never>((_resolve, reject) => {
 		socket.once('error', error => {
@@ -155,6 +156,7 @@ async function openOnce(settings: ResolvedSftp, options: ConnectionOptions, hand
 		end: () => socket.destroy(),
 		close: () => socket.destroy(),
 	});
+	client.on('handshake', () => keepKeyObjects((client as unknown as {client?: Internals}).client?._protocol));
 	try {
 		const connected = client.connect({
 			sock: socket,
@@ -175,8 +177,9 @@ async function openOnce(settings: ResolvedSftp, options: ConnectionOptions, hand
 	}
 }
 
-/** ssh2 keeps the limits and the extensions of the server to itself. */
+/** ssh2 keeps the keys, and the limits and the extensions of the server to itself. */
 type Internals = {
+	readonly _protocol?: unknown;
 	readonly _extensions?: Readonly<Record<string, string>>;
 	readonly _maxWriteLen?: number;
 	readonly _maxReadLen?: number;

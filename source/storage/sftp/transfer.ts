@@ -6,16 +6,20 @@ import {request, run} from './requests.js';
 
 /** Bytes on the way at once: what a session's window holds at OpenSSH, twice. */
 const inFlight = 4 * 1024 * 1024;
+const page = 4096;
 
-/** A multiple of SSH's own packets that fits in one request. */
+/**
+ * The most that the server takes at once, in whole pages: the fewer requests, the fewer answers. What is left of 256 KiB holds the
+ * request's own header, so that it fills eight packets of SSH and does not begin a ninth.
+ */
 export function requestSize({largestRequest}: Session): number {
-	const packets = Math.floor(largestRequest / 32_768);
-	return packets === 0 ? largestRequest : Math.min(packets, 7) * 32_768;
+	return largestRequest < page ? largestRequest : Math.min(largestRequest - (largestRequest % page), 63 * page);
 }
 
 /**
  * Writes everything that `filler` gives from `offset` on. `onConfirmed` gets the bytes that the server has confirmed without a
- * gap. Resolves with the size once all is confirmed. The buffer is used again at once: ssh2 copies what it is given.
+ * gap. Resolves with the size once all is confirmed. While one piece is encrypted the next is read; a buffer is used again at once:
+ * ssh2 copies what it is given.
  */
 export async function writePipelined(
 	session: Session,
@@ -30,7 +34,6 @@ export async function writePipelined(
 ): Promise<number> {
 	const size = requestSize(session);
 	const most = Math.max(1, Math.floor(inFlight / size));
-	const buffer = Buffer.allocUnsafeSlow(size);
 	const pending: {end: number; done: boolean}[] = [];
 	let failure: Error | undefined;
 	let wake = () => {};
@@ -56,16 +59,26 @@ export async function writePipelined(
 			}),
 			options.signal,
 		);
+	const fill = (into: Buffer): Promise<number> => {
+		const filled = filler.fill(into);
+		filled.catch(() => undefined); // told when its turn comes
+		return filled;
+	};
+	let buffer = Buffer.allocUnsafeSlow(size);
+	let spare = Buffer.allocUnsafeSlow(size);
+	let ahead = fill(buffer);
 	for (;;) {
 		await until(() => pending.length < most);
-		const bytes = await filler.fill(buffer);
+		const bytes = await ahead;
 		if (bytes === 0) break;
+		if (bytes === size) ahead = fill(spare);
 		options.onBytes?.(buffer.subarray(0, bytes));
 		const one = {end: at + bytes, done: false};
 		pending.push(one);
 		session.sftp.write(handle, buffer, 0, bytes, at, settled(one));
 		at += bytes;
 		if (bytes < size) break;
+		[buffer, spare] = [spare, buffer];
 	}
 	await until(() => pending.length === 0);
 	return at;
