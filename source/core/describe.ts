@@ -30,7 +30,7 @@ export function describeEvent(event: RunEvent, state: RunState): readonly Descri
 		case 'job.command':
 			return [{level: 'debug', text: `running: ${event.command}`, job: event.job}];
 		case 'job.output':
-			return [{level: levelOf(event.line), text: `[${nameOf(event.job, state)}] ${event.line}`, job: event.job}];
+			return [outputLine(event.job, event.line, levelOf([...outputOf(event.job, state), event.line]), state)];
 		case 'job.finished':
 			return finishLines(event, state);
 		case 'stage.started':
@@ -77,10 +77,33 @@ export function describeEvent(event: RunEvent, state: RunState): readonly Descri
 	}
 }
 
-/** What a tool of PostgreSQL says of itself: `pg_dump: error: …`. Details and hints follow without their own level. */
-function levelOf(line: string): LogLevel {
-	const word = /^[\w./-]+: (error|fatal|warning):/i.exec(line)?.[1]?.toLowerCase();
+function outputLine(job: string, line: string, level: LogLevel, state: RunState): DescribedLine {
+	return {level, text: `[${nameOf(job, state)}] ${line}`, job};
+}
+
+function outputOf(job: string, state: RunState): readonly string[] {
+	return state.jobs.get(job)?.output ?? [];
+}
+
+/** What a tool of PostgreSQL says of itself, in the last of `lines`: `pg_dump: error: …`. Details and hints are of the same level. */
+function levelOf(lines: readonly string[]): LogLevel {
+	const own = lines.findLast(
+		line => !/^(?:[\w./-]+: (?:detail|hint|query was):|DETAIL:|HINT:|CONTEXT:|LINE \d+:|\s)/i.test(line),
+	);
+	const word = /^[\w./-]+: (error|fatal|warning):/i.exec(own ?? '')?.[1]?.toLowerCase();
 	return word === undefined ? 'info' : word === 'warning' ? 'warn' : 'error';
+}
+
+/** How many of the last lines, as of a hook. */
+const toldAgain = 20;
+
+/** A tool that failed may not have said so in its lines (older ones never do): what was not shown as an error is shown now. */
+function unheardLines(job: string, state: RunState): readonly DescribedLine[] {
+	const lines = outputOf(job, state);
+	return lines
+		.filter((_, index) => levelOf(lines.slice(0, index + 1)) !== 'error')
+		.slice(-toldAgain)
+		.map(line => outputLine(job, line, 'error', state));
 }
 
 function nameOf(job: string, state: RunState): string {
@@ -128,6 +151,7 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 		return [{level: 'warn', text: `${verb}${name} put off: ${event.error?.message ?? ''}`, job: event.job}];
 	const text = `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`;
 	return [
+		...(event.outcome === 'failed' ? unheardLines(event.job, state) : []),
 		{level: 'error', text, job: event.job},
 		...hintLine(event.error, 'error').map(line => ({...line, job: event.job})),
 	];

@@ -152,4 +152,30 @@ test('what pg_dump says of itself decides the level of its line', () => {
 	assert.deepEqual(levels('pg_dump: dumping contents of table "x: error:"'), [
 		'info [pg_globals] pg_dump: dumping contents of table "x: error:"',
 	]);
+	const log = (lines: readonly string[], outcome: 'done' | 'failed') =>
+		after(
+			planned,
+			{type: 'job.started', job: 'globals', attempt: 1},
+			...lines.map(line => ({type: 'job.output' as const, job: 'globals', line})),
+			{
+				type: 'job.finished',
+				job: 'globals',
+				outcome,
+				...(outcome === 'failed' && {error: {code: 'DUMP_FAILED' as const, message: 'no'}}),
+			},
+		).log.map(({level, text}) => `${level} ${text}`);
+	assert.deepEqual(
+		log(['pg_dump: warning: a', 'pg_dump: detail: b', 'pg_dump: error: c', 'DETAIL:  d', 'e'], 'done').slice(1, -1),
+		['warn', 'warn', 'error', 'error', 'info'].map((level, index) => {
+			const line = ['pg_dump: warning: a', 'pg_dump: detail: b', 'pg_dump: error: c', 'DETAIL:  d', 'e'][index];
+			return `${level} [pg_globals] ${line ?? ''}`;
+		}),
+	);
+	// Tools before 12 never say that a line is an error.
+	assert.deepEqual(log(['pg_dump: [archiver] oops', 'pg_dump: error: c'], 'failed').slice(1), [
+		'info [pg_globals] pg_dump: [archiver] oops',
+		'error [pg_globals] pg_dump: error: c',
+		'error [pg_globals] pg_dump: [archiver] oops',
+		'error pg_globals failed: no',
+	]);
 });
