@@ -13,7 +13,7 @@ import type {Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
 import {discardAll, publishAll, writeArtifact, type ArtifactOptions, type Written} from '../stages/artifact.js';
 import {writeChecksums} from '../stages/checksum.js';
-import {dumpArguments, dumpSuffixes, isGzipped, needsCreateFile} from '../stages/dump-arguments.js';
+import {dumpArguments, dumpSuffixes, compressedSuffix, needsCreateFile} from '../stages/dump-arguments.js';
 import {dumpToDirectory} from '../stages/dump-directory.js';
 import {dumpToArtifact, type DumpCommand} from '../stages/dump.js';
 import {JobUploads, type UploadOptions} from '../stages/upload.js';
@@ -93,7 +93,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					});
 				}
 				const suffix = dumpSuffixes[settings.format] as 'sql' | 'dump' | 'tar' | 'd';
-				const compressed = isGzipped(settings.format, compression);
+				const compressed = compressedSuffix(settings.format, compression);
 				const time = await shared.namer.time(subject, suffix, compressed);
 				const {args, warnings} = dumpArguments(
 					{

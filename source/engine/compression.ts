@@ -39,12 +39,6 @@ export async function resolveCompression(
 ): Promise<string | undefined> {
 	if (typeof compression === 'number') return compression < 0 ? undefined : String(compression);
 	if (compression === 'auto') return automatic(format, {version, ask});
-	const method = methodOf(compression);
-	if (format === 'plain' && (method === 'lz4' || method === 'zstd')) {
-		throw new PgBackError('CONFIG', `compress_level = ${compression}: a plain dump can be compressed with gzip only`, {
-			hint: 'use gzip:N, or another format',
-		});
-	}
 	if (format === 'tar') return compression; // never compressed: a warning says so
 	if (!supportsZstd(version)) return oldSpelling(compression, version);
 	const problem = await ask(compression);

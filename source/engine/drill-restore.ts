@@ -11,7 +11,7 @@ import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import {counted} from '../stages/dump.js';
 import {MultiHash} from '../stages/hash.js';
-import {gunzip} from '../stages/verify.js';
+import {decompressed, dumpKind} from '../stages/verify.js';
 import type {RunContext} from './context.js';
 import {named} from './decrypt.js';
 import type {DrillDump, DrillItem, DrillPlan} from './drill-plan.js';
@@ -96,10 +96,18 @@ export async function restoreGlobals(shared: DrillShared, item: DrillItem, contr
 export async function restoreDump(shared: DrillShared, dump: DrillDump, control: JobControl): Promise<void> {
 	const {parsed} = dump;
 	const what = display(dump.database);
-	if (parsed.suffix === 'sql' || parsed.suffix === 'sql.gz') {
+	if (parsed.suffix === 'sql.lz4')
+		throw new PgBackError('TOOLS', 'this program cannot read lz4', {hint: 'lz4 -dc FILE | psql restores it by hand'});
+	const kind = dumpKind(parsed.suffix);
+	if (kind === 'plain' || kind === 'gzip' || kind === 'zstd') {
 		await createFrom(shared, dump, control);
 		const bytes = plainBytes(shared, dump.path, control);
-		const errors = await runScript(shared, dump.database, parsed.suffix === 'sql.gz' ? gunzip(bytes) : bytes, control);
+		const errors = await runScript(
+			shared,
+			dump.database,
+			kind === 'plain' ? bytes : decompressed(bytes, kind),
+			control,
+		);
 		const bad = errors.filter(
 			line => shared.plan.globals !== undefined || !/ERROR: +role ".*" does not exist/.test(line),
 		);

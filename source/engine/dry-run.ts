@@ -6,7 +6,7 @@ import {findPsql, findTools, type Tools} from '../postgres/tools.js';
 import type {Subject} from '../retention/names.js';
 import {planItems, type PlannedItem} from '../retention/purge-plan.js';
 import {planLocalPurge} from '../retention/purge.js';
-import {dumpSuffixes, isGzipped} from '../stages/dump-arguments.js';
+import {dumpSuffixes, compressedSuffix} from '../stages/dump-arguments.js';
 import {findOptions, prepare} from './prepare.js';
 import type {RunContext} from './context.js';
 import {localManifests, localRecords} from './manifests.js';
@@ -105,7 +105,7 @@ function plannedDatabase(
 		{kind: 'database', name},
 		run.now(),
 		suffix,
-		isGzipped(format, String(compressLevel)),
+		compressedSuffix(format, String(compressLevel)),
 	);
 	return {
 		name,

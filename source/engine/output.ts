@@ -1,6 +1,7 @@
 /** Where the files of a run go and how they are written. */
 import type {ChecksumAlgorithm} from '../core/formats.js';
 import {setTimeout as delay} from 'node:timers/promises';
+import type {CompressedSuffix} from '../lib/compression.js';
 import {lstatIfThere} from '../lib/files.js';
 import {fileName, type FileSuffix, type Subject} from '../retention/names.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
@@ -42,7 +43,7 @@ export class FileNamer {
 	 * The time to stand in the names of `subject`. Two runs that begin in the same second must not want the same name: the later
 	 * waits for the next second (with a uniform time it fails when it publishes).
 	 */
-	async time(subject: Subject, suffix: FileSuffix, compressed = false): Promise<Date> {
+	async time(subject: Subject, suffix: FileSuffix, compressed?: CompressedSuffix): Promise<Date> {
 		if (this.#uniform) return this.#uniform;
 		for (;;) {
 			const time = this.#run.now();
@@ -53,7 +54,7 @@ export class FileNamer {
 		}
 	}
 
-	path(subject: Subject, time: Date | undefined, suffix: FileSuffix, compressed = false): string {
+	path(subject: Subject, time: Date | undefined, suffix: FileSuffix, compressed?: CompressedSuffix): string {
 		const {backupDirectory, timestampFormat} = this.#run.configuration.settings;
 		return fileName({directory: backupDirectory, subject, time, timestampFormat, suffix, compressed});
 	}

@@ -37,3 +37,7 @@ export function levelOf(compression: string): number | undefined {
 	const level = /(?::|,)(?:level=)?(-?\d+)(?:,|$)/.exec(compression)?.[1];
 	return level === undefined ? undefined : Number(level);
 }
+
+/** The suffixes of files that a method makes: pg_dump compresses a plain dump as if the program of that name had done it. */
+export const compressedSuffixes = {gzip: 'gz', lz4: 'lz4', zstd: 'zst'} as const;
+export type CompressedSuffix = (typeof compressedSuffixes)[keyof typeof compressedSuffixes];

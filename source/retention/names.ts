@@ -4,6 +4,7 @@
  */
 import {join} from 'node:path';
 import {checksumAlgorithms, type ChecksumAlgorithm} from '../core/formats.js';
+import type {CompressedSuffix} from '../lib/compression.js';
 import {formatTimestamp, parseTimestamp, timestampSource, type TimestampFormat} from '../lib/time.js';
 
 /** What a file is about: a database, one of the outputs that belong to the whole server, or the run itself. */
@@ -82,14 +83,14 @@ export type FileNameParts = {
 	readonly time: Date | undefined;
 	readonly timestampFormat: TimestampFormat;
 	readonly suffix: FileSuffix;
-	/** Appends `.gz` to a plain dump; means nothing for the others. */
-	readonly compressed?: boolean;
+	/** Appended to a plain dump that is compressed; means nothing for the others. */
+	readonly compressed?: CompressedSuffix | undefined;
 };
 
-/** `DIRECTORY/NAME_TIME.SUFFIX[.gz]`, or `DIRECTORY/NAME.SUFFIX` without a time. */
+/** `DIRECTORY/NAME_TIME.SUFFIX`, for a plain dump with `.gz`, `.lz4` or `.zst`, or `DIRECTORY/NAME.SUFFIX` without a time. */
 export function fileName(parts: FileNameParts): string {
 	const time = parts.time === undefined ? '' : `_${formatTimestamp(parts.time, parts.timestampFormat)}`;
-	const suffix = parts.suffix === 'sql' && parts.compressed ? 'sql.gz' : parts.suffix;
+	const suffix = parts.suffix === 'sql' && parts.compressed ? `sql.${parts.compressed}` : parts.suffix;
 	return join(directoryFor(parts.directory, parts.subject), `${subjectText(parts.subject)}${time}.${suffix}`);
 }
 
@@ -105,7 +106,7 @@ export type ParsedName = {
 	readonly timeText: string;
 	/** Milliseconds since the epoch. */
 	readonly time: number;
-	/** `sql`, `sql.gz`, `dump`, `tar`, `d`, `out`, `createdb.sql`, or one of the run's own, without `.age`. */
+	/** `sql`, `sql.gz` and the like, `dump`, `tar`, `d`, `out`, `createdb.sql`, or one of the run's own, without `.age`. */
 	readonly suffix: ParsedSuffix;
 	/** Of the bytes that the file has, or of those that it is the checksum of. */
 	readonly encrypted: boolean;
@@ -116,13 +117,22 @@ export type ParsedName = {
 };
 
 export type ParsedSuffix =
-	'sql' | 'sql.gz' | 'dump' | 'tar' | 'd' | 'out' | 'createdb.sql' | 'manifest.json' | 'private.json' | 'proven.json';
+	| 'sql'
+	| `sql.${CompressedSuffix}`
+	| 'dump'
+	| 'tar'
+	| 'd'
+	| 'out'
+	| 'createdb.sql'
+	| 'manifest.json'
+	| 'private.json'
+	| 'proven.json';
 
 // Greedy first group and everything after it of bounded length: linear in the length of the name.
 const sum = String.raw`\.sha(?:1|224|256|384|512)`;
 const namePattern = new RegExp(
 	String.raw`^(?<subject>[^./][^/]*)_(?<time>${timestampSource})\.(?:` +
-		String.raw`(?<suffix>createdb\.sql|sql\.gz|sql|dump|tar|d|out)(?<chain>(?:${sum})?(?:\.age(?:${sum})?)?)` +
+		String.raw`(?<suffix>createdb\.sql|sql\.(?:gz|lz4|zst)|sql|dump|tar|d|out)(?<chain>(?:${sum})?(?:\.age(?:${sum})?)?)` +
 		String.raw`|(?<run>manifest\.json|private\.json(?=\.age$)|proven\.json)(?:\.age)?)$`,
 	's',
 );

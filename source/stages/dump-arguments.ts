@@ -1,6 +1,7 @@
 /** Which arguments pg_dump and pg_dumpall get, and what an old one cannot do (behaviour of 2.6, thresholds included). Pure. */
 
 import type {DumpFormat} from '../core/formats.js';
+import {compressedSuffixes, levelOf, methodOf, type CompressedSuffix} from '../lib/compression.js';
 import {dumpsDatabaseProperties, supportsNoBlobs, supportsParallel} from '../postgres/versions.js';
 
 export const dumpSuffixes: Readonly<Record<DumpFormat, string>> = {
@@ -65,12 +66,11 @@ export function needsCreateFile(version: number, format: DumpFormat): boolean {
 	return !dumpsDatabaseProperties(version) || format === 'plain';
 }
 
-/** True when a plain dump of this compression is a gzip file, and is named so. */
-export function isGzipped(format: DumpFormat, compression: string | undefined): boolean {
-	return (
-		format === 'plain' &&
-		compression !== undefined &&
-		/^([1-9]|gzip(:.*)?)$/.test(compression) &&
-		!/^gzip:(level=)?0\b/.test(compression)
-	);
+/** What the name of a plain dump gets at its end: that of the file that pg_dump makes. Undefined for all others. */
+export function compressedSuffix(format: DumpFormat, compression: string | undefined): CompressedSuffix | undefined {
+	if (format !== 'plain' || compression === undefined) return undefined;
+	const method = /^\d$/.test(compression) ? methodOf(Number(compression)) : methodOf(compression);
+	if (method === undefined || method === 'none') return undefined;
+	// Level 0 of gzip is no compression; of the others it is their default.
+	return method === 'gzip' && levelOf(compression) === 0 ? undefined : compressedSuffixes[method];
 }

@@ -1,5 +1,5 @@
 /** Reads a dump to its end, without restoring it. */
-import {createGunzip} from 'node:zlib';
+import {createGunzip, createZstdDecompress} from 'node:zlib';
 import {pipeline} from 'node:stream/promises';
 import {PgBackError} from '../core/errors.js';
 import {startChild} from '../process/child.js';
@@ -14,13 +14,14 @@ export type VerifyTools = {
 	readonly stallTimeout: number;
 };
 
-export type DumpKind = 'archive' | 'tar' | 'plain' | 'gzip' | 'other';
+export type DumpKind = 'archive' | 'tar' | 'plain' | 'gzip' | 'zstd' | 'other';
 
 /** What the suffix of a name says of the content. */
 export function dumpKind(suffix: string): DumpKind {
 	if (suffix === 'dump') return 'archive';
 	if (suffix === 'tar') return 'tar';
 	if (suffix === 'sql.gz') return 'gzip';
+	if (suffix === 'sql.zst') return 'zstd';
 	return suffix === 'sql' ? 'plain' : 'other';
 }
 
@@ -37,7 +38,8 @@ export async function readDump(source: AsyncIterable<Uint8Array>, kind: DumpKind
 		case 'tar':
 			return readDump(checkedTar(source), 'archive', tools);
 		case 'gzip':
-			return readPlain(gunzip(source));
+		case 'zstd':
+			return readPlain(decompressed(source, kind));
 		case 'plain':
 			return readPlain(source);
 		case 'other':
@@ -51,8 +53,11 @@ async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
 }
 
 /** Throws CORRUPT. */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-	const stream = createGunzip();
+export async function* decompressed(
+	source: AsyncIterable<Uint8Array>,
+	kind: 'gzip' | 'zstd',
+): AsyncGenerator<Uint8Array> {
+	const stream = kind === 'gzip' ? createGunzip() : createZstdDecompress();
 	// What goes wrong on either side comes out of the stream that is read.
 	const feeding = pipeline(source, stream).catch(() => undefined);
 	try {
@@ -60,7 +65,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
 		await feeding;
 	} catch (error) {
 		if (error instanceof PgBackError) throw error; // the source's own
-		throw new PgBackError('CORRUPT', 'the gzip file is damaged or cut', {cause: error});
+		throw new PgBackError('CORRUPT', `the ${kind} file is damaged or cut`, {cause: error});
 	}
 }
 

@@ -50,7 +50,7 @@ describe('the name of a file', () => {
 				time,
 				fc.constantFrom(...timestampFormats),
 				suffix,
-				fc.boolean(),
+				fc.constantFrom('gz', 'lz4', 'zst', undefined),
 				chain,
 				(about, when, timestampFormat, kind, compressed, tail) => {
 					fc.pre(!(kind === 'd' && tail === '.age'));
@@ -67,7 +67,7 @@ describe('the name of a file', () => {
 					assert.ok(parsed);
 					assert.deepEqual(parsed.subject, about);
 					assert.equal(parsed.directory, '/backup dir/');
-					assert.equal(parsed.suffix, kind === 'sql' && compressed ? 'sql.gz' : kind);
+					assert.equal(parsed.suffix, kind === 'sql' && compressed ? `sql.${compressed}` : kind);
 					assert.equal(parsed.encrypted, tail.includes('.age'));
 					assert.equal(
 						parsed.checksum,
@@ -96,7 +96,7 @@ describe('the name of a file', () => {
 		const when = new Date(2026, 0, 2, 3, 4, 5);
 		const parts = {directory: 'x//{dbname}/../{dbname}/', time: when, timestampFormat: 'legacy' as const};
 		assert.equal(
-			fileName({...parts, subject: {kind: 'database', name: 'My_db-1.x'}, suffix: 'sql', compressed: true}),
+			fileName({...parts, subject: {kind: 'database', name: 'My_db-1.x'}, suffix: 'sql', compressed: 'gz'}),
 			'x/My_db-1.x/My_db-1.x_2026-01-02_03-04-05.sql.gz',
 		);
 		assert.equal(
@@ -118,7 +118,7 @@ describe('the name of a file', () => {
 	it('is not taken for ours unless all of it is', () => {
 		const at = '2026-01-02T03:04:05Z';
 		const foreign = [
-			`b_${at}`, `b_${at}.`, `b_${at}.draft`, `b_${at}.dump.old`, `b_${at}.tar.gz`, `b_${at}.sql.gz.bak`, `b_${at}.dump.gz`, `b_${at}.createdb.sql.gz`,
+			`b_${at}`, `b_${at}.`, `b_${at}.draft`, `b_${at}.dump.old`, `b_${at}.tar.gz`, `b_${at}.sql.gz.bak`, `b_${at}.sql.zst.bak`, `b_${at}.sql.zs`, `b_${at}.sql.bz2`, `b_${at}.dump.zst`, `b_${at}.dump.gz`, `b_${at}.createdb.sql.gz`,
 			`b_${at}.DUMP`, `b_${at}.dump\n`, `b_${at}.sha256`, `b_${at}.dump.md5`, `b_${at}.dump.sha256.sha256`, `b_${at}.dump.age.age`, `b_${at}.d.age`,
 			`b_${at}.dump/x`, `b_${at}.d/`, `b_${at}.d/../x`, `b_${at}.d//x`, `b_${at}.d.sha1/x`, `_${at}.dump`, `.b_${at}.dump`, `b${at}.dump`, `x/b_${at}.dump`,
 			'b_2026-02-30T00:00:00Z.dump', 'b_2026-01-02T24:00:00Z.dump', 'b_2026-01-02T03:04:05+0100.dump', 'b_2026-01-02T03:04:05.5Z.dump', 'b_2026-01-02 03:04:05.dump',

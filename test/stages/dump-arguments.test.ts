@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {dumpArguments, isGzipped, needsCreateFile, type DumpChoices} from '../../source/stages/dump-arguments.js';
+import {
+	compressedSuffix,
+	dumpArguments,
+	needsCreateFile,
+	type DumpChoices,
+} from '../../source/stages/dump-arguments.js';
 
 const none: DumpChoices = {
 	format: 'custom',
@@ -41,22 +46,28 @@ test('the thresholds of the versions: what an old pg_dump cannot do is left out 
 	}
 });
 
-test('which dumps have createdb.sql beside them, and which are called .gz', () => {
+test('which dumps have createdb.sql beside them, and which are called .gz, .lz4 and .zst', () => {
 	assert.deepEqual(
 		[needsCreateFile(150_000, 'custom'), needsCreateFile(150_000, 'plain'), needsCreateFile(100_000, 'custom')],
 		[false, true, true],
 	);
-	for (const [format, compression, gzipped] of [
-		['plain', undefined, false],
-		['plain', '0', false],
-		['plain', '1', true],
-		['plain', '9', true],
-		['plain', 'gzip', true],
-		['plain', 'gzip:5', true],
-		['plain', 'gzip:0', false],
-		['plain', 'gzip:level=0', false],
-		['plain', 'none', false],
-		['custom', '9', false],
+	for (const [format, compression, suffix] of [
+		['plain', undefined, undefined],
+		['plain', '0', undefined],
+		['plain', '1', 'gz'],
+		['plain', '9', 'gz'],
+		['plain', 'gzip', 'gz'],
+		['plain', 'gzip:5', 'gz'],
+		['plain', 'gzip:0', undefined],
+		['plain', 'gzip:level=0', undefined],
+		['plain', 'none', undefined],
+		['plain', 'zstd:3', 'zst'],
+		['plain', 'zstd:level=3,long', 'zst'],
+		['plain', 'lz4', 'lz4'],
+		['plain', '-1', undefined],
+		['plain', 'auto', undefined],
+		['custom', '9', undefined],
+		['custom', 'zstd', undefined],
 	] as const)
-		assert.equal(isGzipped(format, compression), gzipped, `${format} ${compression}`);
+		assert.equal(compressedSuffix(format, compression), suffix, `${format} ${compression}`);
 });

@@ -5,7 +5,7 @@ import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync,
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {gzipSync} from 'node:zlib';
+import {gzipSync, zstdCompressSync} from 'node:zlib';
 import {PgBackError} from '../../source/core/errors.js';
 import {dumpKind, readDirectoryDump, readDump, type VerifyTools} from '../../source/stages/verify.js';
 import {clientDirectory, startCluster, type Cluster} from '../helpers/cluster.js';
@@ -36,6 +36,7 @@ before(async () => {
 			server.connectionString('postgres'),
 		]);
 	}
+	writeFileSync(join(directory, 'sql.zst'), zstdCompressSync(readFileSync(join(directory, 'sql'))));
 	writeFileSync(join(directory, 'sql.gz'), gzipSync(readFileSync(join(directory, 'sql'))));
 });
 after(async () => {
@@ -50,7 +51,7 @@ const read = async (suffix: string, bytes: Buffer, more: Partial<VerifyTools> = 
 	readDump(chunks(bytes), dumpKind(suffix), {...tools, ...more});
 const isCorrupt = (error: unknown) => error instanceof PgBackError && error.code === 'CORRUPT' && error.exitCode === 17;
 
-for (const suffix of ['dump', 'sql', 'sql.gz', 'tar']) {
+for (const suffix of ['dump', 'sql', 'sql.gz', 'sql.zst', 'tar']) {
 	test(`a whole ${suffix} is read, a cut one is found`, async () => {
 		const bytes = readFileSync(join(directory, suffix));
 		assert.match(await read(suffix, bytes), suffix.startsWith('sql') ? /to its closing line/ : /read by pg_restore/);
