@@ -6,6 +6,7 @@ import {pathToFileURL} from 'node:url';
 import {S3Client} from '@aws-sdk/client-s3';
 import {openS3} from '../../source/storage/s3/s3.js';
 import {openFileSource} from '../../source/storage/source.js';
+import {reportWork} from './measured.js';
 
 const [mode, url = '', file = '', part = '0'] = process.argv.slice(2);
 const partSize = Number(part) || undefined;
@@ -69,11 +70,5 @@ const works: Readonly<Record<string, () => Promise<Work>>> = {
 const prepare = works[mode ?? ''];
 if (!prepare) throw new Error(`unknown mode ${mode}`);
 const work = await prepare();
-const before = process.cpuUsage();
-const start = performance.now();
-const done = await work();
-const seconds = (performance.now() - start) / 1000;
-const {user, system} = process.cpuUsage(before);
-const memory = process.resourceUsage().maxRSS / 1024;
-process.stdout.write(JSON.stringify({done, seconds, cpu: (user + system) / 1e6, memory}));
+await reportWork(work);
 process.exit(0);

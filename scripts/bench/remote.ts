@@ -1,18 +1,19 @@
 /**
- * S3 beside `@aws-sdk/lib-storage`, in turn, against a server in another process that reads and forgets; then a listing of a million
- * keys. Prints medians and says which aim is missed.
+ * S3 beside `@aws-sdk/lib-storage`, and beside rclone where it is installed, in turn, against a server in another process that reads
+ * and forgets; then a listing of a million keys. Prints medians and says which aim is missed.
  *
  *     node --import tsx scripts/bench/remote.ts [--size MIB=1024] [--rounds N=5] [--part MIB=8] [--keys N=1000000]
  */
-import {execFile, spawn, type ChildProcess} from 'node:child_process';
+import {spawn, type ChildProcess} from 'node:child_process';
 import {randomFillSync} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdtemp, open, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
-import {parseArgs, promisify} from 'node:util';
-import {build} from 'esbuild';
+import {parseArgs} from 'node:util';
+import {findTool} from '../../test/helpers/tools.js';
+import {bundle, measureClient, measureCommand, type Measure} from './measured.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({
@@ -29,19 +30,21 @@ const rounds = Number(values.rounds);
 const partSize = Number(values.part) * mebi;
 const keys = Number(values.keys);
 
-type Measure = {readonly done: number; readonly seconds: number; readonly cpu: number; readonly memory: number};
-
 const scratch = await mkdtemp(join(tmpdir(), 'pgb-bench-'));
 const missed: string[] = [];
 try {
-	const [client, server] = await Promise.all([bundle('remote-client'), bundle('remote-server')]);
+	const [client, server] = await Promise.all([bundle('remote-client', scratch), bundle('remote-server', scratch)]);
 	const file = join(scratch, 'dump');
 	await makeFile(file);
 	const running = await startServer(server, 0);
-	const run = async (mode: string): Promise<Measure> => measure(client, [mode, running.url, file, String(partSize)]);
+	const run = async (mode: string): Promise<Measure> =>
+		measureClient(client, [mode, running.url, file, String(partSize)]);
+	const rclone = findTool('rclone');
+	if (rclone === undefined) console.log('no rclone (Debian package rclone): nothing to compare with');
 	const all: Record<string, Measure[]> = {};
 	for (let round = 0; round < rounds; round++) {
 		for (const mode of ['lib-storage', 'ours', 'ours-stream']) (all[mode] ??= []).push(await run(mode));
+		if (rclone !== undefined) (all['rclone'] ??= []).push(await withRclone(rclone, running.url, file));
 	}
 	running.stop();
 	const middle = (mode: string, what: keyof Measure) => median((all[mode] ?? []).map(one => one[what]));
@@ -53,15 +56,19 @@ try {
 		console.log(
 			`  ${mode.padEnd(12)} ${speed.toFixed(0)} MiB/s, ${cpu.toFixed(2)} s of CPU a GiB, peak memory ${peak.toFixed(0)} MiB`,
 		);
-		if (mode !== 'lib-storage' && peak >= 200)
+		if (mode.startsWith('ours') && peak >= 200)
 			missed.push(`peak memory of ${mode} ${peak.toFixed(0)} MiB, aim under 200`);
 	}
 	const ratio = middle('lib-storage', 'seconds') / middle('ours', 'seconds');
 	console.log(`  ours is ${ratio.toFixed(2)} times as fast as lib-storage`);
+	if (rclone !== undefined) {
+		const beside = middle('rclone', 'seconds') / middle('ours', 'seconds');
+		console.log(`  ours is ${beside.toFixed(2)} times as fast as rclone (its start included)`);
+	}
 	if (ratio < 1.5) missed.push(`upload ${ratio.toFixed(2)} times lib-storage, aim 1.5`);
 
 	const lister = await startServer(server, keys);
-	const listing = await measure(client, ['list', lister.url]);
+	const listing = await measureClient(client, ['list', lister.url]);
 	lister.stop();
 	console.log(
 		`listing of ${listing.done} keys: ${listing.seconds.toFixed(1)} s, ${listing.cpu.toFixed(1)} s of CPU, peak memory ${listing.memory.toFixed(0)} MiB`,
@@ -74,25 +81,38 @@ try {
 for (const aim of missed) console.log(`MISSED: ${aim}`);
 process.exitCode = missed.length > 0 ? 1 : 0;
 
-/** As it is shipped: bundled, so that neither a loader's time nor its memory counts. */
-async function bundle(name: string): Promise<string> {
-	const outfile = join(scratch, `${name}.mjs`);
-	await build({
-		entryPoints: [new URL(`${name}.ts`, import.meta.url).pathname],
-		outfile,
-		bundle: true,
-		format: 'esm',
-		platform: 'node',
-		banner: {
-			js: "import {createRequire as __createRequire} from 'node:module'; const require = __createRequire(import.meta.url);",
+/** With the same parts, as many at once, and no look at the bucket or at other objects; it adds up an MD5 of the file first, as it always does. */
+function withRclone(rclone: string, url: string, file: string): Promise<Measure> {
+	return measureCommand(
+		rclone,
+		[
+			...[
+				'copyto',
+				file,
+				'bench:bucket/rclone',
+				'--no-traverse',
+				'--ignore-times',
+				'--retries',
+				'1',
+				'--low-level-retries',
+				'1',
+			],
+			...['--s3-chunk-size', `${values.part}M`, '--s3-upload-concurrency', '4', '--s3-no-check-bucket'],
+			'--s3-use-multipart-etag=false', // a server that forgets has no MD5 to give
+		],
+		{
+			env: {
+				AWS_CA_BUNDLE: '', // this rclone does not start with one
+				RCLONE_CONFIG: join(scratch, 'rclone.conf'),
+				RCLONE_CONFIG_BENCH_TYPE: 's3',
+				RCLONE_CONFIG_BENCH_PROVIDER: 'Other',
+				RCLONE_CONFIG_BENCH_ENDPOINT: url,
+				RCLONE_CONFIG_BENCH_REGION: 'us-east-1',
+				RCLONE_CONFIG_BENCH_ACCESS_KEY_ID: 'AKIATEST',
+				RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY: 'secret/of+the=test',
+			},
 		},
-	});
-	return outfile;
-}
-
-async function measure(client: string, args: readonly string[]): Promise<Measure> {
-	const {stdout} = await promisify(execFile)(process.execPath, [client, ...args]);
-	return JSON.parse(stdout) as Measure;
+	);
 }
 
 async function startServer(
