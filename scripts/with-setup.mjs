@@ -15,7 +15,7 @@ const needs = {
 	'scripts/bench/startup.ts': {tools: [], build: true},
 	'scripts/bench/dump.ts': {tools: ['postgres'], build: true},
 };
-const everything = {tools: ['postgres', 'commands', 'clients', 'servers'], build: true};
+const everything = {tools: ['postgres', 'commands', 'shells', 'clients', 'servers'], build: true};
 
 const [script, ...scriptArguments] = process.argv.slice(2);
 if (script === undefined) {

@@ -1,4 +1,4 @@
-// The tools and servers that tests and demo need, in four groups. What cannot be had is said and remembered for a day;
+// The tools and servers that tests and demo need, in five groups. What cannot be had is said and remembered for a day;
 // the tests that need it skip with that reason.
 import {copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -34,6 +34,8 @@ const commandPackages = {
 	strace: 'strace',
 	tmux: 'tmux',
 };
+/** The shells that completion scripts are for, and what reads the manual: the same. */
+const shellPackages = {zsh: 'zsh', fish: 'fish', groff: 'groff-base'};
 /** Majors of pg_dump and psql that the tests use beside the machine's own. */
 const clientMajors = [17, 18];
 
@@ -49,6 +51,12 @@ const groups = {
 		isThere: () => missingCommands().length === 0,
 		setUp: () => install([...new Set(missingCommands().map(command => commandPackages[command]))]),
 		missing: () => missingCommands().join(', '),
+	},
+	shells: {
+		title: 'shells',
+		isThere: () => missingShells().length === 0,
+		setUp: () => install(missingShells().map(command => shellPackages[command])),
+		missing: () => missingShells().join(', '),
 	},
 	clients: {
 		title: 'newer PostgreSQL clients',
@@ -96,6 +104,7 @@ async function setUpGroup(name) {
 }
 
 const missingCommands = () => Object.keys(commandPackages).filter(command => findTool(command) === undefined);
+const missingShells = () => Object.keys(shellPackages).filter(command => findTool(command) === undefined);
 const missingClients = () => {
 	const majors = postgresClients().map(({major}) => major);
 	return clientMajors.filter(major => !majors.includes(major));

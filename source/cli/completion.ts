@@ -12,7 +12,8 @@ type Completed = {
 	readonly long: string;
 	readonly short: string | undefined;
 	readonly help: string;
-	readonly takes: 'nothing' | 'maybe' | 'value';
+	/** `after equals`: it may stand without a value, which else is glued to it by an equals sign; `maybe`: or is the next word. */
+	readonly takes: 'nothing' | 'after equals' | 'maybe' | 'value';
 	readonly values: readonly string[] | 'files' | 'directories' | 'anything';
 };
 
@@ -26,7 +27,8 @@ export function completionScript(shell: Shell): string {
 function describe(option: Option): readonly Completed[] {
 	const {long, short, negative, help} = option;
 	if (long === undefined) return [];
-	const takes = option.kind === 'boolean' ? 'nothing' : option.implied === undefined ? 'value' : 'maybe';
+	const optional = option.takesNext ? 'maybe' : 'after equals';
+	const takes = option.kind === 'boolean' ? 'nothing' : option.implied === undefined ? 'value' : optional;
 	const flags = [short === undefined ? [] : `-${short}`, `--${long}`].flat();
 	return [{flags, long, short, negative, help, takes, values: valuesOf(option)}];
 }
@@ -44,12 +46,12 @@ function bashScript(entries: readonly Completed[]): readonly string[] {
 	const cases = entries
 		.filter(({takes}) => takes !== 'nothing')
 		.map(({flags, takes, values}) => {
-			// An optional value stands behind an equals sign only.
-			const pattern = flags.flatMap(flag => (takes === 'maybe' ? [`${flag}=`] : [flag, `${flag}=`])).join('|');
+			const pattern = flags.flatMap(flag => (takes === 'after equals' ? [`${flag}=`] : [flag, `${flag}=`])).join('|');
 			const action = typeof values === 'string' ? bashPaths[values] : `-W '${values.join(' ')}'`;
 			const names = typeof values === 'string' ? 'compopt -o filenames; ' : '';
 			const fill = action === '' ? '' : `${names}mapfile -t COMPREPLY < <(compgen ${action} -- "$current"); `;
-			return `\t${pattern}) ${fill}return ;;`;
+			const unless = takes === 'maybe' ? '[[ $current == -* ]] || { ' : '';
+			return `\t${pattern}) ${unless}${fill}return${unless && '; }'} ;;`;
 		});
 	const flags = entries.flatMap(({flags: own, negative}) => [
 		...own,
@@ -82,8 +84,8 @@ function zshScript(entries: readonly Completed[]): readonly string[] {
 					: values === 'directories'
 						? '_files -/'
 						: `(${values.join(' ')})`;
-		const value = takes === 'nothing' ? '' : takes === 'maybe' ? `:: :${action}` : `: :${action}`;
-		const equals = takes === 'nothing' ? '' : takes === 'maybe' ? '=-' : '=';
+		const value = takes === 'nothing' ? '' : takes === 'value' ? `: :${action}` : `:: :${action}`;
+		const equals = takes === 'nothing' ? '' : takes === 'after equals' ? '=-' : '=';
 		return [
 			...(short === undefined ? [] : [`*-${short}${takes === 'value' ? '+' : ''}${text}${value}`]),
 			`*--${long}${equals}${text}${value}`,
@@ -112,7 +114,8 @@ function fishScript(entries: readonly Completed[]): readonly string[] {
 						: ' -x';
 		const names = `${short === undefined ? '' : ` -s ${quote(short)}`} -l ${long}`;
 		return [
-			`complete -c pg_back${names}${kind}${takes === 'value' ? choices : ''} -d ${quote(help)}`,
+			`complete -c pg_back${names}${kind}${takes === 'nothing' ? '' : choices} -d ${quote(help)}`,
+			...(takes === 'maybe' ? [`complete -c pg_back -n '__fish_prev_arg_in --${long}'${choices}`] : []),
 			...(negative === undefined
 				? []
 				: [`complete -c pg_back -l ${negative} -d ${quote(`the opposite of --${long}`)}`]),

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import {execFile, spawn} from 'node:child_process';
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {test} from 'node:test';
 import {promisify} from 'node:util';
 import {completionScript} from '../../source/cli/completion.js';
 import {helpText, placeholder} from '../../source/cli/help.js';
 import {manPage, optionsTable} from '../../source/cli/man.js';
 import {configKeys, longFlags, options, shortFlags} from '../../source/config/options.js';
+import {findTool, whyMissing} from '../helpers/tools.js';
 
 const run = promisify(execFile);
 const shells = ['bash', 'zsh', 'fish'] as const;
@@ -47,18 +48,34 @@ test('the manual and the table for the README name every option and key', () => 
 });
 
 test('the manual is read without a complaint', async t => {
-	const found = await run('groff', ['--version']).catch(() => undefined);
-	if (found === undefined) {
-		t.skip('groff is not installed');
+	const groff = findTool('groff');
+	if (groff === undefined || !(await works(groff, ['-man', '-Tascii'], '.TH A 1\n'))) {
+		t.skip(whyNot('groff', groff));
 		return;
 	}
-	const child = spawn('groff', ['-man', '-ww', '-Tascii'], {stdio: ['pipe', 'ignore', 'pipe']});
-	let complaints = '';
-	child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
-	child.stdin.end(manPage('3.0.0'));
-	const code = await new Promise(resolve => child.on('close', resolve));
-	assert.deepEqual([code, complaints], [0, '']);
+	for (const device of ['utf8', 'ascii']) {
+		const child = spawn(groff, ['-man', '-ww', `-T${device}`], {stdio: ['pipe', 'pipe', 'pipe']});
+		let complaints = '';
+		let page = '';
+		child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+		child.stdout.setEncoding('utf8').on('data', (text: string) => (page += text));
+		child.stdin.end(manPage('3.0.0'));
+		const code = await new Promise(resolve => child.on('close', resolve));
+		assert.deepEqual([code, complaints], [0, '']);
+		assert.match(page, /checksum/);
+	}
 });
+
+function whyNot(name: string, found: string | undefined): string {
+	return found === undefined ? `no ${name}: ${whyMissing('shells')}` : `${found} does not run where it is`;
+}
+
+/** True when the program that was found can run where it is: one unpacked without root may miss its data. */
+async function works(command: string, args: readonly string[], input = ''): Promise<boolean> {
+	const child = spawn(command, args, {stdio: ['pipe', 'ignore', 'ignore']});
+	child.stdin.on('error', () => undefined).end(input); // it may not read
+	return new Promise(resolve => child.on('error', () => resolve(false)).on('close', code => resolve(code === 0)));
+}
 
 test('the completion of each shell knows every flag', () => {
 	for (const shell of shells) {
@@ -69,24 +86,13 @@ test('the completion of each shell knows every flag', () => {
 	}
 });
 
-for (const shell of ['zsh', 'fish'] as const) {
-	test(`${shell} accepts its script`, async t => {
-		const found = await run(shell, ['--version']).catch(() => undefined);
-		if (found === undefined) {
-			t.skip(`${shell} is not installed`);
-			return;
-		}
-		await run(shell, ['-n', await scriptFile(t, shell)]);
-	});
-}
-
 async function scriptFile(
 	t: {after: (done: () => Promise<void>) => void},
 	shell: (typeof shells)[number],
 ): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), 'pg_back-completion-'));
 	t.after(() => rm(directory, {recursive: true}));
-	const path = join(directory, shell);
+	const path = join(directory, shell === 'zsh' ? '_pg_back' : shell); // the name by which zsh finds it
 	await writeFile(path, completionScript(shell));
 	return path;
 }
@@ -105,12 +111,82 @@ test('bash completes flags, values, files and directories', async t => {
 	assert.deepEqual(await complete('--format', '='), ['plain', 'custom', 'tar', 'directory']);
 	assert.deepEqual(await complete('-F', 't'), ['tar']);
 	assert.deepEqual(await complete('-b', '/et'), ['/etc']);
+	assert.deepEqual(await complete('--verify', 'her'), ['here']);
+	assert.deepEqual(await complete('--verify', '=', 'her'), ['here']);
+	assert.deepEqual(await complete('--verify', '--dry'), ['--dry-run']);
+	assert.deepEqual(await complete('--check-config', 'f'), ['']);
 	assert.deepEqual(
 		await complete('-c', '/etc/passw'),
 		(await run('bash', ['-c', 'compgen -f /etc/passw'])).stdout.trim().split('\n'),
 	);
 	assert.deepEqual(await complete('-h', '-'), ['']);
 	assert.deepEqual(await complete('myd'), ['']);
+});
+
+/** What is typed after `pg_back`, and what is offered for it. */
+const completions: readonly (readonly [typed: string, offered: readonly string[]])[] = [
+	['--form', ['--format']],
+	['--no-en', ['--no-encrypt', '--no-encrypt-keep-src']],
+	['--format ', ['custom', 'directory', 'plain', 'tar']],
+	['-F t', ['tar']],
+	['-v -F c', ['custom']],
+	['--format=dir', ['directory']],
+	['--purge-remote ', ['no', 'yes']],
+	['--check-config=', ['connect', 'file', 'no']],
+	['--check-config ', []],
+	['--verify=her', ['here']],
+	['--verify her', ['here']],
+	['--verify --json --dry', ['--dry-run']],
+	['-c /etc/passw', ['/etc/passwd']],
+	['-b /et', ['/etc/']],
+	['--jobs ', []],
+	['myd', []],
+];
+
+test('zsh: what is offered', async t => {
+	const zsh = findTool('zsh');
+	if (
+		zsh === undefined ||
+		!(await works(zsh, ['-fc', 'zmodload zsh/zpty && zmodload zsh/zle && autoload +X compinit']))
+	) {
+		t.skip(whyNot('zsh', zsh));
+		return;
+	}
+	const path = await scriptFile(t, 'zsh');
+	await run(zsh, ['-n', path]);
+	const harness = new URL('zsh-complete.zsh', import.meta.url).pathname;
+	for (const [typed, offered] of completions) {
+		const env = {...process.env, TERM: 'dumb'};
+		const {stdout} = await run(zsh, ['-f', harness, dirname(path), `pg_back ${typed}`], {env});
+		const words = new Set(stdout.split('\n').filter(word => word !== ''));
+		// It completes paths part by part, and an option together with its value.
+		const parts = offered.map(word => word.replace(/^\/etc\/$/, 'etc').replace('/etc/', ''));
+		if (typed.includes('passw')) assert.ok(words.has('passwd'), typed);
+		else assert.deepEqual([...words].sort(), parts, typed);
+	}
+});
+
+test('fish: what is offered', async t => {
+	const fish = findTool('fish');
+	if (fish === undefined || !(await works(fish, ['--no-config', '-c', 'functions -q __fish_complete_directories']))) {
+		t.skip(whyNot('fish', fish));
+		return;
+	}
+	const path = await scriptFile(t, 'fish');
+	await run(fish, ['--no-config', '-n', path]);
+	const directory = await mkdtemp(join(tmpdir(), 'pg_back-fish-'));
+	t.after(() => rm(directory, {recursive: true}));
+	const env = {...process.env, HOME: directory, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory};
+	for (const [typed, offered] of completions) {
+		const program = 'source $argv[1]; complete -C $argv[2]';
+		const {stdout} = await run(fish, ['--no-config', '-c', program, path, `pg_back ${typed}`], {env, cwd: '/'});
+		const words = stdout
+			.split('\n')
+			.filter(word => word !== '')
+			.map(line => line.replace(/\t.*/, '').replace(/^--[a-z-]+=/, ''));
+		if (typed.includes('passw')) assert.ok(words.includes('/etc/passwd'), typed);
+		else assert.deepEqual(words.sort(), offered, typed);
+	}
 });
 
 test('README, manual and pg_back.conf do not lag behind the options table', async () => {

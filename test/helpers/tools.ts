@@ -11,6 +11,6 @@ export {
 } from '../../scripts/setup/find.mjs';
 
 /** Why something is not there, for the reason of a skipped test. */
-export function whyMissing(group: 'postgres' | 'commands' | 'clients' | 'servers'): string {
+export function whyMissing(group: 'postgres' | 'commands' | 'shells' | 'clients' | 'servers'): string {
 	return unavailable()[group]?.reason ?? 'not installed; `npm test` installs it';
 }
