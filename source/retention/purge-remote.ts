@@ -1,6 +1,7 @@
 /** The purge of a remote place, by the same policy. */
 import type {Emit} from '../core/events.js';
-import type {PgBackError} from '../core/errors.js';
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import type {Storage} from '../storage/storage.js';
 import {subjectText, subjectTexts} from './names.js';
 import {purgeError, type PurgeErrors} from './purge.js';
@@ -46,7 +47,8 @@ export async function planRemotePurge(options: RemotePurgeOptions): Promise<{pla
 
 /**
  * Carries a plan out: manifests first, and files whose manifest would not go stay. Removes in batches; all errors are
- * returned. Rejects only when `signal` aborts.
+ * returned, one for each thing that stays and should not; a remote that cannot be reached any more is one error, and ends it.
+ * Rejects only when `signal` aborts.
  */
 export async function executeRemotePurge(
 	plan: PurgePlan,
@@ -56,9 +58,25 @@ export async function executeRemotePurge(
 	const {location} = plan;
 	const removal = createRemoval(storage, signal, (item, error) => {
 		if (error === undefined) emit({type: 'file.removed', path: item.path, location, reason: item.reason});
-		else errors.push(purgeError(`could not remove ${item.path}`, error));
+		else errors.push(removalError(item.path, location, error));
 		return error === undefined;
 	});
+	try {
+		await carryOut(plan, removal, {emit, signal});
+	} catch (error) {
+		signal.throwIfAborted();
+		if (!isExhausted(error)) throw error;
+		errors.push(purgeError(`could not purge ${location}`, error));
+	}
+	return errors;
+}
+
+async function carryOut(
+	plan: PurgePlan,
+	removal: ReturnType<typeof createRemoval>,
+	{emit, signal}: {readonly emit: Emit; readonly signal: AbortSignal},
+): Promise<void> {
+	const {location} = plan;
 	const manifests = plan.decisions.filter(({group}) => hasManifest(group));
 	for (const decision of manifests.filter(({action}) => action === 'remove')) {
 		for (const item of groupItems(decision)) if (isManifest(item.path)) await removal.add(item);
@@ -77,7 +95,17 @@ export async function executeRemotePurge(
 		}
 	}
 	await removal.flush();
-	return errors;
+}
+
+/** A storage names the key, the place and the cause itself. */
+function removalError(path: string, location: string, error: unknown): PgBackError {
+	const told = error instanceof PgBackError && error.message.startsWith(`could not remove ${display(path)}`);
+	return told ? error : purgeError(`could not remove ${path} from ${location}`, error);
+}
+
+/** Tried again until the time for that was over: the next thing would only take as long. */
+function isExhausted(error: unknown): boolean {
+	return error instanceof PgBackError && (error as {readonly exhausted?: boolean}).exhausted === true;
 }
 
 /** Plans and carries out. */
@@ -88,7 +116,7 @@ export async function purgeRemote(options: RemotePurgeOptions & {readonly emit: 
 
 const batchSize = 1000;
 
-/** `done` hears of each item, and of a directory dump once, when all of it is gone. */
+/** Rejects when a storage has given up; all else is told to `done`, which hears of each item, and of a directory dump once, when all of it is gone. */
 function createRemoval(storage: Storage, signal: AbortSignal, done: (item: PlannedItem, error?: unknown) => boolean) {
 	let batch: PlannedItem[] = [];
 	const failed = new Set<string>();
@@ -99,6 +127,7 @@ function createRemoval(storage: Storage, signal: AbortSignal, done: (item: Plann
 			for (const result of await storage.remove(keys, {signal})) if (result.error) errors.set(result.key, result.error);
 		} catch (error) {
 			signal.throwIfAborted();
+			if (isExhausted(error)) throw error;
 			for (const key of keys) errors.set(key, error);
 		}
 		return errors;
@@ -133,6 +162,7 @@ function createRemoval(storage: Storage, signal: AbortSignal, done: (item: Plann
 				}
 			} catch (error) {
 				signal.throwIfAborted();
+				if (isExhausted(error)) throw error;
 				done(item, error);
 				return;
 			}

@@ -454,18 +454,28 @@ describe('faults', () => {
 		});
 	});
 
-	test('a purge that may not delete: status 14, the key is named, and the dump counts', async () => {
+	test('a purge that may not delete: status 14, each key once, a summary, and the dump counts', async () => {
 		const may = (_id: string, action: string) => !action.startsWith('Delete');
 		await withServer({may}, async place => {
 			const directory = scratchDirectory('uploads');
 			const purge = ['purge_remote = yes', 'purge_older_than = 0', 'purge_min_keep = 1'];
 			assert.equal((await run(place.server.url, directory, purge, ['--dump-only', 'a'])).code, 0);
+			const [dump] = [...place.server.objects].find(([key]) => key.startsWith('a_')) ?? [''];
+			const old = [1, 2, 3].map(day => `a_2020-01-0${day}T00:00:00Z.dump`);
+			for (const key of old) place.server.objects.set(key, place.server.objects.get(dump)!);
 			const second = Math.floor(Date.now() / 1000);
 			await waitFor(async () => Math.floor(Date.now() / 1000) > second, 'the next second: ages count by it');
 			const {code, stderr} = await run(place.server.url, directory, purge, ['--dump-only', 'a']);
 			assert.equal(code, 14, stderr);
-			assert.match(stderr, /could not remove pg_back_.* from s3:\/\/bucket\/: access denied/);
-			assert.equal((await place.keys()).filter(key => key.endsWith('.dump')).length, 2);
+			const manifest = /could not remove (pg_back_\S+) from/.exec(stderr)?.[1] ?? '';
+			const told = [...stderr.matchAll(/ ERROR: could not remove (\S+) from s3:\/\/bucket\/: access denied/g)];
+			assert.deepEqual(told.map(([, key]) => key).toSorted(), [...old, manifest].toSorted(), stderr);
+			assert.match(
+				stderr,
+				/FATAL: 4 operations failed, the first: could not remove \S+ from s3:\/\/bucket\/: access denied/,
+			);
+			assert.doesNotMatch(stderr, /could not remove.*could not remove/);
+			assert.equal((await place.keys()).filter(key => key.endsWith('.dump')).length, 5);
 		});
 	});
 });

@@ -3,6 +3,7 @@ import {describe, it} from 'node:test';
 import type {NewEvent} from '../../source/core/events.js';
 import {purgeRemote, type RemotePurgeOptions} from '../../source/retention/purge-remote.js';
 import type {RetentionPolicy} from '../../source/retention/policy.js';
+import {storageError, StorageError} from '../../source/storage/errors.js';
 import {createMemoryStorage} from '../../source/storage/memory.js';
 import type {Storage, StorageObject} from '../../source/storage/storage.js';
 
@@ -149,7 +150,10 @@ describe('purge of a remote place', () => {
 		const {errors, events} = await purge(strict, ['b1', 'b2', 'b3'], {records});
 		assert.deepEqual(
 			errors.map(error => [error.code, error.message]),
-			[manifest, old[1], old[2]].map(key => ['PURGE_FAILED', `could not remove ${key}: denied`]),
+			[manifest, old[1], old[2]].map(key => [
+				'PURGE_FAILED',
+				`could not remove ${key} from ${storage.location}: denied`,
+			]),
 		);
 		assert.deepEqual(await keysOf(storage), keys.toSorted());
 		assert.ok(events.some(event => event.type === 'file.kept' && event.reason === 'its manifest could not be removed'));
@@ -193,6 +197,38 @@ describe('purge of a remote place', () => {
 		assert.deepEqual(
 			errors.map(error => error.message.replace(/.*: /, '')),
 			['no remove', 'no remove'],
+		);
+	});
+
+	it('says what a storage says as it is, and once', async () => {
+		const old = ['pre/b1_2020-01-01T00:00:00Z.dump', 'pre/b1_2020-01-02T00:00:00Z.dump'];
+		const storage = await storageWith([...old, ...members, recent]);
+		const where = (key: string) => ({operation: 'remove', location: storage.location, key}) as const;
+		const strict: Storage = {
+			...storage,
+			remove: keys =>
+				Promise.resolve(keys.map(key => ({key, error: storageError('forbidden', where(key), 'access denied')}))),
+		};
+		const {errors} = await purge(strict, ['b1']);
+		assert.deepEqual(
+			errors.map(error => error.message).toSorted(),
+			[members[0]!, ...old].map(key => `could not remove ${key} from ${storage.location}: access denied`).toSorted(),
+		);
+	});
+
+	it('ends at a remote that cannot be reached, with one error', async () => {
+		const storage = await storageWith([...members, 'pre/b1_2020-02-01T00:00:00Z.dump', recent]);
+		const gone = new StorageError('network', 'could not remove sftp://x/: connection refused', {exhausted: true});
+		let calls = 0;
+		const {errors, events} = await purge({...storage, remove: () => (calls++, Promise.reject(gone))}, ['b1']);
+		assert.equal(calls, 1);
+		assert.deepEqual(
+			errors.map(error => [error.code, error.message]),
+			[['STORAGE', `could not purge ${storage.location}: could not remove sftp://x/: connection refused`]],
+		);
+		assert.deepEqual(
+			events.filter(event => event.type === 'file.removed'),
+			[],
 		);
 	});
 

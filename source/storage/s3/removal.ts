@@ -1,8 +1,8 @@
 import {DeleteObjectCommand, DeleteObjectsCommand} from '@aws-sdk/client-s3';
-import {StorageError, storageError} from '../errors.js';
+import {StorageError} from '../errors.js';
 import type {RemoveResult} from '../storage.js';
 import type {Bucket} from './client.js';
-import {describeS3Error} from './errors.js';
+import {describeS3Error, type Where} from './errors.js';
 import {headObject} from './verify.js';
 
 const batchSize = 1000;
@@ -11,7 +11,10 @@ const unspeakable = /[\u0000-\u001F\uFFFE\uFFFF]/;
 
 type Doomed = {readonly key: string; readonly version?: string};
 
-/** In batches of 1,000; what a batch cannot hold, and at services without batches, one by one. */
+/**
+ * In batches of 1,000; what a batch cannot hold, and at services without batches, one by one. A batch that was tried until the budget
+ * was spent is thrown.
+ */
 export async function removeObjects(
 	bucket: Bucket,
 	keys: readonly string[],
@@ -37,23 +40,19 @@ export async function removeObjects(
 			else for (const [key, error] of await removeBatch(bucket, batch, signal)) remember(key, error);
 		} catch (error) {
 			signal.throwIfAborted();
-			if (!(error instanceof StorageError)) throw error;
+			if (!(error instanceof StorageError) || error.exhausted) throw error;
 			if (error.fault === 'unsupported' || error.fault === 'invalid') await oneByOne(batch);
-			else
-				for (const {key} of batch)
-					remember(
-						key,
-						storageError(error.fault, {operation: 'remove', location: bucket.location, key}, error.message, {
-							cause: error,
-							exhausted: true,
-						}),
-					);
+			else for (const {key} of batch) remember(key, describeS3Error(error.cause ?? error, where(bucket, key)));
 		}
 	}
 	return keys.map(key => {
 		const error = errors.get(key);
 		return error ? {key, error} : {key};
 	});
+}
+
+function where({location}: Bucket, key: string): Where {
+	return {operation: 'remove', location, key};
 }
 
 async function removeBatch(
@@ -78,7 +77,7 @@ async function removeBatch(
 		.filter(({Code}) => Code !== 'NoSuchKey' && Code !== 'NoSuchVersion')
 		.map(({Key = '', Code = 'Error', Message}) => {
 			const error = Object.assign(new Error(Message ?? Code), {name: Code, $metadata: {httpStatusCode: 400}});
-			return [Key, describeS3Error(error, {operation: 'remove', location: bucket.location, key: Key})];
+			return [Key, describeS3Error(error, where(bucket, Key))];
 		});
 }
 
