@@ -123,6 +123,15 @@ test('bash completes flags, values, files and directories', async t => {
 	assert.deepEqual(await complete('myd'), ['']);
 });
 
+async function linesOf(
+	command: string,
+	args: readonly string[],
+	env: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+	const {stdout} = await run(command, args, {env: {...process.env, ...env}, cwd: '/'});
+	return stdout.split('\n').filter(line => line !== '');
+}
+
 /** What is typed after `pg_back`, and what is offered for it. */
 const completions: readonly (readonly [typed: string, offered: readonly string[]])[] = [
 	['--form', ['--format']],
@@ -156,9 +165,9 @@ test('zsh: what is offered', async t => {
 	await run(zsh, ['-n', path]);
 	const harness = new URL('zsh-complete.zsh', import.meta.url).pathname;
 	for (const [typed, offered] of completions) {
-		const env = {...process.env, TERM: 'dumb'};
-		const {stdout} = await run(zsh, ['-f', harness, dirname(path), `pg_back ${typed}`], {env});
-		const words = new Set(stdout.split('\n').filter(word => word !== ''));
+		const words: ReadonlySet<string> = new Set(
+			await linesOf(zsh, ['-f', harness, dirname(path), `pg_back ${typed}`], {TERM: 'dumb'}),
+		);
 		// It completes paths part by part, and an option together with its value.
 		const parts = offered.map(word => word.replace(/^\/etc\/$/, 'etc').replace('/etc/', ''));
 		if (typed.includes('passw')) assert.ok(words.has('passwd'), typed);
@@ -176,16 +185,13 @@ test('fish: what is offered', async t => {
 	await run(fish, ['--no-config', '-n', path]);
 	const directory = await mkdtemp(join(tmpdir(), 'pg_back-fish-'));
 	t.after(() => rm(directory, {recursive: true}));
-	const env = {...process.env, HOME: directory, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory};
+	const homes = {HOME: directory, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory};
 	for (const [typed, offered] of completions) {
 		const program = 'source $argv[1]; complete -C $argv[2]';
-		const {stdout} = await run(fish, ['--no-config', '-c', program, path, `pg_back ${typed}`], {env, cwd: '/'});
-		const words = stdout
-			.split('\n')
-			.filter(word => word !== '')
-			.map(line => line.replace(/\t.*/, '').replace(/^--[a-z-]+=/, ''));
+		const lines = await linesOf(fish, ['--no-config', '-c', program, path, `pg_back ${typed}`], homes);
+		const words = lines.map(line => line.replace(/\t.*/, '').replace(/^--[a-z-]+=/, ''));
 		if (typed.includes('passw')) assert.ok(words.includes('/etc/passwd'), typed);
-		else assert.deepEqual(words.sort(), offered, typed);
+		else assert.deepEqual(words.toSorted(), offered, typed);
 	}
 });
 
