@@ -54,6 +54,8 @@ export type RunSummary = {
 	readonly encrypted: boolean;
 	/** Milliseconds since the epoch of the last restore drill that proved it. */
 	readonly lastProven?: number;
+	/** The same of a drill that restored it, with or without anything recorded to compare it with. */
+	readonly lastRestored?: number;
 };
 
 /** What can be said of one dump without fetching or decrypting more than needed. */

@@ -15,7 +15,7 @@ import {storeOf} from './locations.js';
 import {summarizeManifest, type ManifestFile} from './manifest.js';
 import type {FoundManifest} from './manifests.js';
 import {openPlace, type Place, type PlaceFile} from './place.js';
-import {lastProven, readProofs} from './proven.js';
+import {lastProven, lastRestored, readProofs} from './proven.js';
 
 type Browser = Pick<EngineHandle, 'list' | 'runs' | 'inspect' | 'remove'>;
 
@@ -44,10 +44,13 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 			try {
 				const proofs = await readProofs(runFor(signal), place, signal);
 				for (const {manifest} of await place.manifests(signal)) {
-					const proven = lastProven(manifest, proofs.get(manifest.runId));
+					const proof = proofs.get(manifest.runId);
+					const proven = lastProven(manifest, proof);
+					const restored = lastRestored(manifest, proof);
 					yield {
 						...summarizeManifest(manifest),
 						...(proven !== undefined && {lastProven: proven}),
+						...(restored !== undefined && {lastRestored: restored}),
 					} satisfies RunSummary;
 				}
 			} finally {

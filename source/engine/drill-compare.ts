@@ -1,10 +1,13 @@
 /** What a restored database has, beside what was recorded when it was dumped. Pure. */
 import {plural} from '../lib/format.js';
-import type {Contents} from '../postgres/contents.js';
+import type {Contents, FoundRows} from '../postgres/contents.js';
+import type {DumpText} from '../stages/dump-text.js';
 import type {PlainFacts} from './manifest.js';
 
 /** No more than what was really compared. */
 export type Compared = {
+	/** What the dump itself holds, all of which is there. */
+	readonly held?: Held;
 	/** Tables of which the rows are the same. */
 	readonly tables: number;
 	/** Tables that were not counted at the time of the dump. */
@@ -12,6 +15,18 @@ export type Compared = {
 	/** `names`: the server is of another major, which may print definitions differently. */
 	readonly schema: 'definitions' | 'names' | 'none';
 };
+
+export type Held = {
+	/** Absent: there was no pg_dump to look with. */
+	readonly objects?: number;
+	readonly tables: number;
+	readonly rows: number;
+};
+
+/** With what the dump itself holds, or also with what was recorded when it was made. */
+export function verdictOf({schema, tables}: Pick<Compared, 'schema' | 'tables'>): 'restored' | 'proven' {
+	return schema === 'none' && tables === 0 ? 'restored' : 'proven';
+}
 
 export type Comparison = {
 	readonly compared: Compared;
@@ -52,8 +67,49 @@ function compareSchema(recorded: Recorded['schema'], found: Contents['schema'], 
 	});
 }
 
-/** `rows of 12 tables and the schema are as recorded`. */
-export function describeCompared({tables, uncounted, schema}: Compared): string {
+export type Restored = {
+	/** As `DumpText` has them. */
+	readonly objects: ReadonlySet<string> | undefined;
+	/** Of the dump's tables, in their order. */
+	readonly rows: readonly FoundRows[];
+};
+
+/** Every object and every row that the dump holds must be there; more may be. */
+export function compareWithDump(
+	dump: DumpText,
+	{objects, rows}: Restored,
+): {readonly held: Held; readonly problems: readonly string[]} {
+	const lost = objects === undefined ? [] : [...dump.objects].filter(object => !objects.has(object));
+	const problems = lost.map(object => `${object} is missing`);
+	let tables = 0;
+	let sum = 0;
+	for (const [index, {schema, table, rows: expected}] of dump.tables.entries()) {
+		const found = rows[index] ?? 'apart';
+		const name = `${schema}.${table}`;
+		if (found === 'missing') problems.push(`${name} is missing`);
+		else if (found !== 'apart') {
+			tables++;
+			sum += expected;
+			// INSERT statements add what is not counted.
+			if (dump.inserts ? found < expected : found !== expected)
+				problems.push(`${name} has ${plural(found, 'row')}, the dump ${plural(expected, 'row')}`);
+		}
+	}
+	return {held: {...(objects && {objects: dump.objects.size}), tables, rows: sum}, problems};
+}
+
+/** `25 objects and 1,234 rows in 3 tables are as in the dump; the rows of 3 tables and the schema are as recorded`. */
+export function describeCompared(compared: Compared): string {
+	const recorded = describeRecorded(compared);
+	return compared.held === undefined ? recorded : `${describeHeld(compared.held)} are as in the dump; ${recorded}`;
+}
+
+function describeHeld({objects, tables, rows}: Held): string {
+	const inTables = `${plural(rows, 'row')} in ${plural(tables, 'table')}`;
+	return objects === undefined ? inTables : `${plural(objects, 'object')} and ${inTables}`;
+}
+
+function describeRecorded({tables, uncounted, schema}: Compared): string {
 	const parts = [
 		...(tables > 0 ? [`the rows of ${plural(tables, 'table')}`] : []),
 		...(schema === 'none' ? [] : [schema === 'definitions' ? 'the schema' : 'the names in the schema']),

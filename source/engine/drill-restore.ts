@@ -11,6 +11,8 @@ import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/keys.js';
 import {counted} from '../stages/dump.js';
 import {MultiHash} from '../stages/hash.js';
+import {DumpTextReader, readingText, textOfCommand, type DumpText} from '../stages/dump-text.js';
+import {checkedTar} from '../stages/tar.js';
 import {decompressed, dumpKind} from '../stages/verify.js';
 import type {RunContext} from './context.js';
 import {named} from './decrypt.js';
@@ -92,8 +94,8 @@ export async function restoreGlobals(shared: DrillShared, item: DrillItem, contr
 	if (bad.length > 0) throw restoreError('the globals', bad);
 }
 
-/** Creates the database and fills it. Throws FAILED or CORRUPT. */
-export async function restoreDump(shared: DrillShared, dump: DrillDump, control: JobControl): Promise<void> {
+/** Creates the database and fills it. Returns what the dump holds. Throws FAILED or CORRUPT. */
+export async function restoreDump(shared: DrillShared, dump: DrillDump, control: JobControl): Promise<DumpText> {
 	const {parsed} = dump;
 	const what = display(dump.database);
 	if (parsed.suffix === 'sql.lz4')
@@ -102,17 +104,14 @@ export async function restoreDump(shared: DrillShared, dump: DrillDump, control:
 	if (kind === 'plain' || kind === 'gzip' || kind === 'zstd') {
 		await createFrom(shared, dump, control);
 		const bytes = plainBytes(shared, dump.path, control);
-		const errors = await runScript(
-			shared,
-			dump.database,
-			kind === 'plain' ? bytes : decompressed(bytes, kind),
-			control,
-		);
+		const reader = new DumpTextReader();
+		const text = readingText(kind === 'plain' ? bytes : decompressed(bytes, kind), reader);
+		const errors = await runScript(shared, dump.database, text, control);
 		const bad = errors.filter(
 			line => shared.plan.globals !== undefined || !/ERROR: +role ".*" does not exist/.test(line),
 		);
 		if (bad.length > 0) throw restoreError(what, bad);
-		return;
+		return reader.result();
 	}
 	const {pgRestore} = shared.target;
 	if (!pgRestore) throw new PgBackError('TOOLS', 'there is no pg_restore', {hint: 'install a PostgreSQL client'});
@@ -120,6 +119,13 @@ export async function restoreDump(shared: DrillShared, dump: DrillDump, control:
 	try {
 		const errors = await runRestore(shared, pgRestore.path, dump, path, control);
 		if (errors.length > 0) throw restoreError(what, errors);
+		return await textOfCommand({
+			command: pgRestore.path,
+			args: ['-f', '-', '--', path],
+			env: {...shared.run.env, LC_ALL: 'C'},
+			signal: control.signal,
+			what: `the text of ${what}`,
+		});
 	} finally {
 		if (fetched) await rm(path, {recursive: true, force: true});
 	}
@@ -150,7 +156,7 @@ async function archivePath(
 	const {place, directory} = shared;
 	const local = place.localPath?.(path);
 	if (local !== undefined && files.every(file => !file.path.endsWith('.age'))) {
-		for (const file of files) for await (const _ of plainBytes(shared, file.path, control)); // the digests
+		for (const file of files) for await (const _ of checkedBytes(shared, file.path, control)); // the digests
 		return {path: local, fetched: false};
 	}
 	const target = join(directory, `${control.id.replaceAll(/[^\w]/g, '_').slice(-40)}.${parsed.suffix}`);
@@ -163,10 +169,16 @@ async function archivePath(
 	return {path: target, fetched: true};
 }
 
+/** A cut tar archive would make pg_restore spin for ever. */
+function checkedBytes(shared: DrillShared, path: string, control: JobControl): AsyncGenerator<Uint8Array> {
+	const bytes = plainBytes(shared, path, control);
+	return /\.tar(\.age)?$/.test(path) ? checkedTar(bytes) : bytes;
+}
+
 async function fetchTo(shared: DrillShared, path: string, target: string, control: JobControl): Promise<void> {
 	const handle = await open(target, 'wx', 0o600);
 	try {
-		for await (const chunk of plainBytes(shared, path, control)) await handle.writeFile(chunk);
+		for await (const chunk of checkedBytes(shared, path, control)) await handle.writeFile(chunk);
 		await chmod(target, 0o600);
 	} finally {
 		await handle.close();

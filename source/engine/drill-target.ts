@@ -1,5 +1,4 @@
 /** The server that a drill restores into: one of its own, or one that is made for drills. */
-import {tmpdir} from 'node:os';
 import {dirname} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {serverInfo} from '../postgres/catalog.js';
@@ -10,6 +9,7 @@ import {openSession, type Session} from '../postgres/session.js';
 import {findPsql, findServers, findTools, type Tool} from '../postgres/tools.js';
 import {parseVersion} from '../postgres/versions.js';
 import type {RunContext} from './context.js';
+import type {DrillDirectory} from './drill-directory.js';
 import type {Manifest} from './manifest.js';
 import {findOptions} from './prepare.js';
 
@@ -30,23 +30,31 @@ export type DrillTarget = {
 	/** psql as the account of the scratch server: a plain dump may hold commands of its own. */
 	readonly psqlCommand: (args: readonly string[]) => readonly [string, readonly string[]];
 	readonly pgRestore: Tool | undefined;
+	/** One that can read the server. */
+	readonly pgDump: Tool | undefined;
 	readonly close: () => Promise<void>;
 };
 
 const maintenance = 'pg_back_drill';
 
 /** Throws when there is no server for what the manifest says. The caller closes. */
-export async function openDrillTarget(run: RunContext, manifest: Manifest | undefined): Promise<DrillTarget> {
+export async function openDrillTarget(
+	run: RunContext,
+	manifest: Manifest | undefined,
+	directory: DrillDirectory,
+): Promise<DrillTarget> {
 	const {drillDbname} = run.configuration.settings;
-	return drillDbname === '' ? openScratch(run, manifest) : openGiven(run, manifest, drillDbname);
+	return drillDbname === '' ? openScratch(run, manifest, directory) : openGiven(run, manifest, drillDbname);
 }
 
-async function openScratch(run: RunContext, manifest: Manifest | undefined): Promise<DrillTarget> {
-	const {drillDirectory} = run.configuration.settings;
+async function openScratch(
+	run: RunContext,
+	manifest: Manifest | undefined,
+	{server: directory, lock}: DrillDirectory,
+): Promise<DrillTarget> {
 	const server = await chooseServer(run, manifest);
 	run.emit({type: 'log', level: 'info', text: `starting a scratch server with ${server.path}`});
-	const parent = drillDirectory === '' ? (run.env['TMPDIR'] ?? tmpdir()) : drillDirectory;
-	const scratch = await startScratchServer({server, parent, env: run.env, signal: run.signal});
+	const scratch = await startScratchServer({server, directory, inherit: [lock], env: run.env, signal: run.signal});
 	try {
 		const {PATH, LD_LIBRARY_PATH} = run.env;
 		const where = {host: scratch.directory, port: scratch.port, user: scratch.user};
@@ -68,7 +76,7 @@ async function openScratch(run: RunContext, manifest: Manifest | undefined): Pro
 			session,
 			psql,
 			psqlCommand: args => asAccount(account, psql.path, args),
-			pgRestore: await chooseRestore(run, dirname(server.path), manifest),
+			...(await chooseTools(run, dirname(server.path), session.serverVersion, manifest)),
 			async close() {
 				await session.close();
 				await scratch.close();
@@ -101,7 +109,7 @@ async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname
 			session,
 			psql,
 			psqlCommand: args => [psql.path, args],
-			pgRestore: await chooseRestore(run, undefined, manifest),
+			...(await chooseTools(run, undefined, session.serverVersion, manifest)),
 			async close() {
 				await session.close();
 				await connection.dispose();
@@ -150,18 +158,25 @@ async function chooseServer(run: RunContext, manifest: Manifest | undefined): Pr
 	);
 }
 
-/** The one beside the server, unless it is older than the pg_dump that wrote the archives. */
-async function chooseRestore(
+/** Those beside the server; a pg_restore that is older than the pg_dump that wrote the archives is not taken. */
+async function chooseTools(
 	run: RunContext,
 	directory: string | undefined,
+	serverVersion: number,
 	manifest: Manifest | undefined,
-): Promise<Tool | undefined> {
+): Promise<Pick<DrillTarget, 'pgRestore' | 'pgDump'>> {
 	const needed = majorOf(versionOf(manifest?.tools['pg_dump']));
-	if (directory !== undefined) {
-		const beside = await findTools({...findOptions(run), binDirectory: directory}).catch(() => undefined); // a server without clients
-		if (beside?.pgRestore && majorOf(beside.pgRestore.version) >= needed) return beside.pgRestore;
-	}
-	return (await findTools(findOptions(run))).pgRestore;
+	const others = await findTools(findOptions(run));
+	const beside =
+		directory === undefined
+			? undefined
+			: await findTools({...findOptions(run), binDirectory: directory}).catch(() => undefined); // a server without clients
+	const restores = [beside?.pgRestore, others.pgRestore];
+	const dumps = [beside?.pgDump, others.pgDump];
+	return {
+		pgRestore: restores.find(tool => tool && majorOf(tool.version) >= needed) ?? others.pgRestore,
+		pgDump: dumps.find(tool => tool && majorOf(tool.version) >= majorOf(serverVersion)),
+	};
 }
 
 function versionOf(text: string | undefined): number {

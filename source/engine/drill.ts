@@ -1,17 +1,24 @@
 /** A restore drill: a run is restored, whole, into a server of its own, and what is there then is compared with what was dumped. */
-import {mkdtemp, rm} from 'node:fs/promises';
-import {hostname, tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {hostname} from 'node:os';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
-import {countRows, oldestContents, readSchema, type Contents} from '../postgres/contents.js';
+import {countRows, oldestContents, readSchema, rowsOf, type Contents} from '../postgres/contents.js';
 import {literal} from '../postgres/quote.js';
 import {openSession} from '../postgres/session.js';
 import {parseVersion} from '../postgres/versions.js';
+import {textOfCommand, type DumpText} from '../stages/dump-text.js';
 import type {RunContext, RunResult} from './context.js';
 import {runJobs} from './run-jobs.js';
-import {compareContents, describeCompared, type Compared} from './drill-compare.js';
+import {
+	compareContents,
+	compareWithDump,
+	describeCompared,
+	verdictOf,
+	type Compared,
+	type Restored,
+} from './drill-compare.js';
+import {openDrillDirectory} from './drill-directory.js';
 import {planDrill, withCompanion, type DrillDump, type DrillPlan} from './drill-plan.js';
 import {restoreDump, restoreGlobals, type DrillShared} from './drill-restore.js';
 import {dropDatabase, openDrillTarget} from './drill-target.js';
@@ -36,19 +43,20 @@ export async function runRestoreDrill(
 		const keys = encrypted ? await loadRunDecryption(run) : undefined;
 		const plan = keys ? await withCompanion(run, place, bare, keys) : bare;
 		announce(run, plan, place.label);
-		const target = await openDrillTarget(run, plan.manifest);
-		const directory = await mkdtemp(
-			join(run.configuration.settings.drillDirectory || (run.env['TMPDIR'] ?? tmpdir()), 'pg_back-drill-'),
-		);
+		const directory = await openDrillDirectory(run);
 		try {
-			const shared: DrillShared = {run, place, plan, target, keys, directory};
-			const proofs: ProvenDatabase[] = [];
-			const result = await runJobs(run, 1, () => tasksOf(shared, proofs));
-			if (plan.found) await writeProof(run, place, plan.found, proofs);
-			return result;
+			const target = await openDrillTarget(run, plan.manifest, directory);
+			try {
+				const shared: DrillShared = {run, place, plan, target, keys, directory: directory.work};
+				const proofs: ProvenDatabase[] = [];
+				const result = await runJobs(run, 1, () => tasksOf(shared, proofs));
+				if (plan.found) await writeProof(run, place, plan.found, proofs);
+				return result;
+			} finally {
+				await target.close();
+			}
 		} finally {
-			await rm(directory, {recursive: true, force: true});
-			await target.close();
+			await directory.close();
 		}
 	} finally {
 		await place.close();
@@ -106,20 +114,24 @@ function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
 				meter.start('download');
 				meter.start('restore');
 				const compared = await drillDatabase(shared, dump, async () => {
-					await restoreDump(shared, dump, control);
+					const text = await restoreDump(shared, dump, control);
 					meter.finish('download');
 					meter.finish('restore');
 					meter.start('verify');
+					return text;
 				});
 				meter.finish('verify');
+				const detail = describeCompared(compared);
+				shared.run.emit({type: 'job.result', job: control.id, result: verdictOf(compared), detail});
 				shared.run.emit({
 					type: 'log',
 					level: 'info',
-					text: `${dump.database}: restored into ${shared.target.label}: ${describeCompared(compared)}`,
+					text: `${dump.database}: restored into ${shared.target.label}: ${detail}`,
 					job: control.id,
 				});
 				proofs.push({
 					...compared,
+					verdict: verdictOf(compared),
 					database: dump.database,
 					time: shared.run.now().toISOString(),
 					host: hostname(),
@@ -136,7 +148,11 @@ function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
 }
 
 /** Restores, compares, and drops the database again: one at a time has to fit. Throws CORRUPT for a difference. */
-async function drillDatabase(shared: DrillShared, dump: DrillDump, restore: () => Promise<void>): Promise<Compared> {
+async function drillDatabase(
+	shared: DrillShared,
+	dump: DrillDump,
+	restore: () => Promise<DumpText>,
+): Promise<Compared> {
 	const {target, plan} = shared;
 	const {database} = dump;
 	if (target.scratch) await dropDatabase(target, database);
@@ -151,38 +167,60 @@ async function drillDatabase(shared: DrillShared, dump: DrillDump, restore: () =
 		}
 	}
 	try {
-		await restore();
+		const text = await restore();
+		const {contents, restored} = await contentsOf(shared, database, text);
+		const {held, problems: lost} = compareWithDump(text, restored);
 		const sameMajor = majorOf(plan.manifest?.server.version) === majorOf(target.versionText);
-		const {problems, compared} = compareContents(
-			plan.known.get(dump.path)?.plain,
-			await contentsOf(shared, database),
-			sameMajor,
-		);
-		if (problems.length === 0) return compared;
+		const {problems, compared} = compareContents(plan.known.get(dump.path)?.plain, contents, sameMajor);
+		const all = [...new Set([...lost, ...problems])];
+		if (all.length === 0) return {...compared, held};
 		throw new PgBackError(
 			'CORRUPT',
-			`${display(database)} is not as it was dumped: ${display(problems.slice(0, 5).join(', '))}`,
-			{output: problems},
+			`${display(database)} is not as it was dumped: ${display(all.slice(0, 5).join(', '))}`,
+			{output: all},
 		);
 	} finally {
 		if (target.session.alive) await dropDatabase(target, database);
 	}
 }
 
-async function contentsOf({run, target}: DrillShared, database: string): Promise<Contents> {
-	if (target.version < oldestContents) return {schema: [], tables: [], uncounted: 0};
-	const session = await openSession({
-		psql: target.psql.path,
-		connection: target.connection,
-		database,
-		signal: run.signal,
-	});
+type Found = {readonly contents: Contents; readonly restored: Restored};
+
+async function contentsOf({run, target}: DrillShared, database: string, text: DumpText): Promise<Found> {
+	const {connection, pgDump} = target;
+	const session = await openSession({psql: target.psql.path, connection, database, signal: run.signal});
 	try {
 		await session.query('begin isolation level repeatable read read only');
-		return {schema: await readSchema(session), ...(await countRows(session))};
+		const old = target.version < oldestContents;
+		const contents = old
+			? {schema: [], tables: [], uncounted: 0}
+			: {schema: await readSchema(session), ...(await countRows(session))};
+		const rows = await rowsOf(
+			session,
+			text.tables.map(({schema, table}) => inUtf8(schema, table, text.encoding)),
+		);
+		const there = connection.forDatabase(database);
+		const schema =
+			pgDump &&
+			(await textOfCommand({
+				command: pgDump.path,
+				args: ['-s', '-w', '-E', text.encoding, ...there.args],
+				env: {...there.env, LC_ALL: 'C'},
+				signal: run.signal,
+				what: `the schema of ${display(database)}`,
+			}));
+		return {contents, restored: {objects: schema?.objects, rows}};
 	} finally {
 		await session.close();
 	}
+}
+
+/** Undefined for what is neither UTF-8 nor plain ASCII. */
+function inUtf8(schema: string, table: string, encoding: string): {schema: string; table: string} | undefined {
+	if (/^[\u0000-\u007F]*$/.test(schema + table)) return {schema, table};
+	if (encoding !== 'UTF8') return undefined;
+	const decode = (name: string) => Buffer.from(name, 'latin1').toString();
+	return {schema: decode(schema), table: decode(table)};
 }
 
 function majorOf(version: string | undefined): number {

@@ -2,12 +2,12 @@
 import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {messageOf} from '../core/errors.js';
-import {count, DecodeError, list, object, oneOf, string, text, type Decode} from '../lib/decode.js';
+import {count, DecodeError, list, object, oneOf, optional, string, text, type Decode} from '../lib/decode.js';
 import {parsePath} from '../retention/names.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {readDirectory} from './backup-directories.js';
 import type {RunContext} from './context.js';
-import type {Compared} from './drill-compare.js';
+import {verdictOf, type Compared} from './drill-compare.js';
 import type {Manifest} from './manifest.js';
 import {manifestDirectory, type FoundManifest} from './manifests.js';
 import type {Place} from './place.js';
@@ -21,6 +21,8 @@ export type Proven = {
 
 /** The last drill of a database that found nothing wrong. */
 export type ProvenDatabase = Compared & {
+	/** Restored as the dump is, or also equal to what was recorded when it was made. */
+	readonly verdict?: 'restored' | 'proven';
 	readonly database: string;
 	/** UTC. */
 	readonly time: string;
@@ -43,6 +45,8 @@ const proven: Decode<Proven> = object({
 			tables: count,
 			uncounted: count,
 			schema: oneOf('definitions', 'names', 'none'),
+			verdict: optional(oneOf('restored', 'proven')),
+			held: optional(object({objects: optional(count), tables: count, rows: count})),
 		}),
 	),
 });
@@ -62,13 +66,26 @@ export function parseProven(content: string): Proven | undefined {
 	}
 }
 
+/** When the whole run was last restored by a drill, as `lastProven`. */
+export function lastRestored(manifest: Manifest, proof: Proven | undefined): number | undefined {
+	return lastOf(manifest, proof, () => true);
+}
+
 /** When the whole run was last proven, in milliseconds since the epoch: the oldest proof of its dumps, if each has one. */
 export function lastProven(manifest: Manifest, proof: Proven | undefined): number | undefined {
+	return lastOf(manifest, proof, one => verdictOf(one) === 'proven');
+}
+
+function lastOf(
+	manifest: Manifest,
+	proof: Proven | undefined,
+	counts: (one: ProvenDatabase) => boolean,
+): number | undefined {
 	const dumped = new Set(
 		manifest.files.flatMap(file => (file.role === 'dump' && file.database !== undefined ? [file.database] : [])),
 	);
 	if (dumped.size === 0 || proof?.runId !== manifest.runId) return undefined;
-	const times = new Map(proof.databases.map(one => [one.database, Date.parse(one.time)]));
+	const times = new Map(proof.databases.filter(counts).map(one => [one.database, Date.parse(one.time)]));
 	return [...dumped].reduce<number | undefined>((oldest, database) => {
 		const time = times.get(database);
 		return oldest === undefined || time === undefined ? undefined : Math.min(oldest, time);

@@ -4,6 +4,7 @@
  */
 import {createHash} from 'node:crypto';
 import {contentQueries} from './content-queries.js';
+import {identifier} from './quote.js';
 import type {Session} from './session.js';
 
 export type TableRows = {
@@ -111,4 +112,39 @@ export async function countRows(
 		}
 	}
 	return {tables, uncounted: counts.length - tables.length};
+}
+
+/** `missing`: there is no such table; `apart`: it is not to be counted, its rows are an extension's or another server's as well. */
+export type FoundRows = number | 'missing' | 'apart';
+
+/** Counts the rows of these tables; of a partitioned one those of its parts. Names are not quoted; undefined stands apart. */
+export async function rowsOf(
+	session: Session,
+	names: readonly ({readonly schema: string; readonly table: string} | undefined)[],
+): Promise<readonly FoundRows[]> {
+	const relations = await session.query(
+		`select n.nspname, c.relname, c.relkind, c.relkind = 'f' or exists (select from pg_catalog.pg_depend d
+			where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'f')`,
+		{timeout: 0},
+	);
+	const there = new Map(
+		relations.map(([schema, table, kind, apart]) => [`${schema ?? ''}\0${table ?? ''}`, {kind, apart: apart === 't'}]),
+	);
+	const found: FoundRows[] = [];
+	for (const name of names) {
+		const relation = name && there.get(`${name.schema}\0${name.table}`);
+		if (name === undefined || relation === undefined || relation.apart) {
+			found.push(name && relation === undefined ? 'missing' : 'apart');
+			continue;
+		}
+		const {schema, table} = name;
+		const only = relation.kind === 'r' ? 'only ' : '';
+		const [[rows] = []] = await session.query(
+			`select pg_catalog.count(*) from ${only}${identifier(schema)}.${identifier(table)}`,
+			{timeout: 0},
+		);
+		found.push(Number(rows));
+	}
+	return found;
 }

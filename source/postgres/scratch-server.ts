@@ -1,5 +1,5 @@
 /** A PostgreSQL server of our own for a while: in a directory of its own, on a socket only, without fsync. */
-import {chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
+import {chmod, chown, mkdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {captureChild, startChild, type Child} from '../process/child.js';
@@ -9,8 +9,10 @@ import type {Tool} from './tools.js';
 export type ScratchOptions = {
 	/** The `postgres` program; its sisters stand beside it. */
 	readonly server: Tool;
-	/** Where its directory is made. */
-	readonly parent: string;
+	/** Its directory, not there yet; its account must be able to reach it. */
+	readonly directory: string;
+	/** Descriptors that it inherits: locks that are held until its last process is gone. */
+	readonly inherit: readonly number[];
 	readonly env: Environment;
 	/** Ends the server at once. */
 	readonly signal: AbortSignal;
@@ -34,9 +36,9 @@ const startTimeout = 60_000;
 
 /** Throws FAILED when the server cannot be made or started. The caller closes it. */
 export async function startScratchServer(options: ScratchOptions): Promise<ScratchServer> {
-	const {server, parent, signal} = options;
+	const {server, directory, inherit, signal} = options;
 	const account = await serverAccount();
-	const directory = await mkdtemp(join(parent, 'pg_back-drill-'));
+	await mkdir(directory, {mode: 0o700});
 	let running: Child | undefined;
 	const ending = new AbortController();
 	const close = async () => {
@@ -63,6 +65,7 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 			cwd: directory,
 			signal: AbortSignal.any([signal, ending.signal]),
 			stopSignal: 'SIGQUIT',
+			inherit,
 			onLine: line => {
 				if (/ready to accept connections/.test(line)) ready.resolve(true);
 			},

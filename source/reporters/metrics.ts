@@ -11,9 +11,17 @@ export function lastSuccesses(text: string): Map<string, number> {
 	return perDatabase(text, /^pg_back_database_last_success_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/);
 }
 
+type Proofs = {readonly restored: Map<string, number>; readonly proven: Map<string, number>};
+
 /** The same of each database's last restore drill. */
-function lastProofs(text: string): Map<string, number> {
-	return perDatabase(text, /^pg_back_database_last_proven_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/);
+function lastProofs(text: string): Proofs {
+	return {
+		restored: perDatabase(
+			text,
+			/^pg_back_database_last_restored_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/,
+		),
+		proven: perDatabase(text, /^pg_back_database_last_proven_timestamp_seconds\{database="((?:[^"\\]|\\.)*)"\} (\S+)$/),
+	};
 }
 
 function perDatabase(text: string, pattern: RegExp): Map<string, number> {
@@ -25,25 +33,36 @@ function perDatabase(text: string, pattern: RegExp): Map<string, number> {
 	return found;
 }
 
-function proofMetric(proofs: ReadonlyMap<string, number>): Metric {
-	return {
-		name: 'database_last_proven_timestamp_seconds',
-		help: 'when a restore drill of the database last found it as it was dumped',
-		samples: [...proofs].map(([database, value]) => ({labels: {database}, value})),
-	};
+function proofMetrics({restored, proven}: Proofs): Metric[] {
+	const samplesOf = (times: ReadonlyMap<string, number>) =>
+		[...times].map(([database, value]) => ({labels: {database}, value}));
+	return [
+		{
+			name: 'database_last_restored_timestamp_seconds',
+			help: 'when a restore drill last brought back all that a dump of the database holds',
+			samples: samplesOf(restored),
+		},
+		{
+			name: 'database_last_proven_timestamp_seconds',
+			help: 'when a restore drill of the database last found it as it was dumped',
+			samples: samplesOf(proven),
+		},
+	];
 }
 
 /** The text of the file after a restore drill: only what it proved is new. */
 export function drillMetricsText(state: RunState, before: string): string {
 	const proofs = lastProofs(before);
 	for (const job of state.jobs.values()) {
-		if (job.kind === 'restore' && job.stages.includes('verify') && job.status === 'done')
-			proofs.set(job.name, (job.finishedAt ?? state.time) / 1000);
+		if (job.kind !== 'restore' || !job.stages.includes('verify') || job.status !== 'done') continue;
+		const time = (job.finishedAt ?? state.time) / 1000;
+		proofs.restored.set(job.name, time);
+		if (job.result?.result === 'proven') proofs.proven.set(job.name, time);
 	}
 	const others = before
 		.split('\n')
-		.filter(line => line !== '' && !line.includes('pg_back_database_last_proven_timestamp_seconds'));
-	return [...others, printMetrics([proofMetric(proofs)])].join('\n');
+		.filter(line => line !== '' && !/pg_back_database_last_(?:proven|restored)_timestamp_seconds/.test(line));
+	return [...others, printMetrics(proofMetrics(proofs))].join('\n');
 }
 
 /** The text of the file; `before` is that of the last run, or empty. */
@@ -107,7 +126,7 @@ export function metricsText(state: RunState, before: string): string {
 			help: 'when the last good dump of the database was made',
 			samples: [...successes].map(([database, value]) => ({labels: {database}, value})),
 		},
-		proofMetric(lastProofs(before)),
+		...proofMetrics(lastProofs(before)),
 	]);
 }
 

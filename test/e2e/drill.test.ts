@@ -1,11 +1,21 @@
 /** Restore drills: what was dumped is restored into a server of its own, and only what is really the same counts as proven. */
 import assert from 'node:assert/strict';
-import {chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {
+	chmodSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmdirSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {survivors} from '../../scripts/faults/sweep.js';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {clientDirectory, startCluster, type Cluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory, startProgram} from '../helpers/program.js';
 import {waitFor} from '../helpers/postgres.js';
 
@@ -96,7 +106,7 @@ describe('a drill proves', () => {
 			assert.equal(run.code, 0, run.stderr);
 			assert.match(
 				run.stderr,
-				/shop: restored into a scratch server \S+: the rows of 3 tables and the schema are as recorded/,
+				/shop: restored into a scratch server \S+: \d+ objects and [\d\s]+ rows in 2 tables are as in the dump; the rows of 3 tables and the schema are as recorded/,
 			);
 			assert.match(run.stderr, /odd "name"?: restored/);
 			assert.deepEqual(readdirSync(scratch), [], 'nothing is left of the scratch server');
@@ -132,7 +142,7 @@ describe('a drill proves', () => {
 		}
 		const run = await drill(directory);
 		assert.equal(run.code, 0, run.stderr);
-		assert.match(run.stderr, /the rows of \d tables and the schema are as recorded/);
+		assert.match(run.stderr, /as in the dump; the rows of \d tables and the schema are as recorded/);
 		await server.psql('shop', 'drop table s.t');
 	});
 
@@ -157,7 +167,10 @@ describe('a drill proves', () => {
 		rmSync(manifestOf(directory).path);
 		const run = await drill(directory);
 		assert.equal(run.code, 0, run.stderr);
-		assert.match(run.stderr, /shop: restored into a scratch server \S+: nothing was recorded to compare it with/);
+		assert.match(
+			run.stderr,
+			/shop: restored into a scratch server \S+: \d+ objects and [\d\s]+ rows in 2 tables are as in the dump; nothing was recorded to compare it with/,
+		);
 		assert.deepEqual(proofsIn(directory), []);
 	});
 
@@ -170,6 +183,26 @@ describe('a drill proves', () => {
 			assert.match(run.stderr, /WARN: there are no globals in this run/);
 		}
 	});
+});
+
+describe('without anything recorded', () => {
+	for (const format of ['custom', 'plain', 'tar', 'directory']) {
+		test(`the ${format} format: restored, with all that the dump holds, and not called proven`, async () => {
+			const directory = scratchDirectory('backups');
+			const made = await runProgram([...connectTo(server, directory), '-F', format, 'shop']);
+			assert.equal(made.code, 0, made.stderr);
+			const run = await drill(directory);
+			assert.equal(run.code, 0, run.stderr);
+			assert.match(run.stderr, /shop +restored .* [\d\s]+ rows in 2 tables are as in the dump; nothing was recorded/);
+			const proof = JSON.parse(readFileSync(join(directory, proofsIn(directory)[0] ?? ''), 'utf8')) as {
+				databases: {verdict: string; schema: string; held: {objects: number; tables: number; rows: number}}[];
+			};
+			const [{verdict, schema, held} = assert.fail()] = proof.databases;
+			const rows = Number(await server.psql('shop', 'select count(*) from s.parent'));
+			assert.deepEqual([verdict, schema, held.tables, held.rows], ['restored', 'none', 2, rows]);
+			assert.ok(held.objects >= 8, `${held.objects} objects`);
+		});
+	}
 });
 
 describe('a drill finds', () => {
@@ -246,7 +279,7 @@ describe('a server that is made for drills', () => {
 		for (let time = 0; time < 2; time++) {
 			const run = await drill(directory, ['--drill-dbname', other.connectionString('postgres')]);
 			assert.equal(run.code, 0, run.stderr);
-			assert.match(run.stderr, /shop: restored into the server at .*: the rows of 3 tables/);
+			assert.match(run.stderr, /shop: restored into the server at .*: .*; the rows of 3 tables/);
 		}
 		assert.equal(await other.psql('postgres', "select count(*) from pg_database where datname = 'shop'"), '0');
 		await other.psql('postgres', 'create database shop');
@@ -257,6 +290,34 @@ describe('a server that is made for drills', () => {
 			'1',
 			'what is not of the drill stays',
 		);
+	});
+
+	test('shows what a restore loses without an error, though nothing was recorded', async () => {
+		const directory = scratchDirectory('backups');
+		const made = await runProgram([...connectTo(server, directory), 'shop']);
+		assert.equal(made.code, 0, made.stderr);
+		await other.psql('postgres', 'drop database if exists shop');
+		const tools = scratchDirectory('tools');
+		for (const tool of ['pg_dump', 'pg_dumpall', 'psql']) symlinkSync(join(clientDirectory(), tool), join(tools, tool));
+		const real = join(clientDirectory(), 'pg_restore');
+		for (const [loss, words] of [
+			['drop function s.f', /FUNCTION s\.f\(.*\) is missing/],
+			['delete from only s.parent where id < 10', /s\.parent has [\d\s]+ rows, the dump [\d\s]+ rows/],
+			['drop table s.child', /TABLE s\.child is missing, .*s\.child is missing/],
+		] as const) {
+			writeFileSync(
+				join(tools, 'pg_restore'),
+				`#!/bin/sh
+case "$*" in *--version* | '-f - '*) exec '${real}' "$@";; esac
+'${real}' "$@" && exec '${join(tools, 'psql')}' -Xq -d "${other.connectionString('shop')}" -c '${loss}'
+`,
+				{mode: 0o755},
+			);
+			const run = await drill(directory, ['-B', tools, '--drill-dbname', other.connectionString('postgres')]);
+			assert.equal(run.code, 17, run.stderr);
+			assert.match(run.stderr, words);
+			assert.deepEqual(proofsIn(directory), []);
+		}
 	});
 
 	test('is not the one that the backup was made of', async () => {
@@ -315,7 +376,12 @@ describe('the scratch server', () => {
 				async () => !readdirSync('/proc').some(pid => /^\d+$/.test(pid) && commandOf(pid).includes(home)),
 				'the scratch server to be gone',
 			);
-			if (name === 'SIGTERM') assert.deepEqual(readdirSync(home), []);
+			if (name === 'SIGTERM') return assert.deepEqual(readdirSync(home), []);
+			assert.equal(readdirSync(home).length, 1, 'nobody was left to remove it');
+			const next = await drill(directory, ['here', 'shop', '--drill-directory', home]);
+			assert.equal(next.code, 0, next.stderr);
+			assert.match(next.stderr, /INFO: removed .*pg_back-drill-\w+: left by a drill that was killed/);
+			return assert.deepEqual(readdirSync(home), []);
 		});
 	}
 });

@@ -1,8 +1,8 @@
 /** A drill claims what it compared, and finds every difference in it. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {compareContents, describeCompared} from '../../source/engine/drill-compare.js';
-import {lastProven, parseProven} from '../../source/engine/proven.js';
+import {compareContents, compareWithDump, describeCompared, verdictOf} from '../../source/engine/drill-compare.js';
+import {lastProven, lastRestored, parseProven} from '../../source/engine/proven.js';
 import type {Manifest} from '../../source/engine/manifest.js';
 import {normalize, type Contents} from '../../source/postgres/contents.js';
 
@@ -52,6 +52,38 @@ test('nothing recorded is nothing claimed', () => {
 	);
 });
 
+test('what the dump holds must be there: every object, every row', () => {
+	const dump = {
+		objects: new Set(['TABLE s.a', 'INDEX s.i']),
+		tables: [
+			{schema: 's', table: 'a', rows: 3},
+			{schema: 's', table: 'ext', rows: 1},
+		],
+		inserts: false,
+		encoding: 'UTF8',
+	};
+	const all = new Set([...dump.objects, 'TABLE s.more']);
+	const same = compareWithDump(dump, {objects: all, rows: [3, 'apart']});
+	assert.deepEqual(same, {held: {objects: 2, tables: 1, rows: 3}, problems: []});
+	assert.equal(
+		describeCompared({...compareContents(undefined, found, true).compared, held: same.held}),
+		'2 objects and 3 rows in 1 table are as in the dump; nothing was recorded to compare it with',
+	);
+	const problems = (restored: Parameters<typeof compareWithDump>[1], inserts = false) =>
+		compareWithDump({...dump, inserts}, restored).problems;
+	assert.deepEqual(problems({objects: new Set(['TABLE s.a']), rows: [3, 1]}), ['INDEX s.i is missing']);
+	assert.deepEqual(problems({objects: all, rows: [2, 1]}), ['s.a has 2 rows, the dump 3 rows']);
+	assert.deepEqual(problems({objects: all, rows: ['missing', 1]}), ['s.a is missing']);
+	assert.deepEqual(problems({objects: all, rows: [4, 1]}, true), [], 'INSERT statements bring more');
+	assert.deepEqual(problems({objects: undefined, rows: [3, 1]}), [], 'nobody could look');
+});
+
+test('restored is not proven: that takes something recorded', () => {
+	assert.equal(verdictOf({schema: 'none', tables: 0}), 'restored');
+	assert.equal(verdictOf({schema: 'names', tables: 0}), 'proven');
+	assert.equal(verdictOf({schema: 'none', tables: 2}), 'proven');
+});
+
 test('definitions are the same before and after a restore moves the casts', () => {
 	const before = `CHECK (((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))`;
 	const after = `CHECK (((name)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])))`;
@@ -83,6 +115,10 @@ test('a run is proven when each of its dumps is, and as long ago as the oldest',
 		runId: 'r',
 		databases: [a],
 	});
+	const restored = {...a, schema: 'none' as const, tables: 0, verdict: 'restored' as const, held: {tables: 1, rows: 2}};
+	assert.equal(lastProven(manifest, {schema: 1, runId: 'r', databases: [restored, b]}), undefined);
+	assert.equal(lastRestored(manifest, {schema: 1, runId: 'r', databases: [restored, b]}), Date.parse(b.time));
+	assert.deepEqual(parseProven(JSON.stringify({schema: 1, runId: 'r', databases: [restored]}))?.databases, [restored]);
 	for (const bad of ['', '{', '{}', '{"schema":2,"runId":"r","databases":[]}', '[]'])
 		assert.equal(parseProven(bad), undefined);
 });

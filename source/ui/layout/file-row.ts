@@ -99,6 +99,7 @@ function stateSpans(index: number, {files: store, glyphs, now}: Frame): readonly
 	const summary = store.summary(group.id);
 	const words: string[] = [];
 	if (summary?.lastProven !== undefined) words.push(`proven ${formatAge(summary.lastProven, now)} ago`);
+	else if (summary?.lastRestored !== undefined) words.push(`restored ${formatAge(summary.lastRestored, now)} ago`);
 	if (group.encrypted > 0)
 		words.push(group.encrypted === group.files.length - group.own ? 'encrypted' : 'partly encrypted');
 	if (group.sums > 0) words.push('checksums');
