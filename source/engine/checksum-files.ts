@@ -19,14 +19,63 @@ export function algorithmsFor(checksums: ReadonlySet<string>, path: string): Che
 	);
 }
 
-/** The digest of `path` in a checksum file's text: lines of `HEX  name` or `HEX *name`. Names of pg_back 2.x are absolute paths. */
-export function digestOf(text: string, path: string): string | undefined {
-	for (const line of text.split('\n')) {
-		const [, digest, name] = /^\\?([0-9a-f]{40,128}) [ *](.+)$/i.exec(line) ?? [];
-		if (digest === undefined || name === undefined) continue;
-		if (name === path || path.endsWith(`/${name}`) || name.endsWith(`/${path}`) || sameEnd(name, path)) return digest;
+export type ListedDigest = {readonly digest: string; readonly file: string};
+
+/** The checksum files of a place. Each is read and parsed once, however many members of a dump it speaks of. */
+export class ChecksumLists {
+	readonly #files: ReadonlySet<string>;
+	readonly #read: (path: string, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+	readonly #lists = new Map<string, Promise<ChecksumList>>();
+
+	/** `files`: the paths of those that are there. */
+	constructor(files: ReadonlySet<string>, read: (path: string, signal: AbortSignal) => AsyncIterable<Uint8Array>) {
+		this.#files = files;
+		this.#read = read;
 	}
-	return undefined;
+
+	/** What they say of `path`, lower-case; the one beside it first. */
+	async digestsOf(path: string, algorithm: ChecksumAlgorithm, signal: AbortSignal): Promise<readonly ListedDigest[]> {
+		const found: ListedDigest[] = [];
+		for (const file of checksumFilesOf(path, algorithm).filter(one => this.#files.has(one))) {
+			const list = this.#lists.get(file) ?? this.#parse(file, signal);
+			this.#lists.set(file, list);
+			list.catch(() => this.#lists.delete(file)); // cancelled, perhaps: the next one reads it again
+			const digest = (await list).digestOf(path);
+			if (digest !== undefined) found.push({digest, file});
+		}
+		return found;
+	}
+
+	async #parse(file: string, signal: AbortSignal): Promise<ChecksumList> {
+		const chunks: Uint8Array[] = [];
+		for await (const chunk of this.#read(file, signal)) chunks.push(Buffer.from(chunk));
+		return new ChecksumList(Buffer.concat(chunks).toString());
+	}
+}
+
+/** The text of a checksum file: lines of `HEX  name` or `HEX *name`. Names of pg_back 2.x are absolute paths. */
+export class ChecksumList {
+	/** By the last part of the name. */
+	readonly #lines = new Map<string, {readonly name: string; readonly digest: string}[]>();
+
+	constructor(text: string) {
+		for (const line of text.split('\n')) {
+			const [, digest, name] = /^\\?([0-9a-f]{40,128}) [ *](.+)$/i.exec(line) ?? [];
+			if (digest === undefined || name === undefined) continue;
+			const same = this.#lines.get(basename(name));
+			const entry = {name, digest: digest.toLowerCase()};
+			if (same) same.push(entry);
+			else this.#lines.set(basename(name), [entry]);
+		}
+	}
+
+	/** Lower-case. */
+	digestOf(path: string): string | undefined {
+		const lines = this.#lines.get(basename(path)) ?? [];
+		return lines.find(
+			({name}) => name === path || path.endsWith(`/${name}`) || name.endsWith(`/${path}`) || sameEnd(name, path),
+		)?.digest;
+	}
 }
 
 /** The last part, and for members of directory dumps the part before it, are the same. */

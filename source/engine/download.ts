@@ -15,7 +15,7 @@ import {receive, type Received} from '../stages/receive.js';
 import {dumpKind, readDump, type VerifyTools} from '../stages/verify.js';
 import {keyProblem} from '../storage/keys.js';
 import type {StorageObject} from '../storage/storage.js';
-import {algorithmsFor, checksumFilesOf, digestOf, isChecksumFile} from './checksum-files.js';
+import {algorithmsFor, ChecksumLists, isChecksumFile} from './checksum-files.js';
 import type {RunContext, RunResult} from './context.js';
 import {existsError, named} from './decrypt.js';
 import {runJobs} from './run-jobs.js';
@@ -59,7 +59,7 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 			target,
 			keys,
 			checksums,
-			checksumTexts: new Map<string, Promise<string>>(),
+			lists: new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal})),
 			force: settings.force,
 		};
 		return await runJobs(run, settings.uploadJobs, locks =>
@@ -81,7 +81,7 @@ export type DownloadShared = {
 	/** The keys of checksum files at the remote. */
 	readonly checksums: ReadonlySet<string>;
 	/** Those that were read: one may list all members of a directory dump. */
-	readonly checksumTexts: Map<string, Promise<string>>;
+	readonly lists: ChecksumLists;
 	readonly force: boolean;
 	/** Given: dumps that can be read (decrypted, or never encrypted) are read to their end before they get their names. */
 	readonly readBack?: VerifyTools;
@@ -187,7 +187,7 @@ async function verify(
 	received: Received,
 	signal: AbortSignal,
 ): Promise<string> {
-	const {remote, checksums} = shared;
+	const {remote} = shared;
 	const {key, size} = object;
 	if (received.size !== size) {
 		throw new PgBackError('CORRUPT', `${display(key)} came with ${received.size} bytes instead of ${size}`, {
@@ -201,7 +201,7 @@ async function verify(
 		told.push('sha256 of its metadata');
 	}
 	for (const algorithm of checksumAlgorithms) {
-		const listed = await listedDigest(shared, key, algorithm, checksums, signal);
+		const [listed] = await shared.lists.digestsOf(key, algorithm, signal);
 		if (listed === undefined) continue;
 		compare(key, algorithm, received.digests[algorithm], listed.digest, listed.file);
 		told.push(`${algorithm} of ${basename(listed.file)}`);
@@ -220,28 +220,4 @@ function compare(
 	throw new PgBackError('CORRUPT', `${display(key)} is damaged: its ${algorithm} is not that of ${display(where)}`, {
 		hint: 'what was fetched was thrown away; try again, or fetch another run',
 	});
-}
-
-/** The digest of a key in a plain checksum file beside it, or beside the directory dump that it is in. */
-async function listedDigest(
-	shared: DownloadShared,
-	key: string,
-	algorithm: ChecksumAlgorithm,
-	checksums: ReadonlySet<string>,
-	signal: AbortSignal,
-) {
-	for (const file of checksumFilesOf(key, algorithm).filter(one => checksums.has(one))) {
-		const text = shared.checksumTexts.get(file) ?? readText(shared, file, signal);
-		shared.checksumTexts.set(file, text);
-		text.catch(() => shared.checksumTexts.delete(file));
-		const digest = digestOf(await text, key);
-		if (digest !== undefined) return {digest, file};
-	}
-	return undefined;
-}
-
-async function readText({remote}: DownloadShared, key: string, signal: AbortSignal): Promise<string> {
-	const chunks: Uint8Array[] = [];
-	for await (const chunk of remote.storage.get(key, {signal})) chunks.push(Buffer.from(chunk));
-	return Buffer.concat(chunks).toString();
 }

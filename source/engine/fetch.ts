@@ -6,7 +6,7 @@ import {lstatIfThere} from '../lib/files.js';
 import {findTools} from '../postgres/tools.js';
 import type {StorageObject} from '../storage/storage.js';
 import {findOptions} from './prepare.js';
-import {isChecksumFile} from './checksum-files.js';
+import {ChecksumLists, isChecksumFile} from './checksum-files.js';
 import type {RunContext, RunResult} from './context.js';
 import {decryptTask} from './decrypt.js';
 import {runJobs} from './run-jobs.js';
@@ -48,7 +48,7 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 			target,
 			keys,
 			checksums,
-			checksumTexts: new Map<string, Promise<string>>(),
+			lists: new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal})),
 			force,
 			readBack,
 		};

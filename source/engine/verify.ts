@@ -14,7 +14,7 @@ import {findOptions} from './prepare.js';
 import type {RunContext, RunResult} from './context.js';
 import {named} from './decrypt.js';
 import {runJobs} from './run-jobs.js';
-import {algorithmsFor, checksumFilesOf, digestOf} from './checksum-files.js';
+import {algorithmsFor, ChecksumLists} from './checksum-files.js';
 import {hasDecryptionMaterial} from './key-material.js';
 import {loadRunDecryption} from './keys.js';
 import type {ManifestFile} from './manifest.js';
@@ -36,6 +36,7 @@ export type VerifyShared = {
 	readonly known: ReadonlyMap<string, ManifestFile>;
 	/** Paths of checksum files. */
 	readonly checksums: ReadonlySet<string>;
+	readonly lists: ChecksumLists;
 };
 
 /** `select` takes paths of the place; without it, the patterns of the command line count. */
@@ -94,6 +95,7 @@ export async function surveyPlace(run: RunContext, place: Place, select: (path: 
 		tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000},
 		known,
 		checksums,
+		lists: new ChecksumLists(checksums, place.read),
 	};
 	return {shared, items: [...items.values()], missing};
 }
@@ -208,20 +210,12 @@ async function compareFile(
 		told.push('sha256 of the manifest');
 	}
 	for (const algorithm of checksumAlgorithms) {
-		for (const file of checksumFilesOf(path, algorithm).filter(one => shared.checksums.has(one))) {
-			const listed = digestOf(await textOf(shared.place, file, signal), path);
-			if (listed === undefined) continue;
-			if (listed.toLowerCase() !== digests[algorithm]) throw damaged(path, algorithm, basename(file));
+		for (const {digest, file} of await shared.lists.digestsOf(path, algorithm, signal)) {
+			if (digest !== digests[algorithm]) throw damaged(path, algorithm, basename(file));
 			told.push(`${algorithm} of ${basename(file)}`);
 		}
 	}
 	return told.length > 0 ? `${told.join(' and ')} verified` : 'there is no digest of it';
-}
-
-async function textOf(place: Place, path: string, signal: AbortSignal): Promise<string> {
-	const chunks: Uint8Array[] = [];
-	for await (const chunk of place.read(path, signal)) chunks.push(Buffer.from(chunk));
-	return Buffer.concat(chunks).toString();
 }
 
 function damaged(path: string, algorithm: string, where: string): PgBackError {
