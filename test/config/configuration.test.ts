@@ -208,6 +208,12 @@ test('a passphrase on the command line beside a public key in the file is refuse
 	assert.match(twice.message, /:2: cipher_pass_file: only one of/);
 });
 
+test('a command without a name is refused', async () => {
+	const error = await refused(['--post-backup-hook', "'' x"], {file: `pre_backup_hook = "" a\n`});
+	assert.match(error.message, /pg_back\.conf:1: pre_backup_hook: the name of the command is empty/);
+	assert.match(error.message, /--post-backup-hook: the name of the command is empty/);
+});
+
 test('each store needs its settings, from file, command line or environment', async () => {
 	const cases: readonly (readonly [string, readonly string[], readonly string[]])[] = [
 		['s3', ['s3_bucket'], ['--s3-bucket', 'b']],
@@ -215,6 +221,7 @@ test('each store needs its settings, from file, command line or environment', as
 		['sftp', ['sftp_host'], ['--sftp-host', 'h']],
 		['gcs', ['gcs_bucket'], ['--gcs-bucket', 'b']],
 		['azure', ['azure_container', 'azure_account'], ['--azure-container', 'c', '--azure-account', 'a']],
+		['local', ['local_directory'], ['--local-directory', '/mnt']],
 	];
 	for (const [store, missing, enough] of cases) {
 		const error = await refused(['--upload', store]);
@@ -254,6 +261,7 @@ test('each store needs its settings, from file, command line or environment', as
 		['a', 'k', 'p'],
 	);
 	await load(['--upload', 'b2', '--b2-bucket', 'b'], {env: {B2_APPLICATION_KEY_ID: 'i', B2_APPLICATION_KEY: 'k'}});
+	assert.match((await load(['--b2-force-path', 'yes'])).warnings.join(), /b2_force_path has no effect/);
 });
 
 test('store flags on the command line count when the file chooses the store', async () => {
