@@ -3,27 +3,32 @@ import type {PutSource} from './storage.js';
 
 /** A source read once, from an offset to its end, into buffers of the target's own. */
 export type Filler = {
+	/** Bytes of the source until now, those before the offset included. */
+	readonly position: () => number;
 	/** Fills `target`; fewer bytes come only at the end. Throws when the source fails, is not as long as it said, or on abort. */
 	readonly fill: (target: Uint8Array) => Promise<number>;
+	/** True once the source has given all that it promised, or has ended; throws when it has more than it promised. */
+	readonly ended: () => Promise<boolean>;
 	readonly close: () => Promise<void>;
 };
 
 export function createFiller(source: PutSource, offset: number, signal: AbortSignal): Filler {
 	const reading = source.readInto ? readInto(source.readInto, signal) : readChunks(source, offset, signal);
+	const {size} = source;
 	let position = offset;
 	let ended = false;
 	const next = async (target: Uint8Array): Promise<number> => {
 		signal.throwIfAborted();
-		const bytes = ended ? 0 : await reading.next(target, position);
+		if (ended || target.length === 0) return 0;
+		const bytes = await reading.next(target, position);
 		signal.throwIfAborted();
 		position += bytes;
 		ended = bytes === 0;
-		if (source.size !== undefined && (position > source.size || (ended && position < source.size))) {
-			throw wrongSize(position, source.size);
-		}
+		if (size !== undefined && (position > size || (ended && position < size))) throw wrongSize(position, size);
 		return bytes;
 	};
 	return {
+		position: () => position,
 		async fill(target) {
 			let filled = 0;
 			while (filled < target.length) {
@@ -32,6 +37,10 @@ export function createFiller(source: PutSource, offset: number, signal: AbortSig
 				filled += bytes;
 			}
 			return filled;
+		},
+		async ended() {
+			if (!ended && position === size) await next(Buffer.allocUnsafe(1));
+			return ended;
 		},
 		close: reading.close,
 	};

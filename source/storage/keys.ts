@@ -1,5 +1,9 @@
 /** Keys that become paths: what may not, and why. */
 
+import {basename} from 'node:path';
+import {partialPattern} from '../lib/files.js';
+import {storageError, type Operation} from './errors.js';
+
 const longestSegment = 255;
 
 /** The reason why `key` must not become a path below a directory, or undefined when it may. */
@@ -14,6 +18,22 @@ export function keyProblem(key: string): string | undefined {
 		if (Buffer.byteLength(segment) > longestSegment) return 'a segment of the key is longer than 255 bytes';
 	}
 	return undefined;
+}
+
+/** The same where unfinished files have names of their own, in the same directories. */
+export function fileKeyProblem(key: string): string | undefined {
+	return keyProblem(key) ?? (partialPattern.test(basename(key)) ? 'the name is one of unfinished files' : undefined);
+}
+
+/** Checks keys before anything is done with them: throws INVALID for one in which `problemOf` sees a problem. */
+export function keyGuard(
+	location: string,
+	problemOf: (key: string) => string | undefined,
+): (key: string, operation: Operation) => void {
+	return (key, operation) => {
+		const problem = problemOf(key);
+		if (problem !== undefined) throw storageError('invalid', {operation, location, key}, problem);
+	};
 }
 
 /** Order of keys as object stores list them: by the bytes of UTF-8. */

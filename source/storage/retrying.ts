@@ -1,5 +1,7 @@
 import {systemClock, type Clock} from './clock.js';
-import {StorageError} from './errors.js';
+import {messageOf} from '../core/errors.js';
+import {isPermanentError, StorageError} from './errors.js';
+import type {OpenContext} from './storage.js';
 
 export type RetryOptions = {
 	readonly signal: AbortSignal;
@@ -49,6 +51,22 @@ export function createRetrier(options: RetryOptions): {
 			since = undefined;
 		},
 	};
+}
+
+/** A retrier for the requests of a place, with its clock and budget, that tells each repetition in the log. */
+export function requestRetrier(
+	context: OpenContext,
+	signal: AbortSignal,
+	isPermanent: RetryOptions['isPermanent'] = isPermanentError,
+): ReturnType<typeof createRetrier> {
+	return createRetrier({
+		signal,
+		isPermanent,
+		clock: context.clock,
+		budget: context.retryBudget,
+		onRetry: (error, delay) =>
+			context.log('warn', `${messageOf(error)}: trying again in ${(delay / 1000).toFixed(1)} s`),
+	});
 }
 
 /** Runs `work` until it succeeds, fails for good, is aborted, or the budget is spent (the last error then says how often). */

@@ -1,7 +1,7 @@
 import type {ContainerClient, ContainerListBlobFlatSegmentResponse} from '@azure/storage-blob';
 import {PgBackError} from '../../core/errors.js';
-import {isPermanentError, storageError, type Operation, type StorageError} from '../errors.js';
-import {compareKeys} from '../keys.js';
+import {isPermanentError, storageError, type StorageError} from '../errors.js';
+import {compareKeys, keyGuard} from '../keys.js';
 import type {OpenContext, RemoveResult, Storage, StorageObject} from '../storage.js';
 import {openContainer, type Container} from './client.js';
 import {codeOf} from './errors.js';
@@ -20,10 +20,7 @@ const batchSize = 256;
 export async function openAzure(settings: AzureSettings, context: OpenContext): Promise<Storage> {
 	const container = openContainer(settings, context);
 	const {client, location} = container;
-	const check = (key: string, operation: Operation): void => {
-		const problem = keyProblem(key);
-		if (problem !== undefined) throw storageError('invalid', {operation, location, key}, problem);
-	};
+	const check = keyGuard(location, keyProblem);
 	return {
 		kind: 'azure',
 		location,

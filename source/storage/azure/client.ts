@@ -1,7 +1,6 @@
 import {ContainerClient} from '@azure/storage-blob';
-import {messageOf} from '../../core/errors.js';
-import {isPermanentError, StorageError} from '../errors.js';
-import {createRetrier} from '../retrying.js';
+import {startDog} from '../dog.js';
+import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
 import {describeAzureError, type Where} from './errors.js';
 import {resolveAzure, type AzureSettings} from './settings.js';
@@ -43,7 +42,7 @@ export function openContainer(settings: AzureSettings, context: OpenContext): Co
 		run: (options: RequestOptions) => Promise<T>,
 	): Promise<T> => {
 		signal.throwIfAborted();
-		const dog = startDog(context.idleTimeout ?? 60_000);
+		const dog = startDog(context.idleTimeout);
 		try {
 			return await run({abortSignal: AbortSignal.any([signal, dog.signal]), alive: dog.alive, attempt});
 		} catch (error) {
@@ -59,14 +58,7 @@ export function openContainer(settings: AzureSettings, context: OpenContext): Co
 		settings,
 		once: (place, signal, run) => attemptOnce({...place, location}, signal, 1, run),
 		async request(place, signal, run) {
-			const retrier = createRetrier({
-				signal,
-				isPermanent: isPermanentError,
-				clock: context.clock,
-				budget: context.retryBudget,
-				onRetry: (error, delay) =>
-					context.log('warn', `${messageOf(error)}: trying again in ${(delay / 1000).toFixed(1)} s`),
-			});
+			const retrier = requestRetrier(context, signal);
 			for (let attempt = 1; ; attempt++) {
 				try {
 					return await attemptOnce({...place, location}, signal, attempt, run);
@@ -76,16 +68,4 @@ export function openContainer(settings: AzureSettings, context: OpenContext): Co
 			}
 		},
 	};
-}
-
-function startDog(milliseconds: number): {
-	readonly signal: AbortSignal;
-	readonly alive: () => void;
-	readonly stop: () => void;
-} {
-	const controller = new AbortController();
-	const timer = setTimeout(() => {
-		controller.abort(new StorageError('timeout', `nothing was heard for ${Math.round(milliseconds / 1000)} s`));
-	}, milliseconds);
-	return {signal: controller.signal, alive: () => timer.refresh(), stop: () => clearTimeout(timer)};
 }

@@ -2,8 +2,9 @@
 import {readFile} from 'node:fs/promises';
 import {Storage as GoogleStorage} from '@google-cloud/storage';
 import {messageOf, PgBackError} from '../../core/errors.js';
-import {isPermanentError, storageError, StorageError} from '../errors.js';
-import {createRetrier} from '../retrying.js';
+import {startDog} from '../dog.js';
+import {storageError} from '../errors.js';
+import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
 import {describeGcsError, HttpError, type Where} from './errors.js';
 
@@ -102,19 +103,14 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 	};
 	const watched: Bucket['watched'] = async (place, signal, run) => {
 		signal.throwIfAborted();
-		const dog = new AbortController();
-		const idle = context.idleTimeout ?? 60_000;
-		const timer = setTimeout(
-			() => dog.abort(new StorageError('timeout', `nothing was heard for ${Math.round(idle / 1000)} s`)),
-			idle,
-		);
+		const dog = startDog(context.idleTimeout);
 		try {
 			return await run(AbortSignal.any([signal, dog.signal]));
 		} catch (error) {
 			signal.throwIfAborted();
 			throw describeGcsError(dog.signal.aborted ? dog.signal.reason : error, {...place, location});
 		} finally {
-			clearTimeout(timer);
+			dog.stop();
 		}
 	};
 	const once: Bucket['once'] = (place, signal, call, read) =>
@@ -127,14 +123,7 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 		watched,
 		once,
 		async request(place, signal, call, read) {
-			const retrier = createRetrier({
-				signal,
-				isPermanent: isPermanentError,
-				clock: context.clock,
-				budget: context.retryBudget,
-				onRetry: (error, delay) =>
-					context.log('warn', `${messageOf(error)}: trying again in ${(delay / 1000).toFixed(1)} s`),
-			});
+			const retrier = requestRetrier(context, signal);
 			for (;;) {
 				try {
 					return await once(place, signal, call, read);

@@ -1,6 +1,7 @@
 import {CRC32C} from '@google-cloud/storage';
 import {isPermanentError, storageError, StorageError, type Operation} from '../errors.js';
 import {untilAborted} from '../fill.js';
+import {keyGuard} from '../keys.js';
 import type {OpenContext, RemoveResult, Storage, StorageObject} from '../storage.js';
 import {openBucket, type Answer, type Bucket, type GcsSettings} from './client.js';
 import {HttpError, isBucketMissing} from './errors.js';
@@ -25,10 +26,7 @@ type Resource = {
 export async function openGcs(settings: GcsSettings, context: OpenContext): Promise<Storage> {
 	const bucket = await openBucket(settings, context);
 	const {location} = bucket;
-	const check = (key: string, operation: Operation): void => {
-		const problem = keyProblem(key);
-		if (problem !== undefined) throw storageError('invalid', {operation, location, key}, problem);
-	};
+	const check = keyGuard(location, keyProblem);
 	return {
 		kind: 'gcs',
 		location,

@@ -1,9 +1,9 @@
 /** Resumable uploads: one session, chunk after chunk; the object appears with the last one, when its checksum fits. */
 import {createHash} from 'node:crypto';
 import {CRC32C} from '@google-cloud/storage';
-import {isPermanentError, storageError, StorageError} from '../errors.js';
+import {storageError, StorageError} from '../errors.js';
 import {createFiller, type Filler} from '../fill.js';
-import {createRetrier} from '../retrying.js';
+import {requestRetrier} from '../retrying.js';
 import type {OpenContext, PutOptions, PutResult, PutSource} from '../storage.js';
 import type {Answer, Bucket} from './client.js';
 
@@ -229,13 +229,7 @@ async function sendChunk(
 ): Promise<GcsObject | undefined> {
 	const where = {operation: 'upload', key} as const;
 	const end = at + chunk.length;
-	const retrier = createRetrier({
-		signal: options.signal,
-		isPermanent: isPermanentError,
-		clock: context.clock,
-		budget: context.retryBudget,
-		onRetry: error => context.log('warn', String(error)),
-	});
+	const retrier = requestRetrier(context, options.signal);
 	let from = at;
 	for (;;) {
 		try {

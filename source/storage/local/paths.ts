@@ -1,8 +1,8 @@
 import {rmdir} from 'node:fs/promises';
-import {basename, dirname, join} from 'node:path';
-import {lstatIfThere, partialPattern} from '../../lib/files.js';
+import {dirname, join} from 'node:path';
+import {lstatIfThere} from '../../lib/files.js';
 import {storageError, type Operation} from '../errors.js';
-import {keyProblem} from '../keys.js';
+import {fileKeyProblem, keyGuard} from '../keys.js';
 
 export type Paths = {
 	readonly root: string;
@@ -16,13 +16,12 @@ export type Paths = {
 
 export function createPaths(root: string): Paths {
 	const of = (key: string) => join(root, key);
+	const check = keyGuard(root, fileKeyProblem);
 	return {
 		root,
 		of,
 		async checked(key, operation) {
-			const problem =
-				keyProblem(key) ?? (partialPattern.test(basename(key)) ? 'the name is one of unfinished files' : undefined);
-			if (problem !== undefined) throw storageError('invalid', {operation, location: root, key}, problem);
+			check(key, operation);
 			for (const parent of parentsOf(key)) {
 				const stats = await lstatIfThere(of(parent));
 				if (stats === undefined) break;

@@ -1,7 +1,7 @@
 import {S3Client} from '@aws-sdk/client-s3';
 import {messageOf, PgBackError} from '../../core/errors.js';
 import {StorageError} from '../errors.js';
-import {createRetrier} from '../retrying.js';
+import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
 import {describeS3Error, type Where} from './errors.js';
 import type {S3Settings} from './settings.js';
@@ -45,14 +45,7 @@ export async function openBucket(settings: S3Settings, context: OpenContext): Pr
 		async request(place, signal, run) {
 			const where: Where = {...place, location};
 			const cured = new Set<string>();
-			const retrier = createRetrier({
-				signal,
-				isPermanent: isFinal,
-				clock: context.clock,
-				budget: context.retryBudget,
-				onRetry: (error, delay) =>
-					context.log('warn', `${messageOf(error)}: trying again in ${(delay / 1000).toFixed(1)} s`),
-			});
+			const retrier = requestRetrier(context, signal, isFinal);
 			for (;;) {
 				try {
 					signal.throwIfAborted();

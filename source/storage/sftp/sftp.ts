@@ -1,9 +1,7 @@
-import {basename} from 'node:path';
 import type {Stats} from 'ssh2';
-import {partialPattern} from '../../lib/files.js';
-import {isPermanentError, storageError, StorageError, type Operation} from '../errors.js';
+import {isPermanentError, StorageError, type Operation} from '../errors.js';
 import {untilAborted} from '../fill.js';
-import {keyProblem} from '../keys.js';
+import {fileKeyProblem, keyGuard} from '../keys.js';
 import type {ObjectInfo, RemoveResult, Storage} from '../storage.js';
 import {authenticationMethods} from './authenticate.js';
 import {createConnection, type Session} from './connection.js';
@@ -32,10 +30,9 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 	const {directory} = resolved;
 	const failed = (error: unknown, operation: Operation, key?: string) =>
 		describeSftpError(error, {operation, location, key});
+	const check = keyGuard(location, fileKeyProblem);
 	const pathOf = (key: string, operation: Operation): string => {
-		const problem =
-			keyProblem(key) ?? (partialPattern.test(basename(key)) ? 'the name is one of unfinished files' : undefined);
-		if (problem !== undefined) throw storageError('invalid', {operation, location, key}, problem);
+		check(key, operation);
 		return joinPath(directory, key);
 	};
 	/** Runs one operation; after a time-out the session is not used again, because nobody knows what is still on its way. */
