@@ -46,6 +46,8 @@ export type Copying = {
 	readonly name?: string;
 	readonly bytes?: number;
 	readonly rows?: number;
+	/** It has just been copied: the session is between two tables. */
+	readonly over?: true;
 };
 
 export type EstimatorOptions = {
@@ -142,19 +144,20 @@ export class JobEstimator {
 		const before = this.#entries.map(doneOf);
 		const was = new Set(this.#entries.filter(entry => entry.state === 'running'));
 		const now = new Set<Entry>();
+		const over = new Set<Entry>();
 		for (const copy of copying) {
 			const entry = this.#find(copy);
 			if (!entry) continue;
-			now.add(entry);
+			(copy.over ? over : now).add(entry);
 			entry.seen = true;
 			entry.pid = copy.pid;
 			entry.bytes = Math.max(entry.bytes, copy.bytes ?? 0);
 			entry.rows = Math.max(entry.rows, copy.rows ?? 0);
 		}
-		for (const entry of was) entry.state = 'done';
+		for (const entry of [...was, ...over]) entry.state = 'done';
 		for (const entry of now) entry.state = 'running';
-		if (was.size > 0 || now.size > 0) this.#copySeconds += seconds;
-		this.#passOver(now);
+		if (was.size > 0 || now.size > 0 || over.size > 0) this.#copySeconds += seconds;
+		this.#passOver([...now, ...over]);
 		this.#spend(seconds, was, now, before);
 		this.#teach();
 		this.#read.add(time, this.#readBytes());
@@ -171,7 +174,7 @@ export class JobEstimator {
 			const gained = doneOf(entry) - (before[index] ?? 0);
 			return gained > 0 && !through.includes(entry) ? [{entry, gained}] : [];
 		});
-		const workers = Math.max(was.size, now.size) - through.length;
+		const workers = Math.max(was.size, now.size, 1) - through.length;
 		const all = sum(others.map(({gained}) => gained));
 		for (const {entry, gained} of others) entry.seconds += (seconds * workers * gained) / all;
 	}
@@ -234,8 +237,8 @@ export class JobEstimator {
 		return byOid ?? (copy.name === undefined ? undefined : this.#byName.get(copy.name));
 	}
 
-	/** What stands before a table that runs was too quick to be seen: the order is pg_dump's own. */
-	#passOver(now: ReadonlySet<Entry>): void {
+	/** What stands before a table that runs, or has just run, was too quick to be seen: the order is pg_dump's own. */
+	#passOver(now: readonly Entry[]): void {
 		const parallel = this.#options.workers > 1;
 		for (const entry of now) this.#frontier = Math.max(this.#frontier, entry.index);
 		const frontier = this.#entries[this.#frontier];

@@ -96,18 +96,19 @@ export class JobProgressTracker {
 		const seconds = (time - (this.#sampledAt ?? time)) / 1000;
 		this.#sampledAt = time;
 		if (this.#waitEvent?.startsWith('Lock:')) this.#blockedSeconds += seconds;
-		this.#copying = sessions.flatMap(copyingOf);
+		const copying = sessions.flatMap(copyingOf);
+		this.#copying = copying.filter(one => !one.over);
 		const [first] = sessions;
 		this.#waitEvent =
 			sessions.find(one => one.waitEvent?.startsWith('Lock:'))?.waitEvent ??
 			(sessions.length === 1 ? first?.waitEvent : undefined);
-		if (this.#copying.length > 0 && this.#phase === 'before') {
+		if (copying.length > 0 && this.#phase === 'before') {
 			this.#phase = 'copying';
 			this.#before = this.workedSeconds(time);
 		}
 		this.#activity = this.#phase === 'before' && first?.query !== undefined ? schemaActivity(first.query) : undefined;
 		if (this.#phase !== 'copying') return;
-		this.#estimator?.add(time, this.#copying);
+		this.#estimator?.add(time, copying);
 		this.#estimated = this.#estimator?.estimate();
 	}
 
@@ -281,7 +282,8 @@ function copyingOf(session: DumpSession): Copying[] {
 	const table = copiedTable(query);
 	const name = table && `${table.schema}.${table.name}`;
 	if (copy) return [{pid, oid: copy.relation, bytes: copy.bytes, rows: copy.rows, ...(name !== undefined && {name})}];
-	return name !== undefined && state !== 'idle in transaction' ? [{pid, name}] : [];
+	if (name === undefined) return [];
+	return [state === 'idle in transaction' ? {pid, name, over: true} : {pid, name}];
 }
 
 function defined<T extends Readonly<Record<string, number | undefined>>>(

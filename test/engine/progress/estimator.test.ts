@@ -167,3 +167,21 @@ describe('the time that the copying still takes', () => {
 		assert.equal(estimator.estimate().remaining, undefined);
 	});
 });
+
+test('a thousand tables that are quick: what stands between two tables counts, and their seconds are those in which they were read', () => {
+	const tables = Array.from({length: 1000}, (_, index) => ({
+		...{oid: index + 1, name: `s.t${String(index).padStart(4, '0')}`, bytes: 1_000_000, toastBytes: 0, pages: 122},
+		rows: 100,
+	}));
+	const estimator = new JobEstimator({tables, workers: 1});
+	estimator.add(0, [{pid: 1, name: 's.t0000', over: true}]);
+	for (let second = 1; second <= 10; second++)
+		estimator.add(second * 1000, [{pid: 1, name: `s.t${String(second * 50).padStart(4, '0')}`, over: true}]);
+	const {fraction, remaining, running, done} = estimator.estimate();
+	assert.deepEqual([running.length, done], [0, 501]);
+	assert.ok(Math.abs(fraction - 0.5) < 0.01, String(fraction));
+	assert.ok(Math.abs((remaining ?? 0) - 10) < 0.2, String(remaining));
+	const seconds = estimator.seen().map(({past}) => past.seconds);
+	assert.ok(Math.abs(seconds.reduce((sum, one) => sum + one, 0) - 10) < 0.01);
+	assert.ok(Math.max(...seconds) < 0.03, String(Math.max(...seconds)));
+});

@@ -84,7 +84,7 @@ describe('percentages', () => {
 		assert.ok(toast.length > 0 && toast.every(table => table.estimated === undefined), 'rows are counted');
 		assert.ok(new Set(toast.map(table => table.fraction)).size > 1, 'it moves');
 		assert.ok(shown.every(one => one.fraction === undefined || one.estimated));
-		assert.ok(filesIn(directory).includes('.pg_back-history.json'));
+		assert.ok(filesIn(directory, {manifests: true}).includes('.pg_back-history.json'));
 	});
 
 	test('what the options leave out does not count; workers are told apart', async () => {

@@ -1,6 +1,7 @@
 /** A run that was recorded (`npm run bench:progress -- --record-run FILE`), played through the estimators as a backup does it. */
 import {readFileSync} from 'node:fs';
 import type {RunTotals} from '../../../source/core/events.js';
+import {History} from '../../../source/engine/progress/history.js';
 import {JobProgressTracker} from '../../../source/engine/progress/job.js';
 import {RunProgress} from '../../../source/engine/progress/run.js';
 import type {DumpSession} from '../../../source/postgres/progress-sample.js';
@@ -32,13 +33,17 @@ export type RecordedRun = {
 export type PlayedRun = {
 	readonly end: number;
 	readonly shown: readonly (RunTotals & {readonly time: number})[];
+	/** For the next run. */
+	readonly learned: History;
 };
 
 export function readRun(path: string | URL): RecordedRun {
 	return JSON.parse(readFileSync(path, 'utf8')) as RecordedRun;
 }
 
-export function playRun({concurrency, dumps, samples}: RecordedRun): PlayedRun {
+/** `history`: what an earlier run learned. */
+export function playRun({concurrency, dumps, samples}: RecordedRun, history = new History()): PlayedRun {
+	const learned = new History();
 	const run = new RunProgress(concurrency);
 	const tablesOf = new Map(
 		dumps.map(({name, tables}) => [
@@ -49,20 +54,26 @@ export function playRun({concurrency, dumps, samples}: RecordedRun): PlayedRun {
 			})),
 		]),
 	);
-	run.expect(
-		dumps.map(({name, size}) => ({
-			...{id: name, name, application: name, bytes: size},
-			...{stages: ['dump', 'checksum'] as const, workers: 1},
-		})),
+	const jobs = new Map(
+		dumps.map(({name, size}) => {
+			const job = {
+				...{id: name, name, application: name, bytes: size},
+				...{stages: ['dump', 'checksum'] as const, workers: 1},
+			};
+			const past = history.past('', name);
+			return [name, past ? {...job, past} : job];
+		}),
 	);
+	run.expect([...jobs.values()]);
 	const trackers = new Map<string, JobProgressTracker>();
 	const shown: (RunTotals & {readonly time: number})[] = [];
 	const steps = [
 		...dumps.map(dump => ({
 			time: dump.started,
 			act() {
-				const {name, size} = dump;
-				const job = {id: name, name, application: name, bytes: size, stages: ['dump', 'checksum'] as const, workers: 1};
+				const {name} = dump;
+				const job = jobs.get(name);
+				if (!job) return;
 				const tracker = new JobProgressTracker(job, dump.started, run.rates);
 				trackers.set(name, tracker);
 				run.started(tracker);
@@ -72,7 +83,14 @@ export function playRun({concurrency, dumps, samples}: RecordedRun): PlayedRun {
 			time: dumped,
 			act: () => trackers.get(name)?.dumpEnded(dumped, bytes),
 		})),
-		...dumps.map(({name, finished}) => ({time: finished, act: () => run.finished(name, 'done', finished)})),
+		...dumps.map(({name, finished}) => ({
+			time: finished,
+			act() {
+				run.finished(name, 'done', finished);
+				const past = trackers.get(name)?.past(finished);
+				if (past) learned.record('', name, past);
+			},
+		})),
 		...samples.map(({time, sessions}) => ({
 			time,
 			act() {
@@ -91,5 +109,5 @@ export function playRun({concurrency, dumps, samples}: RecordedRun): PlayedRun {
 		})),
 	].toSorted((a, b) => a.time - b.time);
 	for (const step of steps) step.act();
-	return {end: Math.max(...dumps.map(({finished}) => finished)), shown};
+	return {end: Math.max(...dumps.map(({finished}) => finished)), shown, learned};
 }

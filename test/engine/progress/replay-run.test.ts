@@ -1,9 +1,16 @@
 /** A run of twelve databases that was recorded, played through the estimators: the time left that it showed, and what it was. */
 import assert from 'node:assert/strict';
 import {describe, test} from 'node:test';
-import {playRun, readRun} from './recorded-run.js';
+import {playRun, readRun, type PlayedRun} from './recorded-run.js';
 
-const recorded = readRun(new URL('../../../testdata/progress/twelve.json', import.meta.url));
+const read = (name: string) => readRun(new URL(`../../../testdata/progress/${name}.json`, import.meta.url));
+const recorded = read('twelve');
+const again = read('twelve-again');
+
+/** The time left that was shown against what it was, at a share of the time. */
+function ratioAt({end, shown}: PlayedRun, share: number): number {
+	return (shown.findLast(one => one.time <= end * share)?.eta ?? 0) / (((1 - share) * end) / 1000);
+}
 
 describe('a recorded run of twelve databases without a last run', () => {
 	const {end, shown} = playRun(recorded);
@@ -32,4 +39,24 @@ describe('a recorded run of twelve databases without a last run', () => {
 		for (const share of [0.25, 0.5, 0.75])
 			assert.ok(Math.abs((at(share)?.fraction ?? 0) - share) < 0.2, `${share}: ${String(at(share)?.fraction)}`);
 	});
+});
+
+describe('the same run at another time, when the machine was busy with other things', () => {
+	test('without a last run: within a factor of two, once half is done', () => {
+		const played = playRun(again);
+		for (const share of [0.5, 0.75]) assert.ok(Math.abs(Math.log2(ratioAt(played, share))) < 1, String(share));
+	});
+
+	for (const [name, first, second] of [
+		['the earlier', recorded, again],
+		['the later', again, recorded],
+	] as const) {
+		test(`with ${name} one as its last run: within 25 % in the median, and a third at the most`, () => {
+			const played = playRun(second, playRun(first).learned);
+			const off = [0.25, 0.5, 0.75].map(share => Math.abs(ratioAt(played, share) - 1)).sort((a, b) => a - b);
+			assert.ok((off[1] ?? 1) < 0.25 && (off[2] ?? 1) < 0.34, off.join(' '));
+			const at = (share: number) => played.shown.findLast(one => one.time <= played.end * share)?.fraction ?? 0;
+			for (const share of [0.25, 0.5, 0.75]) assert.ok(Math.abs(at(share) - share) < 0.15, `${share}: ${at(share)}`);
+		});
+	}
 });
