@@ -21,7 +21,10 @@ const finalDirectory = new URL('../dist/', import.meta.url).pathname;
 const outdir = `${finalDirectory.slice(0, -1)}.new-${process.pid}/`;
 await rm(outdir, {recursive: true, force: true});
 const result = await build({
-	entryPoints: [new URL('../source/cli.ts', import.meta.url).pathname],
+	entryPoints: ['../source/cli.ts', '../source/stages/pass-worker.ts'].map(
+		path => new URL(path, import.meta.url).pathname,
+	),
+	entryNames: '[name]',
 	outdir,
 	bundle: true,
 	splitting: true,

@@ -63,6 +63,8 @@ export function startChild(options: ChildOptions): Child {
 		detached: !options.foreground,
 		stdio: [options.stdin ?? 'ignore', stdout === 'lines' ? 'pipe' : stdout, 'pipe', ...(options.inherit ?? [])],
 	});
+	living.set(child, options.foreground ?? false);
+	child.once('exit', () => living.delete(child));
 	const stderr: string[] = [];
 	collectLines(child.stderr, text => {
 		const line = text.replace(/^setpriv: failed to execute /, cannotRun);
@@ -80,6 +82,14 @@ export function startChild(options: ChildOptions): Child {
 		done: ended(child, options, stderr),
 	};
 }
+
+/** Each with whether it shares our terminal's session. */
+const living = new Map<ChildProcess, boolean>();
+
+// The kernel ends them with us, but a thread that reads from one must be free before we can go.
+process.on('exit', () => {
+	for (const [child, foreground] of living) endGroup(child, 'SIGKILL', {foreground});
+});
 
 function ended(child: ChildProcess, options: ChildOptions, stderr: readonly string[]): Promise<ChildResult> {
 	return new Promise((resolve, reject) => {
@@ -111,7 +121,7 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 }
 
 /** The child and what it has started (a hook is often a script), which share its session. */
-function endGroup(child: ChildProcess, signal: NodeJS.Signals, {foreground}: ChildOptions): void {
+function endGroup(child: ChildProcess, signal: NodeJS.Signals, {foreground}: Pick<ChildOptions, 'foreground'>): void {
 	if (foreground || child.pid === undefined) {
 		child.kill(signal);
 		return;

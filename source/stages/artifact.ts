@@ -3,16 +3,18 @@
  * its final name before `publishAll`.
  */
 import type {ChecksumAlgorithm} from '../core/formats.js';
-import {rm, type FileHandle} from 'node:fs/promises';
+import {rm} from 'node:fs/promises';
 import {basename} from 'node:path';
-import {CancelledError, isSystemError} from '../core/errors.js';
+import {CancelledError} from '../core/errors.js';
 import type {Emit, FileRole} from '../core/events.js';
 import {createPartial, discardPartial, makeParents, publish} from '../lib/files.js';
-import {releaseMemory} from '../lib/release.js';
 import type {EncryptionKeys} from './age/recipients.js';
-import {GrowingFile} from './growing.js';
-import {hashHandle, MultiHash, readSize, type Digests} from './hash.js';
+import type {GrowingFile} from './growing.js';
+import {hashHandle, type Digests} from './hash.js';
 import type {Meter} from './meter.js';
+import {passThread} from './pass-thread.js';
+import {passThrough, type Passage} from './pass-through.js';
+import {openSink, type Sink} from './sink.js';
 
 /** What holds for every file of a run (or of one database). */
 export type OutputSettings = {
@@ -69,6 +71,8 @@ export type ArtifactOptions = {
 	readonly settings: OutputSettings;
 	readonly signal: AbortSignal;
 	readonly meter?: Meter;
+	/** Told of the bytes of `source` as they come. */
+	readonly onBytes?: (bytes: number) => void;
 	/** Awaited after the last byte: throws when the source, though it ended, did not succeed. */
 	readonly confirm?: () => Promise<void>;
 	/** Called with each file that will be shipped as soon as bytes begin to go into it, for those who follow it while it grows. */
@@ -79,55 +83,50 @@ function algorithmsOf(settings: OutputSettings): ChecksumAlgorithm[] {
 	return [...(settings.algorithm ? [settings.algorithm] : []), ...settings.extraAlgorithms];
 }
 
-/** Passes `source` through to a partial file. On failure the partial file is gone and the error is thrown. */
-export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: ArtifactOptions): Promise<Written> {
+/**
+ * Passes `source` through to a partial file: bytes that come to us, or a descriptor (a pipe or a file, which the caller closes) that
+ * another thread reads to its end. On failure the partial file is gone and the error is thrown.
+ */
+export async function writeArtifact(
+	source: AsyncIterable<Uint8Array> | {readonly descriptor: number},
+	options: ArtifactOptions,
+): Promise<Written> {
 	const {settings, plainPath, meter, signal} = options;
 	const {encryption} = settings;
 	const algorithms = algorithmsOf(settings);
 	await makeParents(plainPath);
 	const plain = encryption && !settings.keepSource ? undefined : await openSink(plainPath, settings);
-	const plainHash = new MultiHash(algorithms);
 	let cipher: Sink | undefined;
 	try {
-		const cipherHash = new MultiHash(algorithms);
 		if (encryption) cipher = await openSink(`${plainPath}.age`, settings);
 		const shipped = cipher ?? plain;
 		if (shipped) options.onOpen?.(shipped.growing);
 		// age and its curves take longer to load than a small dump takes: only who encrypts loads them.
-		const encryptor = encryption && (await (await import('./age/encrypt.js')).createEncryptor(encryption, signal));
+		const seal = encryption && (await (await import('./age/encrypt.js')).createSeal(encryption, signal));
 		if (algorithms.length > 0) meter?.start('checksum');
-		if (encryptor) meter?.start('encrypt');
-		const seal = async (pieces: readonly Uint8Array[], bytesIn: number) => {
-			let bytesOut = 0;
-			for (const piece of pieces) {
-				cipherHash.update(piece);
-				bytesOut += piece.byteLength;
-			}
-			meter?.count('encrypt', bytesIn, bytesOut);
-			await cipher?.write(pieces);
+		if (seal) meter?.start('encrypt');
+		const passage: Passage = {
+			algorithms,
+			seal,
+			plain,
+			cipher,
+			signal,
+			onBytes(plainBytes, cipherBytes) {
+				options.onBytes?.(plainBytes);
+				meter?.count('checksum', plainBytes);
+				meter?.count('encrypt', plainBytes, cipherBytes);
+			},
 		};
-		if (encryptor) await seal([encryptor.header], 0);
-		for await (const batch of batches(source, readSize)) {
-			signal.throwIfAborted();
-			const sealed: Uint8Array[] = [];
-			let bytes = 0;
-			for (const chunk of batch) {
-				plainHash.update(chunk);
-				bytes += chunk.byteLength;
-				if (encryptor) sealed.push(...encryptor.update(chunk));
-			}
-			meter?.count('checksum', bytes);
-			if (plain) await plain.write(batch);
-			else releaseMemory(batch);
-			if (encryptor) await seal(sealed, bytes);
-		}
-		if (encryptor) await seal(encryptor.final(), 0);
+		const passed = await ('descriptor' in source
+			? passThread(source.descriptor, passage)
+			: passThrough(source, passage));
+		signal.throwIfAborted();
 		await options.confirm?.();
 		const content: Content = {
 			name: basename(plainPath),
-			plainSize: plainHash.bytes,
-			plainDigests: plainHash.digests(),
-			...(encryption && {cipherSize: cipherHash.bytes, cipherDigests: cipherHash.digests()}),
+			plainSize: passed.plain.size,
+			plainDigests: passed.plain.digests,
+			...(encryption && {cipherSize: passed.cipher.size, cipherDigests: passed.cipher.digests}),
 		};
 		const sinks = [cipher, plain].filter(sink => sink !== undefined);
 		for (const sink of sinks) await sink.flush();
@@ -141,7 +140,7 @@ export async function writeArtifact(source: AsyncIterable<Uint8Array>, options: 
 				partial: sink.path,
 				finalPath: sink.finalPath,
 				role: options.role,
-				size: sink === cipher ? cipherHash.bytes : plainHash.bytes,
+				size: sink === cipher ? passed.cipher.size : passed.plain.size,
 				encrypted: sink === cipher,
 				directory: false,
 				contents: [content],
@@ -196,95 +195,6 @@ export async function ownedArtifact(
 		await discardPartial(path);
 		throw error;
 	}
-}
-
-export type Sink = {
-	readonly path: string;
-	readonly finalPath: string;
-	readonly growing: GrowingFile;
-	/** The pieces are the sink's from now on: their memory is freed as soon as they are written. */
-	readonly write: (pieces: readonly Uint8Array[]) => Promise<void>;
-	readonly flush: () => Promise<void>;
-	readonly discard: () => Promise<void>;
-};
-
-/** A new partial file. One write is under way while the next batch is being worked on. */
-export async function openSink(
-	finalPath: string,
-	{run, mode}: {readonly run: string; readonly mode: number | undefined},
-): Promise<Sink> {
-	const {path, handle} = await createPartial(finalPath, run, mode);
-	const growing = new GrowingFile(path, finalPath);
-	let pending: Promise<void> = Promise.resolve();
-	return {
-		path,
-		finalPath,
-		growing,
-		async write(pieces) {
-			await pending;
-			if (pieces.length === 0) return;
-			pending = writeFully(handle, pieces).then(
-				bytes => {
-					growing.grow(bytes);
-					releaseMemory(pieces);
-				},
-				(error: unknown) => {
-					throw isSystemError(error) ? Object.assign(error, {path: finalPath}) : error;
-				},
-			);
-			pending.catch(() => undefined); // awaited, and thrown, by the next write or the flush
-		},
-		async flush() {
-			await pending;
-			await handle.sync();
-			await handle.close();
-		},
-		async discard() {
-			await pending.catch(() => undefined); // the error that led here is already on its way
-			await handle.close().catch(() => undefined); // closed already when the flush had come that far
-			await discardPartial(path);
-			growing.fail(new CancelledError('the file was discarded'));
-		},
-	};
-}
-
-/** writev may write less than it was given; IOV_MAX is 1,024. */
-async function writeFully(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<number> {
-	let total = 0;
-	for (let start = 0; start < pieces.length; start += 512) {
-		let rest = pieces.slice(start, start + 512);
-		while (rest.length > 0) {
-			const {bytesWritten} = await handle.writev(rest);
-			total += bytesWritten;
-			rest = afterBytes(rest, bytesWritten);
-		}
-	}
-	return total;
-}
-
-function afterBytes(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-	let skip = bytes;
-	return pieces.flatMap(piece => {
-		const taken = Math.min(skip, piece.byteLength);
-		skip -= taken;
-		return taken === piece.byteLength ? [] : [piece.subarray(taken)];
-	});
-}
-
-/** Gathers small chunks, without copying, into arrays of about `size` bytes. */
-async function* batches(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array[]> {
-	let batch: Uint8Array[] = [];
-	let bytes = 0;
-	for await (const chunk of source) {
-		batch.push(chunk);
-		bytes += chunk.byteLength;
-		if (bytes >= size) {
-			yield batch;
-			batch = [];
-			bytes = 0;
-		}
-	}
-	if (bytes > 0) yield batch;
 }
 
 /**

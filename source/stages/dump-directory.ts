@@ -8,7 +8,7 @@ import {discardPartial, filesBelow, makeParents, partialPath, partialPattern, sy
 import {startChild} from '../process/child.js';
 import {writeArtifact, type ArtifactOptions, type Content, type Written} from './artifact.js';
 import {dumped, type DumpCommand} from './dump.js';
-import {hashHandle, readHandle} from './hash.js';
+import {hashHandle} from './hash.js';
 import type {Meter} from './meter.js';
 
 /** How often finished members are looked for, in milliseconds. */
@@ -115,13 +115,16 @@ class MemberPass {
 				await handle.sync();
 				return {name: shown, plainSize: size, plainDigests: digests};
 			}
-			const written = await writeArtifact(readHandleCopying(handle, signal), {
-				plainPath: path,
-				role: 'dump',
-				settings: {...settings, keepSource: false},
-				signal,
-				meter: meter && withoutEnds(meter),
-			});
+			const written = await writeArtifact(
+				{descriptor: handle.fd},
+				{
+					plainPath: path,
+					role: 'dump',
+					settings: {...settings, keepSource: false},
+					signal,
+					meter: meter && withoutEnds(meter),
+				},
+			);
 			for (const file of written.files) await rename(file.partial, file.finalPath);
 			if (settings.keepSource) await handle.sync();
 			else await rm(path);
@@ -177,14 +180,6 @@ function withoutEnds(meter: Meter): Meter {
 		watch: () => undefined,
 		count: (stage, bytesIn, bytesOut) => meter.count(stage, bytesIn, bytesOut),
 	};
-}
-
-/** The pipeline may hold a piece while the next is read. */
-async function* readHandleCopying(
-	handle: Parameters<typeof readHandle>[0],
-	signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-	for await (const chunk of readHandle(handle, signal)) yield Buffer.from(chunk);
 }
 
 /** The files that a process and its children (pg_dump's workers) have open, from /proc; undefined where there is none. */

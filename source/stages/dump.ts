@@ -1,7 +1,9 @@
 /** One child's standard output, whole or not at all, into one artifact. */
-import {isSystemError, PgBackError} from '../core/errors.js';
+import {closeSync} from 'node:fs';
+import {PgBackError} from '../core/errors.js';
 import {dumpFailure} from '../postgres/dump-failure.js';
 import {startChild, type Child, type ChildOptions} from '../process/child.js';
+import {takePipe} from '../process/pipes.js';
 import {discardAll, ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
 
 export type DumpCommand = {
@@ -66,35 +68,38 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 
 async function streamed(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	const inner = new AbortController();
-	const child = start(command, 'pipe', AbortSignal.any([options.signal, inner.signal]));
-	if (!child.stdout) throw new PgBackError('BUG', `${command.what}: no pipe`);
-	// When a child ends before anybody reads (scrypt takes a second), node resumes the pipe and drops what is in it, unless
-	// somebody listens.
-	child.stdout.on('readable', () => undefined);
-	let childError: unknown;
-	const ended = dumped(child, command.what);
-	const settled = ended.then(
-		() => undefined,
-		(error: unknown) => {
-			childError = error;
-		},
-	);
+	const pipe = await takePipe(command.env);
+	let child: Child;
 	try {
-		const source = counted(child.stdout as AsyncIterable<Uint8Array>, bytes => options.meter?.count('dump', bytes));
-		return await writeArtifact(source, {
-			...options,
-			confirm: async () => {
-				await ended;
-				options.meter?.finish('dump');
-				command.onEnd?.();
-			},
-		});
+		child = start(command, pipe.writable, AbortSignal.any([options.signal, inner.signal]));
 	} catch (error) {
-		// Our own failure comes first: the child then fails of the pipe that broke. Only of a pipe that broke for us the child knows why.
-		const reason = isSystemError(error) && error.syscall === 'read' ? (childError ?? error) : error;
-		inner.abort(reason);
+		closeSync(pipe.readable);
+		throw error;
+	} finally {
+		closeSync(pipe.writable); // the child has it: its end is the end of the bytes
+	}
+	const ended = dumped(child, command.what);
+	const settled = ended.catch(() => undefined); // thrown by `confirm`, unless we failed first
+	try {
+		return await writeArtifact(
+			{descriptor: pipe.readable},
+			{
+				...options,
+				onBytes: bytes => options.meter?.count('dump', bytes),
+				confirm: async () => {
+					await ended;
+					options.meter?.finish('dump');
+					command.onEnd?.();
+				},
+			},
+		);
+	} catch (error) {
+		inner.abort(error);
 		await settled;
-		throw reason;
+		// Our own failure comes first: the child then fails of the pipe that broke.
+		throw error;
+	} finally {
+		closeSync(pipe.readable);
 	}
 }
 

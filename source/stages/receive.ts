@@ -3,9 +3,10 @@ import type {ChecksumAlgorithm} from '../core/formats.js';
 import {basename} from 'node:path';
 import {makeParents} from '../lib/files.js';
 import type {DecryptionKeys} from './age/keys.js';
-import {openSink, type PendingFile, type Sink} from './artifact.js';
+import type {PendingFile} from './artifact.js';
 import {MultiHash, type Digests} from './hash.js';
 import type {Meter} from './meter.js';
+import {openSink, type Sink} from './sink.js';
 
 export type ReceiveOptions = {
 	/** Where the bytes go as they come. */

@@ -125,7 +125,7 @@ export function connectTo(
 
 /** What the run writes about itself, not about one of its outputs. */
 export function isAboutTheRun(name: string): boolean {
-	return /^pg_back_.*\.(manifest\.json|private\.json\.age)$/.test(name);
+	return name === '.pg_back-history.json' || /^pg_back_.*\.(manifest\.json|private\.json\.age)$/.test(name);
 }
 
 /** Every file and directory below `directory`, relative, sorted, hidden ones too; without the run's own manifests unless asked for. */

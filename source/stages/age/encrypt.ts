@@ -1,62 +1,32 @@
-import {randomBytes, type KeyObject} from 'node:crypto';
+import {randomBytes} from 'node:crypto';
 import {Encrypter} from 'age-encryption';
-import {chunkSize, createNonces, payloadKey, payloadNonceSize, sealChunk, sealedSize, tagSize} from './stream.js';
+import {createSealer, type Seal, type Sealer} from './sealer.js';
 import {scryptRecipient} from './scrypt.js';
+import {payloadKey, payloadNonceSize, sealedSize, tagSize} from './stream.js';
 import type {EncryptionKeys} from './recipients.js';
 
 /** Encrypts one file. Not to be used after `final`, nor after an error. */
-export type Encryptor = {
+export type Encryptor = Sealer & {
 	/** The first bytes of the file: the age header and the payload's nonce. */
 	readonly header: Uint8Array;
-	/**
-	 * Takes plaintext (up to 1 MiB at a time keeps the event loop free) and returns ciphertext to be written in order, often
-	 * none. `chunk` may be reused afterwards; the returned arrays are the caller's.
-	 */
-	readonly update: (chunk: Uint8Array) => Uint8Array[];
-	/** The last bytes of the file. Without them it cannot be decrypted. */
-	readonly final: () => Uint8Array[];
 	/** Bytes of the whole file, header included, for `plainSize` bytes of plaintext. */
 	readonly encryptedSize: (plainSize: number) => number;
 };
 
 /** Makes a new file key and wraps it for `keys`: at once for public keys, after a second of scrypt for a passphrase. */
 export async function createEncryptor(keys: EncryptionKeys, signal: AbortSignal): Promise<Encryptor> {
+	const {header, key} = await createSeal(keys, signal);
+	return {header, ...createSealer(key), encryptedSize: plainSize => header.length + sealedSize(plainSize)};
+}
+
+/** What the encryption of one file begins with: its first bytes, and the key of what follows, for one `createSealer`. */
+export async function createSeal(keys: EncryptionKeys, signal: AbortSignal): Promise<Seal> {
 	signal.throwIfAborted();
 	const {headerText, fileKey} = await createHeader(keys, signal);
 	const nonce = randomBytes(payloadNonceSize);
 	const key = payloadKey(fileKey, nonce);
 	fileKey.fill(0);
-	const header = Buffer.concat([headerText, nonce]);
-	return {header, ...createSealer(key), encryptedSize: plainSize => header.length + sealedSize(plainSize)};
-}
-
-/** Seals a payload, chunk by chunk, as `Encryptor` says. */
-export function createSealer(key: KeyObject): Pick<Encryptor, 'update' | 'final'> {
-	const nonces = createNonces();
-	// The last chunk is sealed otherwise than the others, so a full one waits until a byte follows it.
-	const pending = Buffer.allocUnsafeSlow(chunkSize);
-	let held = 0;
-	return {
-		update(chunk) {
-			const output: Uint8Array[] = [];
-			let start = 0;
-			while (held + chunk.length - start > chunkSize) {
-				const end = start + chunkSize - held;
-				sealChunk(key, nonces.peek(false), [pending.subarray(0, held), chunk.subarray(start, end)], output);
-				nonces.advance();
-				start = end;
-				held = 0;
-			}
-			pending.set(chunk.subarray(start), held);
-			held += chunk.length - start;
-			return output;
-		},
-		final() {
-			const output: Uint8Array[] = [];
-			sealChunk(key, nonces.peek(true), [pending.subarray(0, held)], output);
-			return output;
-		},
-	};
+	return {header: Buffer.concat([headerText, nonce]), key};
 }
 
 /**

@@ -7,7 +7,7 @@ import * as cctv from 'cctv-age';
 import {PgBackError} from '../../../source/core/errors.js';
 import {createDearmor} from '../../../source/stages/age/armor.js';
 import {createDecryptor} from '../../../source/stages/age/decrypt.js';
-import {createSealer} from '../../../source/stages/age/encrypt.js';
+import {createSealer} from '../../../source/stages/age/sealer.js';
 import {createNonces, openChunk, payloadKey, sealedChunkSize} from '../../../source/stages/age/stream.js';
 
 const vectors = Object.entries(cctv as unknown as Record<string, Uint8Array>).map(([name, bytes]) =>

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {closeSync, readlinkSync, readSync} from 'node:fs';
+import {test} from 'node:test';
+import {makeAnonymous, makeNamed, takePipe} from '../../source/process/pipes.js';
+
+const env = {PATH: process.env['PATH']};
+
+/** What a child writes comes out at the other end, and its end is the end. */
+async function assertCarries(kind: RegExp): Promise<void> {
+	const {readable, writable} = await takePipe(env);
+	assert.match(readlinkSync(`/proc/self/fd/${readable}`), kind);
+	const child = spawn('printf', ['%s', 'through'], {stdio: ['ignore', writable, 'ignore']});
+	closeSync(writable);
+	await once(child, 'exit');
+	const buffer = Buffer.alloc(100);
+	assert.equal(buffer.toString('latin1', 0, readSync(readable, buffer)), 'through');
+	assert.equal(readSync(readable, buffer), 0);
+	closeSync(readable);
+}
+
+test('pipes have no name, so nothing that looks at files sees what goes through them', async () => {
+	assert.equal(await makeAnonymous(env), true);
+	for (let taken = 0; taken < 16; taken++) await assertCarries(/^pipe:/);
+});
+
+test('more are made when they are used up', async () => {
+	for (let taken = 0; taken < 20; taken++) await assertCarries(/^pipe:/);
+});
+
+test('without bash they have names, for a moment', async () => {
+	assert.equal(await makeAnonymous({PATH: '/nonexistent'}), false);
+	await makeNamed(env);
+	await assertCarries(/^\/.*\(deleted\)$/);
+});
+
+test('with neither the error says what is missing', async () => {
+	await assert.rejects(makeNamed({PATH: '/nonexistent'}), /mkfifo/);
+});
