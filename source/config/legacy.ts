@@ -118,8 +118,10 @@ const formats: Readonly<Record<string, string>> = {p: 'plain', c: 'custom', t: '
 
 /** The options of pg_dump, without the format, which has a key of its own. */
 function convertOptions(value: string): Result {
-	const inner = value.startsWith('(') ? value.replaceAll(/^\(+|\)+$/g, '') : unquoted(value);
-	const words = splitWords(inner);
+	const usual = splitWords(value.startsWith('(') ? value.replaceAll(/^\(+|\)+$/g, '') : unquoted(value));
+	// Quotes inside at the end are a part of the last word: only the pair around the whole goes.
+	const inPair = /^(["'])(.*)\1$/s.exec(value)?.[2];
+	const words = usual.problem === undefined || inPair === undefined ? usual : splitWords(inPair);
 	if (words.problem !== undefined) return {problem: `could not be converted: ${words.problem}`};
 	const entries: [string, string][] = [];
 	const others: string[] = [];

@@ -57,6 +57,11 @@ checksum_algorithm = sha256
 	assert.equal(values.get('backupDirectory')?.value, '/var/x y');
 });
 
+test('options that end in a quotation of their own are kept', () => {
+	assert.equal(output(`PGBK_OPTS='-Fp -T "a b"'`), 'format = plain\npg_dump_options = -T "a b"\n');
+	assert.equal(output(`PGBK_OPTS="-T 'a b'"`), 'pg_dump_options = -T "a b"\n');
+});
+
 test('a last line without newline is kept', () => {
 	assert.equal(output('PGBK_PORT=1'), 'port = 1\n');
 });
