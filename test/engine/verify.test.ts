@@ -1,0 +1,114 @@
+/** What verification compares a file with: its manifest, checksum files beside it and beside its dump; and what it says it did. */
+import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import {after, test} from 'node:test';
+import {runVerify} from '../../source/engine/verify.js';
+import {runContext} from '../helpers/run-context.js';
+
+const root = mkdtempSync(join(tmpdir(), 'pgb-verify-'));
+after(() => rmSync(root, {recursive: true, force: true}));
+
+const time = '2026-01-02T03:04:05Z';
+const plain = '-- some text\n--\n-- PostgreSQL database dump complete\n--\n';
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
+
+type Files = Readonly<Record<string, string>>;
+
+async function verify(files: Files, patterns: readonly string[] = []) {
+	const directory = mkdtempSync(join(root, 'b-'));
+	for (const [name, content] of Object.entries(files)) {
+		mkdirSync(dirname(join(directory, name)), {recursive: true});
+		writeFileSync(join(directory, name), content);
+	}
+	const run = await runContext(['-b', directory, '--verify', 'here', ...patterns]);
+	const result = await runVerify(run, 'here');
+	return {code: result.exitCode, message: result.error?.message ?? '', told: run.logged().join('\n')};
+}
+
+function manifest(files: readonly object[]): Files {
+	return {
+		[`pg_back_${time}.manifest.json`]: JSON.stringify({
+			...{schema: 1, runId: 'r', outcome: 'complete', start: time, end: time, host: 'h', version: '3.0.0'},
+			...{server: {version: '15.1'}, tools: {}, options: {}, databases: ['a'], failed: [], files},
+		}),
+	};
+}
+const entry = (path: string, content: string, more: object = {}) => ({
+	...{path, role: 'dump', database: 'a', time, verified: 'hash', shipped: []},
+	...{size: content.length, sha256: sha256(content), ...more},
+});
+
+const name = `a_${time}.sql`;
+
+test('a plain dump: by its manifest, by checksum files, or by nothing, and it says which', async () => {
+	const bare = await verify({[name]: plain});
+	assert.deepEqual([bare.code, bare.told], [0, `${name}: there is no digest of it, read to its closing line`]);
+	const known = await verify({
+		[name]: plain,
+		...manifest([entry(name, plain)]),
+		[`${name}.sha1`]: `${sha1(plain)}  ${name}\n`,
+	});
+	assert.equal(known.code, 0, known.message);
+	assert.equal(
+		known.told,
+		`${name}: sha256 of the manifest and sha1 of ${name}.sha1 verified, read to its closing line`,
+	);
+});
+
+test('every way to be another one than it was is damage, exit 17', async () => {
+	const other = plain.replace('some', 'same');
+	for (const [files, words] of [
+		[{[name]: other, ...manifest([entry(name, plain)])}, /its sha256 is not that of the manifest of its run/],
+		[{[name]: `${plain}x`, ...manifest([entry(name, plain)])}, /has \d+ bytes, its manifest says \d+/],
+		[{[name]: other, [`${name}.sha1`]: `${sha1(plain)}  ${name}\n`}, /its sha1 is not that of a_.*\.sql\.sha1/],
+		[{[name]: plain.slice(0, -30)}, /the closing line of the dump is missing/],
+		[{...manifest([entry(name, plain)])}, /is missing: the manifest of its run names it/],
+	] as const) {
+		const {code, message} = await verify(files);
+		assert.equal(code, 17, message);
+		assert.match(message, words);
+	}
+});
+
+test('what was shipped and removed here is not missed here; nothing at all is a warning', async () => {
+	const shipped = entry(name, plain, {shipped: [{location: 's3://b/', key: name, checked: 'size'}]});
+	assert.deepEqual((await verify(manifest([shipped]))).code, 0);
+	const nothing = await verify({});
+	assert.deepEqual([nothing.code, /there is nothing to verify/.test(nothing.told)], [0, true]);
+});
+
+test('patterns choose; the others may be as broken as they are', async () => {
+	const files = {[name]: plain, [`b_${time}.sql`]: 'cut'};
+	assert.equal((await verify(files)).code, 17);
+	assert.equal((await verify(files, ['a_*'])).code, 0);
+});
+
+test('a directory dump: each member, one list for all, none missing', async () => {
+	const dump = `a_${time}.d`;
+	const members = {'toc.dat': 'PGDMP toc', '1.dat': 'rows'};
+	const files = Object.fromEntries(Object.entries(members).map(([member, text]) => [`${dump}/${member}`, text]));
+	const list = Object.entries(files)
+		.map(([path, text]) => `${sha256(text)} *${path}\n`)
+		.join('');
+	const facts = manifest([
+		{
+			...{path: dump, role: 'dump', database: 'a', time, verified: 'hash', shipped: [], size: 13, directory: true},
+			members: Object.entries(members).map(([path, text]) => ({path, size: text.length, sha256: sha256(text)})),
+		},
+	]);
+	// Digests come before pg_restore, which would refuse these members whatever they hold.
+	const codes = async (changed: Files) =>
+		(await verify({...files, [`${dump}.sha256`]: list, ...facts, ...changed})).message;
+	assert.match(await codes({[`${dump}/1.dat`]: 'ruws'}), /1\.dat is damaged: its sha256 is not that of the manifest/);
+	assert.match(await codes({[`${dump}/1.dat`]: 'rowss'}), /1\.dat has 5 bytes, its manifest says 4/);
+	assert.match(await codes({}), /pg_restore cannot read it/);
+	const {[`${dump}/1.dat`]: _, ...rest} = files;
+	assert.match((await verify({...rest, ...facts})).message, /1\.dat is missing/);
+	assert.match((await verify({[`${dump}/1.dat`]: 'rows'})).message, /has no toc\.dat/);
+	const wrong = await verify({...files, [`${dump}.sha256`]: list.replace(sha256('rows'), sha256('other'))});
+	assert.match(wrong.message, /1\.dat is damaged: its sha256 is not that of a_.*\.d\.sha256/);
+});
