@@ -29,7 +29,13 @@ type Point = {readonly call: (typeof calls)[number]; readonly error: (typeof err
 export const strace = findTool('strace') ?? '/usr/bin/strace';
 
 /** `points` undefined: all of them, each n until a run passes untouched (for calls of Node's own start only every seventh). */
-export async function syscallSweep(bench: Bench, points: number | undefined, seed = 2): Promise<Figure> {
+export async function syscallSweep(
+	bench: Bench,
+	points: number | undefined,
+	only: readonly string[] = calls,
+	seed = 2,
+): Promise<Figure> {
+	const chosen = calls.filter(call => only.includes(call));
 	const violations: string[] = [];
 	const notes = {'exit status 0': 0, 'failed as it should': 0, untouched: 0};
 	let total = 0;
@@ -66,7 +72,7 @@ export async function syscallSweep(bench: Bench, points: number | undefined, see
 		return touched;
 	};
 	if (points === undefined) {
-		for (const call of calls) {
+		for (const call of chosen) {
 			for (const error of errors) {
 				for (let n = 1; await tryPoint({call, error, n}); n += n > 40 ? 7 : 1);
 			}
@@ -74,7 +80,7 @@ export async function syscallSweep(bench: Bench, points: number | undefined, see
 	} else {
 		const random = randomSource(seed);
 		for (let i = 0; i < points; i++) {
-			const call = calls[i % calls.length] ?? 'fsync';
+			const call = chosen[i % chosen.length] ?? 'fsync';
 			const error = errors[Math.floor(random() * errors.length)] ?? 'EIO';
 			await tryPoint({call, error, n: 1 + Math.floor(random() ** 2 * 24)});
 		}

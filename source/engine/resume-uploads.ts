@@ -78,8 +78,13 @@ function resumeTask(run: RunContext, locks: RunLocks, options: UploadOptions, {p
 			estimatedBytes: record.size,
 		},
 		async run({id, signal, meter, freeSlot}) {
-			if (await locks.isAlive(dirname(path), record.run)) {
-				run.emit({type: 'log', level: 'info', text: `${record.file} is being uploaded by another run`, job: id});
+			const elsewhere = (await locks.isAlive(dirname(path), record.run))
+				? 'it is being uploaded by another run'
+				: (await lstatIfThere(path)) === undefined
+					? 'another run has uploaded it'
+					: undefined;
+			if (elsewhere !== undefined) {
+				run.emit({type: 'job.result', job: id, result: 'skipped', detail: elsewhere});
 				return;
 			}
 			freeSlot();

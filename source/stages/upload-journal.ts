@@ -56,12 +56,19 @@ export async function readUploadRecords(
 	directory: string,
 ): Promise<readonly {readonly path: string; readonly record: UploadRecord | undefined}[]> {
 	const names = (await readdir(directory)).filter(name => uploadRecordPattern.test(name));
-	return Promise.all(
+	const records = await Promise.all(
 		names.map(async name => {
 			const path = join(directory, name);
-			return {path, record: parseRecord(await readFile(path, 'utf8'))};
+			const text = await readFile(path, 'utf8').catch(unlessGone);
+			return text === undefined ? [] : [{path, record: parseRecord(text)}];
 		}),
 	);
+	return records.flat();
+}
+
+/** Another run has shipped its file meanwhile. */
+function unlessGone(error: unknown): undefined {
+	if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 function parseRecord(text: string): UploadRecord | undefined {
