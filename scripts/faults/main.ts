@@ -20,7 +20,7 @@ type Sweep = (bench: Bench, part: string | undefined) => Promise<Figure | readon
 
 const sweeps: Readonly<Record<string, Sweep>> = {
 	kills: bench => killSweep(bench, full ? 500 : 10),
-	syscalls: (bench, part) => syscallSweep(bench, full ? undefined : 14, part?.split(',')),
+	syscalls: (bench, part) => syscallSweep(bench, full ? undefined : 14, undefined, part?.split(',')),
 	power: bench => powerSweep(bench, full ? 100_000 : 5000),
 	names: () => nameSweep(full ? 1000 : 5),
 	keys: () => keySweep(full ? 220 : 80, full ? 220 : 6),

@@ -32,8 +32,8 @@ export const strace = findTool('strace') ?? '/usr/bin/strace';
 export async function syscallSweep(
 	bench: Bench,
 	points: number | undefined,
-	only: readonly string[] = calls,
 	seed = 2,
+	only: readonly string[] = calls,
 ): Promise<Figure> {
 	const chosen = calls.filter(call => only.includes(call));
 	const violations: string[] = [];
