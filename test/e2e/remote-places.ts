@@ -4,8 +4,9 @@ import type {AddressInfo} from 'node:net';
 import {existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {azuriteMissing, startAzurite} from '../helpers/azurite.js';
+import type {Cluster} from '../helpers/cluster.js';
 import {startGcsServer} from '../helpers/gcs-server.js';
-import {filesIn, scratchDirectory, startProgram, type Ended, type RunOptions} from '../helpers/program.js';
+import {connectTo, filesIn, scratchDirectory, startProgram, type Ended, type RunOptions} from '../helpers/program.js';
 import {startS3Server, testCredential, type S3Server, type S3ServerOptions} from '../helpers/s3-server.js';
 import {sshdMissing, startSshd} from '../helpers/sshd.js';
 
@@ -48,6 +49,23 @@ export function configFile(lines: readonly string[]): string {
 	const path = join(scratchDirectory('conf'), 'pg_back.conf');
 	writeFileSync(path, `${lines.join('\n')}\n`, {mode: 0o600});
 	return path;
+}
+
+export type ConfiguredOptions = {
+	readonly env?: Readonly<Record<string, string>>;
+	readonly directory?: string;
+	readonly wrapper?: readonly string[];
+};
+
+/** The program with a configuration file of these lines, quick to give up. */
+export function runConfigured(
+	cluster: Cluster,
+	lines: readonly string[],
+	args: readonly string[],
+	options: ConfiguredOptions = {},
+): Promise<Ended> {
+	const [, ...connection] = connectTo(cluster, options.directory ?? scratchDirectory('configured'));
+	return runWithin(['-c', configFile([...impatient, ...lines]), ...connection, ...args], options);
 }
 
 export function s3Settings(url: string): string[] {

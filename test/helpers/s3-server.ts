@@ -60,6 +60,8 @@ export type S3Server = {
 	readonly counts: Map<string, number>;
 	/** Requests as they came. */
 	readonly requests: {readonly action: string; readonly key: string; readonly headers: IncomingMessage['headers']}[];
+	/** How many are open: none once all that a client which is gone had sent has been read. */
+	readonly connections: () => Promise<number>;
 	readonly close: () => Promise<void>;
 };
 
@@ -315,6 +317,8 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 		credentials: options.credentials ?? [testCredential],
 		counts,
 		requests,
+		connections: () =>
+			new Promise((resolve, reject) => http.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
 		close: () =>
 			new Promise(resolve => {
 				http.close(() => resolve());

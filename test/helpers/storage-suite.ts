@@ -8,35 +8,8 @@ import {compareKeys} from '../../source/storage/keys.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {PutOptions, PutSource, Storage, StorageObject} from '../../source/storage/storage.js';
 import {chunked, collect, hostileKeys, isSupportedOr, listKeys, never, readAll} from './storage-tools.js';
-
-export type SuitePlace = {
-	/** The bare target, without decorators, at an empty place. */
-	readonly storage: Storage;
-	/** The same place, opened with credentials that may do nothing there. */
-	readonly forbidden?: Storage;
-	/** Everything that is really there, unfinished files and all, read past the target: proves that nothing is left behind. */
-	readonly everything?: () => Promise<readonly string[]>;
-	readonly close: () => Promise<void>;
-};
-
-export type SuiteTraits = {
-	/** Metadata come back from `stat`. */
-	readonly metadata: boolean;
-	/** `onJournal` and `journal` resume an upload. */
-	readonly resumes: boolean;
-	/** Bytes of an object that takes several parts; 3 MiB by default. */
-	readonly large?: number;
-	/** Keys in the paging test; 1,200 by default, 10,000 with PG_BACK_TEST_FULL=1. */
-	readonly manyKeys?: number;
-	/** Hostile keys that the service cannot hold and the target therefore refuses, with the reason. */
-	readonly refuses?: (key: string) => boolean;
-	/** Hostile keys that the server itself cannot list as they are. */
-	readonly mangles?: readonly string[];
-	/** Tests that cannot run here: name to reason, printed as skipped. */
-	readonly skip?: Readonly<Record<string, string>>;
-	/** Uploads at once in the paging test; 16 by default. */
-	readonly concurrency?: number;
-};
+import {isStorageFailure, names, type Suite, type SuitePlace, type SuiteTraits} from './storage-suite-context.js';
+import {failureTests} from './storage-suite-failures.js';
 
 const full = process.env['PG_BACK_TEST_FULL'] === '1';
 
@@ -71,6 +44,16 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 					(await place.everything()).filter(one => one.includes(folderOf(key))),
 					[],
 				);
+		};
+
+		const suite: Suite = {
+			get place() {
+				return place;
+			},
+			get storage() {
+				return storage;
+			},
+			...{traits, large, test, put, get, stat, assertNothing},
 		};
 
 		test('says what and where it is', async () => {
@@ -136,64 +119,6 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 			await put('replace/it', Buffer.from('second'));
 			assert.equal((await get('replace/it')).toString(), 'second');
 			assert.deepEqual(await listKeys(storage, 'replace/'), ['replace/it']);
-		});
-
-		for (const [which, length] of [
-			['small', 100],
-			['large', large],
-		] as const) {
-			test(`a ${which} source that ends early fails and shows nothing`, async () => {
-				const bytes = randomBytes(length);
-				const source = {size: length + 1, read: (offset: number) => chunked(bytes.subarray(offset), 65_536)};
-				await assert.rejects(put(`early-${which}/it`, source), error => isStorageFailure(error, 'ended after'));
-				await assertNothing(`early-${which}/it`);
-			});
-
-			test(`a ${which} source with more than it said fails and shows nothing`, async () => {
-				const bytes = randomBytes(length);
-				const source = {size: length - 1, read: (offset: number) => chunked(bytes.subarray(offset), 65_536)};
-				await assert.rejects(put(`longer-${which}/it`, source), error => isStorageFailure(error, 'more than'));
-				await assertNothing(`longer-${which}/it`);
-			});
-
-			for (const size of [length, undefined]) {
-				const knows = size === undefined ? 'unknown' : 'known';
-				test(`a ${which} source of ${knows} size that fails is the error of the upload and shows nothing`, async () => {
-					const boom = new PgBackError('DUMP_FAILED', 'the dump died');
-					const source: PutSource = {size, read: () => failing(randomBytes(length - 10), boom)};
-					await assert.rejects(put(`fails-${which}-${knows}/it`, source), error => error === boom);
-					await assertNothing(`fails-${which}-${knows}/it`);
-				});
-			}
-
-			test(`an abort in the middle of a ${which} upload rejects with its reason and shows nothing`, async () => {
-				const controller = new AbortController();
-				const reason = new Error('stopped by the test');
-				const bytes = randomBytes(length);
-				const source = {size: length, read: () => abortingHalfway(bytes, () => controller.abort(reason))};
-				await assert.rejects(put(`abort-${which}/it`, source, {signal: controller.signal}), error => error === reason);
-				await assertNothing(`abort-${which}/it`);
-			});
-		}
-
-		test('a failed upload leaves the object that was there', async () => {
-			await put('kept/it', Buffer.from('the old one'));
-			await assert.rejects(
-				put('kept/it', {size: large, read: () => failing(randomBytes(large - 1), new Error('boom'))}),
-			);
-			assert.equal((await get('kept/it')).toString(), 'the old one');
-			assert.deepEqual(await listKeys(storage, 'kept/'), ['kept/it']);
-		});
-
-		test('an operation with an aborted signal rejects with the reason', async () => {
-			const reason = new Error('stopped before');
-			const signal = AbortSignal.abort(reason);
-			const same = (error: unknown) => error === reason;
-			await assert.rejects(put('aborted/it', Buffer.from('x'), {signal}), same);
-			await assert.rejects(storage.stat('aborted/it', {signal}), same);
-			await assert.rejects(collect(storage.list('', {signal})), same);
-			await assert.rejects(storage.remove(['aborted/it'], {signal}), same);
-			await assertNothing('aborted/it');
 		});
 
 		test('the prefix of a listing is a prefix of the key, and nothing else', async () => {
@@ -330,88 +255,7 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 			assert.deepEqual(await listKeys(storage, 'hostile/'), []);
 		});
 
-		test('without the right every operation fails, names the place, and is not tried again', async () => {
-			const {forbidden} = place;
-			assert.ok(forbidden, 'no forbidden storage given: skip this test with its reason');
-			await put('forbidden/it', Buffer.from('x'));
-			const check = (error: unknown) => isStorageFailure(error, '') && forbidden.isPermanent(error);
-			await assert.rejects(forbidden.put('forbidden/new', bytesSource(Buffer.from('y')), {signal: never}), check);
-			await assert.rejects(forbidden.put('forbidden/large', bytesSource(randomBytes(large)), {signal: never}), check);
-			await assert.rejects(readAll(forbidden.get('forbidden/it', {signal: never})), check);
-			await assert.rejects(forbidden.stat('forbidden/it', {signal: never}), check);
-			await assert.rejects(collect(forbidden.list('forbidden/', {signal: never})), check);
-			const failed = await forbidden
-				.remove(['forbidden/it'], {signal: never})
-				.catch((error: unknown) => [{key: 'forbidden/it', error}]);
-			assert.ok(check(failed[0]?.error), 'removal fails');
-			assert.deepEqual(await listKeys(storage, 'forbidden/'), ['forbidden/it']);
-			if (place.everything)
-				assert.deepEqual(
-					(await place.everything()).filter(key => /forbidden\/(new|large)/.test(key)),
-					[],
-				);
-		});
-
-		test('an interrupted upload goes on where it was', async () => {
-			assert.ok(traits.resumes, 'this target does not resume: skip this test with its reason');
-			const bytes = randomBytes(large);
-			const journals: unknown[] = [];
-			const controller = new AbortController();
-			const reason = new Error('the machine went down');
-			const source = (limit: number): PutSource => ({
-				size: large,
-				async *read(offset) {
-					for await (const chunk of chunked(bytes.subarray(offset, limit), 65_536)) yield chunk;
-					if (limit < large) {
-						await waitFor(() => confirmed > 0);
-						controller.abort(reason);
-						await new Promise(() => undefined);
-					}
-				},
-			});
-			let confirmed = 0;
-			const options = {
-				onJournal: (journal: unknown) => journals.push(journal),
-				onProgress: (at: number) => (confirmed = at),
-			};
-			await assert.rejects(
-				put('resume/it', source(large - 1), {...options, signal: controller.signal}),
-				error => error === reason,
-			);
-			assert.equal(await stat('resume/it'), undefined);
-			assert.ok(confirmed > 0);
-			const journal: unknown = JSON.parse(JSON.stringify(journals.at(-1)));
-			assert.ok(journal);
-			const progress: number[] = [];
-			await put('resume/it', source(large), {...options, journal, onProgress: at => progress.push(at)});
-			assert.equal(progress.at(-1), large);
-			assert.ok(bytes.equals(await get('resume/it')));
-		});
-
-		test('a resumed upload of other bytes holds the new bytes only', async () => {
-			assert.ok(traits.resumes, 'this target does not resume: skip this test with its reason');
-			const journals: unknown[] = [];
-			const controller = new AbortController();
-			const reason = new Error('the machine went down');
-			let confirmed = 0;
-			const first: PutSource = {
-				size: large,
-				async *read(offset) {
-					yield Buffer.alloc(large - 1 - offset, 'a');
-					await waitFor(() => confirmed > 0);
-					controller.abort(reason);
-					await new Promise(() => undefined);
-				},
-			};
-			const onProgress = (at: number) => (confirmed = at);
-			await assert.rejects(
-				put('changed/it', first, {signal: controller.signal, onProgress, onJournal: one => journals.push(one)}),
-				error => error === reason,
-			);
-			const bytes = randomBytes(large);
-			await put('changed/it', bytesSource(bytes), {journal: journals.at(-1), onJournal: () => undefined});
-			assert.ok(bytes.equals(await get('changed/it')));
-		});
+		failureTests(suite);
 
 		test('nothing unfinished is left', async () => {
 			if (!place.everything) return;
@@ -429,34 +273,6 @@ function folderOf(key: string): string {
 	return key.slice(0, key.indexOf('/') + 1);
 }
 
-/** One of our errors for exit status 14, of one line, that holds `text`. */
-function isStorageFailure(error: unknown, text: string): boolean {
-	assert.ok(error instanceof PgBackError, String(error));
-	assert.equal(error.exitCode, 14, error.message);
-	assert.ok(error.message.includes(text), error.message);
-	assert.doesNotMatch(error.message, /\n/);
-	return true;
-}
-
-function names(error: unknown, storage: Storage, key: string): boolean {
-	assert.ok(error instanceof PgBackError);
-	assert.ok(error.message.includes(key) && error.message.includes(storage.location), error.message);
-	assert.ok(error.hint, 'a hint');
-	return true;
-}
-
-async function* failing(bytes: Buffer, error: Error): AsyncGenerator<Uint8Array> {
-	yield* chunked(bytes, 65_536);
-	throw error;
-}
-
-async function* abortingHalfway(bytes: Buffer, abort: () => void): AsyncGenerator<Uint8Array> {
-	const half = Math.ceil(bytes.length / 2);
-	yield* chunked(bytes.subarray(0, half), 65_536);
-	abort();
-	yield* chunked(bytes.subarray(half), 65_536);
-}
-
 async function inParallel<T>(items: readonly T[], width: number, work: (item: T) => Promise<unknown>): Promise<void> {
 	const queue = items.values();
 	await Promise.all(
@@ -464,11 +280,4 @@ async function inParallel<T>(items: readonly T[], width: number, work: (item: T)
 			for (const item of queue) await work(item);
 		}),
 	);
-}
-
-async function waitFor(condition: () => boolean): Promise<void> {
-	for (const end = Date.now() + 10_000; !condition();) {
-		assert.ok(Date.now() < end, 'nothing was confirmed in 10 s');
-		await new Promise(resolve => setTimeout(resolve, 5));
-	}
 }
