@@ -41,11 +41,12 @@ export async function killSweep(bench: Bench, kills: number, seed = 1): Promise<
 			violations.push(
 				`round ${round}: the next run ended with ${again.code}: ${again.stderr.split('\n').slice(-4).join(' ')}`,
 			);
-		violations.push(...afterGoodRun(bench, places).map(one => `round ${round}: ${one}`));
+		const problems = [...afterGoodRun(bench, places), ...((await bench.check?.()) ?? [])];
+		violations.push(...problems.map(one => `round ${round}: ${one}`));
 	}
 	return {
 		goal: 'R1',
-		what: 'kills after which a final name does not verify, a child lives, a lock is stale or the next run is not good',
+		what: `kills${bench.check ? ' of runs of a standby' : ''} after which a final name does not verify, a child lives, a lock is stale or the next run is not good`,
 		total: kills,
 		violations,
 		notes,

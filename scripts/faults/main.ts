@@ -14,6 +14,7 @@ import {regressionSweep} from './regression.js';
 import {secretSweep} from './secrets.js';
 import {signalSweep} from './signals.js';
 import {full, openBench, print, type Bench, type Figure} from './sweep.js';
+import {standbySweep} from './standby.js';
 import {syscallSweep} from './syscalls.js';
 
 type Sweep = (bench: Bench, part: string | undefined) => Promise<Figure | readonly Figure[]>;
@@ -26,6 +27,7 @@ const sweeps: Readonly<Record<string, Sweep>> = {
 	keys: () => keySweep(full ? 220 : 80, full ? 220 : 6),
 	overlaps: bench => overlapSweep(bench, full ? 100 : 5),
 	signals: bench => signalSweep(bench, full ? 200 : 10),
+	standby: () => standbySweep(full ? 60 : 6),
 	secrets: () => secretSweep(),
 	modes: bench => modeSweep(bench),
 	damage: bench => damageSweep(bench, full ? 1000 : 60),

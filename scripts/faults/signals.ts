@@ -49,6 +49,7 @@ export async function signalSweep(bench: Bench, signals: number, seed = 5): Prom
 			span = performance.now() - started;
 		} else say(`ended with ${code ?? signal ?? '?'} instead of ${status}: ${stderr.split('\n').slice(-3).join(' ')}`);
 		if (took > 10_000) say(`took ${Math.round(took)} ms`);
+		for (const problem of (await bench.check?.()) ?? []) say(problem);
 		const alive = await survivors(run.mark, 500);
 		if (alive.length > 0) say(`alive afterwards: ${alive.join('; ')}`);
 		const left = readdirSync(places.directory).filter(file => /\.(part|lock)$/.test(file));
@@ -58,7 +59,7 @@ export async function signalSweep(bench: Bench, signals: number, seed = 5): Prom
 	}
 	return {
 		goal: 'R14',
-		what: 'signals without a clean end (status 128+N in 10 s, no child, no temporary file, hook run)',
+		what: `signals${bench.check ? ' during runs of a standby' : ''} without a clean end (status 128+N in 10 s, no child, no temporary file, hook run${bench.check ? ', replay resumed' : ''})`,
 		total: signals,
 		violations,
 		notes,

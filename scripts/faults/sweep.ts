@@ -2,7 +2,8 @@
 import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
-import {startCluster, type Cluster} from '../../test/helpers/cluster.js';
+import {startCluster, startStandby, type Cluster} from '../../test/helpers/cluster.js';
+import {waitFor} from '../../test/helpers/postgres.js';
 import {
 	connectTo,
 	newAgeKeys,
@@ -34,27 +35,42 @@ export type Bench = {
 	readonly identity: string;
 	/** Backup directory and local store, new ones. */
 	readonly places: (name: string) => {readonly directory: string; readonly store: string};
+	/** What else must hold of the server after a run that ended by itself; what does not is told. */
+	readonly check?: () => Promise<readonly string[]>;
 	readonly close: () => Promise<void>;
 };
 
-/** `size` in thousands of rows of the bigger database: a thousand are about 60 kB of dump. */
-export async function openBench(size = 100): Promise<Bench> {
+/**
+ * `size` in thousands of rows of the bigger database: a thousand are about 60 kB of dump. With `standby` the runs are of a standby, and
+ * must leave its replay as it was.
+ */
+export async function openBench(size = 100, {standby = false} = {}): Promise<Bench> {
 	const server = await startCluster({
 		name: 'faults',
-		settings: {max_connections: '60', wal_level: 'minimal', max_wal_senders: '0'},
+		settings: {max_connections: '60', ...(!standby && {wal_level: 'minimal', max_wal_senders: '0'})},
 	});
 	for (const name of ['big', 'small']) await server.psql('postgres', `create database ${name}`);
 	const rows = (count: number) =>
 		`create table t as select i, md5(i::text) || md5((i * 7)::text) as text, random() as r from generate_series(1, ${count}) as i; create index on t (i)`;
 	await server.psql('big', rows(size * 1000));
 	await server.psql('small', rows(100));
+	const replica = standby ? await startStandby(server, {settings: {max_connections: '60'}}) : undefined;
+	if (replica)
+		await waitFor(
+			async () => (await replica.psql('postgres', `select count(*) from pg_database where datname = 'small'`)) === '1',
+			'the standby',
+		);
 	const keys = await newAgeKeys();
 	const home = scratchDirectory('faults');
 	const identity = join(home, 'identity');
 	writeFileSync(identity, `${keys.identity}\n`, {mode: 0o600});
 	let places = 0;
 	return {
-		server,
+		server: replica ?? server,
+		...(replica && {
+			check: async () =>
+				(await replica.psql('postgres', 'select pg_is_wal_replay_paused()')) === 'f' ? [] : ['replay is still paused'],
+		}),
 		databases: ['big', 'small'],
 		recipient: keys.recipient,
 		identity,
@@ -64,7 +80,10 @@ export async function openBench(size = 100): Promise<Bench> {
 			mkdirSync(join(base, 'backups'), {mode: 0o700});
 			return {directory: join(base, 'backups'), store: join(base, 'store')};
 		},
-		close: () => server.stop(),
+		async close() {
+			await replica?.stop();
+			await server.stop();
+		},
 	};
 }
 

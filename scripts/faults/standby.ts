@@ -1,0 +1,14 @@
+/** R1 and R14 on a standby: besides all else, whatever ends a run, replay goes on; after `kill -9` the next run sees to it. */
+import {killSweep} from './kills.js';
+import {signalSweep} from './signals.js';
+import {openBench, type Figure} from './sweep.js';
+
+/** Each `count` times. */
+export async function standbySweep(count: number, seed = 9): Promise<readonly Figure[]> {
+	const bench = await openBench(20, {standby: true});
+	try {
+		return [await signalSweep(bench, count, seed), await killSweep(bench, count, seed)];
+	} finally {
+		await bench.close();
+	}
+}
