@@ -152,13 +152,23 @@ describe('the metrics file', () => {
 		const drill = await runProgram(['--no-config-file', '-b', directory, '--metrics-file', file, '--restore-drill']);
 		assert.equal(drill.code, 0, drill.stderr);
 		const proven = samplesIn(file);
-		assert.ok((proven.get('pg_back_database_last_proven_timestamp_seconds{database="good"}') ?? 0) > 1e9);
+		const [restoredAt, provenAt] = ['restored', 'proven'].map(
+			word => (of: ReadonlyMap<string, number>) =>
+				of.get(`pg_back_database_last_${word}_timestamp_seconds{database="good"}`),
+		);
+		assert.ok((restoredAt?.(proven) ?? 0) > 1e9);
+		assert.equal(provenAt?.(proven), undefined, 'nothing was recorded that it could be compared with');
 		for (const [key, value] of before) assert.equal(proven.get(key), value, key);
 		await backup(directory, '--metrics-file', file, 'good');
-		assert.equal(
-			samplesIn(file).get('pg_back_database_last_proven_timestamp_seconds{database="good"}'),
-			proven.get('pg_back_database_last_proven_timestamp_seconds{database="good"}'),
-		);
+		assert.equal(restoredAt?.(samplesIn(file)), restoredAt?.(proven));
+		const config = join(scratchDirectory('conf'), 'pg_back.conf');
+		writeFileSync(config, 'record_contents = exact\n', {mode: 0o600});
+		const recorded = scratchDirectory('b');
+		const third = await runProgram(['-c', config, ...connectTo(server, recorded).slice(1), '--dump-only', 'good']);
+		assert.equal(third.code, 0, third.stderr);
+		const again = await runProgram(['--no-config-file', '-b', recorded, '--metrics-file', file, '--restore-drill']);
+		assert.equal(again.code, 0, again.stderr);
+		assert.ok((provenAt?.(samplesIn(file)) ?? 0) > 1e9);
 		assert.deepEqual(readdirSync(join(file, '..')), ['pg_back.prom'], 'nothing half-written is left');
 	});
 
