@@ -12,9 +12,12 @@ const idle: Worker[] = [];
 
 /** Reads `descriptor` to its end, which the caller closes afterwards; the sinks are to be flushed or discarded by the caller. */
 export async function passThread(descriptor: number, passage: Passage): Promise<Passed> {
-	const {algorithms, seal, plain, cipher, onBytes} = passage;
+	const {algorithms, seal, plain, cipher, signal, onBytes} = passage;
+	signal.throwIfAborted();
 	const worker = idle.pop() ?? startWorker();
 	worker.ref();
+	const stop = () => void worker.terminate();
+	signal.addEventListener('abort', stop, {once: true});
 	try {
 		const passed = await new Promise<Passed>((resolve, reject) => {
 			worker.on('message', (answer: Answer) => {
@@ -28,7 +31,10 @@ export async function passThread(descriptor: number, passage: Passage): Promise<
 			worker.once('error', error =>
 				reject(new PgBackError('BUG', `a thread died: ${messageOf(error)}`, {cause: error})),
 			);
-			worker.once('exit', code => reject(new PgBackError('BUG', `a thread ended with ${code}`)));
+			worker.once('exit', code => {
+				const reason: unknown = signal.aborted ? signal.reason : undefined;
+				reject(reason instanceof Error ? reason : new PgBackError('BUG', `a thread ended with ${code}`));
+			});
 			worker.postMessage({
 				descriptor,
 				algorithms,
@@ -40,6 +46,7 @@ export async function passThread(descriptor: number, passage: Passage): Promise<
 		idle.push(worker);
 		return passed;
 	} finally {
+		signal.removeEventListener('abort', stop);
 		for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event); // its own others keep it going
 		worker.unref();
 		if (!idle.includes(worker)) void worker.terminate();
