@@ -20,31 +20,34 @@ const finalDirectory = new URL('../dist/', import.meta.url).pathname;
 // Built aside and put in place at the end: a program that runs meanwhile finds all its chunks.
 const outdir = `${finalDirectory.slice(0, -1)}.new-${process.pid}/`;
 await rm(outdir, {recursive: true, force: true});
-const result = await build({
-	entryPoints: ['../source/cli.ts', '../source/stages/pass-worker.ts'].map(
-		path => new URL(path, import.meta.url).pathname,
-	),
-	entryNames: '[name]',
+const common = {
 	outdir,
 	bundle: true,
-	splitting: true,
 	format: 'esm',
 	platform: 'node',
 	target: 'node22.15',
 	minifySyntax: true,
 	minifyWhitespace: true,
 	legalComments: 'linked',
-	metafile: true,
 	define: {'process.env.NODE_ENV': '"production"', PG_BACK_VERSION: JSON.stringify(packageJson.version)},
+	logLevel: 'warning',
+};
+const source = path => new URL(`../source/${path}`, import.meta.url).pathname;
+const result = await build({
+	...common,
+	entryPoints: [source('cli.ts')],
+	splitting: true,
+	metafile: true,
 	// Ink asks for the devtools only in development; ssh2's native parts are optional (it falls back to JS).
 	alias: {'react-devtools-core': new URL('stub.mjs', import.meta.url).pathname},
 	external: ['cpu-features', '*.node'],
 	banner: {
 		js: "import {createRequire as __createRequire} from 'node:module';import {fileURLToPath as __toPath} from 'node:url';import {dirname as __toDirectory} from 'node:path';const require=__createRequire(import.meta.url);const __filename=__toPath(import.meta.url);const __dirname=__toDirectory(__filename);",
 	},
-	logLevel: 'warning',
 	plugins: [{name: 'meow-without-npm', setup: trimMeow}],
 });
+// A thread's own program: shared with nothing, so that it does not split what the others share.
+await build({...common, entryPoints: [source('stages/pass-worker.ts')]});
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);
