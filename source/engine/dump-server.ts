@@ -2,7 +2,7 @@
 import {join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {plural} from '../lib/format.js';
-import {listDatabases, serverInfo, type Server} from '../postgres/catalog.js';
+import {listDatabases, serverInfo, type Database, type Server} from '../postgres/catalog.js';
 import {createDatabaseScript} from '../postgres/create-database.js';
 import {pauseReplication} from '../postgres/replication.js';
 import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
@@ -24,7 +24,7 @@ import {startBackupProgress} from './progress/backup.js';
 import {Published} from './published.js';
 import {canReadBack, type ReadBack} from './read-back.js';
 import {purgeAfterBackup} from './purge-step.js';
-import {startRecording} from './record-contents.js';
+import {startRecording, toRecord} from './record-contents.js';
 import {downloadBase, openRemote, uploadOptions} from './remote.js';
 import {resumeTasks} from './resume-uploads.js';
 import {Scheduler, type Task} from './scheduler.js';
@@ -94,7 +94,7 @@ export async function dumpServer(
 				for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});
 				return text === '' ? undefined : text;
 			},
-			record: await recorderOf(run, prepared, session, settings.recordContents, settings.jobs),
+			record: await recorderOf(run, prepared, session, selection.databases),
 			onFiles: job => published.add(job),
 		};
 		const databases = inDumpOrder(selection.databases, settings.jobs);
@@ -205,13 +205,15 @@ async function recorderOf(
 	run: RunContext,
 	{connection}: Prepared,
 	control: Session,
-	mode: 'none' | 'during' | 'exact',
-	jobs: number,
+	databases: readonly Database[],
 ): Promise<BackupShared['record']> {
-	if (mode === 'none') return undefined;
+	const {recordContents: mode, jobs} = run.configuration.settings;
+	const wanted = mode === 'none' ? new Set<string>() : toRecord(mode, databases);
+	if (mode === 'none' || wanted.size === 0) return undefined;
 	const psql = await findPsql(findOptions(run));
 	const options = {run, psql: psql.path, connection, control, mode, others: 2 * jobs + 2};
-	return (database, job, signal) => startRecording(options, database, job, signal);
+	return async (database, job, signal) =>
+		wanted.has(database) ? startRecording(options, database, job, signal) : undefined;
 }
 
 /** A database that was asked for and is not there fails as a job: it stands in every table and every count. */

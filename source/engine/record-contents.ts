@@ -17,13 +17,29 @@ export type Recording = {
 	readonly abandon: () => Promise<void>;
 };
 
+export type RecordMode = 'auto' | 'during' | 'exact';
+
+/**
+ * With `auto`, bytes: a smaller database is not recorded, because a second session is as long as its dump; and of a larger one no more
+ * than this is read a second time.
+ */
+const autoSize = 64 << 20;
+
+/** What is worth the session; `databases` with their sizes in bytes, where the server tells. */
+export function toRecord(
+	mode: RecordMode,
+	databases: readonly {readonly name: string; readonly size?: number | undefined}[],
+): ReadonlySet<string> {
+	return new Set(databases.filter(one => mode !== 'auto' || (one.size ?? 0) >= autoSize).map(one => one.name));
+}
+
 export type RecordOptions = {
 	readonly run: RunContext;
 	readonly psql: string;
 	readonly connection: Connection;
 	/** Another session of the server, which can end a count of this one. */
 	readonly control: Session;
-	readonly mode: 'during' | 'exact';
+	readonly mode: RecordMode;
 	/** Sessions of ours that may be opened at the same time besides this one. */
 	readonly others: number;
 };
@@ -98,7 +114,11 @@ function record({mode, control}: RecordOptions, session: Session, {snapshot, pid
 	let busy = false;
 	const recorded = (async (): Promise<Contents | undefined> => {
 		const schema = await readSchema(session);
-		const counted = await countRows(session, {stopped: () => stopped, onBusy: now => (busy = now)});
+		const counted = await countRows(session, {
+			stopped: () => stopped,
+			onBusy: now => (busy = now),
+			...(mode === 'auto' && {limit: autoSize}),
+		});
 		return {schema, ...counted};
 	})().catch((error: unknown) => {
 		if (!stopped) say(messageOf(error));
@@ -116,7 +136,7 @@ function record({mode, control}: RecordOptions, session: Session, {snapshot, pid
 	return {
 		snapshot,
 		async finish() {
-			const timer = mode === 'during' ? setTimeout(() => void close(), grace) : undefined;
+			const timer = mode !== 'exact' ? setTimeout(() => void close(), grace) : undefined;
 			const contents = await recorded;
 			clearTimeout(timer);
 			await session.close();

@@ -70,6 +70,8 @@ function digestOf(lines: readonly string[]): string {
 export type CountOptions = {
 	/** True stops before the next table. */
 	readonly stopped?: () => boolean;
+	/** Bytes: not counted are tables that would make it more to read in all. */
+	readonly limit?: number;
 	/** Told when the query of a table begins and ends. */
 	readonly onBusy?: (busy: boolean) => void;
 };
@@ -83,23 +85,27 @@ export async function countRows(
 	options: CountOptions = {},
 ): Promise<Pick<Contents, 'tables' | 'uncounted'>> {
 	const found = await session.query(
-		`select pg_catalog.format('%I.%I', n.nspname, c.relname)
+		`select pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce(pg_catalog.pg_relation_size(c.oid), 0) as size
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 		where c.relkind = 'r' and c.relpersistence <> 't' and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery())
 		and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 		and not exists (select from pg_catalog.pg_depend d
 			where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
-		order by c.relpages, 1`,
+		order by size, 1`,
 		{timeout: 0},
 	);
-	const counts: readonly (readonly [string, string])[] = [
-		['large objects', 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata'],
-		...found.map(([name]) => [name ?? '', `select pg_catalog.count(*) from only ${name ?? ''}`] as const),
+	const counts: readonly (readonly [string, string, number])[] = [
+		['large objects', 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata', 0],
+		...found.map(
+			([name, size]) => [name ?? '', `select pg_catalog.count(*) from only ${name ?? ''}`, Number(size)] as const,
+		),
 	];
+	let read = 0;
 	const tables: TableRows[] = [];
 	await session.query('savepoint counting');
-	for (const [name, sql] of counts) {
-		if (options.stopped?.()) break;
+	for (const [name, sql, size] of counts) {
+		read += size;
+		if (options.stopped?.() || read > (options.limit ?? Infinity)) break;
 		options.onBusy?.(true);
 		try {
 			const [[rows] = []] = await session.query(sql, {timeout: 0});

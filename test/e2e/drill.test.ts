@@ -348,6 +348,35 @@ describe('what is recorded', () => {
 		}
 	});
 
+	test('by default of a database from 64 MiB on: the schema, and the rows of small tables; a drill proves it', async () => {
+		await server.psql('postgres', 'create database large');
+		await server.psql(
+			'large',
+			`create table few as select i from generate_series(1, 7) as i;
+			create table many as select i, repeat(md5((i / 1000)::text), 20) as text from generate_series(1, 110000) as i`,
+		);
+		try {
+			const directory = scratchDirectory('backups');
+			const run = await runProgram([...connectTo(server, directory), '-Z', '1', 'large', 'shop']);
+			assert.equal(run.code, 0, run.stderr);
+			const of = (name: string) =>
+				manifestOf(directory).manifest.files.find(file => file.role === 'dump' && file.database === name)?.plain;
+			assert.deepEqual(of('large')?.tables, [
+				{name: 'large objects', rows: 0},
+				{name: 'public.few', rows: 7},
+			]);
+			assert.deepEqual([of('large')?.uncounted, of('large')?.schema?.length, of('shop')?.schema], [1, 10, undefined]);
+			const found = await drill(directory, ['here', 'large']);
+			assert.equal(found.code, 0, found.stderr);
+			assert.match(
+				found.stderr,
+				/large +proven .*110 007 rows in 2 tables are as in the dump; the rows of 2 tables and the schema/,
+			);
+		} finally {
+			await server.psql('postgres', 'drop database large');
+		}
+	});
+
 	test('never in the clear part of an encrypted run', async () => {
 		const directory = scratchDirectory('backups');
 		await backup(directory, ['--encrypt', '--cipher-public-key', keys.recipient, 'shop']);

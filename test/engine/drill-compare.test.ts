@@ -4,6 +4,7 @@ import {test} from 'node:test';
 import {compareContents, compareWithDump, describeCompared, verdictOf} from '../../source/engine/drill-compare.js';
 import {lastProven, lastRestored, parseProven} from '../../source/engine/proven.js';
 import type {Manifest} from '../../source/engine/manifest.js';
+import {toRecord} from '../../source/engine/record-contents.js';
 import {normalize, type Contents} from '../../source/postgres/contents.js';
 
 const part = {kind: 'relations', count: 2, names: 'n', definitions: 'd'};
@@ -121,4 +122,11 @@ test('a run is proven when each of its dumps is, and as long ago as the oldest',
 	assert.deepEqual(parseProven(JSON.stringify({schema: 1, runId: 'r', databases: [restored]}))?.databases, [restored]);
 	for (const bad of ['', '{', '{}', '{"schema":2,"runId":"r","databases":[]}', '[]'])
 		assert.equal(parseProven(bad), undefined);
+});
+
+test('a second session is not worth it for a small database, unless somebody wants it', () => {
+	const databases = [{name: 'small', size: 9 << 20}, {name: 'large', size: 64 << 20}, {name: 'unknown'}];
+	assert.deepEqual([...toRecord('auto', databases)], ['large']);
+	assert.deepEqual([...toRecord('during', databases)], ['small', 'large', 'unknown']);
+	assert.deepEqual([...toRecord('exact', databases)], ['small', 'large', 'unknown']);
 });
