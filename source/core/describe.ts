@@ -1,8 +1,8 @@
 /** What an event says in one log line (or none): the same words in the plain log and on the Logs screen. */
 import {formatBytes, formatDuration} from '../lib/format.js';
-import type {EventError, LockInfo, LogLevel, RunEvent} from './events.js';
-import {mainFile} from './main-file.js';
-import type {RunState} from './state.js';
+import type {EventError, JobResult, LockInfo, LogLevel, RunEvent} from './events.js';
+import {mainFile, placesOf} from './main-file.js';
+import type {JobState, RunState} from './state.js';
 
 export type DescribedLine = {readonly level: LogLevel; readonly text: string; readonly job?: string};
 
@@ -141,8 +141,8 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 			return [{level: 'info', text: `dump of ${name} skipped: ${result.detail}`, job: event.job}];
 		if (result?.result === 'skipped')
 			return [{level: 'info', text: `${name} skipped: ${result.detail}`, job: event.job}];
-		const file = job && mainFile(job);
-		const where = file ? ` to ${file.path}` : '';
+		if (job && result) return [{level: 'info', text: resultText(job, result), job: event.job}];
+		const where = job && mainFile(job) ? ` to ${placesOf(job)[0]}` : '';
 		const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';
 		return [{level: 'info', text: `${verb}${name}${where} done`, job: event.job}];
 	}
@@ -155,6 +155,16 @@ function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: Ru
 		{level: 'error', text, job: event.job},
 		...hintLine(event.error, 'error').map(line => ({...line, job: event.job})),
 	];
+}
+
+function resultText(job: JobState, {result, detail}: JobResult): string {
+	if (result === 'fetched') {
+		const [file] = job.files.filter(one => one.encrypted);
+		const plain = mainFile(job);
+		const opened = file && plain && plain !== file ? ` and ${plain.path}` : '';
+		return `downloaded ${job.name} to ${(file ?? plain)?.path ?? ''}${opened} (${detail})`;
+	}
+	return `${job.name}: ${job.kind === 'restore' ? 'restored ' : ''}${detail}`;
 }
 
 function hintLine(error: EventError | undefined, level: LogLevel): DescribedLine[] {

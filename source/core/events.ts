@@ -45,9 +45,10 @@ export type JobResult = {
 	/**
 	 * `skipped`: nothing was made, and that is no failure; `gone`: the database was dropped before it was dumped. Of a restore drill:
 	 * `restored` without an error and with all that the dump holds; `proven`: that, and equal to what was recorded at the time of the dump.
+	 * Of a verification: `verified` when the content was read to its end, `hashed` when its bytes were only compared. `fetched`: a download.
 	 */
-	readonly result: 'skipped' | 'gone' | 'restored' | 'proven';
-	/** Why, or what was compared: for people. */
+	readonly result: 'skipped' | 'gone' | 'restored' | 'proven' | 'verified' | 'hashed' | 'fetched';
+	/** Why, where to, or what was compared: for people. */
 	readonly detail: string;
 };
 

@@ -34,6 +34,11 @@ export type UploadedFile = {
 	readonly checked: string;
 };
 
+export type JobFile = PublishedFile & {
+	/** It is not here any more: it was uploaded and checked. */
+	readonly removed?: true;
+};
+
 export type JobState = PlannedJob & {
 	readonly status: 'waiting' | 'running' | Outcome;
 	readonly attempt: number;
@@ -48,7 +53,7 @@ export type JobState = PlannedJob & {
 	readonly command?: string;
 	/** The last lines that its children wrote. */
 	readonly output: readonly string[];
-	readonly files: readonly PublishedFile[];
+	readonly files: readonly JobFile[];
 	readonly uploads: readonly UploadedFile[];
 };
 
@@ -168,6 +173,7 @@ function apply(state: RunState, event: RunEvent): RunState {
 			return job ? {...state, jobs: new Map(state.jobs).set(job.id, applyToJob(job, event))} : state;
 		}
 		case 'file.removed':
+			return withoutFile(state, event.path);
 		case 'file.kept':
 		case 'lock.waiting':
 		case 'lock.blocking':
@@ -229,6 +235,13 @@ function applyToJob(job: JobState, event: JobEvent): JobState {
 			return {...job, uploads: [...job.uploads, {path, location, key, checked}]};
 		}
 	}
+}
+
+function withoutFile(state: RunState, path: string): RunState {
+	const job = [...state.jobs.values()].find(({files}) => files.some(file => file.path === path));
+	if (!job) return state; // of another run
+	const files = job.files.map(file => (file.path === path ? {...file, removed: true as const} : file));
+	return {...state, jobs: new Map(state.jobs).set(job.id, {...job, files})};
 }
 
 function plannedState(job: PlannedJob): JobState {
@@ -303,6 +316,8 @@ export function isSkipped({status, result}: JobState): boolean {
 
 /** Bytes of a job's files on disk; before they are there, what left its last stage that has counted any. */
 export function jobBytes(job: JobState): number {
+	if (job.kind === 'upload')
+		return job.uploads.length > 0 ? (job.estimatedBytes ?? 0) : (job.stage.upload?.progress?.bytesOut ?? 0);
 	if (job.kind === 'download') return mainFile(job)?.size ?? job.stage.download?.progress?.bytesOut ?? 0;
 	if (job.files.length > 0) return job.files.reduce((sum, file) => sum + (file.role === 'checksum' ? 0 : file.size), 0);
 	for (const stage of job.stages.toReversed()) {

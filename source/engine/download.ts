@@ -122,13 +122,17 @@ export function downloadTask(shared: DownloadShared, object: StorageObject): Tas
 			try {
 				meter.finish('download');
 				meter.start('verify');
-				const how = [await verify(shared, object, received, signal), await readBack(shared, key, received, signal)]
+				const how = [
+					decrypts ? 'decrypted' : '',
+					await verify(shared, object, received, signal),
+					await readBack(shared, key, received, signal),
+				]
 					.filter(Boolean)
 					.join(', ');
 				meter.count('verify', received.size);
 				meter.finish('verify');
 				await publishAll([received], id, run.emit, {replace: force});
-				run.emit({type: 'log', level: 'info', text: `downloaded ${key} to ${path} (${how})`, job: id});
+				run.emit({type: 'job.result', job: id, result: 'fetched', detail: how});
 			} catch (error) {
 				await discardAll([received]);
 				throw error;

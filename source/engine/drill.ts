@@ -97,6 +97,8 @@ function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
 							await restoreGlobals(shared, globals, control);
 							control.meter.finish('download');
 							control.meter.finish('restore');
+							const detail = `into ${shared.target.label}`;
+							shared.run.emit({type: 'job.result', job: control.id, result: 'restored', detail});
 						},
 					} satisfies Task,
 				]
@@ -121,14 +123,8 @@ function tasksOf(shared: DrillShared, proofs: ProvenDatabase[]): Task[] {
 					return text;
 				});
 				meter.finish('verify');
-				const detail = describeCompared(compared);
+				const detail = `into ${shared.target.label}: ${describeCompared(compared)}`;
 				shared.run.emit({type: 'job.result', job: control.id, result: verdictOf(compared), detail});
-				shared.run.emit({
-					type: 'log',
-					level: 'info',
-					text: `${dump.database}: restored into ${shared.target.label}: ${detail}`,
-					job: control.id,
-				});
 				proofs.push({
 					...compared,
 					verdict: verdictOf(compared),

@@ -120,17 +120,20 @@ export function verifyTask(shared: VerifyShared, item: Item): Task {
 		plan: {id: `verify:${item.path}`, kind: 'verify', name: item.path, stages: ['verify'], estimatedBytes: bytes},
 		async run(control) {
 			control.meter.start('verify');
-			const how =
+			const {detail, full} =
 				item.parsed.suffix === 'd'
 					? await verifyDirectory(shared, item, control)
 					: await verifyFile(shared, item, control);
 			control.meter.finish('verify');
-			run.emit({type: 'log', level: 'info', text: `${item.path}: ${how}`, job: control.id});
+			run.emit({type: 'job.result', job: control.id, result: full ? 'verified' : 'hashed', detail});
 		},
 	};
 }
 
-async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<string> {
+/** `full`: the content was read to its end, not only the bytes compared. */
+type Verified = {readonly detail: string; readonly full: boolean};
+
+async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
 	const {keys, place, tools} = shared;
 	const hash = new MultiHash(algorithmsFor(shared.checksums, item.path));
 	const source = hashed(place.read(item.path, signal), hash, bytes => meter.count('verify', bytes));
@@ -145,10 +148,18 @@ async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: Job
 	}
 	// A reader may stop before the last byte, after which the digests would be of a part.
 	for await (const _ of source);
-	return `${await compareFile(shared, item.path, hash.bytes, hash.digests(), shared.known.get(item.path), signal)}, ${read}`;
+	const known = shared.known.get(item.path);
+	const compared = await compareFile(shared, item.path, hash.bytes, hash.digests(), known, signal);
+	return {detail: `${compared}, ${read}`, full: (!encrypted || keys !== undefined) && canBeRead(suffix, tools)};
 }
 
-async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<string> {
+function canBeRead(suffix: ParsedName['suffix'], {pgRestore}: VerifyTools): boolean {
+	if (suffix === 'sql.lz4') return false;
+	const kind = dumpKind(suffix);
+	return pgRestore !== undefined || (kind !== 'archive' && kind !== 'tar');
+}
+
+async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
 	const {place, keys, known, tools} = shared;
 	const file = known.get(item.path);
 	const told = new Set<string>();
@@ -176,7 +187,8 @@ async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}
 		: local === undefined
 			? 'members read'
 			: await readDirectoryDump(local, {...tools, signal});
-	return `${[...told].join(', ')}, ${read}`;
+	const full = !encrypted && local !== undefined && tools.pgRestore !== undefined;
+	return {detail: `${[...told].join(', ')}, ${read}`, full};
 }
 
 /** Passes on, and hashes, what is read. */

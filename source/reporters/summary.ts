@@ -1,6 +1,7 @@
 /** The table at the end of a run: what was made, how big, how long, and what failed and why. */
-import {mainFile} from '../core/main-file.js';
+import {placesOf} from '../core/main-file.js';
 import {countJobs, isSkipped, jobBytes, type JobState, type RunState} from '../core/state.js';
+import {commonDirectory} from '../lib/common-directory.js';
 import {display} from '../lib/display.js';
 import {formatBytes, formatDuration, plural} from '../lib/format.js';
 import {cellWidth} from '../lib/width.js';
@@ -16,20 +17,27 @@ export type SummaryRow = {
 /** One row a job, failures last so that they are what the eye meets. */
 export function summaryRows(state: RunState): SummaryRow[] {
 	const jobs = [...state.jobs.values()];
+	const directory = commonDirectory(jobs.filter(job => job.kind === 'decrypt').map(job => job.name));
 	const failed = (job: JobState) => job.status !== 'done';
 	return [...jobs.filter(job => !failed(job)), ...jobs.filter(failed)].map(job => ({
-		name: display(job.name),
+		name: display(job.kind === 'decrypt' ? job.name.slice(directory.length) : job.name),
 		result: job.status === 'done' ? (job.result?.result ?? 'ok') : job.status,
-		size: job.files.length > 0 ? formatBytes(jobBytes(job)) : '-',
+		size: sizeOf(job),
 		time: job.startedAt === undefined ? '-' : formatDuration(((job.finishedAt ?? state.time) - job.startedAt) / 1000),
-		detail: display(job.error?.message ?? (job.status === 'done' ? job.result?.detail : undefined) ?? destination(job)),
+		detail: display(job.error?.message ?? whereOrHow(job)),
 	}));
 }
 
-function destination(job: JobState): string {
-	const file = mainFile(job);
-	const upload = job.uploads.find(one => one.path === file?.path);
-	return [file?.path, upload && `${upload.location}${upload.key}`].filter(Boolean).join(' → ');
+/** Of what failed only what it left. */
+function sizeOf(job: JobState): string {
+	const bytes = job.status === 'done' || job.files.length > 0 ? jobBytes(job) : 0;
+	return bytes > 0 || job.files.length > 0 ? formatBytes(bytes) : '-';
+}
+
+function whereOrHow(job: JobState): string {
+	const where = placesOf(job).join(' → ');
+	const how = job.status === 'done' ? (job.result?.detail ?? '') : '';
+	return where !== '' && how !== '' ? `${where} (${how})` : where || how;
 }
 
 /** Lines for people, aligned by cells. Empty for a run without jobs. */

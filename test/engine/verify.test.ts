@@ -5,6 +5,7 @@ import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {after, test} from 'node:test';
+import type {NewEvent} from '../../source/core/events.js';
 import {runVerify} from '../../source/engine/verify.js';
 import {runContext} from '../helpers/run-context.js';
 
@@ -26,7 +27,18 @@ async function verify(files: Files, patterns: readonly string[] = []) {
 	}
 	const run = await runContext(['-b', directory, '--verify', 'here', ...patterns]);
 	const result = await runVerify(run, 'here');
-	return {code: result.exitCode, message: result.error?.message ?? '', told: run.logged().join('\n')};
+	return {code: result.exitCode, message: result.error?.message ?? '', told: told(run.events)};
+}
+
+function told(events: readonly NewEvent[]): string {
+	return events
+		.flatMap(event => {
+			if (event.type === 'log') return [event.text];
+			return event.type === 'job.result'
+				? [`${event.job.slice('verify:'.length)} ${event.result}: ${event.detail}`]
+				: [];
+		})
+		.join('\n');
 }
 
 function manifest(files: readonly object[]): Files {
@@ -46,7 +58,7 @@ const name = `a_${time}.sql`;
 
 test('a plain dump: by its manifest, by checksum files, or by nothing, and it says which', async () => {
 	const bare = await verify({[name]: plain});
-	assert.deepEqual([bare.code, bare.told], [0, `${name}: there is no digest of it, read to its closing line`]);
+	assert.deepEqual([bare.code, bare.told], [0, `${name} verified: there is no digest of it, read to its closing line`]);
 	const known = await verify({
 		[name]: plain,
 		...manifest([entry(name, plain)]),
@@ -55,7 +67,7 @@ test('a plain dump: by its manifest, by checksum files, or by nothing, and it sa
 	assert.equal(known.code, 0, known.message);
 	assert.equal(
 		known.told,
-		`${name}: sha256 of the manifest and sha1 of ${name}.sha1 verified, read to its closing line`,
+		`${name} verified: sha256 of the manifest and sha1 of ${name}.sha1 verified, read to its closing line`,
 	);
 });
 

@@ -1,6 +1,6 @@
 /** What is known of a job, part by part: what went wrong first. */
 import type {LockInfo} from '../../core/events.js';
-import type {JobState} from '../../core/state.js';
+import {isSkipped, type JobState} from '../../core/state.js';
 import {formatBytes, formatCount} from '../../lib/format.js';
 import {fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
@@ -19,6 +19,7 @@ type Context = Pick<Frame, 'run' | 'columns' | 'glyphs' | 'now'>;
 export function detailSections(job: JobState, context: Context): readonly Section[] {
 	return [
 		{title: job.status === 'cancelled' ? 'Why it ended' : 'What went wrong', lines: errorLines(job, context)},
+		{title: 'Result', lines: resultLines(job, context)},
 		{title: 'Locks', lines: lockLines(job, context)},
 		{title: 'Stages', lines: stageLines(job, context)},
 		{title: tablesTitle(job), lines: tableLines(job, context)},
@@ -44,6 +45,12 @@ function errorLines(job: JobState, {columns, glyphs}: Context): readonly Line[] 
 			: wrapWords(`hint: ${clean(hint, glyphs)}`, columns - 4).map((text): Line => [span(`   ${text}`, 'warn')])),
 		...said.map((line): Line => [span(`   ${clean(line, glyphs)}`)]),
 	];
+}
+
+/** Why nothing was made stands in the header. */
+function resultLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
+	if (job.status !== 'done' || job.result === undefined || isSkipped(job)) return [];
+	return wrapWords(clean(job.result.detail, glyphs), columns - 4).map((text): Line => [span(`   ${text}`)]);
 }
 
 function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
@@ -127,7 +134,7 @@ function tableLines(job: JobState, {columns, glyphs}: Context): readonly Line[] 
 
 function fileLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 	const files = job.files.flatMap((file): Line[] => {
-		const size = formatBytes(file.size);
+		const size = `${formatBytes(file.size)}${file.removed ? ', removed after its upload' : ''}`;
 		const path = wrapCells(clean(file.path, glyphs), Math.max(10, columns - 4 - size.length - 2));
 		const sums: readonly (readonly [string, string | undefined])[] = [
 			[file.encrypted ? 'sha256 encrypted' : 'sha256', file.sha256],

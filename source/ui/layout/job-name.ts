@@ -8,16 +8,6 @@ export function isFileJob(job: JobState): boolean {
 	return fileKinds.has(job.kind);
 }
 
-/** With a slash at its end, or empty. */
-export function commonDirectory(jobs: readonly JobState[]): string {
-	const [first, ...others] = jobs.filter(isFileJob).map(job => job.name);
-	let common = first?.slice(0, first.lastIndexOf('/') + 1) ?? '';
-	for (const name of others) {
-		while (!name.startsWith(common)) common = common.slice(0, common.lastIndexOf('/', common.length - 2) + 1);
-	}
-	return common;
-}
-
 export function shownName(job: JobState, directory: string, glyphs: Glyphs): string {
 	return clean(isFileJob(job) ? job.name.slice(directory.length) : job.name, glyphs);
 }

@@ -1,12 +1,13 @@
 /** The Jobs screen as rows: header, the visible part of the list, and the tail of the log. */
 import type {JobState} from '../../core/state.js';
+import {commonDirectory} from '../../lib/common-directory.js';
 import {cellWidth} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
 import {blank, cutLine, span, type Line} from '../text.js';
 import {homeLines} from './home-lines.js';
 import {listJobs} from './job-list.js';
-import {commonDirectory, isFileJob, shownName} from './job-name.js';
+import {isFileJob, shownName} from './job-name.js';
 import {headerLine, jobRow, planColumns} from './job-row.js';
 import {countsLine, titleLine, totalLine} from './jobs-header.js';
 import {logRows} from './log-lines.js';
@@ -33,7 +34,7 @@ export function jobsScreen(frame: Frame): JobsScreen {
 	if (run.jobs.size === 0) return {header, list: emptyLines(frame), log: logTail(frame, regions.log)};
 	const jobs = listJobs(run, view.jobs);
 	const stages = planStages(run);
-	const directory = commonDirectory(jobs);
+	const directory = commonDirectory(jobs.filter(isFileJob).map(job => job.name));
 	const longest = jobs.reduce((most, job) => Math.max(most, cellWidth(shownName(job, directory, glyphs))), 0);
 	const plan = planColumns(columns - 1, stages, longest, jobs.every(isFileJob) ? 0.38 : 0.25);
 	if (regions.columnNames) header.push(headerLine(plan, {...view.jobs, title: nameTitle(jobs)}, glyphs));
