@@ -19,10 +19,14 @@ export type Lock = {
 	readonly release: () => Promise<void>;
 };
 
-/** Undefined when another process holds it. */
+/**
+ * Undefined when another process holds it. Who only looks whether the holder is dead does not `sign`: the file may have other names, at
+ * which somebody would take us for its holder.
+ */
 export async function tryLock(
 	path: string,
 	env: Readonly<Record<string, string | undefined>>,
+	{sign = true}: {readonly sign?: boolean} = {},
 ): Promise<Lock | undefined> {
 	await makeParents(path);
 	for (;;) {
@@ -36,8 +40,10 @@ export async function tryLock(
 			// Whoever held it before may have removed the name between our open and our lock: then it guards nothing.
 			ours = await isStill(path, handle);
 			if (ours) {
-				await handle.truncate();
-				await handle.write(`${process.pid} ${hostname()} ${new Date().toISOString()}\n`, 0);
+				if (sign) {
+					await handle.truncate();
+					await handle.write(`${process.pid} ${hostname()} ${new Date().toISOString()}\n`, 0);
+				}
 				return {
 					path,
 					descriptor: handle.fd,
@@ -73,7 +79,7 @@ export async function tryLockBy(
 			if (lacksHardLinks(error)) return tryLock(path, env);
 			if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
 		}
-		const left = await tryLock(path, env); // by a run that was killed
+		const left = await tryLock(path, env, {sign: false}); // by a run that was killed
 		if (!left) return undefined;
 		await left.release();
 	}

@@ -56,7 +56,7 @@ export class RunLocks {
 	async isAlive(directory: string, tag: string): Promise<boolean> {
 		const path = join(directory, lockName(tag));
 		if ((await lstatIfThere(path)) === undefined) return false;
-		const lock = await tryLock(path, this.#env);
+		const lock = await tryLock(path, this.#env, {sign: false});
 		await lock?.release();
 		return lock === undefined;
 	}
@@ -88,7 +88,7 @@ export class RunLocks {
 			byRun.set(tag, [...(byRun.get(tag) ?? []), ...(partialPattern.test(name) ? [name] : [])]);
 		}
 		for (const [tag, names] of byRun) {
-			const lock = await tryLock(join(directory, lockName(tag)), this.#env);
+			const lock = await tryLock(join(directory, lockName(tag)), this.#env, {sign: false});
 			if (!lock) continue; // that run is alive
 			for (const name of names) {
 				await discardPartial(join(directory, name));

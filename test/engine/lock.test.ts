@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+	existsSync,
+	linkSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
@@ -147,4 +157,20 @@ test('a run sweeps the partial files of dead runs, and only those', async () => 
 	assert.equal(await mine.isAlive(place, 'alive0'), false);
 	await mine.release();
 	assert.ok(!existsSync(join(place, '.pg_back-mine00.lock')));
+});
+
+test('the lock of a dead run under many names: all can be had at once, by one run or by two', async () => {
+	for (let round = 0; round < 10; round++) {
+		const place = join(directory, `dead${round}`);
+		mkdirSync(place);
+		const names = ['a', 'b', 'c', 'd'].map(name => join(place, `${name}.lock`));
+		const own = join(place, '.pg_back-dead01.lock');
+		writeFileSync(own, `4194304 ${hostname()} 2026-01-01T00:00:00.000Z\n`);
+		for (const name of names) linkSync(own, name);
+		const runs = [0, 1].map(index => new RunLocks(`live0${index}`, env, () => undefined));
+		const taken = await Promise.all(names.map((path, index) => runs[index % 2]!.database(path, path)));
+		for (const lock of taken) await lock.release();
+		for (const run of runs) await run.release();
+		assert.deepEqual(readdirSync(place), []);
+	}
 });
