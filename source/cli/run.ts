@@ -1,6 +1,7 @@
 /** The engine with its front end: the console, plain lines or JSON lines. */
 import {hostname} from 'node:os';
 import type {Configuration} from '../config/configuration.js';
+import {defaultConfigFile} from '../config/options.js';
 import {createBus, type EventBus} from '../core/bus.js';
 import {PgBackError} from '../core/errors.js';
 import {createEngine, type Engine} from '../engine/engine.js';
@@ -114,5 +115,11 @@ function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => 
 }
 
 function warn(bus: EventBus, configuration: Configuration): void {
+	// JSON lines begin with the event of the run.
+	if (configuration.settings.logFormat !== 'json' && configuration.configFile === undefined) {
+		if (configuration.given('noConfigFile'))
+			bus.emit({type: 'log', level: 'info', text: 'Skipping reading config file'});
+		else bus.emit({type: 'log', level: 'debug', text: `there is no ${defaultConfigFile}: the defaults count`});
+	}
 	for (const text of configuration.warnings) bus.emit({type: 'log', level: 'warn', text});
 }

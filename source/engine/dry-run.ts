@@ -15,7 +15,7 @@ import {inDumpOrder, selectDatabases} from './plan.js';
 import {purgeOptions} from './purge-step.js';
 
 export type PlannedFile = {
-	/** The database, or pg_globals and its like. */
+	/** The database, pg_globals and its like, or the manifest. */
 	readonly name: string;
 	/** As the dump would be called if it began now. */
 	readonly path: string;
@@ -71,6 +71,7 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 				files: [
 					...plannedSpecial(run, special),
 					...chosen.map(database => plannedDatabase(run, database, prepared.encryption !== undefined)),
+					...plannedManifest(run),
 				],
 				problems,
 				warnings: [...(tools.warning === undefined ? [] : [tools.warning]), ...selection.warnings],
@@ -92,6 +93,14 @@ function plannedSpecial(run: RunContext, special: readonly Subject[]): PlannedFi
 		const path = namer.path(subject, run.now(), subject.kind === 'globals' ? 'sql' : 'out');
 		return {name: names[subject.kind as keyof typeof names], path: encrypted ? `${path}.age` : path};
 	});
+}
+
+function plannedManifest(run: RunContext): PlannedFile[] {
+	const suffixes = run.configuration.settings.encrypt
+		? (['manifest.json', 'private.json.age'] as const)
+		: (['manifest.json'] as const);
+	const namer = new FileNamer(run);
+	return suffixes.map(suffix => ({name: 'manifest', path: namer.path({kind: 'run'}, run.now(), suffix)}));
 }
 
 function plannedDatabase(

@@ -7,8 +7,10 @@ const pasteLength = 16;
 export type Typed =
 	/** A key with a name: `up`, `ctrl-c`, `G`, `space`, `enter`. `text` is what it puts into a text field. */
 	| {readonly kind: 'key'; readonly name: string; readonly text: string}
-	/** Many characters at once, without control characters. */
-	| {readonly kind: 'paste'; readonly text: string};
+	/** Many characters at once, without control characters. `enter`: one line, and an Enter right behind it. */
+	| {readonly kind: 'paste'; readonly text: string; readonly enter?: true};
+
+export const enter: Typed = {kind: 'key', name: 'enter', text: ''};
 
 const named: readonly (readonly [keyof Key, string])[] = [
 	['upArrow', 'up'],
@@ -33,8 +35,10 @@ export function readKeys(input: string, key: Key): readonly Typed[] {
 	if (key.ctrl) return [pressed(`ctrl-${input}`)];
 	// Alt with a key is no key of ours; as a plain letter it could do harm.
 	if (key.meta || input === '') return [];
-	if (input.length > pasteLength)
-		return [{kind: 'paste', text: input.replaceAll(/[\u0000-\u001F\u007F]+/g, ' ').trim()}];
+	if (input.length > pasteLength) {
+		const text = input.replaceAll(/[\u0000-\u001F\u007F]+/g, ' ').trim();
+		return [{kind: 'paste', text, ...(/^[^\r\n]*(?:\r\n?|\n)$/.test(input) && {enter: true})}];
+	}
 	return Array.from(input, character => fromCharacter(character));
 }
 

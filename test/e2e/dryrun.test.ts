@@ -1,6 +1,6 @@
 /** --dry-run: the whole plan on stdout, and nothing touched. */
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {startCluster, type Cluster} from '../helpers/cluster.js';
@@ -34,6 +34,11 @@ test('names the server, the tools with their versions, every file with the size 
 	for (const name of ['a', 'b', 'postgres'])
 		assert.match(run.stdout, new RegExp(`${directory}/${name}_\\S+\\.sql\\.gz\\.age`));
 	assert.match(run.stdout, /pg_globals_\S+\.sql\.age/);
+	assert.match(run.stdout, new RegExp(`${directory}/pg_back_\\S+\\.manifest\\.json\\n`));
+	assert.match(run.stdout, new RegExp(`${directory}/pg_back_\\S+\\.private\\.json\\.age\\n`));
+	const clear = await runProgram([...connectTo(server, directory), '--dry-run']);
+	assert.match(clear.stdout, /pg_back_\S+\.manifest\.json\n/);
+	assert.doesNotMatch(clear.stdout, /private\.json/);
 	assert.match(run.stdout, /\ba +plain +[\d.]+ MiB/);
 	assert.throws(() => filesIn(directory), /ENOENT/);
 });
@@ -45,6 +50,18 @@ test('what cannot be done is said, with the status that the run would have', asy
 	assert.match(run.stderr + run.stdout, /"nosuch" does not exist/);
 	assert.equal((await runProgram(['--no-config-file', '-h', '/nonexistent', '-b', directory, '--dry-run'])).code, 12);
 	assert.deepEqual(filesIn(directory, {manifests: true}), []);
+});
+
+test('says that no configuration file is read: asked for at INFO, for want of one at DEBUG', async t => {
+	const place = ['-b', scratchDirectory('dry'), '--verify', 'here'];
+	const asked = await runProgram(['--no-config-file', ...place]);
+	assert.match(asked.stderr, /^\S+ \S+ INFO: Skipping reading config file\n/);
+	const json = await runProgram(['--no-config-file', '--log-format', 'json', ...place]);
+	assert.doesNotMatch(json.stdout + json.stderr, /Skipping/);
+	if (existsSync('/etc/pg_back/pg_back.conf')) return t.skip('this machine has a configuration file of its own');
+	const verbose = await runProgram(['-v', ...place]);
+	assert.match(verbose.stderr, /^\S+ \S+ DEBUG: there is no \/etc\/pg_back\/pg_back\.conf: the defaults count\n/);
+	assert.doesNotMatch((await runProgram(place)).stderr, /defaults/);
 });
 
 const strace = findTool('strace');

@@ -83,6 +83,23 @@ describe('Files', () => {
 		assert.equal((await screen.result).reason, 'quit');
 	});
 
+	it('takes the Enter behind a paste that arrives with it, in a text field only', async () => {
+		const engine = createFakeEngine({names: 20, passphrase: 'a long passphrase from a manager'});
+		await using screen = mount(engine, remote);
+		await screen.waitFor(text => text.includes('20 files'), 'the listing');
+		await screen.type('pasted where nothing is typed\r');
+		await screen.waitFor(text => text.includes('that looks like a paste'), 'what it says of a paste');
+		await screen.type('g', 'a', 't');
+		await screen.waitFor(text => text.includes('into the directory'), 'the form');
+		await screen.type(keys.ctrlU, '/restore/where/there/is/room\r');
+		await screen.waitFor(text => text.includes('These dumps are encrypted'), 'the masked field');
+		await screen.type('a long passphrase\nfrom a manager\n');
+		await screen.waitFor(text => text.includes('***') || text.includes('•••'), 'a paste of two lines, not sent off');
+		await screen.type(keys.ctrlU, 'a long passphrase from a manager\r');
+		await screen.waitFor(text => /\d+ done/.test(text) && !text.includes('failed'), 'the jobs');
+		assert.ok(!screen.text().includes('pasted where'));
+	});
+
 	it('asks before anything is overwritten', async () => {
 		const engine = createFakeEngine({names: 64, existing: ['/var/backups/postgresql/orders.dump']});
 		await using screen = mount(engine, remote);

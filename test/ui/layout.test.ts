@@ -234,6 +234,34 @@ describe('layout', () => {
 		);
 	});
 
+	it('shows what pg_dump is at before its first table, then the bar', () => {
+		const bus = createBus(() => fakeNow);
+		const job = 'database:a';
+		bus.emit({
+			type: 'run.planned',
+			jobs: [{id: job, kind: 'database', name: 'a', stages: ['dump']}],
+			concurrency: 1,
+			destinations: [],
+		});
+		bus.emit({type: 'job.started', job, attempt: 1});
+		const shown = (progress: object) => {
+			bus.emit({type: 'progress', jobs: [{job, stages: {}, fraction: 0, estimated: true, ...progress}]});
+			const view = {...initialView, screen: 'detail', detail: {job, top: 0}} as const;
+			const row = jobsScreen(frameOf(bus.state(), 80, 24))
+				.list.map(lineText)
+				.join('\n');
+			return [
+				row,
+				detailScreen(frameOf(bus.state(), 80, 24, {view}))
+					.list.map(lineText)
+					.join('\n'),
+			];
+		};
+		for (const text of shown({activity: 'reading the schema'})) assert.match(text, /reading the schema/);
+		const tables = [{name: 'public.t', bytes: 1, rows: 1}];
+		for (const text of shown({activity: 'reading the schema', tables})) assert.doesNotMatch(text, /reading/);
+	});
+
 	it('keeps the cursor in the window and the window in the list', () => {
 		fc.assert(
 			fc.property(

@@ -116,6 +116,8 @@ function tablesTitle(job: JobState): string {
 function tableLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 	const tables = (job.progress?.tables ?? []).toSorted((a, b) => b.bytes - a.bytes).slice(0, maxTables);
 	if (job.status !== 'running') return [];
+	const activity = job.progress?.activity;
+	if (tables.length === 0 && activity !== undefined) return [[span(`   ${clean(activity, glyphs)}`, 'quiet')]];
 	const barWidth = columns >= 90 ? 16 : 0;
 	const name = Math.max(12, Math.min(40, columns - 34 - (barWidth > 0 ? barWidth + 8 : 6)));
 	return tables.map((table): Line => {

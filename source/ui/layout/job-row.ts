@@ -2,7 +2,7 @@
 import {isSkipped, jobBytes, jobWord, type JobState} from '../../core/state.js';
 import {formatBytes, formatDuration} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
-import type {Glyphs} from '../glyphs.js';
+import {clean, type Glyphs} from '../glyphs.js';
 import {cutLine, lineWidth, span, type Line} from '../text.js';
 import {bar, movingMark, percent} from './bar.js';
 import {shownName, shownReason} from './job-name.js';
@@ -175,6 +175,9 @@ function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number
 	const waits = job.progress?.blockedBy?.[0];
 	if (waits !== undefined)
 		return [span(fit(`waits for lock, ${shortDuration(waits.waiting)}`, width, {mark: glyphs.cut}), 'warn')];
+	const {activity, tables = []} = job.progress ?? {};
+	if (activity !== undefined && tables.length === 0)
+		return [span(fit(clean(activity, glyphs), width, {mark: glyphs.cut}), 'quiet')];
 	if (fraction === undefined) {
 		const bytes = jobBytes(job);
 		const text = bytes > 0 ? formatBytes(bytes) : '';
