@@ -262,6 +262,36 @@ describe('layout', () => {
 		for (const text of shown({activity: 'reading the schema', tables})) assert.doesNotMatch(text, /reading/);
 	});
 
+	it('shows how much of a file that is whole is uploaded, what was put off, and what was skipped', () => {
+		const bus = createBus(() => fakeNow);
+		const plan = ['a', 'b', 'c', 'd'].map(
+			name => ({id: name, kind: 'database', name, stages: ['dump', 'upload']}) as const,
+		);
+		bus.emit({type: 'run.planned', jobs: plan, concurrency: 1, destinations: ['/b', '/remote/']});
+		for (const {id} of plan) bus.emit({type: 'job.started', job: id, attempt: 1});
+		const file = {path: '/b/a.dump', role: 'dump', size: 4000, encrypted: false} as const;
+		bus.emit({type: 'file.published', job: 'a', file});
+		bus.emit({type: 'stage.started', job: 'a', stage: 'upload'});
+		bus.emit({type: 'progress', jobs: [{job: 'a', stages: {upload: {bytesIn: 1000, bytesOut: 1000}}}]});
+		const error = {code: 'FAILED', message: 'another session waits behind it'} as const;
+		bus.emit({type: 'job.finished', job: 'b', outcome: 'cancelled', error, again: true});
+		bus.emit({type: 'job.result', job: 'c', result: 'gone', detail: 'it was dropped'});
+		bus.emit({type: 'job.finished', job: 'c', outcome: 'done'});
+		const message = 'pg_dump of d: exit status 1: query failed: ERROR:  canceling statement due to lock timeout';
+		bus.emit({type: 'job.finished', job: 'd', outcome: 'failed', error: {code: 'DUMP_FAILED', message}});
+		const frame = frameOf(bus.state(), 100, 30);
+		const {header, list} = jobsScreen(frame);
+		const row = (name: string) => list.map(lineText).find(text => text.startsWith(` ${name} `, 1)) ?? '';
+		assert.match(row('a'), /█.* 25%/);
+		assert.match(row('b'), /put off/);
+		assert.match(row('d'), /  canceling statement due to/);
+		assert.match(lineText(header[2] ?? []), /1 failed +● 1 running +1 waiting +\S+ 1 skipped/);
+		const view = {...initialView, screen: 'detail', detail: {job: 'a', top: 0}} as const;
+		const detail = detailScreen({...frame, view});
+		assert.match(detail.header.map(lineText).join('\n'), / 25%/);
+		assert.match(detail.list.map(lineText).join('\n'), /running +upload +/);
+	});
+
 	it('keeps the cursor in the window and the window in the list', () => {
 		fc.assert(
 			fc.property(

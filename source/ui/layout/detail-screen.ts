@@ -6,7 +6,7 @@ import {isSkipped, jobBytes, jobWord, type JobState} from '../../core/state.js';
 import {formatBytes} from '../../lib/format.js';
 import {bar, percent} from './bar.js';
 import {detailSections} from './detail-sections.js';
-import {shortDuration} from './job-row.js';
+import {shareOf, shortDuration} from './job-row.js';
 
 export type DetailScreen = {readonly header: readonly Line[]; readonly list: readonly Line[]};
 
@@ -80,12 +80,13 @@ function progressLine(job: JobState, {columns, glyphs, now}: Frame): Line {
 		`${spent} so far`,
 		progress?.limitedBy === undefined ? '' : `limited by ${clean(progress.limitedBy, glyphs)}`,
 	].filter(word => word !== '');
-	if (progress?.fraction === undefined) return [span(` ${words.join('   ')}`)];
+	const {fraction, estimated} = shareOf(job);
+	if (fraction === undefined) return [span(` ${words.join('   ')}`)];
 	const width = Math.max(8, Math.min(36, columns - words.join('   ').length - 12));
 	return [
 		span(' '),
-		...bar(progress.fraction, width, glyphs),
-		span(` ${percent(progress.fraction, progress.estimated)}`, 'strong'),
+		...bar(fraction, width, glyphs),
+		span(` ${percent(fraction, estimated)}`, 'strong'),
 		span(`   ${words.join('   ')}`),
 	];
 }

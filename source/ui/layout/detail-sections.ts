@@ -85,6 +85,7 @@ function stageLines(job: JobState, {run, glyphs, now, columns}: Context): readon
 	return job.stages.map((stage): Line => {
 		const status = job.stage[stage];
 		const mark = stageMark(job, stage);
+		const word = stageWord(stage, run.destinations);
 		const tone = mark === 'running' ? 'running' : mark === 'done' ? 'done' : mark === 'failed' ? 'failed' : 'quiet';
 		const spent =
 			status?.startedAt === undefined ? '' : shortDuration(((status.finishedAt ?? now) - status.startedAt) / 1000);
@@ -98,7 +99,7 @@ function stageLines(job: JobState, {run, glyphs, now, columns}: Context): readon
 		const from = status?.startedAt === undefined ? '' : formatTime(status.startedAt);
 		const line = [
 			span(`   ${glyphs[mark]} ${mark.padEnd(8)}`, tone),
-			span(` ${fit(stage === 'upload' ? `upload (${stageWord(stage, run.destinations)})` : stage, 14)}`),
+			span(` ${fit(word === 'up' || stage !== 'upload' ? stage : `upload (${word})`, 14)}`),
 			span(` ${columns < 80 ? '' : from.padEnd(9)}${spent.padStart(7)}`, 'quiet'),
 		];
 		return columns < 60 ? line : [...line, span(`   ${bytes}`)];

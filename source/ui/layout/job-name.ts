@@ -17,5 +17,10 @@ export function shownReason(job: JobState, glyphs: Glyphs): string {
 	const {error, result, status} = job;
 	if (result && isSkipped(job)) return clean(`${result.result}: ${result.detail}`, glyphs);
 	const text = error?.message ?? status;
-	return clean(text.replace(/^(?:could not decrypt .*\.age|pg_dump of .*?: exit status \d+): (?=.)/, ''), glyphs);
+	return clean(
+		text
+			.replace(/^(?:could not decrypt .*\.age|pg_dump of .*?: exit status \d+): (?=.)/, '')
+			.replace(/^query failed: ERROR:\s+(?=.)/, ''),
+		glyphs,
+	);
 }

@@ -162,8 +162,19 @@ export function shortDuration(seconds: number): string {
 	return seconds < 10 ? `${Math.max(0, Math.round(seconds))}s` : formatDuration(seconds);
 }
 
+/** How far a running job is; once its files are whole, how much of them is at the remote. */
+export function shareOf(job: JobState): {readonly fraction?: number; readonly estimated?: boolean} {
+	const {fraction, estimated} = job.progress ?? {};
+	if (fraction !== undefined) return {fraction, ...(estimated && {estimated})};
+	const {state, progress} = job.stage.upload ?? {};
+	const bytes = jobBytes(job);
+	if (state !== 'running' || progress === undefined || job.files.length === 0 || bytes === 0) return {};
+	return {fraction: Math.min(1, progress.bytesOut / bytes)};
+}
+
 function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number): Line {
-	if (job.status === 'waiting') return [span(fit('waiting', width, {mark: glyphs.cut}), 'quiet')];
+	if (job.status === 'waiting')
+		return [span(fit(job.attempt > 0 ? 'put off' : 'waiting', width, {mark: glyphs.cut}), 'quiet')];
 	if (job.status === 'done')
 		return [
 			span(
@@ -171,7 +182,7 @@ function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number
 				'done',
 			),
 		];
-	const fraction = job.progress?.fraction;
+	const {fraction, estimated} = shareOf(job);
 	const waits = job.progress?.blockedBy?.[0];
 	if (waits !== undefined)
 		return [span(fit(`waits for lock, ${shortDuration(waits.waiting)}`, width, {mark: glyphs.cut}), 'warn')];
@@ -184,7 +195,7 @@ function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number
 		const marks = Math.min(8, width - text.length - 1);
 		return marks < 3 ? [span(fit(text, width))] : [...movingMark(tick, marks, glyphs), span(` ${text}`)];
 	}
-	const text = percent(fraction, job.progress?.estimated).padStart(5);
+	const text = percent(fraction, estimated).padStart(5);
 	return width < 10 ? [span(fit(text.trim(), width))] : [...bar(fraction, width - text.length, glyphs), span(text)];
 }
 

@@ -1,5 +1,5 @@
 /** The top of the Jobs screen: who, how far, and what went wrong. */
-import {countJobs, type RunState} from '../../core/state.js';
+import {countJobs, isSkipped, type RunState} from '../../core/state.js';
 import {formatBytes} from '../../lib/format.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {span, spread, type Line, type Span} from '../text.js';
@@ -42,7 +42,8 @@ export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
 		totals.totalBytes === undefined
 			? formatBytes(totals.bytes)
 			: `${formatBytes(totals.bytes)} of ${totals.estimated ? '~' : ''}${formatBytes(totals.totalBytes)}`;
-	const rate = totals.rate === undefined ? '' : `${formatBytes(totals.rate)}/s`;
+	// What is read stands still while the last files are uploaded.
+	const rate = totals.rate === undefined || totals.rate === 0 ? '' : `${formatBytes(totals.rate)}/s`;
 	// Where nothing moves (a lock is waited for) nobody knows how long.
 	const left = totals.eta === undefined || totals.rate === 0 ? '' : `~${shortDuration(totals.eta)} left`;
 	const pieces = [bytes, rate, left].filter(piece => piece !== '');
@@ -96,7 +97,9 @@ export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	if (counts.cancelled > 0) add(`${glyphs.cancelled} ${counts.cancelled} cancelled`, 'warn');
 	if (counts.running > 0) add(`${glyphs.running} ${counts.running} running`, 'running');
 	if (counts.waiting > 0) add(`${counts.waiting} waiting`, 'quiet');
-	if (counts.done > 0) add(`${glyphs.done} ${counts.done} done`, 'done');
+	const skipped = [...run.jobs.values()].filter(isSkipped).length;
+	if (counts.done > skipped) add(`${glyphs.done} ${counts.done - skipped} done`, 'done');
+	if (skipped > 0) add(`${glyphs.cancelled} ${skipped} skipped`, 'quiet');
 	const where =
 		run.destinations.length > 0 ? `${glyphs.arrow} ${run.destinations.map(one => clean(one, glyphs)).join(', ')}` : '';
 	const sealed =
