@@ -31,11 +31,15 @@ export async function modeSweep(bench: Bench): Promise<Figure> {
 		const env = {TMPDIR: temporary, PGPASSWORD: 'secret'};
 		const run = await runMarked([...everything(bench, places), ...more], {wrapper, umask: '000', env});
 		if (run.code !== 0) violations.push(`the run failed: ${run.stderr}`);
-		// The mask is the process's, and its children's: they are started after it was set.
-		let umask = 0;
+		// The mask is ours, which we set first, and our children's; a shell that looks at its own sets it for a moment.
+		const umasks = new Map<string, number>();
+		let ours: number | undefined;
 		for (const line of readFileSync(log, 'latin1').split('\n')) {
+			const pid = /^\d+/.exec(line)?.[0] ?? '';
 			const masked = /umask\((0[0-7]*)\)/.exec(line);
-			if (masked) umask = Number.parseInt(masked[1] ?? '0', 8);
+			if (masked) umasks.set(pid, Number.parseInt(masked[1] ?? '0', 8));
+			if (masked && (ours === undefined || umasks.size === 1)) ours = umasks.get(pid);
+			const umask = umasks.get(pid) ?? ours ?? 0;
 			const created = /(openat|mkdir|mkdirat)\([^"]*"([^"]*)".*?(O_CREAT.*?)?, (0[0-7]+)\)/.exec(line);
 			const changed = /f?chmod(?:at)?\((?:[^"]*"[^"]*"|\d+), (0[0-7]+)/.exec(line);
 			if (created && [places.directory, places.store, temporary].some(root => created[2]?.startsWith(root))) {

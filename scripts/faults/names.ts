@@ -229,7 +229,9 @@ async function circle(
 		);
 	const dumps = readdirSync(first).filter(name => name.endsWith('.dump.age'));
 	if (dumps.length !== names.length) problems.push(`${dumps.length} dumps of ${names.length} databases`);
-	const compared = (drill.stderr.match(/: the rows of \d+ tables? and the schema are as recorded/g) ?? []).length;
+	const compared = (
+		drill.stderr.match(/ restored into [^\n]*; the rows of [^\n]* and the schema are as recorded$/gm) ?? []
+	).length;
 	if (compared !== names.length) problems.push(`${compared} of ${names.length} were found as recorded`);
 	const strangers = readdirSync(home).filter(name => !inside.includes(name));
 	if (strangers.length > 0) problems.push(`outside the target: ${strangers.join(' ')}`);

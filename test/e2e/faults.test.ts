@@ -20,8 +20,8 @@ before(async () => {
 });
 after(async () => bench.close());
 
-/** Another one every day: what one day's seed does not find the next may. */
-const seed = Math.floor(Date.now() / 86_400_000);
+/** Always this one: whether a change is good is no matter of the day. `npm run test:faults` takes another each time. */
+const seed = 20_779;
 const traced = {skip: findTool('strace') === undefined ? 'strace is not installed' : false};
 
 function report(context: TestContext, ...figures: readonly Figure[]): void {
