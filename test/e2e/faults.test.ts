@@ -20,7 +20,7 @@ before(async () => {
 });
 after(async () => bench.close());
 
-/** Always this one: whether a change is good is no matter of the day. `npm run test:faults` takes another each time. */
+/** Always this one: whether a change is good is no matter of the day. */
 const seed = 20_779;
 const traced = {skip: findTool('strace') === undefined ? 'strace is not installed' : false};
 
