@@ -30,7 +30,11 @@ export function startPty(
 ): PtyProgram {
 	const [file = '', ...rest] = argv;
 	const screen = createScreen(columns, rows);
-	screen.onFrame(() => assertUnbroken(screen));
+	// What was drawn for the old size may still be on its way when the terminal has the new one: not judged until the screen is as awaited.
+	let resizing = false;
+	screen.onFrame(() => {
+		if (!resizing) assertUnbroken(screen);
+	});
 	const inherited = Object.fromEntries(
 		Object.entries(process.env).filter(
 			([name, value]) => value !== undefined && !/^(CI|NO_COLOR|FORCE_COLOR|NODE_|CI_.*)$/.test(name),
@@ -55,7 +59,13 @@ export function startPty(
 		...screen,
 		pid: pty.pid,
 		type: text => pty.write(text),
+		async waitFor(...awaited) {
+			await screen.waitFor(...awaited);
+			resizing = false;
+			assertUnbroken(screen);
+		},
 		become(nextColumns, nextRows) {
+			resizing = true;
 			screen.resize(nextColumns, nextRows);
 			pty.resize(nextColumns, nextRows);
 		},
