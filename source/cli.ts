@@ -48,6 +48,8 @@ main({
 }).then(
 	code => {
 		process.exitCode = code;
+		// All is written by then. Taking a process down piece by piece, as node does when nothing is left to do, has been seen to spin.
+		process.once('beforeExit', () => process.exit());
 		// Nothing that is left (a socket that lingers in an SDK) may keep a finished run alive.
 		setTimeout(() => process.exit(code), 2000).unref();
 	},

@@ -33,7 +33,8 @@ export async function runFile(file: string, patterns: readonly RegExp[] | undefi
 		files: [file],
 		concurrency: 1,
 		signal: AbortSignal.timeout(fileTimeout),
-		execArgv: ['--import', 'tsx', `--test-timeout=${testTimeout}`],
+		// Forced: node 24 has been seen to spin while it takes down a process whose tests had all passed.
+		execArgv: ['--import', 'tsx', `--test-timeout=${testTimeout}`, '--test-force-exit'],
 		testNamePatterns: patterns,
 	});
 	stream.on('test:start', ({nesting, name}) => {
