@@ -29,8 +29,12 @@ export class MultiHash {
 export const readSize = 1 << 20;
 
 /** All bytes of an open file from `position` on, in pieces of up to 1 MiB. Each piece is valid until the next is asked for. */
-export async function* readHandle(handle: FileHandle, signal: AbortSignal, position = 0): AsyncGenerator<Uint8Array> {
-	const buffer = Buffer.allocUnsafe(readSize);
+export async function* readHandle(
+	handle: FileHandle,
+	signal: AbortSignal,
+	position = 0,
+	buffer: Buffer = Buffer.allocUnsafe(readSize),
+): AsyncGenerator<Uint8Array> {
 	for (;;) {
 		signal.throwIfAborted();
 		const {bytesRead} = await handle.read(buffer, 0, readSize, position);
@@ -39,6 +43,9 @@ export async function* readHandle(handle: FileHandle, signal: AbortSignal, posit
 		yield buffer.subarray(0, bytesRead);
 	}
 }
+
+/** A new buffer for each of many small files would be most of what the garbage collector has to do. */
+const spare: Buffer[] = [];
 
 /** Hashes an open file from its beginning; any read error is an error. */
 export async function hashHandle(
@@ -49,9 +56,14 @@ export async function hashHandle(
 ): Promise<{readonly size: number; readonly digests: Digests}> {
 	const hash = new MultiHash(algorithms);
 	if (algorithms.length === 0) return {size: (await handle.stat()).size, digests: {}};
-	for await (const chunk of readHandle(handle, signal)) {
-		hash.update(chunk);
-		onBytes?.(chunk.byteLength);
+	const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(readSize);
+	try {
+		for await (const chunk of readHandle(handle, signal, 0, buffer)) {
+			hash.update(chunk);
+			onBytes?.(chunk.byteLength);
+		}
+	} finally {
+		spare.push(buffer);
 	}
 	return {size: hash.bytes, digests: hash.digests()};
 }
