@@ -19,12 +19,17 @@ export type PartialFile = {
 
 /**
  * Creates a new partial file beside `finalPath` with exactly `mode`, whatever the umask grants, and never through a link. The
- * caller closes the handle and then publishes or discards. Parents must exist.
+ * caller closes the handle and then publishes or discards. Missing parents are made.
  */
 export async function createPartial(finalPath: string, run: string, mode: number | undefined): Promise<PartialFile> {
 	const path = partialPath(finalPath, run);
 	const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-	const handle = await open(path, flags, mode === undefined ? 0o666 : mode & 0o600);
+	const create = () => open(path, flags, mode === undefined ? 0o666 : mode & 0o600);
+	const handle = await create().catch(async (error: unknown) => {
+		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+		await makeParents(path);
+		return create();
+	});
 	if (mode !== undefined) await handle.chmod(mode & 0o777);
 	return {path, handle};
 }
@@ -41,9 +46,9 @@ export async function discardPartial(path: string): Promise<void> {
 export async function publish(
 	partial: string,
 	finalPath: string,
-	options: {readonly replace?: boolean} = {},
+	options: {readonly replace?: boolean; readonly isDirectory?: boolean} = {},
 ): Promise<void> {
-	const {isDirectory} = await kindOf(partial);
+	const isDirectory = options.isDirectory ?? (await lstat(partial)).isDirectory();
 	if (options.replace && !isDirectory) await rename(partial, finalPath);
 	else if (isDirectory) await renameNew(partial, finalPath);
 	else {
@@ -63,11 +68,6 @@ export async function publish(
 /** Of link(2): the file system has no hard links, or not enough. */
 export function lacksHardLinks(error: unknown): boolean {
 	return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
-async function kindOf(path: string): Promise<{isDirectory: boolean}> {
-	const stats = await lstat(path);
-	return {isDirectory: stats.isDirectory()};
 }
 
 async function renameNew(from: string, to: string): Promise<void> {

@@ -7,7 +7,7 @@ import {rm} from 'node:fs/promises';
 import {basename} from 'node:path';
 import {CancelledError} from '../core/errors.js';
 import type {Emit, FileRole} from '../core/events.js';
-import {createPartial, discardPartial, makeParents, publish} from '../lib/files.js';
+import {createPartial, discardPartial, publish} from '../lib/files.js';
 import type {EncryptionKeys} from './age/recipients.js';
 import type {GrowingFile} from './growing.js';
 import {hashHandle, type Digests} from './hash.js';
@@ -94,7 +94,6 @@ export async function writeArtifact(
 	const {settings, plainPath, meter, signal} = options;
 	const {encryption} = settings;
 	const algorithms = algorithmsOf(settings);
-	await makeParents(plainPath);
 	const plain = encryption && !settings.keepSource ? undefined : await openSink(plainPath, settings);
 	let cipher: Sink | undefined;
 	try {
@@ -166,7 +165,6 @@ export async function ownedArtifact(
 	options: ArtifactOptions,
 ): Promise<Written> {
 	const {plainPath, meter, signal, settings} = options;
-	await makeParents(plainPath);
 	const {path, handle} = await createPartial(plainPath, settings.run, settings.mode);
 	try {
 		meter?.watch('dump', async () => (await handle.stat()).size);
@@ -211,7 +209,7 @@ export async function publishAll(
 	const done: PendingFile[] = [];
 	try {
 		for (const file of files) {
-			await publish(file.partial, file.finalPath, options);
+			await publish(file.partial, file.finalPath, {...options, isDirectory: file.directory});
 			done.push(file);
 		}
 	} catch (error) {
