@@ -115,8 +115,9 @@ function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => 
 }
 
 function warn(bus: EventBus, configuration: Configuration): void {
-	// JSON lines begin with the event of the run.
-	if (configuration.settings.logFormat !== 'json' && configuration.configFile === undefined) {
+	// JSON lines begin with the event of the run; a monitoring system reads one line.
+	const {logFormat, checkAge} = configuration.settings;
+	if (logFormat !== 'json' && checkAge === undefined && configuration.configFile === undefined) {
 		if (configuration.given('noConfigFile'))
 			bus.emit({type: 'log', level: 'info', text: 'Skipping reading config file'});
 		else bus.emit({type: 'log', level: 'debug', text: `there is no ${defaultConfigFile}: the defaults count`});
