@@ -2,10 +2,10 @@
 // brings, dist/, and the tools and servers. Plain JavaScript that any Node from 18 on can run; quick when all is there.
 import {spawn} from 'node:child_process';
 import {constants} from 'node:os';
-import {resolve} from 'node:path';
+import {delimiter, resolve} from 'node:path';
 import {buildIfStale} from './setup/build.mjs';
 import {setUpDependencies} from './setup/dependencies.mjs';
-import {root} from './setup/find.mjs';
+import {root, unpackedDirectories} from './setup/find.mjs';
 import {say} from './setup/run.mjs';
 import {setUpTools} from './setup/tools.mjs';
 
@@ -39,6 +39,7 @@ function runScript(node) {
 	const child = spawn(node, ['--import', 'tsx', resolve(root, script), ...scriptArguments], {
 		cwd: root,
 		stdio: 'inherit',
+		env: {...process.env, PATH: [process.env.PATH, ...unpackedDirectories()].filter(Boolean).join(delimiter)},
 	});
 	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 		// Ctrl-C at a terminal reaches the whole process group: passing it on would make it two.

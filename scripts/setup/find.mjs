@@ -18,6 +18,14 @@ function isExecutable(path) {
 	}
 }
 
+/** Where the set-up has unpacked programs, for the end of a PATH: the program under test looks nowhere else. */
+export function unpackedDirectories() {
+	return [
+		...['usr/bin', 'usr/sbin', 'bin', 'sbin'].map(directory => join(debianDirectory, directory)),
+		...majorsIn(join(debianDirectory, 'usr/lib/postgresql'), /^(\d+)$/, 'bin').map(([, directory]) => directory),
+	].filter(directory => existsSync(directory));
+}
+
 export function findTool(name) {
 	const directories = [
 		...(process.env.PATH ?? '').split(delimiter).filter(Boolean),
