@@ -53,24 +53,25 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 			return resultOf([], run.signal);
 		}
 		const target = downloadBase(settings.backupDirectory);
-		const shared = {
-			run,
-			remote,
-			target,
-			keys,
-			checksums,
-			lists: new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal})),
-			force: settings.force,
-		};
-		return await runJobs(run, settings.uploadJobs, locks =>
-			found.map(object => downloadTask({...shared, locks}, object)),
-		);
+		return await downloadObjects({run, remote, target, keys, checksums, force: settings.force}, found);
 	} finally {
 		await remote.close();
 	}
 }
 
-export type DownloadShared = {
+/** Each object is a job. The caller closes the remote. */
+export function downloadObjects(
+	shared: Omit<DownloadShared, 'locks' | 'lists'>,
+	objects: readonly StorageObject[],
+): Promise<RunResult> {
+	const {run, remote, checksums} = shared;
+	const lists = new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal}));
+	return runJobs(run, run.configuration.settings.uploadJobs, locks =>
+		objects.map(object => downloadTask({...shared, lists, locks}, object)),
+	);
+}
+
+type DownloadShared = {
 	readonly run: RunContext;
 	readonly remote: Remote;
 	readonly locks: RunLocks;
@@ -87,7 +88,7 @@ export type DownloadShared = {
 	readonly readBack?: VerifyTools;
 };
 
-export function downloadTask(shared: DownloadShared, object: StorageObject): Task {
+function downloadTask(shared: DownloadShared, object: StorageObject): Task {
 	const {run, remote, keys, force} = shared;
 	const {key, size} = object;
 	const decrypts = keys !== undefined && key.endsWith('.age');

@@ -12,7 +12,7 @@ import {formatVersion} from '../postgres/versions.js';
 import type {Subject} from '../retention/names.js';
 import type {PendingFile} from '../stages/artifact.js';
 import {databaseTask, globalsTask, serverFileTask, type BackupShared} from './backup-jobs.js';
-import {findOptions, type BackupOptions, type Damage, type Prepared} from './prepare.js';
+import {findOptions, verifyTools, type BackupOptions, type Damage, type Prepared} from './prepare.js';
 import type {RunContext} from './context.js';
 import {hasDecryptionMaterial} from './key-material.js';
 import {RunLocks} from './locks.js';
@@ -196,9 +196,9 @@ async function dumpDatabases(
 	}
 }
 
-async function readBackOf(run: RunContext, {pgRestore}: Tools): Promise<ReadBack> {
+async function readBackOf(run: RunContext, tools: Tools): Promise<ReadBack> {
 	const keys = hasDecryptionMaterial(run) ? await (await import('./keys.js')).loadRunDecryption(run) : undefined;
-	return {keys, tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}};
+	return {keys, tools: verifyTools(run, tools)};
 }
 
 async function recorderOf(

@@ -5,12 +5,12 @@ import type {FetchRequest} from '../core/handle.js';
 import {lstatIfThere} from '../lib/files.js';
 import {findTools} from '../postgres/tools.js';
 import type {StorageObject} from '../storage/storage.js';
-import {findOptions} from './prepare.js';
-import {ChecksumLists, isChecksumFile} from './checksum-files.js';
+import {findOptions, verifyTools} from './prepare.js';
+import {isChecksumFile} from './checksum-files.js';
 import type {RunContext, RunResult} from './context.js';
 import {decryptTask} from './decrypt.js';
 import {runJobs} from './run-jobs.js';
-import {downloadTask, targetPath} from './download.js';
+import {downloadObjects, targetPath} from './download.js';
 import {loadRunDecryption} from './keys.js';
 import {downloadBase, openRemote} from './remote.js';
 import {storeOf} from './locations.js';
@@ -18,9 +18,8 @@ import {storeOf} from './locations.js';
 export async function runFetch(run: RunContext, request: FetchRequest): Promise<RunResult> {
 	const store = storeOf(request.location);
 	if (store === undefined) return runLocalDecrypt(run, request);
-	const {settings} = run.configuration;
 	const keys = request.decrypt ? await loadRunDecryption(run) : undefined;
-	const pgRestore = request.verify ? (await findTools(findOptions(run))).pgRestore : undefined;
+	const readBack = request.verify ? verifyTools(run, await findTools(findOptions(run))) : undefined;
 	const remote = await openRemote(run, store);
 	try {
 		const objects: StorageObject[] = [];
@@ -38,23 +37,8 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 			if (!found)
 				throw new PgBackError('STORAGE', `${key} is not at ${remote.location} any more`, {hint: 'refresh the list'});
 		}
-		const readBack = request.verify
-			? {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000}
-			: undefined;
 		const {target, force} = request;
-		const shared = {
-			run,
-			remote,
-			target,
-			keys,
-			checksums,
-			lists: new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal})),
-			force,
-			readBack,
-		};
-		return await runJobs(run, settings.uploadJobs, locks =>
-			objects.map(object => downloadTask({...shared, locks}, object)),
-		);
+		return await downloadObjects({run, remote, target, keys, checksums, force, readBack}, objects);
 	} finally {
 		await remote.close();
 	}

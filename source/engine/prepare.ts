@@ -1,8 +1,9 @@
 /** What must be in order before any hook runs and anything is written. */
 import type {PgBackError} from '../core/errors.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
-import {findTools, type FindOptions} from '../postgres/tools.js';
+import {findTools, type FindOptions, type Tools} from '../postgres/tools.js';
 import type {EncryptionKeys} from '../stages/age/keys.js';
+import type {VerifyTools} from '../stages/verify.js';
 import type {RunContext} from './context.js';
 
 export type BackupOptions = {
@@ -31,6 +32,11 @@ export async function prepare(run: RunContext): Promise<Prepared> {
 	const connection = await buildConnection({dbname, host, port, user}, run.env);
 	run.emit({type: 'log', level: 'debug', text: `connection: ${connection.describe()}`});
 	return {encryption, connection};
+}
+
+/** What reads dumps to their end; a pg_restore that says nothing for a minute is ended. */
+export function verifyTools(run: RunContext, {pgRestore}: Pick<Tools, 'pgRestore'>): VerifyTools {
+	return {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000};
 }
 
 export function findOptions(run: RunContext): FindOptions {

@@ -10,7 +10,7 @@ import type {DecryptionKeys} from '../stages/age/keys.js';
 import {counted} from '../stages/dump.js';
 import {MultiHash, type Digests} from '../stages/hash.js';
 import {dumpKind, readDirectoryDump, readDump, type VerifyTools} from '../stages/verify.js';
-import {findOptions} from './prepare.js';
+import {findOptions, verifyTools} from './prepare.js';
 import type {RunContext, RunResult} from './context.js';
 import {named} from './decrypt.js';
 import {runJobs} from './run-jobs.js';
@@ -65,8 +65,9 @@ export async function runVerify(
 /** What is there, and what manifests say should be. */
 export async function surveyPlace(run: RunContext, place: Place, select: (path: string) => boolean) {
 	const keys = hasDecryptionMaterial(run) ? await loadRunDecryption(run) : undefined;
-	const {pgRestore} = await findTools(findOptions(run));
-	if (!pgRestore) run.emit({type: 'log', level: 'warn', text: 'there is no pg_restore: archives are only hashed'});
+	const tools = await findTools(findOptions(run));
+	if (!tools.pgRestore)
+		run.emit({type: 'log', level: 'warn', text: 'there is no pg_restore: archives are only hashed'});
 	const manifests = await place.manifests(run.signal);
 	const known = new Map(manifests.flatMap(({manifest}) => manifest.files.map(file => [file.path, file] as const)));
 	const items = new Map<string, Item>();
@@ -92,7 +93,7 @@ export async function surveyPlace(run: RunContext, place: Place, select: (path: 
 		run,
 		place,
 		keys,
-		tools: {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000},
+		tools: verifyTools(run, tools),
 		known,
 		checksums,
 		lists: new ChecksumLists(checksums, place.read),

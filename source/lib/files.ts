@@ -24,12 +24,15 @@ export type PartialFile = {
 export async function createPartial(finalPath: string, run: string, mode: number | undefined): Promise<PartialFile> {
 	const path = partialPath(finalPath, run);
 	const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-	const create = () => open(path, flags, mode === undefined ? 0o666 : mode & 0o600);
-	const handle = await create().catch(async (error: unknown) => {
-		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-		await makeParents(path);
-		return create();
-	});
+	let handle: FileHandle | undefined;
+	for (let attempt = 1; !handle; attempt++) {
+		try {
+			handle = await open(path, flags, mode === undefined ? 0o666 : mode & 0o600);
+		} catch (error) {
+			if (attempt === 6 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+			await makeParents(path); // they may vanish again at once: another process removes empty ones
+		}
+	}
 	if (mode !== undefined) await handle.chmod(mode & 0o777);
 	return {path, handle};
 }

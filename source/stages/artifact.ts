@@ -79,7 +79,8 @@ export type ArtifactOptions = {
 	readonly onOpen?: (file: GrowingFile) => void;
 };
 
-function algorithmsOf(settings: OutputSettings): ChecksumAlgorithm[] {
+/** All digests that are taken of a file. */
+export function algorithmsOf(settings: OutputSettings): ChecksumAlgorithm[] {
 	return [...(settings.algorithm ? [settings.algorithm] : []), ...settings.extraAlgorithms];
 }
 

@@ -6,7 +6,7 @@ import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
 import {discardPartial, filesBelow, makeParents, partialPath, partialPattern, syncDirectory} from '../lib/files.js';
 import {startChild} from '../process/child.js';
-import {writeArtifact, type ArtifactOptions, type Content, type Written} from './artifact.js';
+import {algorithmsOf, writeArtifact, type ArtifactOptions, type Content, type Written} from './artifact.js';
 import {dumped, type DumpCommand} from './dump.js';
 import {hashHandle} from './hash.js';
 import type {Meter} from './meter.js';
@@ -82,7 +82,7 @@ class MemberPass {
 	constructor(directory: string, options: ArtifactOptions) {
 		this.#directory = directory;
 		this.#options = options;
-		if (options.settings.algorithm ?? options.settings.extraAlgorithms.length > 0) options.meter?.start('checksum');
+		if (algorithmsOf(options.settings).length > 0) options.meter?.start('checksum');
 		if (options.settings.encryption) options.meter?.start('encrypt');
 	}
 
@@ -110,8 +110,9 @@ class MemberPass {
 			const shown = `${basename(plainPath)}/${name}`;
 			if (settings.mode !== undefined) await handle.chmod(settings.mode & 0o777);
 			if (!settings.encryption) {
-				const algorithms = [...(settings.algorithm ? [settings.algorithm] : []), ...settings.extraAlgorithms];
-				const {size, digests} = await hashHandle(handle, algorithms, signal, bytes => meter?.count('checksum', bytes));
+				const {size, digests} = await hashHandle(handle, algorithmsOf(settings), signal, bytes =>
+					meter?.count('checksum', bytes),
+				);
 				await handle.sync();
 				return {name: shown, plainSize: size, plainDigests: digests};
 			}

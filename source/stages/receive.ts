@@ -1,7 +1,6 @@
 /** Bytes from elsewhere into local files: as they come, and, where asked, decrypted in the same pass. */
 import type {ChecksumAlgorithm} from '../core/formats.js';
 import {basename} from 'node:path';
-import {makeParents} from '../lib/files.js';
 import type {DecryptionKeys} from './age/keys.js';
 import type {PendingFile} from './artifact.js';
 import {MultiHash, type Digests} from './hash.js';
@@ -25,7 +24,6 @@ export type Received = {readonly size: number; readonly digests: Digests; readon
 /** Leaves flushed partial files to be published once they are found right; on failure nothing. */
 export async function receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<Received> {
 	const {path, decrypted, signal, meter} = options;
-	await makeParents(path);
 	const hash = new MultiHash(options.algorithms);
 	const plainHash = new MultiHash([]);
 	const sinks: Sink[] = [];

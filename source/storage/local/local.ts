@@ -2,7 +2,7 @@ import {createHash, randomInt} from 'node:crypto';
 import {constants} from 'node:fs';
 import {open, stat as statPath, unlink, type FileHandle} from 'node:fs/promises';
 import {describeSystemError, isSystemError, messageOf, PgBackError, type SystemError} from '../../core/errors.js';
-import {createPartial, discardPartial, lstatIfThere, makeParents, publish} from '../../lib/files.js';
+import {createPartial, discardPartial, lstatIfThere, publish} from '../../lib/files.js';
 import {fileFault, isPermanentError, storageError, StorageError, type Operation} from '../errors.js';
 import {readWhole} from '../source.js';
 import type {ObjectInfo, OpenContext, PutOptions, PutResult, PutSource, RemoveResult, Storage} from '../storage.js';
@@ -52,7 +52,7 @@ export async function openLocal(settings: LocalSettings, _context: OpenContext):
 			options.signal.throwIfAborted();
 			const path = await paths.checked(key, 'upload');
 			if (options.ifAbsent && (await lstatIfThere(path))) throw existing(location, key);
-			const partial = await createIn(path, run, mode).catch((error: unknown) => {
+			const partial = await createPartial(path, run, mode).catch((error: unknown) => {
 				throw failed(error, 'upload', key);
 			});
 			try {
@@ -115,18 +115,6 @@ export async function openLocal(settings: LocalSettings, _context: OpenContext):
 		isPermanent: isPermanentError,
 		close: () => Promise.resolve(),
 	};
-}
-
-/** Parents may vanish again between their making and the file's: another process removes empty ones. */
-async function createIn(path: string, run: string, mode: number) {
-	for (let attempt = 1; ; attempt++) {
-		await makeParents(path);
-		try {
-			return await createPartial(path, run, mode);
-		} catch (error) {
-			if (attempt === 5 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-		}
-	}
 }
 
 /** Writes all, flushes, closes, and compares the size (and the digest, where one is known). */
