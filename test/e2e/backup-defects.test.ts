@@ -15,7 +15,7 @@ import {
 	shapesIn,
 } from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
-import {findTool} from '../helpers/tools.js';
+import {needsStrace, traced} from '../helpers/strace.js';
 
 let server: Cluster;
 before(async () => {
@@ -55,41 +55,25 @@ test('11.1.2, 11.4.36 connection strings: several hosts without ports, postgres:
 	}
 });
 
-const strace = findTool('strace');
-test(
-	'11.1.12 the plain copy goes when the encrypted one is whole, flushed and named',
-	{skip: strace === undefined && 'strace is not there'},
-	async () => {
-		const directory = scratchDirectory('out');
-		const trace = join(scratchDirectory('trace'), 'calls');
-		const {recipient} = await newAgeKeys();
-		const run = await runProgram(
-			[...connectTo(server, directory), '--dump-only', '-F', 'd', '--encrypt', '--cipher-public-key', recipient, 'a'],
-			{
-				wrapper: [
-					strace!,
-					'-f',
-					'-y',
-					'-qq',
-					'-e',
-					'trace=fsync,rename,renameat2,unlink,unlinkat',
-					'-e',
-					'signal=none',
-					'-o',
-					trace,
-				],
-			},
-		);
-		assert.equal(run.code, 0, run.stderr);
-		// By the two threads' calls of one member: flush of the cipher text, its name, the end of the plain text.
-		const calls = readFileSync(trace, 'utf8').split('\n');
-		const removal = calls.findIndex(line => /unlink.*toc\.dat"/.test(line));
-		const naming = calls.findIndex(line => /rename.*toc\.dat\.age"/.test(line));
-		const partial = /"([^"]+\.part)"/.exec(calls[naming] ?? '')?.[1] ?? 'none';
-		const flush = calls.findIndex(line => line.includes('fsync') && line.includes(partial));
-		assert.ok(flush !== -1 && flush < naming && naming < removal, `${flush} ${naming} ${removal}`);
-	},
-);
+test('11.1.12 the plain copy goes when the encrypted one is whole, flushed and named', needsStrace, async () => {
+	const directory = scratchDirectory('out');
+	const trace = join(scratchDirectory('trace'), 'calls');
+	const {recipient} = await newAgeKeys();
+	const run = await runProgram(
+		[...connectTo(server, directory), '--dump-only', '-F', 'd', '--encrypt', '--cipher-public-key', recipient, 'a'],
+		{
+			wrapper: traced(trace, 'fsync,rename,renameat2,unlink,unlinkat', {paths: true}),
+		},
+	);
+	assert.equal(run.code, 0, run.stderr);
+	// By the two threads' calls of one member: flush of the cipher text, its name, the end of the plain text.
+	const calls = readFileSync(trace, 'utf8').split('\n');
+	const removal = calls.findIndex(line => /unlink.*toc\.dat"/.test(line));
+	const naming = calls.findIndex(line => /rename.*toc\.dat\.age"/.test(line));
+	const partial = /"([^"]+\.part)"/.exec(calls[naming] ?? '')?.[1] ?? 'none';
+	const flush = calls.findIndex(line => line.includes('fsync') && line.includes(partial));
+	assert.ok(flush !== -1 && flush < naming && naming < removal, `${flush} ${naming} ${removal}`);
+});
 
 test('11.2.17 a database that is not dumped leaves no createdb.sql', async () => {
 	const directory = scratchDirectory('out');

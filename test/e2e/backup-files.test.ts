@@ -15,7 +15,7 @@ import {
 	shapesIn,
 	withoutTime,
 } from '../helpers/program.js';
-import {findTool} from '../helpers/tools.js';
+import {needsStrace, traced} from '../helpers/strace.js';
 
 let server: Cluster;
 let keys: Awaited<ReturnType<typeof newAgeKeys>>;
@@ -234,29 +234,16 @@ describe('modes', () => {
 		assert.equal(modeOf(join(directory, filesIn(directory)[0] ?? '')), '400');
 	});
 
-	const strace = findTool('strace');
 	test(
 		'from the first byte nobody else may read, and nothing is written under a final name (11.2.19)',
-		{skip: strace === undefined && 'strace is not there'},
+		needsStrace,
 		async () => {
 			for (const format of ['c', 'd', 'p']) {
 				const directory = scratchDirectory('files');
 				const trace = join(scratchDirectory('trace'), 'calls');
 				await backup(directory, ['-F', format, '-S', 'sha1', 'a'], {
 					umask: '000',
-					wrapper: [
-						strace!,
-						'-f',
-						'-qq',
-						'-s',
-						'4096',
-						'-e',
-						'trace=openat,open,creat,mkdir,mkdirat',
-						'-e',
-						'signal=none',
-						'-o',
-						trace,
-					],
+					wrapper: traced(trace, 'openat,open,creat,mkdir,mkdirat', {length: 4096}),
 				});
 				const created = readFileSync(trace, 'utf8')
 					.split('\n')

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {startCluster, type Cluster} from '../helpers/cluster.js';
 import {connectTo, runProgram, scratchDirectory, shapesIn} from '../helpers/program.js';
-import {findTool} from '../helpers/tools.js';
+import {needsStrace, traced} from '../helpers/strace.js';
 
 /** Creating them takes most of the time; PG_BACK_FULL=1 has 500. */
 const count = process.env['PG_BACK_FULL'] === '1' ? 500 : 60;
@@ -17,13 +17,11 @@ before(async () => {
 });
 after(async () => server.stop());
 
-const strace = findTool('strace');
-
-test(`${count} databases`, {skip: strace === undefined && 'strace is not there', timeout: 600_000}, async () => {
+test(`${count} databases`, {...needsStrace, timeout: 600_000}, async () => {
 	const directory = scratchDirectory('many');
 	const trace = join(scratchDirectory('trace'), 'calls');
 	const run = await runProgram([...connectTo(server, directory), '-j', '4'], {
-		wrapper: [strace!, '-f', '-qq', '-e', 'trace=execve', '-e', 'signal=none', '-o', trace],
+		wrapper: traced(trace, 'execve'),
 	});
 	assert.equal(run.code, 0, run.stderr);
 	assert.equal(shapesIn(directory).filter(name => /^db\d+_T\.dump$/.test(name)).length, count);

@@ -6,6 +6,7 @@ import {after, before, describe, test} from 'node:test';
 import {startCluster, type Cluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
+import {needsStrace, traced as traceInto} from '../helpers/strace.js';
 import {findTool} from '../helpers/tools.js';
 
 const canary = 'canary-of-a-row-in-plain-text';
@@ -26,7 +27,6 @@ before(async () => {
 });
 after(async () => server.stop());
 
-const strace = findTool('strace');
 const encrypt = () => ['--encrypt', '--cipher-public-key', keys.recipient, '-S', 'sha256'];
 
 type Write = {readonly path: string; readonly text: string};
@@ -38,25 +38,15 @@ function writesOf(trace: string): Write[] {
 	);
 }
 
-describe('an encrypted run', {skip: strace === undefined && 'strace is not there'}, () => {
+describe('an encrypted run', needsStrace, () => {
 	const traced = async (args: readonly string[]): Promise<{writes: Write[]; directory: string}> => {
 		const directory = scratchDirectory('out');
 		const file = join(scratchDirectory('trace'), 'calls');
 		const run = await runProgram([...connectTo(server, directory), ...encrypt(), ...args], {
-			wrapper: [
-				strace!,
-				'-f',
-				'-y',
-				'-qq',
-				'-s',
-				'65536',
-				'-e',
-				'trace=write,pwrite64,writev,pwritev,pwritev2,sendfile,copy_file_range',
-				'-e',
-				'signal=none',
-				'-o',
-				file,
-			],
+			wrapper: traceInto(file, 'write,pwrite64,writev,pwritev,pwritev2,sendfile,copy_file_range', {
+				length: 65_536,
+				paths: true,
+			}),
 		});
 		assert.equal(run.code, 0, run.stderr);
 		return {writes: writesOf(readFileSync(file, 'utf8')), directory};

@@ -14,10 +14,8 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {survivors} from '../../scripts/faults/sweep.js';
 import {clientDirectory, startCluster, type Cluster} from '../helpers/cluster.js';
-import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory, startProgram} from '../helpers/program.js';
-import {waitFor} from '../helpers/postgres.js';
+import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
 
 type Manifest = {
 	files: {
@@ -383,42 +381,3 @@ describe('what is recorded', () => {
 		assert.doesNotMatch(readFileSync(manifestOf(directory).path, 'utf8'), /s\.parent|definitions|uncounted/);
 	});
 });
-
-describe('the scratch server', () => {
-	for (const [name, status] of [
-		['SIGTERM', 143],
-		['SIGKILL', null],
-	] as const) {
-		test(`is gone after ${name}`, async () => {
-			const directory = scratchDirectory('backups');
-			await backup(directory);
-			const home = scratchDirectory('room');
-			const run = await startProgram(
-				['--no-config-file', '-b', directory, '--restore-drill', '--drill-directory', home],
-				{env: {PG_FAULTS: name}},
-			);
-			await run.untilLog(/restoring pg_globals/);
-			run.child.kill(name);
-			assert.equal((await run.ended).code, status);
-			assert.deepEqual(await survivors(`PG_FAULTS=${name}`, 5000), []);
-			await waitFor(
-				async () => !readdirSync('/proc').some(pid => /^\d+$/.test(pid) && commandOf(pid).includes(home)),
-				'the scratch server to be gone',
-			);
-			if (name === 'SIGTERM') return assert.deepEqual(readdirSync(home), []);
-			assert.equal(readdirSync(home).length, 1, 'nobody was left to remove it');
-			const next = await drill(directory, ['here', 'shop', '--drill-directory', home]);
-			assert.equal(next.code, 0, next.stderr);
-			assert.match(next.stderr, /INFO: removed .*pg_back-drill-\w+: left by a drill that was killed/);
-			return assert.deepEqual(readdirSync(home), []);
-		});
-	}
-});
-
-function commandOf(pid: string): string {
-	try {
-		return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-	} catch {
-		return ''; // gone
-	}
-}

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {startCluster, type Cluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
-import {findTool} from '../helpers/tools.js';
+import {needsStrace, traced} from '../helpers/strace.js';
 
 let server: Cluster;
 before(async () => {
@@ -64,8 +64,7 @@ test('says that no configuration file is read: asked for at INFO, for want of on
 	assert.doesNotMatch((await runProgram(place)).stderr, /defaults/);
 });
 
-const strace = findTool('strace');
-test('writes no file, runs no hook and no pg_dump', {skip: strace === undefined && 'strace is not there'}, async () => {
+test('writes no file, runs no hook and no pg_dump', needsStrace, async () => {
 	const directory = scratchDirectory('dry');
 	const trace = join(scratchDirectory('trace'), 'calls');
 	const hook = join(scratchDirectory('hook'), 'ran');
@@ -79,19 +78,7 @@ test('writes no file, runs no hook and no pg_dump', {skip: strace === undefined 
 			`touch ${hook}`,
 		],
 		{
-			wrapper: [
-				strace!,
-				'-f',
-				'-qq',
-				'-s',
-				'500',
-				'-e',
-				'trace=execve,openat,mkdir,unlink,unlinkat,rename,renameat2,link,linkat',
-				'-e',
-				'signal=none',
-				'-o',
-				trace,
-			],
+			wrapper: traced(trace, 'execve,openat,mkdir,unlink,unlinkat,rename,renameat2,link,linkat', {length: 500}),
 		},
 	);
 	assert.equal(run.code, 0, run.stderr);

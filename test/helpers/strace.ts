@@ -1,0 +1,19 @@
+import {findTool} from './tools.js';
+
+/** Undefined where it is not installed: the test is skipped. */
+export const strace = findTool('strace');
+export const needsStrace = {skip: strace === undefined && 'strace is not there'};
+
+/**
+ * To stand before a program: the named calls of all its processes go to `file`, with `length` characters of each text (32 unless given), and
+ * with `paths` what each descriptor is.
+ */
+export function traced(
+	file: string,
+	calls: string,
+	{length = 32, paths = false}: {readonly length?: number; readonly paths?: boolean} = {},
+): readonly string[] {
+	if (strace === undefined) throw new Error('strace is not there');
+	const words = [strace, '-f', '-qq', ...(paths ? ['-y'] : []), '-s', String(length)];
+	return [...words, '-e', `trace=${calls}`, '-e', 'signal=none', '-o', file];
+}
