@@ -302,7 +302,7 @@ class JobOutput {
 			await write({settings, signal, meter, onOpen}, all);
 			await this.#verify(all);
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
-			const files = await publishAll(all, id, run.emit);
+			const files = await (uploads ? uploads.publish(all) : publishAll(all, id, run.emit));
 			this.#control.freeSlot();
 			const about = {
 				job: id,

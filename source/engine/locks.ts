@@ -39,6 +39,12 @@ export class RunLocks {
 		throw await lockedError(lockPath, name);
 	}
 
+	/** The upload that this record is of, so that no two runs go on with it. Undefined when another does. The caller releases. */
+	async upload(record: string): Promise<Lock | undefined> {
+		const path = record.replace(/json$/, 'lock');
+		return afterTheDead(path, () => this.#tryName(path));
+	}
+
 	/**
 	 * For what is short and every run does (the globals, the server's files): waits its turn, so that two runs which begin in the same
 	 * second do not choose the same name. Throws LOCKED after a minute. The caller releases.
@@ -50,15 +56,6 @@ export class RunLocks {
 			await delay(50, undefined, {signal});
 		}
 		throw await lockedError(lockPath, what);
-	}
-
-	/** True while a process of that run is left, judged by its lock of the directory. */
-	async isAlive(directory: string, tag: string): Promise<boolean> {
-		const path = join(directory, lockName(tag));
-		if ((await lstatIfThere(path)) === undefined) return false;
-		const lock = await tryLock(path, this.#env, {sign: false});
-		await lock?.release();
-		return lock === undefined;
 	}
 
 	async release(): Promise<void> {
@@ -101,6 +98,15 @@ export class RunLocks {
 			await lock.release();
 		}
 	}
+}
+
+/** True while a process of that run is left, judged by its lock of the directory. */
+export async function runIsAlive(directory: string, tag: string, env: Environment): Promise<boolean> {
+	const path = join(directory, lockName(tag));
+	if ((await lstatIfThere(path)) === undefined) return false;
+	const lock = await tryLock(path, env, {sign: false});
+	await lock?.release();
+	return lock === undefined;
 }
 
 const lockPattern = /^\.pg_back-([a-z0-9]{6})\.lock$/;

@@ -51,6 +51,8 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 	const pathAt = (time: number, suffix: 'manifest.json' | 'private.json.age') =>
 		fileName({directory: backupDirectory, subject, time: new Date(time), timestampFormat, suffix});
 	const settings = {run: run.tag, mode: backupFileMode, extraAlgorithms: ['sha256'], keepSource: false} as const;
+	const uploads =
+		step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);
 	const common = {role: 'manifest', signal: run.signal} as const;
 	const writeAt = async (time: number): Promise<readonly PendingFile[]> => {
 		const written: Written[] = [];
@@ -76,12 +78,10 @@ export async function writeManifest(step: ManifestStep): Promise<void> {
 			await discardAll(written);
 			throw error;
 		}
-		return publishAll(written, 'manifest', run.emit);
+		return uploads ? uploads.publish(written) : publishAll(written, 'manifest', run.emit);
 	};
 	await step.locks.directoryOf(pathAt(step.start, 'manifest.json'));
 	const files = await inFreeSecond(step.start, writeAt);
-	const uploads =
-		step.uploads && new JobUploads(step.uploads, 'manifest', new JobMeter('manifest', run.emit), run.signal);
 	published.add({job: 'manifest', subject, files, shipments: (await uploads?.ship(files)) ?? [], time: step.start});
 }
 

@@ -7,7 +7,7 @@ import {resumeUpload, type UploadOptions} from '../stages/upload.js';
 import {backupDirectories} from './backup-directories.js';
 import type {RunContext, RunResult} from './context.js';
 import {runJobs} from './run-jobs.js';
-import type {RunLocks} from './locks.js';
+import {runIsAlive, type RunLocks} from './locks.js';
 import {resultOf} from './outcome.js';
 import {downloadBase, openRemote, uploadOptions} from './remote.js';
 import type {Task} from './scheduler.js';
@@ -51,7 +51,12 @@ async function leftUploads(run: RunContext, {storage}: UploadOptions): Promise<r
 			if (record?.run === run.tag) continue;
 			const problem = await problemOf(directory, record);
 			if (problem !== undefined) {
-				run.emit({type: 'log', level: 'warn', text: `${record?.key ?? path} is not uploaded any further: ${problem}`});
+				if (record?.announced) {
+					if (await runIsAlive(directory, record.run, run.env)) continue; // the file is about to have its name
+				} else {
+					const text = `${record?.key ?? path} is not uploaded any further: ${problem}`;
+					run.emit({type: 'log', level: 'warn', text});
+				}
 				await removeUploadRecord(path);
 			} else if (record?.location === storage.location) found.push({path, record});
 		}
@@ -78,17 +83,19 @@ function resumeTask(run: RunContext, locks: RunLocks, options: UploadOptions, {p
 			estimatedBytes: record.size,
 		},
 		async run({id, signal, meter, freeSlot}) {
-			const elsewhere = (await locks.isAlive(dirname(path), record.run))
-				? 'it is being uploaded by another run'
-				: (await lstatIfThere(path)) === undefined
-					? 'another run has uploaded it'
-					: undefined;
-			if (elsewhere !== undefined) {
-				run.emit({type: 'job.result', job: id, result: 'skipped', detail: elsewhere});
-				return;
+			const skip = (detail: string) => run.emit({type: 'job.result', job: id, result: 'skipped', detail});
+			const isElsewhere = await runIsAlive(dirname(path), record.run, run.env);
+			const lock = isElsewhere ? undefined : await locks.upload(path);
+			try {
+				if (!lock) skip('it is being uploaded by another run');
+				else if ((await lstatIfThere(path)) === undefined) skip('another run has uploaded it');
+				else {
+					freeSlot();
+					await resumeUpload(options, path, record, {job: id, meter, signal});
+				}
+			} finally {
+				await lock?.release();
 			}
-			freeSlot();
-			await resumeUpload(options, path, record, {job: id, meter, signal});
 		},
 	};
 }

@@ -1,7 +1,7 @@
 /** One file on its way to a store, and the record of how far it is. */
-import {open, type FileHandle} from 'node:fs/promises';
+import {open, stat, type FileHandle} from 'node:fs/promises';
 import {relative} from 'node:path';
-import {messageOf, PgBackError} from '../core/errors.js';
+import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
 import {MultiHash} from './hash.js';
@@ -30,6 +30,8 @@ export type Shipment = {
 export type Parcel = {
 	readonly path: string;
 	readonly recordDirectory: string;
+	/** Where it is while it has not its name yet. */
+	readonly partial?: string;
 	readonly sha256?: string;
 	readonly journal?: unknown;
 };
@@ -42,23 +44,19 @@ export type Target = {
 };
 
 async function describeParcel(options: UploadOptions, parcel: Parcel, journal?: unknown): Promise<UploadRecord> {
-	const handle = await open(parcel.path, 'r');
-	try {
-		const {size, mtimeMs} = await handle.stat();
-		return {
-			run: options.run,
-			location: options.storage.location,
-			key: options.keyFor(parcel.path),
-			file: relative(parcel.recordDirectory, parcel.path),
-			size,
-			modified: mtimeMs,
-			...(parcel.sha256 !== undefined && {sha256: parcel.sha256}),
-			deleteLocal: options.deleteLocal,
-			...(journal !== undefined && {journal}),
-		};
-	} finally {
-		await handle.close();
-	}
+	const {size, mtimeMs} = await stat(parcel.partial ?? parcel.path);
+	return {
+		run: options.run,
+		location: options.storage.location,
+		key: options.keyFor(parcel.path),
+		file: relative(parcel.recordDirectory, parcel.path),
+		size,
+		modified: mtimeMs,
+		...(parcel.sha256 !== undefined && {sha256: parcel.sha256}),
+		deleteLocal: options.deleteLocal,
+		...(parcel.partial !== undefined && {announced: true}),
+		...(journal !== undefined && {journal}),
+	};
 }
 
 export async function sendFile(target: Target, parcel: Parcel, record: RecordFile): Promise<Shipment> {
@@ -150,12 +148,20 @@ export class RecordFile {
 	async tell(journal: unknown): Promise<void> {
 		this.#newest = journal;
 		this.#writing ??= this.#write()
-			.catch((error: unknown) => {
-				const text = `the progress of the upload of ${this.#parcel.path} cannot be written down: ${messageOf(error)}`;
-				this.#options.emit({type: 'log', level: 'warn', text});
-			})
+			.catch((error: unknown) => this.#warn(error))
 			.finally(() => (this.#writing = undefined));
 		await this.#writing;
+	}
+
+	/** Writes down that the file will have its name at once. False: it cannot be, or an earlier run is not done with that name. */
+	async announce(): Promise<boolean> {
+		try {
+			await writeUploadRecord(this.#path, await describeParcel(this.#options, this.#parcel));
+			return true;
+		} catch (error) {
+			if (!isSystemError(error) || error.code !== 'EEXIST') this.#warn(error);
+			return false;
+		}
 	}
 
 	async settled(): Promise<void> {
@@ -165,6 +171,11 @@ export class RecordFile {
 	async remove(): Promise<void> {
 		await this.#writing;
 		await removeUploadRecord(this.#path);
+	}
+
+	#warn(error: unknown): void {
+		const text = `the progress of the upload of ${this.#parcel.path} cannot be written down: ${messageOf(error)}`;
+		this.#options.emit({type: 'log', level: 'warn', text});
 	}
 
 	async #write(): Promise<void> {

@@ -5,7 +5,7 @@
 import {createHash} from 'node:crypto';
 import {open, readFile, readdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
-import {partialPath} from '../lib/files.js';
+import {moveNew, partialPath} from '../lib/files.js';
 
 export type UploadRecord = {
 	/** The run that ships it, by its six characters. */
@@ -21,6 +21,8 @@ export type UploadRecord = {
 	readonly modified?: number;
 	readonly sha256?: string;
 	readonly deleteLocal: boolean;
+	/** The file has not had its name yet: without it there is nothing to ship, and nothing to be told. */
+	readonly announced?: boolean;
 	/** What the target needs to go on where it stopped. */
 	readonly journal?: unknown;
 };
@@ -32,14 +34,17 @@ export function uploadRecordPath(directory: string, location: string, key: strin
 	return join(directory, `.pg_back-upload-${digest}.json`);
 }
 
-/** Replaces the record in one step. It is a help, not a proof: it is not flushed. */
+/**
+ * Replaces the record in one step; one that is only announced replaces nothing and throws EEXIST. It is a help, not a proof: it is not
+ * flushed.
+ */
 export async function writeUploadRecord(path: string, record: UploadRecord): Promise<void> {
 	const partial = partialPath(path, record.run);
 	const handle = await open(partial, 'wx', 0o600);
 	try {
 		await handle.writeFile(`${JSON.stringify(record)}\n`);
 		await handle.close();
-		await rename(partial, path);
+		await (record.announced ? moveNew : rename)(partial, path);
 	} catch (error) {
 		await handle.close().catch(() => undefined); // closed already when the writing went well
 		await rm(partial, {force: true});

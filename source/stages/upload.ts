@@ -5,7 +5,7 @@ import {CancelledError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {filesBelow} from '../lib/files.js';
 import type {PutSource} from '../storage/storage.js';
-import type {PendingFile} from './artifact.js';
+import {publishAll, type PendingFile, type Written} from './artifact.js';
 import type {GrowingFile} from './growing.js';
 import type {Meter} from './meter.js';
 import {
@@ -70,6 +70,27 @@ export class JobUploads {
 		const shipment = upload.catch(() => undefined); // ship() tries again, and tells
 		const following: Following = {file, abort, shipment, begun: false};
 		this.#following.set(file.finalPath, following);
+	}
+
+	/**
+	 * Gives every file its final name, or none (`publishAll`), after it has written down that they are to be shipped: should this run die
+	 * the moment they have their names, the next one ships them.
+	 */
+	async publish(written: readonly Pick<Written, 'files'>[]): Promise<readonly PendingFile[]> {
+		const {options, job} = this.#target;
+		const announced: RecordFile[] = [];
+		try {
+			for (const file of written.flatMap(one => one.files).filter(one => one.ship)) {
+				for (const parcel of await parcelsOf(file, file.partial)) {
+					const record = new RecordFile(options, parcel);
+					if (await record.announce()) announced.push(record);
+				}
+			}
+			return await publishAll(written, job, options.emit);
+		} catch (error) {
+			for (const record of announced) await record.remove();
+			throw error;
+		}
 	}
 
 	/** Sends every published file that is not there yet, a few at a time. All are tried; throws the first failure. */
@@ -185,7 +206,8 @@ export async function resumeUpload(
 	return shipment;
 }
 
-async function parcelsOf(file: PendingFile): Promise<readonly Parcel[]> {
+/** `partial`: where the file is as long as it has not its name. */
+async function parcelsOf(file: PendingFile, partial?: string): Promise<readonly Parcel[]> {
 	const recordDirectory = dirname(file.finalPath);
 	if (file.directory) {
 		const digests = new Map(
@@ -194,14 +216,26 @@ async function parcelsOf(file: PendingFile): Promise<readonly Parcel[]> {
 				[`${content.name}.age`, content.cipherDigests?.sha256] as const,
 			]),
 		);
-		return (await filesBelow(file.finalPath)).map(name => {
+		return (await filesBelow(partial ?? file.finalPath)).map(name => {
 			const path = join(file.finalPath, name);
 			const sha256 = digests.get(relative(recordDirectory, path));
-			return {path, recordDirectory, ...(sha256 !== undefined && {sha256})};
+			return {
+				path,
+				recordDirectory,
+				...(partial !== undefined && {partial: join(partial, name)}),
+				...(sha256 !== undefined && {sha256}),
+			};
 		});
 	}
 	const sha256 = file.encrypted ? file.contents[0]?.cipherDigests?.sha256 : file.contents[0]?.plainDigests.sha256;
-	return [{path: file.finalPath, recordDirectory, ...(sha256 !== undefined && {sha256})}];
+	return [
+		{
+			path: file.finalPath,
+			recordDirectory,
+			...(partial !== undefined && {partial}),
+			...(sha256 !== undefined && {sha256}),
+		},
+	];
 }
 
 async function removeLocal(emit: Emit, path: string, directory: boolean): Promise<void> {

@@ -187,6 +187,17 @@ describe('killed and resumed', () => {
 		});
 	}
 
+	test('by two runs at once: only one goes on with it', async () => {
+		await withServer({}, async place => {
+			const directory = scratchDirectory('uploads');
+			const there = await killMidway(place, directory, [], ['--dump-only', '-B', dumpOf(50), 'a']);
+			const both = await Promise.all([1, 2].map(() => run(place.server.url, directory, [], ['--resume-uploads'])));
+			for (const {code, stderr} of both) assert.equal(code, 0, stderr);
+			assert.equal(place.server.counts.get('UploadPart'), 7 - there);
+			assert.deepEqual(unfinished(directory), []);
+		});
+	});
+
 	test('by the next backup, with delete_uploaded: the old file goes once it is there', async () => {
 		await withServer({}, async place => {
 			const directory = scratchDirectory('uploads');

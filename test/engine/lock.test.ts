@@ -17,7 +17,7 @@ import {join} from 'node:path';
 import {after, test} from 'node:test';
 import type {NewEvent} from '../../source/core/events.js';
 import {afterTheDead, lockedError, tryLock, tryLockBy} from '../../source/engine/lock.js';
-import {RunLocks} from '../../source/engine/locks.js';
+import {RunLocks, runIsAlive} from '../../source/engine/locks.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'pgb-lock-'));
 after(() => rmSync(directory, {recursive: true}));
@@ -151,10 +151,10 @@ test('a run sweeps the partial files of dead runs, and only those', async () => 
 	] as const)
 		assert.equal(existsSync(join(place, name)), stays, name);
 	assert.equal(events.length, 2);
-	assert.equal(await mine.isAlive(place, 'alive0'), true);
-	assert.equal(await mine.isAlive(place, 'dead00'), false);
+	assert.equal(await runIsAlive(place, 'alive0', env), true);
+	assert.equal(await runIsAlive(place, 'dead00', env), false);
 	await alive.release();
-	assert.equal(await mine.isAlive(place, 'alive0'), false);
+	assert.equal(await runIsAlive(place, 'alive0', env), false);
 	await mine.release();
 	assert.ok(!existsSync(join(place, '.pg_back-mine00.lock')));
 });

@@ -12,7 +12,9 @@ test('one that another run removes meanwhile is no error; one that cannot be und
 		const [good, bad, gone] = ['good', 'bad', 'gone'].map(key => uploadRecordPath(directory, 's3://b/', key));
 		if (!good || !bad || !gone) throw new Error('unreachable');
 		const record = {run: 'abcdef', location: 's3://b/', key: 'good', file: 'f', size: 1, deleteLocal: false};
+		await writeUploadRecord(good, {...record, announced: true});
 		await writeUploadRecord(good, record);
+		await assert.rejects(writeUploadRecord(good, {...record, announced: true, size: 2}), {code: 'EEXIST'});
 		writeFileSync(bad, '{"run":');
 		symlinkSync(join(directory, 'nowhere'), gone); // in the listing, and not there when it is read
 		const found = await readUploadRecords(directory);
