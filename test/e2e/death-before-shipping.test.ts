@@ -22,8 +22,7 @@ for (const call of ['link', 'unlink', 'rename'] as const) {
 		let unshipped = 0;
 		for (let n = 1; ; n++) {
 			const [directory, store] = [scratchDirectory('death'), scratchDirectory('death-store')];
-			const args = ['--no-config-file', ...connectTo(cluster), '-b', directory, '--upload', 'local'];
-			args.push('--local-directory', store, '-S', 'none');
+			const args = [...connectTo(cluster, directory), '--upload', 'local', '--local-directory', store, '-S', 'none'];
 			const log = join(scratchDirectory('death-log'), 'log');
 			const killed = await runProgram([...args, '--dump-only', 'a'], {
 				// strace counts the calls of each thread; all of these come from the pool.
