@@ -1,5 +1,6 @@
 // Builds dist/: an ESM bundle with splitting, so that --version loads little and each remote and the console are lazy chunks.
 import {build} from 'esbuild';
+import {joinChunks} from './join-chunks.mjs';
 import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
 
 /**
@@ -48,6 +49,15 @@ const result = await build({
 });
 // A thread's own program: shared with nothing, so that it does not split what the others share.
 await build({...common, entryPoints: [source('stages/pass-worker.ts')]});
+const {outputs} = result.metafile;
+await joinChunks(outdir, outputs, 'start.js', ['source/cli.ts']);
+await joinChunks(outdir, outputs, 'command-line.js', ['source/cli/parse.ts', 'source/cli/help.ts']);
+await joinChunks(outdir, outputs, 'backup.js', [
+	'source/config/configuration.ts',
+	'source/engine/setting-problems.ts',
+	'source/cli/run.ts',
+	'source/engine/backup.ts',
+]);
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);

@@ -41,7 +41,10 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 main({
 	argv: process.argv.slice(2),
 	env: process.env,
-	stdin: process.stdin,
+	// Looked at, it loads all that node has for reading files.
+	get stdin() {
+		return process.stdin;
+	},
 	stdout: process.stdout,
 	stderr: process.stderr,
 	exitNow: code => process.exit(code),

@@ -24,7 +24,7 @@ function planLines(plan: BackupPlan, run: RunContext): string[] {
 		'dry run: nothing is written, run or removed',
 		`server     PostgreSQL ${server.version} ${server.inRecovery ? 'standby' : 'primary'} at ${display(server.host)}:${server.port} as ${display(server.user)}`,
 		`pg_dump    ${formatVersion(tools.pgDump.version)} ${tools.pgDump.path}`,
-		`pg_dumpall ${formatVersion(tools.pgDumpall.version)} ${tools.pgDumpall.path}`,
+		...(tools.pgDumpall ? [`pg_dumpall ${formatVersion(tools.pgDumpall.version)} ${tools.pgDumpall.path}`] : []),
 		`jobs       ${settings.jobs} at once`,
 		`checksum   ${settings.checksumAlgorithm}`,
 		`encryption ${settings.encrypt ? 'age' : 'none'}`,

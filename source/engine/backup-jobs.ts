@@ -183,7 +183,9 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 	return {
 		plan: {id, kind: 'globals', name: 'pg_globals', stages: stagesOf(shared)},
 		async run(control) {
-			const version = tools.pgDumpall.version;
+			const {pgDumpall} = tools;
+			if (!pgDumpall) throw new PgBackError('BUG', 'pg_dumpall was not looked for');
+			const {version} = pgDumpall;
 			if (!withPasswords && !supportsNoRolePasswords(version)) {
 				throw new PgBackError('TOOLS', 'pg_dumpall does not support --no-role-passwords, use pg_dumpall >= 10');
 			}
@@ -201,7 +203,7 @@ export function globalsTask(shared: BackupShared, withPasswords: boolean): Task 
 					written.push(
 						await dumpToArtifact(
 							{
-								command: tools.pgDumpall.path,
+								command: pgDumpall.path,
 								args: ['-g', '-w', ...connection.args, ...(withPasswords ? [] : ['--no-role-passwords'])],
 								env: connection.env,
 								inherit: [...new Set([turn.descriptor, directoryLock.descriptor])],

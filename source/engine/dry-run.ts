@@ -7,7 +7,7 @@ import type {Subject} from '../retention/names.js';
 import {planItems, type PlannedItem} from '../retention/purge-plan.js';
 import {planLocalPurge} from '../retention/purge.js';
 import {dumpSuffixes, compressedSuffix} from '../stages/dump-arguments.js';
-import {findOptions, prepare} from './prepare.js';
+import {backupToolOptions, findOptions, prepare} from './prepare.js';
 import type {RunContext} from './context.js';
 import {localManifests, localRecords} from './manifests.js';
 import {FileNamer} from './output.js';
@@ -42,7 +42,7 @@ export async function planBackup(run: RunContext, databases?: readonly string[])
 		const session = await openSession({psql: psql.path, connection: prepared.connection, signal: run.signal});
 		try {
 			const server = await serverInfo(session);
-			const tools = await findTools({...findOptions(run), serverVersion: server.versionNumber});
+			const tools = await findTools({...backupToolOptions(run), serverVersion: server.versionNumber});
 			const inventory = await listDatabases(session, {sizes: true});
 			const {settings} = run.configuration;
 			const selection = selectDatabases(inventory, {

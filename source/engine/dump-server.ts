@@ -6,13 +6,21 @@ import {listDatabases, serverInfo, type Database, type Server} from '../postgres
 import {createDatabaseScript} from '../postgres/create-database.js';
 import {pauseReplication} from '../postgres/replication.js';
 import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
-import {openSession, type Session} from '../postgres/session.js';
+import type {Session} from '../postgres/session.js';
 import {findPsql, findTools, type Tools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import type {Subject} from '../retention/names.js';
 import type {PendingFile} from '../stages/artifact.js';
+import {prepareStreams} from '../stages/dump.js';
 import {databaseTask, globalsTask, serverFileTask, type BackupShared} from './backup-jobs.js';
-import {findOptions, verifyTools, type BackupOptions, type Damage, type Prepared} from './prepare.js';
+import {
+	backupToolOptions,
+	findOptions,
+	verifyTools,
+	type BackupOptions,
+	type Damage,
+	type Prepared,
+} from './prepare.js';
 import type {RunContext} from './context.js';
 import {hasDecryptionMaterial} from './key-material.js';
 import {RunLocks} from './locks.js';
@@ -28,6 +36,7 @@ import {startRecording, toRecord} from './record-contents.js';
 import {downloadBase, openRemote, uploadOptions} from './remote.js';
 import {resumeTasks} from './resume-uploads.js';
 import {Scheduler, type Task} from './scheduler.js';
+import {Sessions} from './sessions.js';
 import {startTicker} from './ticker.js';
 
 /** Adds what fails to `damage`; throws when it cannot go on. */
@@ -40,14 +49,15 @@ export async function dumpServer(
 	const {settings} = run.configuration;
 	const start = run.now().getTime();
 	const remote = settings.upload === 'none' ? undefined : await openRemote(run, settings.upload);
-	const sessions = new Sessions(run, prepared);
+	const sessions = new Sessions(run, prepared.connection);
 	const locks = new RunLocks(run.tag, run.env, run.emit);
 	try {
 		run.emit({type: 'run.phase', phase: 'connecting'});
+		if (prepared.encryption) prepareStreams(run.env);
 		const session = await sessions.open();
 		const server = await serverInfo(session);
 		run.emit({type: 'run.connected', server});
-		const tools = await findTools({...findOptions(run), serverVersion: server.versionNumber});
+		const tools = await findTools({...backupToolOptions(run), serverVersion: server.versionNumber});
 		run.emit({
 			type: 'log',
 			level: 'info',
@@ -56,6 +66,8 @@ export async function dumpServer(
 		if (tools.warning !== undefined) run.emit({type: 'log', level: 'warn', text: tools.warning});
 		const namer = new FileNamer(run);
 		namer.fixTime();
+		// While the server counts sizes; whoever needs it first is told what stands in the way.
+		locks.directoryOf(namer.path({kind: 'globals'}, undefined, 'lock')).catch(() => undefined);
 		const inventory = await listDatabases(session, {sizes: true});
 		const include = options.databases ?? settings.includeDbs;
 		const selection = selectDatabases(inventory, {
@@ -282,35 +294,4 @@ function announcePlan(shared: BackupShared, tasks: readonly Task[], remoteLocati
 			encryption: encryption.passphrase ? 'age, passphrase' : `age, ${plural(recipients, 'recipient')}`,
 		}),
 	});
-}
-
-/** The control connections of a run: one, and another when that is lost. */
-class Sessions {
-	readonly #run: RunContext;
-	readonly #prepared: Prepared;
-	readonly #open: Session[] = [];
-	/** Not the run's signal: a cancelled run still has a standby to resume. */
-	readonly #ending = new AbortController();
-
-	constructor(run: RunContext, prepared: Prepared) {
-		this.#run = run;
-		this.#prepared = prepared;
-	}
-
-	/** On the database that the connection names, or on another. */
-	async open(database?: string): Promise<Session> {
-		const psql = await findPsql({...findOptions(this.#run), signal: this.#ending.signal});
-		const session = await openSession({
-			psql: psql.path,
-			connection: this.#prepared.connection,
-			signal: this.#ending.signal,
-			...(database !== undefined && {database}),
-		});
-		this.#open.push(session);
-		return session;
-	}
-
-	async close(): Promise<void> {
-		for (const session of this.#open) await session.close();
-	}
 }

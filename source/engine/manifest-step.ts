@@ -120,7 +120,10 @@ function describeRun(step: ManifestStep): Manifest {
 			inRecovery: server.inRecovery,
 		},
 		version: run.version,
-		tools: {pg_dump: formatVersion(tools.pgDump.version), pg_dumpall: formatVersion(tools.pgDumpall.version)},
+		tools: {
+			pg_dump: formatVersion(tools.pgDump.version),
+			...(tools.pgDumpall && {pg_dumpall: formatVersion(tools.pgDumpall.version)}),
+		},
 		options: {
 			format: settings.format,
 			compress_level: String(settings.compressLevel),

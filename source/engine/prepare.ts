@@ -27,7 +27,7 @@ export type Prepared = {
 export async function prepare(run: RunContext): Promise<Prepared> {
 	const {settings} = run.configuration;
 	const encryption = settings.encrypt ? await (await import('./keys.js')).loadRunEncryption(run) : undefined;
-	await findTools(findOptions(run));
+	await findTools(backupToolOptions(run));
 	const {dbname, host, port, user} = settings;
 	const connection = await buildConnection({dbname, host, port, user}, run.env);
 	run.emit({type: 'log', level: 'debug', text: `connection: ${connection.describe()}`});
@@ -37,6 +37,16 @@ export async function prepare(run: RunContext): Promise<Prepared> {
 /** What reads dumps to their end; a pg_restore that says nothing for a minute is ended. */
 export function verifyTools(run: RunContext, {pgRestore}: Pick<Tools, 'pgRestore'>): VerifyTools {
 	return {pgRestore: pgRestore?.path, env: run.env, signal: run.signal, stallTimeout: 60_000};
+}
+
+/** Of the tools those that a backup uses. */
+export function backupToolOptions(run: RunContext): FindOptions {
+	const {dumpOnly, verify} = run.configuration.settings;
+	const without = [
+		...(dumpOnly ? (['pg_dumpall'] as const) : []),
+		...(verify === 'full' ? [] : (['pg_restore'] as const)),
+	];
+	return {...findOptions(run), without};
 }
 
 export function findOptions(run: RunContext): FindOptions {

@@ -17,7 +17,7 @@ export type Tools = {
 	/** Where pg_dump stands. */
 	readonly directory: string;
 	readonly pgDump: Tool;
-	readonly pgDumpall: Tool;
+	readonly pgDumpall?: Tool;
 	readonly psql: Tool;
 	readonly pgRestore?: Tool;
 	/** Why this pg_dump, which was asked for by its directory, will probably refuse the server. */
@@ -32,12 +32,17 @@ export type FindOptions = {
 	/** Its PATH is searched. */
 	readonly env: Environment;
 	readonly signal: AbortSignal;
+	/** Not looked for: each answer takes a program's start. */
+	readonly without?: readonly ('pg_dumpall' | 'pg_restore')[];
 };
 
 /** The psql for the control connection, 11 or newer: the one beside pg_dump if it can be. Throws PgBackError TOOLS. */
 export async function findPsql(options: FindOptions): Promise<Tool> {
-	const found = await toolsIn(await psqlDirectories(options), 'psql', options);
-	const usable = options.binDirectory === undefined ? newest(found.filter(isUsable)) : found.find(isUsable);
+	const near = await nearby(options);
+	const beside = (await toolsIn(near, 'psql', options)).find(isUsable);
+	if (beside) return beside;
+	const found = await toolsIn([...new Set([...near, ...(await candidateDirectories(options))])], 'psql', options);
+	const usable = newest(found.filter(isUsable));
 	if (usable) return usable;
 	const [old] = found;
 	throw new PgBackError(
@@ -57,28 +62,29 @@ const isUsable = (tool: Tool) => tool.version >= oldestPsql;
  * PgBackError TOOLS that says what is needed and what is there.
  */
 export async function findTools(options: FindOptions & {readonly serverVersion?: number}): Promise<Tools> {
-	const {binDirectory, serverVersion} = options;
-	const elsewhere = await candidateDirectories(options);
-	const directories = binDirectory === undefined ? elsewhere : [binDirectory];
-	// Asked beside each other: each answer takes a program's start.
-	if (binDirectory !== undefined) await Promise.all(toolNames.map(name => toolsIn(directories, name, options)));
+	const {binDirectory, serverVersion, without = []} = options;
+	const wants = (name: string) => !without.some(one => one === name);
+	const directories = binDirectory === undefined ? await candidateDirectories(options) : [binDirectory];
+	// Asked beside each other.
+	if (binDirectory !== undefined)
+		await Promise.all(toolNames.filter(wants).map(name => toolsIn(directories, name, options)));
 	const found = await toolsIn(directories, 'pg_dump', options);
-	if (found.length === 0) throw await nothingFound(binDirectory, elsewhere, options);
+	if (found.length === 0) throw await nothingFound(options);
 	const usable = found.filter(tool => tool.version >= oldestTools);
 	const fits = ({version}: Tool) => serverVersion === undefined || canDump(version, serverVersion);
 	const pgDump = newest(usable.filter(fits)) ?? (binDirectory === undefined ? undefined : newest(usable));
-	if (!pgDump) throw await tooOld(found, serverVersion, elsewhere, options);
-	const doubt = fits(pgDump) ? undefined : await tooOld(found, serverVersion, elsewhere, options);
+	if (!pgDump) throw await tooOld(found, serverVersion, options);
+	const doubt = fits(pgDump) ? undefined : await tooOld(found, serverVersion, options);
 	const directory = dirname(pgDump.path);
 	const [pgDumpall, psql, pgRestore] = await Promise.all([
-		findDumpall(directory, directories, options),
+		wants('pg_dumpall') ? findDumpall(directory, directories, options) : undefined,
 		findPsql({...options, binDirectory: directory}),
-		findRestore(pgDump, elsewhere, options),
+		wants('pg_restore') ? findRestore(pgDump, options) : undefined,
 	]);
 	return {
 		directory,
 		pgDump,
-		pgDumpall,
+		...(pgDumpall && {pgDumpall}),
 		psql,
 		...(pgRestore && {pgRestore}),
 		...(doubt && {warning: `${doubt.message}; ${doubt.hint ?? ''}`}),
@@ -101,11 +107,8 @@ async function findDumpall(
 }
 
 /** pg_restore reads archives of its own and of older versions. */
-async function findRestore(
-	pgDump: Tool,
-	elsewhere: readonly string[],
-	options: FindOptions,
-): Promise<Tool | undefined> {
+async function findRestore(pgDump: Tool, options: FindOptions): Promise<Tool | undefined> {
+	const elsewhere = await candidateDirectories(options);
 	const directory = dirname(pgDump.path);
 	const behind = dirname(await realpath(pgDump.path));
 	const found = await toolsIn([...new Set([directory, behind, ...elsewhere])], 'pg_restore', options);
@@ -124,12 +127,10 @@ function newest(tools: readonly Tool[]): Tool | undefined {
 	);
 }
 
-async function nothingFound(
-	binDirectory: string | undefined,
-	elsewhere: readonly string[],
-	options: FindOptions,
-): Promise<PgBackError> {
-	const others = binDirectory === undefined ? [] : await toolsIn(elsewhere, 'pg_dump', options);
+async function nothingFound(options: FindOptions): Promise<PgBackError> {
+	const {binDirectory} = options;
+	const others =
+		binDirectory === undefined ? [] : await toolsIn(await candidateDirectories(options), 'pg_dump', options);
 	const best = newest(others);
 	return new PgBackError('TOOLS', `pg_dump is not found${binDirectory === undefined ? '' : ` in ${binDirectory}`}`, {
 		hint: best
@@ -138,17 +139,12 @@ async function nothingFound(
 	});
 }
 
-async function tooOld(
-	found: readonly Tool[],
-	server: number | undefined,
-	elsewhere: readonly string[],
-	options: FindOptions,
-): Promise<PgBackError> {
+async function tooOld(found: readonly Tool[], server: number | undefined, options: FindOptions): Promise<PgBackError> {
 	const best = newest(found);
 	const what = best ? `${best.path} is ${formatVersion(best.version)}` : 'pg_dump has no version';
 	if (server === undefined)
 		return new PgBackError('TOOLS', `${what}: pg_dump ${formatMajor(oldestTools)} or newer is needed`);
-	const others = await toolsIn(elsewhere, 'pg_dump', options);
+	const others = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
 	const right = newest(others.filter(tool => canDump(tool.version, server)));
 	const major = formatMajor(server);
 	const reason =
@@ -162,15 +158,12 @@ async function tooOld(
 	});
 }
 
-async function psqlDirectories(options: FindOptions): Promise<string[]> {
-	const {binDirectory} = options;
-	const elsewhere = await candidateDirectories(options);
-	if (binDirectory === undefined) return elsewhere;
+/** The directory that was named, and the one that its pg_dump is a link into. */
+async function nearby({binDirectory}: FindOptions): Promise<string[]> {
+	if (binDirectory === undefined) return [];
 	const pgDump = join(binDirectory, 'pg_dump');
 	const behind = (await isExecutable(pgDump)) ? [dirname(await realpath(pgDump))] : [];
-	const rest = await toolsIn(elsewhere, 'psql', options);
-	const newestFirst = rest.toSorted((a, b) => b.version - a.version).map(tool => dirname(tool.path));
-	return [...new Set([binDirectory, ...behind, ...newestFirst])];
+	return [...new Set([binDirectory, ...behind])];
 }
 
 /** Every directory that may hold the tools: PATH first, then where packages put them. */

@@ -15,16 +15,26 @@ type Environment = ChildOptions['env'];
 
 const ready: Pipe[] = [];
 let making: Promise<void> | undefined;
-const [first, last] = [10, 25];
+/** Descriptors in the shell; as many pipes at a time. */
+const [first, last] = [10, 13];
+
+/** Makes some beforehand: what stands in the way of it, who takes one is told. */
+export function preparePipes(env: Environment): void {
+	makeMore(env).catch(() => undefined);
+}
 
 /** Throws FAILED when there is neither bash nor mkfifo, and system errors. */
 export async function takePipe(env: Environment): Promise<Pipe> {
 	for (;;) {
 		const pipe = ready.pop();
 		if (pipe) return pipe;
-		making ??= makePipes(env).finally(() => (making = undefined));
-		await making;
+		await makeMore(env);
 	}
+}
+
+function makeMore(env: Environment): Promise<void> {
+	making ??= makePipes(env).finally(() => (making = undefined));
+	return making;
 }
 
 async function makePipes(env: Environment): Promise<void> {
@@ -37,8 +47,14 @@ export async function makeAnonymous(env: Environment): Promise<boolean> {
 	const ending = new AbortController();
 	const child = startChild({
 		command: 'bash',
-		args: ['-c', `for ((i = ${first}; i <= ${last}; i++)); do eval "exec $i<> <(:)"; done; echo; read -r`],
-		env: {PATH: env['PATH']},
+		// A bash whose input is a socket takes itself for one at the end of a network connection, and reads its start-up files.
+		args: [
+			'--norc',
+			'--noprofile',
+			'-c',
+			`for ((i = ${first}; i <= ${last}; i++)); do eval "exec $i<> <(:)"; done; echo; read -r`,
+		],
+		env: {PATH: env['PATH'], HOME: env['HOME']},
 		stdin: 'pipe',
 		stdout: 'pipe',
 		signal: ending.signal,

@@ -3,8 +3,9 @@ import {closeSync} from 'node:fs';
 import {PgBackError} from '../core/errors.js';
 import {dumpFailure} from '../postgres/dump-failure.js';
 import {startChild, type Child, type ChildOptions} from '../process/child.js';
-import {takePipe} from '../process/pipes.js';
+import {preparePipes, takePipe} from '../process/pipes.js';
 import {discardAll, ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
+import {prepareThread} from './pass-thread.js';
 
 export type DumpCommand = {
 	readonly command: string;
@@ -22,6 +23,12 @@ export type DumpCommand = {
 	/** It does not look at what becomes of its writes (pg_dumpall, when the disk is full): its bytes pass through us. */
 	readonly careless?: true;
 };
+
+/** Gets ready, while there is something else to be waited for, what encrypted dumps need before their first byte. */
+export function prepareStreams(env: ChildOptions['env']): void {
+	preparePipes(env);
+	prepareThread();
+}
 
 /**
  * Runs the command and keeps what it writes to stdout. Without encryption the child writes the partial file itself unless it is
@@ -68,21 +75,22 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 
 async function streamed(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	const inner = new AbortController();
-	const pipe = await takePipe(command.env);
+	// A thread of its own is for what is sealed; without that, only little comes this way.
+	const pipe = options.settings.encryption ? await takePipe(command.env) : undefined;
 	let child: Child;
 	try {
-		child = start(command, pipe.writable, AbortSignal.any([options.signal, inner.signal]));
+		child = start(command, pipe?.writable ?? 'pipe', AbortSignal.any([options.signal, inner.signal]));
 	} catch (error) {
-		closeSync(pipe.readable);
+		if (pipe) closeSync(pipe.readable);
 		throw error;
 	} finally {
-		closeSync(pipe.writable); // the child has it: its end is the end of the bytes
+		if (pipe) closeSync(pipe.writable); // the child has it: its end is the end of the bytes
 	}
 	const ended = dumped(child, command.what);
 	const settled = ended.catch(() => undefined); // thrown by `confirm`, unless we failed first
 	try {
 		return await writeArtifact(
-			{descriptor: pipe.readable},
+			pipe ? {descriptor: pipe.readable} : ((child.stdout ?? []) as AsyncIterable<Uint8Array>),
 			{
 				...options,
 				onBytes: bytes => options.meter?.count('dump', bytes),
@@ -99,7 +107,7 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 		// Our own failure comes first: the child then fails of the pipe that broke.
 		throw error;
 	} finally {
-		closeSync(pipe.readable);
+		if (pipe) closeSync(pipe.readable);
 	}
 }
 

@@ -10,6 +10,14 @@ import type {Answer, Order} from './pass-worker.js';
 
 const idle: Worker[] = [];
 
+/** Has a thread ready for the first that needs it. */
+export function prepareThread(): void {
+	if (idle.length > 0) return;
+	const worker = startWorker();
+	worker.unref();
+	idle.push(worker);
+}
+
 /** Reads `descriptor` to its end, which the caller closes afterwards; the sinks are to be flushed or discarded by the caller. */
 export async function passThread(descriptor: number, passage: Passage): Promise<Passed> {
 	const {algorithms, seal, plain, cipher, signal, onBytes} = passage;
@@ -23,8 +31,8 @@ export async function passThread(descriptor: number, passage: Passage): Promise<
 			worker.on('message', (answer: Answer) => {
 				if (answer.type === 'bytes') {
 					onBytes(answer.plain, answer.cipher);
-					plain?.growing.grow(answer.plain);
-					cipher?.growing.grow(answer.cipher);
+					plain?.wrote(answer.plain);
+					cipher?.wrote(answer.cipher);
 				} else if (answer.type === 'done') resolve(answer.passed);
 				else reject(asThrown(answer, plain?.finalPath, cipher?.finalPath));
 			});

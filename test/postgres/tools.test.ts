@@ -102,7 +102,7 @@ describe('tools', () => {
 		const record = fake('record', '(PostgreSQL) 15.99', ['pg_dump', 'pg_dumpall']);
 		const env = PATH(fake('newer', '(PostgreSQL) 96.1'));
 		const tools = await findTools({binDirectory: record, env, signal: never, serverVersion: 150_018});
-		assert.deepEqual([tools.pgDump.path, tools.pgDumpall.path], [join(record, 'pg_dump'), join(record, 'pg_dumpall')]);
+		assert.deepEqual([tools.pgDump.path, tools.pgDumpall?.path], [join(record, 'pg_dump'), join(record, 'pg_dumpall')]);
 		assert.equal(tools.psql.path, join(root, 'newer', 'psql'));
 		assert.ok(tools.pgRestore);
 	});
@@ -133,7 +133,7 @@ describe('tools', () => {
 	test('older than the server, but asked for by its directory: taken, with a warning that says what is needed', async () => {
 		const old = fake('ancient', '(PostgreSQL) 9.2.24');
 		const near = await findTools({binDirectory: old, env: PATH(), signal: never, serverVersion: 150_000});
-		assert.deepEqual([near.pgDump.version, near.pgDumpall.version], [90_224, 90_224]);
+		assert.deepEqual([near.pgDump.version, near.pgDumpall?.version], [90_224, 90_224]);
 		assert.match(
 			near.warning ?? '',
 			/ancient\/pg_dump is 9\.2\.24, older than the server \(15\.0\): pg_dump 15 is needed.*\/usr\/lib\/postgresql\/\d+\/bin\/pg_dump is /,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {closeSync, readlinkSync, readSync} from 'node:fs';
+import {closeSync, existsSync, mkdtempSync, readlinkSync, readSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {test} from 'node:test';
 import {makeAnonymous, makeNamed, takePipe} from '../../source/process/pipes.js';
 
@@ -22,7 +24,23 @@ async function assertCarries(kind: RegExp): Promise<void> {
 
 test('pipes have no name, so nothing that looks at files sees what goes through them', async () => {
 	assert.equal(await makeAnonymous(env), true);
-	for (let taken = 0; taken < 16; taken++) await assertCarries(/^pipe:/);
+	for (let taken = 0; taken < 4; taken++) await assertCarries(/^pipe:/);
+});
+
+test("nobody's start-up files are read for them", async () => {
+	const home = mkdtempSync(join(tmpdir(), 'pgb-home-'));
+	try {
+		for (const name of ['.bashrc', '.bash_profile', '.profile'])
+			writeFileSync(join(home, name), `: > ${home}/was-read\n`);
+		const bash = spawnSync('bash', ['-c', ':'], {env: {...env, HOME: home}, stdio: ['pipe', 'ignore', 'ignore']});
+		assert.equal(bash.status, 0);
+		assert.ok(existsSync(join(home, 'was-read')), 'as bash does by itself');
+		rmSync(join(home, 'was-read'));
+		assert.equal(await makeAnonymous({...env, HOME: home}), true);
+		assert.ok(!existsSync(join(home, 'was-read')));
+	} finally {
+		rmSync(home, {recursive: true});
+	}
 });
 
 test('more are made when they are used up', async () => {

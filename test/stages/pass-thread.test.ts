@@ -103,7 +103,12 @@ test('a full disk and a source that cannot be read are the system errors that th
 	const [source, again] = [openSync(import.meta.filename, 'r'), openSync(import.meta.filename, 'r')];
 	const [full, only] = [openSync('/dev/full', 'w'), openSync('/dev/null', 'w')];
 	const sink = {descriptor: full, path: '', finalPath: '/b/x.dump', growing: new GrowingFile('', '')};
-	const nothing = {write: async () => undefined, flush: async () => undefined, discard: async () => undefined};
+	const nothing = {
+		wrote: () => undefined,
+		write: async () => undefined,
+		flush: async () => undefined,
+		discard: async () => undefined,
+	};
 	try {
 		await assert.rejects(passThread(source, {...passage, plain: {...sink, ...nothing}}), {
 			code: 'ENOSPC',

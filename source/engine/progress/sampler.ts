@@ -23,7 +23,7 @@ const answerTimeout = 20;
 const firstPause = 5000;
 const longestPause = 60_000;
 
-/** Starts at once; the first look is taken after one interval, so that a short run costs no connection. Returns what ends it. */
+/** Starts at once; the first look is taken after two intervals, so that a short run costs no connection. Returns what ends it. */
 export function startSampler(options: SamplerOptions): () => Promise<void> {
 	const ending = new AbortController();
 	const running = sampleUntil(options, ending.signal);
@@ -42,7 +42,7 @@ async function sampleUntil(options: SamplerOptions, signal: AbortSignal): Promis
 	};
 	let session: Session | undefined;
 	let pause = firstPause;
-	let rest = interval;
+	let rest = 2 * interval;
 	while (!signal.aborted) {
 		await delay(rest, undefined, {signal, ref: false}).catch(() => undefined); // it ends
 		const names = applications();
