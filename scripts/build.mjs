@@ -58,6 +58,11 @@ await joinChunks(outdir, outputs, 'backup.js', [
 	'source/cli/run.ts',
 	'source/engine/backup.ts',
 ]);
+await joinChunks(outdir, outputs, 'encryption.js', [
+	'source/stages/age/key-problems.ts',
+	'source/engine/keys.ts',
+	'source/stages/age/encrypt.ts',
+]);
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);

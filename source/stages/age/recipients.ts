@@ -1,5 +1,6 @@
 import {Encrypter} from 'age-encryption';
 import {PgBackError} from '../../core/errors.js';
+import {emptyFile} from './empty-file.js';
 
 /** To whom files are encrypted: a passphrase, or one or more public keys, never both. Parsed and checked. */
 export type EncryptionKeys = {
@@ -40,7 +41,7 @@ export async function tryRecipients(keys: EncryptionKeys): Promise<void> {
 		const encrypter = new Encrypter();
 		encrypter.addRecipient(recipient);
 		try {
-			await encrypter.encrypt(new Uint8Array());
+			await emptyFile(encrypter);
 		} catch (error) {
 			throw new PgBackError('CONFIG', `invalid public key${shown(recipient)}`, {
 				cause: error,
