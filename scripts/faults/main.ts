@@ -11,6 +11,7 @@ import {nameSweep} from './names.js';
 import {overlapSweep} from './overlaps.js';
 import {powerSweep} from './power.js';
 import {regressionSweep} from './regression.js';
+import {remoteSweep} from './remote.js';
 import {secretSweep} from './secrets.js';
 import {signalSweep} from './signals.js';
 import {full, openBench, print, type Bench, type Figure} from './sweep.js';
@@ -29,6 +30,7 @@ const sweeps: Readonly<Record<string, Sweep>> = {
 	signals: bench => signalSweep(bench, full ? 200 : 10),
 	standby: () => standbySweep(full ? 60 : 6),
 	secrets: () => secretSweep(),
+	remote: bench => remoteSweep(bench, full ? 1000 : 12),
 	modes: bench => modeSweep(bench),
 	damage: bench => damageSweep(bench, full ? 1000 : 60),
 	regression: () => regressionSweep(),
