@@ -15,6 +15,7 @@ import {remoteSweep} from './remote.js';
 import {secretSweep} from './secrets.js';
 import {signalSweep} from './signals.js';
 import {full, openBench, print, type Bench, type Figure} from './sweep.js';
+import {soakSweep} from './soak.js';
 import {standbySweep} from './standby.js';
 import {syscallSweep} from './syscalls.js';
 
@@ -34,10 +35,14 @@ const sweeps: Readonly<Record<string, Sweep>> = {
 	modes: bench => modeSweep(bench),
 	damage: bench => damageSweep(bench, full ? 1000 : 60),
 	regression: () => regressionSweep(),
+	soak: () => soakSweep(full ? 2000 : 200),
 };
 
 const {positionals} = parseArgs({allowPositionals: true});
-const chosen = positionals.length > 0 ? positionals : Object.keys(sweeps).filter(name => full || name !== 'regression');
+const chosen =
+	positionals.length > 0
+		? positionals
+		: Object.keys(sweeps).filter(name => full || (name !== 'regression' && name !== 'soak'));
 const unknown = chosen.filter(name => !((name.split(':')[0] ?? '') in sweeps));
 if (unknown.length > 0)
 	throw new Error(`no such sweep: ${unknown.join(', ')}; there are ${Object.keys(sweeps).join(', ')}`);

@@ -118,7 +118,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 					args: [...args, ...more, ...connection.args],
 					env: connection.env,
 					inherit: [...new Set([lock.descriptor, directoryLock.descriptor])],
-					onEnd: control.freeSlot,
+					onEnd: control.lendSlot,
 					what: `pg_dump of ${display(name)}`,
 					...heard(run, id),
 				});
@@ -146,7 +146,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 									})
 								: await dumpToArtifact(command(snapshot), {...options, role: 'dump', plainPath}),
 						);
-						control.freeSlot();
+						control.lendSlot();
 						output.contents = await recording?.finish();
 						const script =
 							needsCreateFile(tools.pgDump.version, settings.format) && !run.configuration.settings.dumpOnly
@@ -327,7 +327,7 @@ class JobOutput {
 		const {readBack, run} = this.#shared;
 		const {meter, signal, id} = this.#control;
 		if (!readBack) return;
-		this.#control.freeSlot();
+		this.#control.lendSlot();
 		meter.start('verify');
 		for (const file of written.flatMap(one => one.files)) {
 			const how = await readBackFile(file, readBack, signal, meter);

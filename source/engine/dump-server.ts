@@ -67,7 +67,7 @@ export async function dumpServer(
 		const namer = new FileNamer(run);
 		namer.fixTime();
 		// While the server counts sizes; whoever needs it first is told what stands in the way.
-		locks.directoryOf(namer.path({kind: 'globals'}, undefined, 'lock')).catch(() => undefined);
+		const locking = locks.directoryOf(namer.path({kind: 'globals'}, undefined, 'lock')).catch(() => undefined);
 		const inventory = await listDatabases(session, {sizes: true});
 		const include = options.databases ?? settings.includeDbs;
 		const selection = selectDatabases(inventory, {
@@ -109,6 +109,7 @@ export async function dumpServer(
 			record: await recorderOf(run, prepared, session, selection.databases),
 			onFiles: job => published.add(job),
 		};
+		await locking; // both look at what dead runs have left
 		const databases = inDumpOrder(selection.databases, settings.jobs);
 		const left = shared.uploads ? await resumeTasks(run, locks, shared.uploads) : [];
 		const watched = await startBackupProgress({

@@ -85,7 +85,9 @@ export class RunLocks {
 			byRun.set(tag, [...(byRun.get(tag) ?? []), ...(partialPattern.test(name) ? [name] : [])]);
 		}
 		for (const [tag, names] of byRun) {
-			const lock = await tryLock(join(directory, lockName(tag)), this.#env, {sign: false});
+			const path = join(directory, lockName(tag));
+			// Others look too whether it is dead, and have its lock for a moment.
+			const lock = await afterTheDead(path, () => tryLock(path, this.#env, {sign: false}));
 			if (!lock) continue; // that run is alive
 			for (const name of names) {
 				await discardPartial(join(directory, name));
@@ -104,7 +106,7 @@ export class RunLocks {
 export async function runIsAlive(directory: string, tag: string, env: Environment): Promise<boolean> {
 	const path = join(directory, lockName(tag));
 	if ((await lstatIfThere(path)) === undefined) return false;
-	const lock = await tryLock(path, env, {sign: false});
+	const lock = await afterTheDead(path, () => tryLock(path, env, {sign: false}));
 	await lock?.release();
 	return lock === undefined;
 }

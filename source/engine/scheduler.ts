@@ -9,8 +9,10 @@ export type JobControl = {
 	readonly meter: JobMeter;
 	/** Counts from 1. */
 	readonly attempt: number;
-	/** Says that what remains needs no slot (hashing, uploading): the next job may begin. May be called twice. */
+	/** Says that what remains needs no slot (uploading): the next job may begin. May be called twice. */
 	readonly freeSlot: () => void;
+	/** The same for what is soon done, such as hashing, of which no more jobs than there are slots do at once: the others keep theirs. */
+	readonly lendSlot: () => void;
 };
 
 export type Task = {
@@ -36,6 +38,8 @@ export class Scheduler {
 	readonly #entries = new Map<string, Entry>();
 	readonly #meters = new Map<string, JobMeter>();
 	#slots = 0;
+	/** Jobs that have lent their slot and not yet freed it. */
+	#finishing = 0;
 	#busy = 0;
 	#closed = false;
 	#idleWaiters: (() => void)[] = [];
@@ -131,17 +135,26 @@ export class Scheduler {
 		const meter = new JobMeter(id, this.#emit);
 		this.#meters.set(id, meter);
 		let holdsSlot = true;
+		let finishes = false;
 		const freeSlot = () => {
+			if (finishes) this.#finishing--;
+			finishes = false;
 			if (!holdsSlot) return;
 			holdsSlot = false;
 			this.#slots--;
 			this.#startNext();
 		};
+		const lendSlot = () => {
+			if (!holdsSlot || this.#finishing >= this.#concurrency) return;
+			this.#finishing++;
+			freeSlot();
+			finishes = true;
+		};
 		entry.attempt++;
 		this.#emit({type: 'job.started', job: id, attempt: entry.attempt});
 		let failure: unknown;
 		try {
-			await entry.task.run({id, signal: entry.abort.signal, meter, attempt: entry.attempt, freeSlot});
+			await entry.task.run({id, signal: entry.abort.signal, meter, attempt: entry.attempt, freeSlot, lendSlot});
 		} catch (error) {
 			// What an abort makes fail has many names (AbortError and the like); the reason has one.
 			failure = entry.abort.signal.aborted ? entry.abort.signal.reason : (error ?? new CancelledError());

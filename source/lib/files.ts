@@ -54,20 +54,18 @@ export async function publish(
 	const isDirectory = options.isDirectory ?? (await lstat(partial)).isDirectory();
 	if (options.replace && !isDirectory) await rename(partial, finalPath);
 	else if (isDirectory) await renameNew(partial, finalPath);
-	else await moveNew(partial, finalPath);
-	await syncDirectory(dirname(finalPath));
-}
-
-/** Renames a regular file; an existing name is an error with code EEXIST and nothing changes. Flushes nothing. */
-export async function moveNew(from: string, to: string): Promise<void> {
-	try {
-		await link(from, to);
-		await unlink(from);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw existsError(to);
-		if (!lacksHardLinks(error)) throw error;
-		await renameNew(from, to);
+	else {
+		try {
+			await link(partial, finalPath);
+			await unlink(partial);
+		} catch (error) {
+			const code = (error as NodeJS.ErrnoException).code ?? '';
+			if (code === 'EEXIST') throw existsError(finalPath);
+			if (!lacksHardLinks(error)) throw error;
+			await renameNew(partial, finalPath);
+		}
 	}
+	await syncDirectory(dirname(finalPath));
 }
 
 /** Of link(2): the file system has no hard links, or not enough. */
@@ -75,7 +73,8 @@ export function lacksHardLinks(error: unknown): boolean {
 	return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-async function renameNew(from: string, to: string): Promise<void> {
+/** For names that nobody else wants at this moment; an existing one is an error with code EEXIST and nothing changes. */
+export async function renameNew(from: string, to: string): Promise<void> {
 	if ((await lstatIfThere(to)) !== undefined) throw existsError(to);
 	await rename(from, to);
 }

@@ -5,7 +5,7 @@
 import {createHash} from 'node:crypto';
 import {open, readFile, readdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
-import {moveNew, partialPath} from '../lib/files.js';
+import {partialPath, renameNew} from '../lib/files.js';
 
 export type UploadRecord = {
 	/** The run that ships it, by its six characters. */
@@ -44,7 +44,7 @@ export async function writeUploadRecord(path: string, record: UploadRecord): Pro
 	try {
 		await handle.writeFile(`${JSON.stringify(record)}\n`);
 		await handle.close();
-		await (record.announced ? moveNew : rename)(partial, path);
+		await (record.announced ? renameNew : rename)(partial, path);
 	} catch (error) {
 		await handle.close().catch(() => undefined); // closed already when the writing went well
 		await rm(partial, {force: true});

@@ -65,6 +65,27 @@ test('a slot that is given back early lets the next begin; giving it back twice 
 	assert.equal(running(), 2, 'its end frees nothing once more');
 });
 
+test('no more slots are lent at a time than there are; who may not lend keeps its own until it frees it', async () => {
+	const {tasks, running} = setUp(1, 4);
+	tasks[0]?.control()?.lendSlot();
+	await turn();
+	assert.equal(running(), 2);
+	tasks[1]?.control()?.lendSlot();
+	await turn();
+	assert.equal(running(), 2, 'one is finishing already');
+	tasks[0]?.control()?.freeSlot();
+	tasks[1]?.control()?.lendSlot();
+	await turn();
+	assert.equal(running(), 3);
+	tasks[0]?.end();
+	tasks[1]?.end();
+	await turn();
+	assert.equal(running(), 3, 'their ends free nothing once more');
+	tasks[2]?.control()?.freeSlot();
+	await turn();
+	assert.equal(running(), 4);
+});
+
 test('a failure is kept, and does not stop the others', async () => {
 	const {scheduler, tasks, outcomes, events} = setUp(1, 2);
 	tasks[0]?.end(new PgBackError('DUMP_FAILED', 'no luck', {hint: 'try again', output: ['last words']}));
