@@ -16,6 +16,7 @@ import {dialogScreen} from '../../source/ui/layout/dialogs.js';
 import {filesScreen} from '../../source/ui/layout/files-screen.js';
 import {footerLine} from '../../source/ui/layout/footer.js';
 import {columnsWidth, planColumns} from '../../source/ui/layout/job-row.js';
+import {countsLine} from '../../source/ui/layout/jobs-header.js';
 import {jobsScreen} from '../../source/ui/layout/jobs-screen.js';
 import {logsScreen} from '../../source/ui/layout/logs-screen.js';
 import {planStages} from '../../source/ui/layout/stages.js';
@@ -346,5 +347,29 @@ describe('keymap', () => {
 		assert.equal(actionFor('d', 'files'), 'download');
 		assert.equal(actionFor('d', 'jobs'), undefined);
 		assert.equal(actionFor('t', 'logs'), 'toggleTimes');
+	});
+});
+
+describe('the counts of the jobs', () => {
+	const bus = createBus(() => 0);
+	const ends = ['failed', 'cancelled', 'done', 'skipped', 'runs', 'waits'] as const;
+	bus.emit({
+		type: 'run.planned',
+		jobs: ends.map(name => ({id: name, kind: 'database', name, stages: ['dump']})),
+		concurrency: 1,
+		destinations: [],
+	});
+	for (const job of ends.slice(0, 5)) bus.emit({type: 'job.started', job, attempt: 1});
+	bus.emit({type: 'job.finished', job: 'failed', outcome: 'failed', error: {code: 'DUMP_FAILED', message: 'no'}});
+	bus.emit({type: 'job.finished', job: 'cancelled', outcome: 'cancelled'});
+	bus.emit({type: 'job.finished', job: 'done', outcome: 'done'});
+	bus.emit({type: 'job.result', job: 'skipped', result: 'skipped', detail: 'not there'});
+	bus.emit({type: 'job.finished', job: 'skipped', outcome: 'done'});
+	const shown = (width: number) => lineText(countsLine(bus.state(), width, unicodeGlyphs)).trimEnd();
+
+	it('are whole at every width: the gaps go first, then what the glyphs say as well', () => {
+		assert.equal(shown(100), ' ✗ 1 failed   ■ 1 cancelled   ● 1 running   1 waiting   ✓ 1 done   ■ 1 skipped');
+		assert.equal(shown(78), ' ✗ 1 failed  ■ 1 cancelled  ● 1 running  1 waiting  ✓ 1 done  ■ 1 skipped');
+		assert.equal(shown(60), ' ✗ 1 failed ■ 1 cancelled ● 1 1 waiting ✓ 1 ■ 1 skipped');
 	});
 });

@@ -91,15 +91,20 @@ function outcomeLine(run: RunState, width: number, glyphs: Glyphs): Line {
 /** How many jobs are in which state, and where the files go. Failures come first: they are what one looks for. */
 export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	const counts = countJobs(run);
-	const shown: Span[] = [];
-	const add = (text: string, tone?: Span['tone']) => shown.push(span(shown.length > 0 ? '   ' : ' '), span(text, tone));
-	if (counts.failed > 0) add(`${glyphs.failed} ${counts.failed} failed`, 'failed');
-	if (counts.cancelled > 0) add(`${glyphs.cancelled} ${counts.cancelled} cancelled`, 'warn');
-	if (counts.running > 0) add(`${glyphs.running} ${counts.running} running`, 'running');
-	if (counts.waiting > 0) add(`${counts.waiting} waiting`, 'quiet');
 	const skipped = [...run.jobs.values()].filter(isSkipped).length;
-	if (counts.done > skipped) add(`${glyphs.done} ${counts.done - skipped} done`, 'done');
-	if (skipped > 0) add(`${glyphs.cancelled} ${skipped} skipped`, 'quiet');
+	const {failed, cancelled, running, waiting} = counts;
+	const states: Count[] = [
+		{count: failed, word: 'failed', glyph: glyphs.failed, tone: 'failed'},
+		{count: cancelled, word: 'cancelled', glyph: glyphs.cancelled, tone: 'warn'},
+		{count: running, word: 'running', glyph: glyphs.running, tone: 'running'},
+		{count: waiting, word: 'waiting', tone: 'quiet'},
+		{count: counts.done - skipped, word: 'done', glyph: glyphs.done, tone: 'done'},
+		{count: skipped, word: 'skipped', glyph: glyphs.cancelled, tone: 'quiet'},
+	];
+	const shown = showCounts(
+		states.filter(state => state.count > 0),
+		width,
+	);
 	const where =
 		run.destinations.length > 0 ? `${glyphs.arrow} ${run.destinations.map(one => clean(one, glyphs)).join(', ')}` : '';
 	const sealed =
@@ -107,4 +112,23 @@ export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	const room = width - shown.reduce((sum, one) => sum + one.text.length, 0);
 	const right = [where + sealed, where].find(text => text.length + 3 <= room) ?? '';
 	return spread(shown, right === '' ? [] : [span(`${right} `, 'quiet')], width, glyphs.cut);
+}
+
+type Count = {readonly count: number; readonly word: string; readonly glyph?: string; readonly tone: Span['tone']};
+
+/** Where there is no room, first the gaps shrink; then the words go that their glyphs say as well. */
+function showCounts(states: readonly Count[], width: number): Span[] {
+	const ways = [
+		{gap: 3, wordless: []},
+		{gap: 2, wordless: []},
+		{gap: 1, wordless: []},
+		{gap: 1, wordless: ['done', 'running']},
+	] as const satisfies readonly {gap: number; wordless: readonly string[]}[];
+	const spans = ways.map(({gap, wordless}) =>
+		states.flatMap(({count, word, glyph, tone}, index) => [
+			span(' '.repeat(index === 0 ? 1 : gap)),
+			span([glyph, count, wordless.some(one => one === word) ? undefined : word].filter(Boolean).join(' '), tone),
+		]),
+	);
+	return spans.find(one => one.reduce((sum, {text}) => sum + text.length, 0) < width) ?? spans.at(-1) ?? [];
 }
