@@ -1,6 +1,8 @@
 /** A run that is told to end, or killed, at several points: children, partial files, hooks, locks, exit status. */
 import assert from 'node:assert/strict';
+import {once} from 'node:events';
 import {readFileSync, readdirSync} from 'node:fs';
+import {createServer, type AddressInfo} from 'node:net';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {startCluster, type Cluster} from '../helpers/cluster.js';
@@ -224,5 +226,26 @@ describe('kill -9', () => {
 			assert.match(next.stderr, /left by a run that was killed/);
 			assert.ok(!filesIn(directory).some(name => /\.part|\.lock/.test(name)), filesIn(directory).join(' '));
 		});
+	}
+});
+
+test('while a server is connected to that says nothing: at once', async () => {
+	let asked = false;
+	const silent = createServer(() => (asked = true)).listen(0, '127.0.0.1');
+	await once(silent, 'listening');
+	try {
+		const {port} = silent.address() as AddressInfo;
+		const directory = scratchDirectory('signals');
+		const args = ['--no-config-file', '-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-b', directory];
+		const running = await startProgram(args);
+		await waitFor(() => Promise.resolve(asked), 'the connection');
+		const told = performance.now();
+		running.child.kill('SIGINT');
+		const {code, signal, stderr} = await running.ended;
+		assert.equal(code, 130, `${String(signal)} ${stderr}`);
+		assert.ok(performance.now() - told < 5000, 'and not after the connection has timed out');
+		assert.deepEqual(processesWith(`-p ${port}`), []);
+	} finally {
+		silent.close();
 	}
 });
