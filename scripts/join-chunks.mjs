@@ -1,6 +1,6 @@
 // Fewer files to load: esbuild makes one for each set of lazy parts that share a module, and every file costs half a millisecond.
 import {build} from 'esbuild';
-import {readFile, writeFile} from 'node:fs/promises';
+import {writeFile} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 
 /**
@@ -33,7 +33,6 @@ export async function joinChunks(directory, outputs, name, entryPoints) {
 		stdin: {contents: entry, resolveDir: directory, sourcefile: name},
 		bundle: true,
 		write: false,
-		metafile: true,
 		format: 'esm',
 		platform: 'node',
 		target: 'node22.15',

@@ -49,14 +49,17 @@ async function leftUploads(run: RunContext, {storage}: UploadOptions): Promise<r
 		if ((await lstatIfThere(directory)) === undefined) continue;
 		for (const {path, record} of await readUploadRecords(directory)) {
 			if (record?.run === run.tag) continue;
+			if (record?.announced) {
+				// Asked first: a run that is dead gives no file its name any more.
+				const isAlive = await runIsAlive(directory, record.run, run.env);
+				if ((await lstatIfThere(join(directory, record.file))) === undefined) {
+					if (!isAlive) await removeUploadRecord(path);
+					continue;
+				}
+			}
 			const problem = await problemOf(directory, record);
 			if (problem !== undefined) {
-				if (record?.announced) {
-					if (await runIsAlive(directory, record.run, run.env)) continue; // the file is about to have its name
-				} else {
-					const text = `${record?.key ?? path} is not uploaded any further: ${problem}`;
-					run.emit({type: 'log', level: 'warn', text});
-				}
+				run.emit({type: 'log', level: 'warn', text: `${record?.key ?? path} is not uploaded any further: ${problem}`});
 				await removeUploadRecord(path);
 			} else if (record?.location === storage.location) found.push({path, record});
 		}
