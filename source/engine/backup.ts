@@ -35,15 +35,23 @@ async function withHooks(run: RunContext, damage: Damage, work: () => Promise<vo
 		if (!(error instanceof CancelledError)) damage.failures.push(toPgBackError(error));
 	}
 	if (postBackupHook.length === 0) return;
+	const grace = new AbortController();
+	let timer: NodeJS.Timeout | undefined;
+	const expire = () => (timer = setTimeout(() => grace.abort(run.signal.reason), hookGrace));
+	if (run.signal.aborted) expire();
+	else run.signal.addEventListener('abort', expire, {once: true});
 	try {
-		const environment = outcomeEnvironment(run, damage);
-		// A run that was told to end gives its post hook ten seconds, not the run's own, aborted signal.
-		const signal = run.signal.aborted ? AbortSignal.timeout(10_000) : run.signal;
-		await hook(run, 'post-backup', postBackupHook, signal, environment);
+		await hook(run, 'post-backup', postBackupHook, grace.signal, outcomeEnvironment(run, damage));
 	} catch (error) {
 		damage.failures.push(toPgBackError(error));
+	} finally {
+		run.signal.removeEventListener('abort', expire);
+		clearTimeout(timer);
 	}
 }
+
+/** Milliseconds that a run which is told to end gives its post hook, whether that has begun or not: of the ten seconds in which it ends. */
+const hookGrace = 8000;
 
 async function hook(
 	run: RunContext,

@@ -1,7 +1,7 @@
 /** A run that is told to end, or killed, at several points: children, partial files, hooks, locks, exit status. */
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
-import {readFileSync, readdirSync} from 'node:fs';
+import {readFileSync, readdirSync, writeFileSync} from 'node:fs';
 import {createServer, type AddressInfo} from 'node:net';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
@@ -154,20 +154,26 @@ describe('SIGINT and SIGTERM', () => {
 		assert.deepEqual(filesIn(directory, {manifests: true}), []);
 	});
 
-	test('while the purge or the post hook runs: the dumps of this run stay', async () => {
+	test('while the post hook runs: the dumps of this run stay, and the hook has some seconds to do its work', async () => {
 		const directory = scratchDirectory('out');
+		const [go, note] = [join(scratchDirectory('hook'), 'go'), join(scratchDirectory('hook'), 'note')];
 		const run = await startProgram([
 			...connectTo(server, directory),
 			'--dump-only',
 			'--post-backup-hook',
-			'sh -c "echo begun; exec sleep 300"',
+			`sh -c "echo begun; while [ ! -e ${go} ]; do sleep 0.1; done; echo ended > ${note}; exec sleep 300"`,
 			'a',
 			'b',
 		]);
 		await run.untilLog(/post-backup: begun/);
+		const told = performance.now();
 		run.child.kill('SIGTERM');
+		await run.untilLog(/once more/);
+		writeFileSync(go, '');
 		const ended = await run.ended;
 		assert.equal(ended.code, 143, ended.stderr);
+		assert.ok(performance.now() - told < 10_000);
+		assert.equal(readFileSync(note, 'utf8'), 'ended\n');
 		assert.deepEqual(shapesIn(directory), ['a_T.dump', 'b_T.dump']);
 	});
 
