@@ -67,7 +67,7 @@ export async function dumpServer(
 		const namer = new FileNamer(run);
 		namer.fixTime();
 		// While the server counts sizes; whoever needs it first is told what stands in the way.
-		const locking = locks.directoryOf(namer.path({kind: 'globals'}, undefined, 'lock')).catch(() => undefined);
+		const locking = locks.directoryOf(namer.path({kind: 'run'}, undefined, 'lock')).catch(() => undefined);
 		const inventory = await listDatabases(session, {sizes: true});
 		const include = options.databases ?? settings.includeDbs;
 		const selection = selectDatabases(inventory, {

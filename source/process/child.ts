@@ -46,6 +46,8 @@ export type Child = {
 };
 
 const tailLines = 50;
+/** Milliseconds after a child's end for which what it wrote is still waited for. */
+const lastWords = 5000;
 /** Begins the line of a program that is not there, or is none; its exit status is 126 or 127, as a shell's. */
 export const cannotRun = 'cannot run ';
 
@@ -94,6 +96,7 @@ process.on('exit', () => {
 function ended(child: ChildProcess, options: ChildOptions, stderr: readonly string[]): Promise<ChildResult> {
 	return new Promise((resolve, reject) => {
 		let killTimer: NodeJS.Timeout | undefined;
+		let letGo: NodeJS.Timeout | undefined;
 		const onAbort = () => {
 			if (options.stopSignal) child.kill(options.stopSignal);
 			else endGroup(child, 'SIGTERM', options);
@@ -101,6 +104,7 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 		};
 		const settle = () => {
 			clearTimeout(killTimer);
+			clearTimeout(letGo);
 			options.signal.removeEventListener('abort', onAbort);
 		};
 		options.signal.addEventListener('abort', onAbort, {once: true});
@@ -109,6 +113,13 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 			settle();
 			const why = isSystemError(error) ? systemReason(error) : error.message;
 			reject(new PgBackError('FAILED', `could not start ${options.command}: ${why}`, {cause: error}));
+		});
+		// What it has left running (a hook that starts a service) may hold its end of our pipes for ever.
+		child.once('exit', () => {
+			letGo = setTimeout(() => {
+				child.stderr?.destroy();
+				if (options.stdout === 'lines') child.stdout?.destroy();
+			}, lastWords);
 		});
 		child.once('close', (exitCode, signalName) => {
 			settle();

@@ -30,6 +30,21 @@ test('both run, the first before anything is there, the last when all is; lines 
 	assert.ok(ended.stderr.indexOf('dump of a') < ended.stderr.indexOf('running post-backup'));
 });
 
+test('one that leaves a service behind, which holds its output: is over when it has ended', async () => {
+	const directory = scratchDirectory('out');
+	const pid = join(scratchDirectory('hook'), 'pid');
+	const hook = `sh -c 'sleep 300 & echo $! > ${pid}; echo started'`;
+	const begun = performance.now();
+	const ended = await run(directory, ['--pre-backup-hook', hook]);
+	try {
+		assert.equal(ended.code, 0, ended.stderr);
+		assert.match(ended.stderr, /INFO: pre-backup: started\n/);
+		assert.ok(performance.now() - begun < 60_000);
+	} finally {
+		process.kill(Number(readFileSync(pid, 'utf8'))); // throws when we have ended it
+	}
+});
+
 for (const [what, hook, message] of [
 	['fails', 'sh -c "echo why >&2; exit 4"', /hook command failed: exit status 4/],
 	['is not there', '/nonexistent/hook --x', /hook command failed: .*nonexistent/],

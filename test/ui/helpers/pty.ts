@@ -74,7 +74,11 @@ export function startPty(
 		close: () => (pty as IPty & {destroy: () => void}).destroy(),
 		exited,
 		async [Symbol.asyncDispose]() {
-			if (!ended) process.kill(pty.pid, 'SIGKILL');
+			try {
+				if (!ended) process.kill(pty.pid, 'SIGKILL');
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has just ended
+			}
 			await exited;
 		},
 	};
