@@ -7,6 +7,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 	let best: string | undefined;
 	let bestDistance = (wanted.length === 2 ? 1 : Math.min(3, Math.floor(wanted.length / 3))) + 1;
 	for (const candidate of candidates) {
+		// So many letters are to be put in or taken out at the least: the many swaps are not tried for nothing.
+		if (Math.abs(wanted.length - candidate.length) >= bestDistance) continue;
 		const away = difference(wanted, normalize(candidate));
 		if (away < bestDistance) {
 			best = candidate;

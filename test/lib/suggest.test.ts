@@ -19,3 +19,11 @@ test('the nearest word is suggested, if it is near', () => {
 	assert.equal(didYouMean('uplod', words, '--'), ', did you mean --upload?');
 	assert.equal(didYouMean('zzz', words), '');
 });
+
+test('a command line of long words that are no options does not take seconds', () => {
+	const candidates = Array.from({length: 200}, (_, index) => `an-option-of-some-length-${index}`);
+	const before = process.cpuUsage();
+	for (let index = 0; index < 200; index++) assert.equal(nearest(`${'z'.repeat(90)}${index}`, candidates), undefined);
+	const {user, system} = process.cpuUsage(before);
+	assert.ok(user + system < 500_000, `${(user + system) / 1e6} s`);
+});
