@@ -50,15 +50,15 @@ const result = await build({
 // A thread's own program: shared with nothing, so that it does not split what the others share.
 await build({...common, entryPoints: [source('stages/pass-worker.ts')]});
 const {outputs} = result.metafile;
-await joinChunks(outdir, outputs, 'start.js', ['source/cli.ts']);
-await joinChunks(outdir, outputs, 'command-line.js', ['source/cli/parse.ts', 'source/cli/help.ts']);
-await joinChunks(outdir, outputs, 'backup.js', [
+await joinChunks(common, outputs, 'start.js', ['source/cli.ts']);
+await joinChunks(common, outputs, 'command-line.js', ['source/cli/parse.ts', 'source/cli/help.ts']);
+await joinChunks(common, outputs, 'backup.js', [
 	'source/config/configuration.ts',
 	'source/engine/setting-problems.ts',
 	'source/cli/run.ts',
 	'source/engine/backup.ts',
 ]);
-await joinChunks(outdir, outputs, 'encryption.js', [
+await joinChunks(common, outputs, 'encryption.js', [
 	'source/stages/age/key-problems.ts',
 	'source/engine/keys.ts',
 	'source/stages/age/encrypt.ts',

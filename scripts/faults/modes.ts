@@ -2,8 +2,8 @@
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
+import {traced} from '../../test/helpers/strace.js';
 import {everything, runMarked, type Bench, type Figure} from './sweep.js';
-import {strace} from './syscalls.js';
 
 export async function modeSweep(bench: Bench): Promise<Figure> {
 	const violations: string[] = [];
@@ -17,17 +17,7 @@ export async function modeSweep(bench: Bench): Promise<Figure> {
 	]) {
 		const places = bench.places('modes');
 		const temporary = scratchDirectory('tmp');
-		const wrapper = [
-			strace,
-			'-f',
-			'-qq',
-			'-s',
-			'4096',
-			'-o',
-			log,
-			'-e',
-			'trace=openat,mkdir,mkdirat,chmod,fchmod,fchmodat,umask',
-		];
+		const wrapper = traced(log, 'openat,mkdir,mkdirat,chmod,fchmod,fchmodat,umask', {length: 4096});
 		const env = {TMPDIR: temporary, PGPASSWORD: 'secret'};
 		const run = await runMarked([...everything(bench, places), ...more], {wrapper, umask: '000', env});
 		if (run.code !== 0) violations.push(`the run failed: ${run.stderr}`);

@@ -6,8 +6,8 @@ import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
+import {traced} from '../../test/helpers/strace.js';
 import {everything, randomSource, runMarked, type Bench, type Figure} from './sweep.js';
-import {strace} from './syscalls.js';
 
 type Inode = {writes: number; flushed: number};
 type Change = {
@@ -127,18 +127,9 @@ export async function powerSweep(bench: Bench, states: number, seed = 3): Promis
 	const places = bench.places('power');
 	const log = join(scratchDirectory('strace'), 'log');
 	const roots = [places.directory, places.store];
-	const wrapper = [
-		strace,
-		'-f',
-		'-qq',
-		'-y',
-		'-s',
-		'4096',
-		'-o',
-		log,
-		'-e',
-		'trace=openat,write,writev,pwrite64,pwritev,ftruncate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat',
-	];
+	const calls =
+		'openat,write,writev,pwrite64,pwritev,ftruncate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat';
+	const wrapper = traced(log, calls, {length: 4096, paths: true});
 	let trace = '';
 	for (let run = 0; run < 4; run++) {
 		// The third and fourth also purge.
@@ -176,7 +167,7 @@ export async function powerSweep(bench: Bench, states: number, seed = 3): Promis
 			if (!kept) violations.add(`step ${at}: no whole dump of ${name} is left`);
 		}
 	}
-	const version = execFileSync(strace, ['--version'], {encoding: 'utf8'}).split('\n')[0] ?? '';
+	const version = execFileSync(wrapper[0] ?? 'strace', ['--version'], {encoding: 'utf8'}).split('\n')[0] ?? '';
 	return {
 		goal: 'R3',
 		what: 'states after a power failure with a cut file under a final name, or no dump left',

@@ -1,15 +1,15 @@
 /** R6 and R7: connections and answers that break at random places, on four kinds of remote: what is there afterwards, and what is said. */
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {placeKinds, s3Place, configFile, type Place} from '../../test/e2e/remote-places.js';
-import {startFaultProxy, type ProxyFault} from '../../test/helpers/fault-proxy.js';
-import {connectTo, scratchDirectory, startProgram, type Ended} from '../../test/helpers/program.js';
+import {behindProxy, configFile, placeKinds, runWithin, s3Place, type Place} from '../../test/e2e/remote-places.js';
+import type {ProxyFault} from '../../test/helpers/fault-proxy.js';
+import {connectTo, scratchDirectory, type Ended} from '../../test/helpers/program.js';
 import {recordingTools} from '../../test/helpers/recorder.js';
 import type {S3Fault} from '../../test/helpers/s3-requests.js';
 import {startS3Server} from '../../test/helpers/s3-server.js';
-import {randomSource, type Bench, type Figure} from './sweep.js';
+import {lastLines, randomSource, type Bench, type Figure} from './sweep.js';
 
 /** A dump whose bytes are known: the biggest takes several parts. */
 type Dump = {readonly bytes: Buffer; readonly tools: string};
@@ -92,7 +92,7 @@ async function oneRun(
 	const say = (text: string) => problems.push(`${what}: ${text}`);
 	const args = ['-c', configFile(lines), ...connection];
 	const started = performance.now();
-	const {code, stderr} = await endedWithin(startProgram([...args, '--dump-only', '-B', dump.tools, 'postgres'], {env}));
+	const {code, stderr} = await ended([...args, '--dump-only', '-B', dump.tools, 'postgres'], env);
 	notes['seconds of the longest'] = Math.max(
 		notes['seconds of the longest'] ?? 0,
 		Math.round((performance.now() - started) / 1000),
@@ -112,7 +112,7 @@ async function oneRun(
 	};
 	await judge('after the run', code === 0);
 	mend();
-	const next = await endedWithin(startProgram([...args, '--resume-uploads'], {env}));
+	const next = await ended([...args, '--resume-uploads'], env);
 	if (next.code !== 0) say(`the next run: exit status ${next.code}: ${lastLines(next.stderr)}`);
 	await judge('after the next run', true);
 	const left = readdirSync(directory).filter(
@@ -136,21 +136,20 @@ function decrypted(bytes: Buffer, identity: string): Buffer | undefined {
 	}
 }
 
-async function endedWithin(starting: ReturnType<typeof startProgram>): Promise<Ended> {
-	const running = await starting;
-	const timer = setTimeout(() => running.child.kill('SIGKILL'), longest * 1000);
-	const ended = await running.ended;
-	clearTimeout(timer);
-	return ended;
-}
-
-function lastLines(text: string): string {
-	return text.trim().split('\n').slice(-3).join(' | ');
+/** One without an end is a finding, not the end of the sweep. */
+async function ended(
+	args: readonly string[],
+	env: Broken['env'],
+): Promise<Pick<Ended, 'stderr'> & {readonly code: number | string | null}> {
+	try {
+		return await runWithin(args, {env}, longest);
+	} catch (error) {
+		return {code: 'none', stderr: (error as Error).message};
+	}
 }
 
 function makeDump(size: number): Dump {
 	const directory = scratchDirectory('content');
-	mkdirSync(directory, {recursive: true});
 	const [path, bytes] = [join(directory, 'bytes'), randomBytes(size)];
 	writeFileSync(path, bytes);
 	return {bytes, tools: recordingTools({pg_dump: `exec cat '${path}'`}).directory};
@@ -160,7 +159,7 @@ function makeDump(size: number): Dump {
 async function brokenS3(random: () => number): Promise<Broken> {
 	const server = await startS3Server(random() < 0.5 ? {} : {lacks: ['checksums', 'conditions']});
 	const place = s3Place(server);
-	const pick = <T>(...from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+	const pick = pickBy(random);
 	const ways: readonly ((size: number) => S3Fault)[] = [
 		() => ({do: 'answer', status: 503, code: 'SlowDown'}),
 		() => ({do: 'answer', status: 500, code: 'InternalError'}),
@@ -202,19 +201,19 @@ async function brokenS3(random: () => number): Promise<Broken> {
 	};
 }
 
+function pickBy(random: () => number): <T>(...from: readonly T[]) => T {
+	return <T>(...from: readonly T[]) => from[Math.floor(random() * from.length)] as T;
+}
+
 /** Any server, through a proxy. */
 async function brokenByProxy(store: Place['store'], random: () => number): Promise<Broken> {
 	const place = await placeKinds.find(kind => kind.store === store)!.start();
-	const port = place.port ?? 0;
-	const proxy = await startFaultProxy({port});
-	place.behind?.(proxy.port);
-	const through = (text: string) => text.replace(String(port), String(proxy.port));
-	const pick = <T>(...from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+	const {proxy, settings, env} = await behindProxy(place);
+	const pick = pickBy(random);
 	return {
 		place,
-		// The proxy has no host key of its own.
-		settings: [...place.settings.map(through), ...(store === 'sftp' ? ['sftp_ignore_hostkey = yes'] : [])],
-		env: Object.fromEntries(Object.entries(place.env).map(([name, value]) => [name, through(value)])),
+		settings,
+		env,
 		breakSomething(size) {
 			for (let more = pick(1, 1, 2, 3); more > 0; more--) {
 				const direction = pick('up', 'up', 'down');

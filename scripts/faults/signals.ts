@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {afterGoodRun} from './kills.js';
 import {judge} from './judge.js';
-import {everything, randomSource, startMarked, survivors, type Bench, type Figure} from './sweep.js';
+import {everything, lastLines, randomSource, startMarked, survivors, type Bench, type Figure} from './sweep.js';
 
 const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -47,7 +47,7 @@ export async function signalSweep(bench: Bench, signals: number, seed = 5): Prom
 			notes['over already']++;
 			violations.push(...afterGoodRun(bench, places).map(problem => `round ${round}: ${problem}`));
 			span = performance.now() - started;
-		} else say(`ended with ${code ?? signal ?? '?'} instead of ${status}: ${stderr.split('\n').slice(-3).join(' ')}`);
+		} else say(`ended with ${code ?? signal ?? '?'} instead of ${status}: ${lastLines(stderr)}`);
 		if (took > 10_000) say(`took ${Math.round(took)} ms`);
 		for (const problem of (await bench.check?.()) ?? []) say(problem);
 		const alive = await survivors(run.mark, 500);

@@ -4,7 +4,7 @@ import {setTimeout as delay} from 'node:timers/promises';
 import {startCluster} from '../../test/helpers/cluster.js';
 import {connectTo, scratchDirectory, startProgram} from '../../test/helpers/program.js';
 import {median} from '../bench/statistics.js';
-import type {Figure} from './sweep.js';
+import {lastLines, type Figure} from './sweep.js';
 
 type Look = {readonly done: number; readonly mebibytes: number; readonly descriptors: number};
 
@@ -22,16 +22,13 @@ export async function soakSweep(databases: number): Promise<Figure> {
 		const directory = scratchDirectory('soak');
 		const running = await startProgram([...connectTo(server, directory), '-q', '--dump-only', '-j', '4']);
 		const looks: Look[] = [];
-		let over = false;
-		void running.ended.then(() => (over = true));
-		for (;;) {
-			if (over as boolean) break;
+		while (running.child.exitCode === null && running.child.signalCode === null) {
 			const look = lookAt(running.child.pid ?? 0, directory);
 			if (look) looks.push(look);
 			await delay(100);
 		}
 		const {code, stderr} = await running.ended;
-		if (code !== 0) violations.push(`exit status ${code}: ${stderr.trim().split('\n').slice(-3).join(' | ')}`);
+		if (code !== 0) violations.push(`exit status ${code}: ${lastLines(stderr)}`);
 		const busy = looks.filter(look => look.done >= settled && look.done < databases);
 		const [early, late] = [busy.slice(0, busy.length / 4), busy.slice((busy.length * 3) / 4)];
 		const peak = Math.max(...looks.map(look => look.mebibytes));

@@ -167,6 +167,11 @@ export function print({goal, what, total, violations, notes}: Figure): string {
 	return lines.join('\n');
 }
 
+/** What a program said at its end, in one line. */
+export function lastLines(text: string): string {
+	return text.trim().split('\n').slice(-3).join(' | ');
+}
+
 export function exists(path: string): boolean {
 	return existsSync(path);
 }

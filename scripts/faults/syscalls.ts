@@ -1,11 +1,11 @@
 /** R2: the n-th call of a system call fails, in every process and thread of a run, for n = 1, 2, … until a run passes untouched. */
 import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import {findTool} from '../../test/helpers/tools.js';
 import {scratchDirectory} from '../../test/helpers/program.js';
+import {traced} from '../../test/helpers/strace.js';
 import {afterGoodRun} from './kills.js';
 import {judge} from './judge.js';
-import {everything, randomSource, runMarked, survivors, type Bench, type Figure} from './sweep.js';
+import {everything, lastLines, randomSource, runMarked, survivors, type Bench, type Figure} from './sweep.js';
 
 const calls = [
 	'fsync',
@@ -26,8 +26,6 @@ const calls = [
 const errors = ['ENOSPC', 'EIO', 'EDQUOT', 'EINTR'] as const;
 type Point = {readonly call: (typeof calls)[number]; readonly error: (typeof errors)[number]; readonly n: number};
 
-export const strace = findTool('strace') ?? '/usr/bin/strace';
-
 /** `points` undefined: all of them, each n until a run passes untouched (for calls of Node's own start only every seventh). */
 export async function syscallSweep(
 	bench: Bench,
@@ -43,17 +41,7 @@ export async function syscallSweep(
 	const tryPoint = async ({call, error, n}: Point): Promise<boolean> => {
 		total++;
 		const places = bench.places('syscalls');
-		const wrapper = [
-			strace,
-			'-f',
-			'-qq',
-			'-o',
-			log,
-			'-e',
-			`trace=${call}`,
-			'-e',
-			`inject=${call}:error=${error}:when=${n}`,
-		];
+		const wrapper = [...traced(log, call), '-e', `inject=${call}:error=${error}:when=${n}`];
 		const run = await runMarked(everything(bench, places), {wrapper});
 		const where = `${call} ${error} ${n}`;
 		const touched = readFileSync(log, 'latin1').includes('(INJECTED)');
@@ -63,7 +51,7 @@ export async function syscallSweep(
 		const alive = await survivors(run.mark, 2000);
 		if (alive.length > 0) violations.push(`${where}: alive 2 s later: ${alive.join('; ')}`);
 		if (run.code === 0) violations.push(...afterGoodRun(bench, places).map(problem => `${where}: ${problem}`));
-		else if (!touched) violations.push(`${where}: it failed untouched: ${run.stderr.split('\n').slice(-3).join(' ')}`);
+		else if (!touched) violations.push(`${where}: it failed untouched: ${lastLines(run.stderr)}`);
 		for (const place of [places.directory, places.store]) {
 			violations.push(...judge(place, bench.identity).broken.map(one => `${where}: exit status ${run.code}: ${one}`));
 		}

@@ -86,8 +86,7 @@ export class RunLocks {
 		}
 		for (const [tag, names] of byRun) {
 			const path = join(directory, lockName(tag));
-			// Others look too whether it is dead, and have its lock for a moment.
-			const lock = await afterTheDead(path, () => tryLock(path, this.#env, {sign: false}));
+			const lock = await lockOfTheDead(path, this.#env);
 			if (!lock) continue; // that run is alive
 			for (const name of names) {
 				await discardPartial(join(directory, name));
@@ -106,9 +105,14 @@ export class RunLocks {
 export async function runIsAlive(directory: string, tag: string, env: Environment): Promise<boolean> {
 	const path = join(directory, lockName(tag));
 	if ((await lstatIfThere(path)) === undefined) return false;
-	const lock = await afterTheDead(path, () => tryLock(path, env, {sign: false}));
+	const lock = await lockOfTheDead(path, env);
 	await lock?.release();
 	return lock === undefined;
+}
+
+/** The lock of another run's directory, which can be had when that run is dead. Others look too, and have it for a moment. */
+async function lockOfTheDead(path: string, env: Environment): Promise<Lock | undefined> {
+	return afterTheDead(path, () => tryLock(path, env, {sign: false}));
 }
 
 const lockPattern = /^\.pg_back-([a-z0-9]{6})\.lock$/;

@@ -80,11 +80,12 @@ export class JobUploads {
 		const {options, job} = this.#target;
 		const announced: RecordFile[] = [];
 		try {
-			for (const file of written.flatMap(one => one.files).filter(one => one.ship)) {
-				for (const parcel of await parcelsOf(file, file.partial)) {
-					const record = new RecordFile(options, parcel);
-					if (await record.announce()) announced.push(record);
-				}
+			for (const {parcel} of await loadsOf(
+				written.flatMap(one => one.files),
+				{partial: true},
+			)) {
+				const record = new RecordFile(options, parcel);
+				if (await record.announce()) announced.push(record);
 			}
 			return await publishAll(written, job, options.emit);
 		} catch (error) {
@@ -97,10 +98,7 @@ export class JobUploads {
 	async ship(files: readonly PendingFile[]): Promise<readonly Shipment[]> {
 		const {meter, signal} = this.#target;
 		meter.start('upload');
-		const loads: Load[] = [];
-		for (const file of files.filter(one => one.ship)) {
-			for (const parcel of await parcelsOf(file)) loads.push({file, parcel});
-		}
+		const loads = await loadsOf(files);
 		// All is written down before anything is sent: whatever happens to this run, the next knows what is missing.
 		for (const {parcel} of loads)
 			await new RecordFile(this.#target.options, parcel).tell(this.#following.get(parcel.path)?.journal);
@@ -177,6 +175,14 @@ export class JobUploads {
 }
 
 type Load = {readonly file: PendingFile; readonly parcel: Parcel};
+
+/** What is to be shipped of `files`, of which those that have not their names yet are `partial`. */
+async function loadsOf(files: readonly PendingFile[], {partial = false} = {}): Promise<readonly Load[]> {
+	const parcels = files
+		.filter(file => file.ship)
+		.map(async file => (await parcelsOf(file, partial ? file.partial : undefined)).map(parcel => ({file, parcel})));
+	return (await Promise.all(parcels)).flat();
+}
 
 /** Files of a job that are on their way at once; the storage has its own limit, of all jobs together. */
 const filesAtOnce = 8;

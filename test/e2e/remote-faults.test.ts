@@ -4,7 +4,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {startCluster, type Cluster} from '../helpers/cluster.js';
-import {startFaultProxy, type FaultProxy} from '../helpers/fault-proxy.js';
+import type {FaultProxy} from '../helpers/fault-proxy.js';
 import {waitFor} from '../helpers/postgres.js';
 import {
 	connectTo,
@@ -16,7 +16,7 @@ import {
 	withoutTime,
 } from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
-import {configFile, placeKinds, runWithin, type Place} from './remote-places.js';
+import {behindProxy, configFile, placeKinds, runWithin, type Place} from './remote-places.js';
 
 const mebi = 1024 * 1024;
 let cluster: Cluster;
@@ -41,13 +41,7 @@ for (const {store, missing, start} of placeKinds.filter(kind => ['sftp', 'gcs', 
 		let env: Readonly<Record<string, string>>;
 		before(async () => {
 			place = await start();
-			const port = place.port ?? 0;
-			proxy = await startFaultProxy({port});
-			place.behind?.(proxy.port);
-			const through = (text: string) => text.replace(String(port), String(proxy.port));
-			// The proxy has no host key of its own: it is known by its fingerprint, or not asked for.
-			settings = [...place.settings.map(through), ...(store === 'sftp' ? ['sftp_ignore_hostkey = yes'] : [])];
-			env = Object.fromEntries(Object.entries(place.env).map(([name, value]) => [name, through(value)]));
+			({proxy, settings, env} = await behindProxy(place));
 		});
 		after(async () => {
 			await proxy.close();

@@ -5,6 +5,7 @@ import {existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node
 import {join} from 'node:path';
 import {azuriteMissing, startAzurite} from '../helpers/azurite.js';
 import type {Cluster} from '../helpers/cluster.js';
+import {startFaultProxy, type FaultProxy} from '../helpers/fault-proxy.js';
 import {startGcsServer} from '../helpers/gcs-server.js';
 import {connectTo, filesIn, scratchDirectory, startProgram, type Ended, type RunOptions} from '../helpers/program.js';
 import {startS3Server, testCredential, type S3Server, type S3ServerOptions} from '../helpers/s3-server.js';
@@ -43,6 +44,22 @@ export const placeKinds: readonly PlaceKind[] = [
 	{store: 'azure', missing: azuriteMissing, start: azurePlace},
 	{store: 'local', start: () => Promise.resolve(localPlace())},
 ];
+
+/** A proxy before the server of `place`, and how the program is told to go through it. The caller closes the proxy. */
+export async function behindProxy(
+	place: Place,
+): Promise<{readonly proxy: FaultProxy} & Pick<Place, 'settings' | 'env'>> {
+	const port = place.port ?? 0;
+	const proxy = await startFaultProxy({port});
+	place.behind?.(proxy.port);
+	const through = (text: string) => text.replace(String(port), String(proxy.port));
+	return {
+		proxy,
+		// The proxy has no host key of its own.
+		settings: [...place.settings.map(through), ...(place.store === 'sftp' ? ['sftp_ignore_hostkey = yes'] : [])],
+		env: Object.fromEntries(Object.entries(place.env).map(([name, value]) => [name, through(value)])),
+	};
+}
 
 /** A configuration file of these lines. */
 export function configFile(lines: readonly string[]): string {

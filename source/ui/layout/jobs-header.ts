@@ -2,7 +2,7 @@
 import {countJobs, isSkipped, type RunState} from '../../core/state.js';
 import {formatBytes} from '../../lib/format.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {span, spread, type Line, type Span} from '../text.js';
+import {lineWidth, span, spread, type Line, type Span} from '../text.js';
 import {bar, percent} from './bar.js';
 import {shortDuration} from './job-row.js';
 
@@ -109,7 +109,7 @@ export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
 		run.destinations.length > 0 ? `${glyphs.arrow} ${run.destinations.map(one => clean(one, glyphs)).join(', ')}` : '';
 	const sealed =
 		run.encryption === undefined ? '' : `${where === '' ? '' : `  ${glyphs.dot}  `}${clean(run.encryption, glyphs)}`;
-	const room = width - shown.reduce((sum, one) => sum + one.text.length, 0);
+	const room = width - lineWidth(shown);
 	const right = [where + sealed, where].find(text => text.length + 3 <= room) ?? '';
 	return spread(shown, right === '' ? [] : [span(`${right} `, 'quiet')], width, glyphs.cut);
 }
@@ -118,17 +118,17 @@ type Count = {readonly count: number; readonly word: string; readonly glyph?: st
 
 /** Where there is no room, first the gaps shrink; then the words go that their glyphs say as well. */
 function showCounts(states: readonly Count[], width: number): Span[] {
-	const ways = [
+	const ways: readonly {readonly gap: number; readonly wordless: readonly string[]}[] = [
 		{gap: 3, wordless: []},
 		{gap: 2, wordless: []},
 		{gap: 1, wordless: []},
 		{gap: 1, wordless: ['done', 'running']},
-	] as const satisfies readonly {gap: number; wordless: readonly string[]}[];
+	];
 	const spans = ways.map(({gap, wordless}) =>
 		states.flatMap(({count, word, glyph, tone}, index) => [
 			span(' '.repeat(index === 0 ? 1 : gap)),
-			span([glyph, count, wordless.some(one => one === word) ? undefined : word].filter(Boolean).join(' '), tone),
+			span([glyph, count, wordless.includes(word) ? undefined : word].filter(Boolean).join(' '), tone),
 		]),
 	);
-	return spans.find(one => one.reduce((sum, {text}) => sum + text.length, 0) < width) ?? spans.at(-1) ?? [];
+	return spans.find(one => lineWidth(one) < width) ?? spans.at(-1) ?? [];
 }
