@@ -2,9 +2,10 @@
  * The thread behind pass-thread.ts. Reads block, and so do writes: it has nothing else to do. A process ends only with its threads,
  * so whatever writes into the pipe is ended before (child.ts sees to it).
  */
-import {readSync, writeSync} from 'node:fs';
+import {readSync, writevSync} from 'node:fs';
 import {parentPort} from 'node:worker_threads';
 import type {ChecksumAlgorithm} from '../core/formats.js';
+import {afterBytes} from '../lib/pieces.js';
 import {releaseMemory} from '../lib/release.js';
 import {createSealer, type Seal} from './age/sealer.js';
 import {chunkSize} from './age/stream.js';
@@ -35,7 +36,8 @@ export type Answer =
 
 /** The main thread is told after as many bytes, or milliseconds. */
 const [tellBytes, tellAfter] = [1 << 20, 200];
-const buffer = Buffer.allocUnsafeSlow(chunkSize);
+/** Two chunks of age: one is sealed where it lies, and one write is for both. With more, pg_dump waits for us at its full pipe. */
+const buffer = Buffer.allocUnsafeSlow(2 * chunkSize);
 
 parentPort?.on('message', (order: Order) => {
 	let where: 'source' | 'plain' | 'cipher' = 'source';
@@ -59,10 +61,8 @@ function pass(order: Order, at: (where: 'source' | 'plain' | 'cipher') => void):
 	};
 	const write = (pieces: readonly Uint8Array[]) => {
 		at('cipher');
-		for (const piece of pieces) {
-			cipherHash.update(piece);
-			if (cipher !== undefined) writeFully(cipher, piece);
-		}
+		for (const piece of pieces) cipherHash.update(piece);
+		if (cipher !== undefined) writeFully(cipher, pieces);
 		releaseMemory(pieces);
 	};
 	if (seal) write([seal.header]);
@@ -72,7 +72,7 @@ function pass(order: Order, at: (where: 'source' | 'plain' | 'cipher') => void):
 		if (chunk.length === 0) break;
 		plainHash.update(chunk);
 		at('plain');
-		if (plain !== undefined) writeFully(plain, chunk);
+		if (plain !== undefined) writeFully(plain, [chunk]);
 		if (sealer) write(sealer.update(chunk));
 		if (plainHash.bytes - told.plain >= tellBytes || performance.now() - told.time >= tellAfter) tell();
 	}
@@ -92,8 +92,8 @@ function readFully(descriptor: number): Uint8Array {
 	return buffer.subarray(0, length);
 }
 
-function writeFully(descriptor: number, bytes: Uint8Array): void {
-	for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written);
+function writeFully(descriptor: number, pieces: readonly Uint8Array[]): void {
+	for (let rest = pieces; rest.length > 0;) rest = afterBytes(rest, writevSync(descriptor, rest));
 }
 
 function answer(message: Answer): void {

@@ -1,6 +1,7 @@
 import type {FileHandle} from 'node:fs/promises';
 import {CancelledError, isSystemError} from '../core/errors.js';
 import {createPartial, discardPartial} from '../lib/files.js';
+import {afterBytes} from '../lib/pieces.js';
 import {releaseMemory} from '../lib/release.js';
 import {GrowingFile} from './growing.js';
 
@@ -86,13 +87,4 @@ async function writeFully(handle: FileHandle, pieces: readonly Uint8Array[]): Pr
 		}
 	}
 	return total;
-}
-
-function afterBytes(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-	let skip = bytes;
-	return pieces.flatMap(piece => {
-		const taken = Math.min(skip, piece.byteLength);
-		skip -= taken;
-		return taken === piece.byteLength ? [] : [piece.subarray(taken)];
-	});
 }
