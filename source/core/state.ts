@@ -14,6 +14,7 @@ import type {
 	StageName,
 	StageProgress,
 } from './events.js';
+import {KeyedList} from '../lib/keyed-list.js';
 import {describeEvent} from './describe.js';
 import {mainFile} from './main-file.js';
 
@@ -82,7 +83,7 @@ export type RunState = {
 	readonly destinations: readonly string[];
 	readonly encryption?: string;
 	readonly totals?: RunTotals;
-	readonly jobs: ReadonlyMap<string, JobState>;
+	readonly jobs: KeyedList<JobState>;
 	/** The newest lines, `maxLogLines` at the most. */
 	readonly log: readonly LogLine[];
 	readonly logCount: number;
@@ -108,7 +109,7 @@ export const emptyState: RunState = {
 	phase: '',
 	concurrency: 1,
 	destinations: [],
-	jobs: new Map(),
+	jobs: KeyedList.of<JobState>([]),
 	log: [],
 	logCount: 0,
 	warnings: 0,
@@ -140,7 +141,7 @@ function apply(state: RunState, event: RunEvent): RunState {
 				concurrency: event.concurrency,
 				destinations: event.destinations.length > 0 ? event.destinations : state.destinations,
 				encryption: event.encryption ?? state.encryption,
-				jobs: new Map([...state.jobs, ...event.jobs.map(job => [job.id, plannedState(job)] as const)]),
+				jobs: KeyedList.of([...state.jobs.values(), ...event.jobs.map(plannedState)]),
 			};
 		case 'run.totals': {
 			const {bytes, eta, estimated, fraction, rate, totalBytes} = event;
@@ -153,10 +154,10 @@ function apply(state: RunState, event: RunEvent): RunState {
 				finished: {exitCode: event.exitCode, outcome: event.outcome, error: event.error, at: event.time},
 			};
 		case 'progress': {
-			const jobs = new Map(state.jobs);
+			let {jobs} = state;
 			for (const progress of event.jobs) {
 				const job = jobs.get(progress.job);
-				if (job) jobs.set(job.id, withProgress(job, progress));
+				if (job) jobs = jobs.with(withProgress(job, progress));
 			}
 			return {...state, jobs};
 		}
@@ -170,7 +171,7 @@ function apply(state: RunState, event: RunEvent): RunState {
 		case 'file.published':
 		case 'file.uploaded': {
 			const job = state.jobs.get(event.job);
-			return job ? {...state, jobs: new Map(state.jobs).set(job.id, applyToJob(job, event))} : state;
+			return job ? {...state, jobs: state.jobs.with(applyToJob(job, event))} : state;
 		}
 		case 'file.removed':
 			return withoutFile(state, event.path);
@@ -241,7 +242,7 @@ function withoutFile(state: RunState, path: string): RunState {
 	const job = [...state.jobs.values()].find(({files}) => files.some(file => file.path === path));
 	if (!job) return state; // of another run
 	const files = job.files.map(file => (file.path === path ? {...file, removed: true as const} : file));
-	return {...state, jobs: new Map(state.jobs).set(job.id, {...job, files})};
+	return {...state, jobs: state.jobs.with({...job, files})};
 }
 
 function plannedState(job: PlannedJob): JobState {

@@ -1,0 +1,53 @@
+/**
+ * Things by their id, in the order in which they came. Immutable, and cheap to change: a new one shares all with the old but two short
+ * arrays. (A copied Map made a run of 10,000 jobs, with ten changes each, cost more than a minute.)
+ */
+export class KeyedList<T extends {readonly id: string}> {
+	/** Never changed: all lists that come of one share it. */
+	readonly #places: ReadonlyMap<string, number>;
+	readonly #blocks: readonly (readonly T[])[];
+	readonly size: number;
+
+	private constructor(places: ReadonlyMap<string, number>, blocks: readonly (readonly T[])[], size: number) {
+		this.#places = places;
+		this.#blocks = blocks;
+		this.size = size;
+	}
+
+	static of<T extends {readonly id: string}>(things: Iterable<T>): KeyedList<T> {
+		const places = new Map<string, number>();
+		const list: T[] = [];
+		for (const thing of things) {
+			const place = places.get(thing.id) ?? list.length;
+			places.set(thing.id, place);
+			list[place] = thing;
+		}
+		const blocks: T[][] = [];
+		for (let start = 0; start < list.length; start += blockSize) blocks.push(list.slice(start, start + blockSize));
+		return new KeyedList(places, blocks, list.length);
+	}
+
+	get(id: string): T | undefined {
+		const place = this.#places.get(id);
+		return place === undefined ? undefined : this.#blocks[Math.floor(place / blockSize)]?.[place % blockSize];
+	}
+
+	/** With `thing` in the place of the one with its id, which must be there. */
+	with(thing: T): KeyedList<T> {
+		const place = this.#places.get(thing.id);
+		if (place === undefined) throw new RangeError(`there is no ${thing.id}`);
+		const at = Math.floor(place / blockSize);
+		const block = this.#blocks[at]?.with(place % blockSize, thing) ?? [];
+		return new KeyedList(this.#places, this.#blocks.with(at, block), this.size);
+	}
+
+	*keys(): Generator<string> {
+		for (const {id} of this.values()) yield id;
+	}
+
+	*values(): Generator<T> {
+		for (const block of this.#blocks) yield* block;
+	}
+}
+
+const blockSize = 64;
