@@ -8,10 +8,19 @@ export type RunEntry = {
 	readonly job: ExpectedJob;
 	/** What it reads, where that is known before it begins. */
 	tables?: readonly TableFacts[];
-	tracker?: JobProgressTracker;
-	outcome?: Outcome;
+	/** While it runs. */
+	tracker?: JobProgressTracker | undefined;
+	outcome?: Outcome | undefined;
 	/** Of its work, when it has ended. */
 	seconds: number;
+	/** What its tracker knew when it ended, if it ever ran: trackers are big, and a run may have thousands of jobs. */
+	ended?: Ended | undefined;
+};
+
+type Ended = {
+	readonly dumpSeconds: number | undefined;
+	readonly read: number;
+	readonly readTotal: number | undefined;
 };
 
 export type Pace = {
@@ -33,11 +42,11 @@ const small = 16 * 1024 * 1024;
 
 export function paceOf(entries: readonly RunEntry[], rates: TableRates, time: number): Pace {
 	const seen = entries.flatMap(entry => {
-		const {job, tracker, outcome} = entry;
+		const {job, tracker, ended, outcome} = entry;
 		const share = shareOf(entry);
-		if (!tracker || outcome === 'failed' || outcome === 'cancelled' || share < 0.05) return [];
-		const seconds = outcome === 'done' ? entry.seconds : tracker.workedSeconds(time);
-		const dump = outcome === 'done' ? tracker.dumpSeconds : undefined;
+		if ((!tracker && !ended) || outcome === 'failed' || outcome === 'cancelled' || share < 0.05) return [];
+		const seconds = tracker?.workedSeconds(time) ?? entry.seconds;
+		const dump = ended?.dumpSeconds;
 		return [{bytes: (job.bytes ?? 0) * share, seconds, dump, expected: job.past && job.past.seconds * share}];
 	});
 	const big = seen.filter(one => one.bytes > small);

@@ -48,6 +48,7 @@ export class RunProgress {
 		if (!entry) return;
 		entry.tracker = tracker;
 		entry.outcome = undefined;
+		entry.ended = undefined;
 		if (entry.tables) tracker.setTables(entry.tables);
 	}
 
@@ -55,7 +56,11 @@ export class RunProgress {
 		const entry = this.#entries.get(id);
 		if (!entry) return;
 		entry.outcome = outcome;
-		entry.seconds = entry.tracker?.workedSeconds(time) ?? 0;
+		const {tracker} = entry;
+		if (!tracker) return;
+		entry.seconds = tracker.workedSeconds(time);
+		entry.ended = {dumpSeconds: tracker.dumpSeconds, read: tracker.read, readTotal: tracker.readTotal};
+		entry.tracker = undefined;
 	}
 
 	/** It has made room, and is done again after all others. */
@@ -83,8 +88,13 @@ export class RunProgress {
 		const enough = sum(entries.map(({job}) => job.bytes ?? 0)) * worthKnowing;
 		return entries
 			.filter(
-				({job, tables, tracker}) =>
-					job.application !== '' && !job.past && !tables && !tracker && (job.bytes ?? 0) >= enough,
+				({job, tables, tracker, outcome}) =>
+					job.application !== '' &&
+					!job.past &&
+					!tables &&
+					!tracker &&
+					outcome === undefined &&
+					(job.bytes ?? 0) >= enough,
 			)
 			.map(({job}) => job.id);
 	}
@@ -138,13 +148,13 @@ function wholeSeconds(entry: Entry, pace: Pace, time: number): number | undefine
 	return tracker && left !== undefined ? tracker.workedSeconds(time) + left : expectedSeconds(entry, pace);
 }
 
-function totalOf({job, tracker}: Entry): number | undefined {
-	return tracker?.readTotal ?? job.bytes;
+function totalOf({job, tracker, ended}: Entry): number | undefined {
+	return (tracker ?? ended)?.readTotal ?? job.bytes;
 }
 
 function readOf(entry: Entry): number {
-	if (entry.outcome !== undefined) return entry.outcome === 'done' ? (totalOf(entry) ?? 0) : (entry.tracker?.read ?? 0);
-	return entry.tracker?.read ?? 0;
+	if (entry.outcome === 'done') return totalOf(entry) ?? 0;
+	return (entry.tracker ?? entry.ended)?.read ?? 0;
 }
 
 function sum(values: readonly number[]): number {
