@@ -16,7 +16,7 @@ import {dialogScreen} from '../../source/ui/layout/dialogs.js';
 import {filesScreen} from '../../source/ui/layout/files-screen.js';
 import {footerLine} from '../../source/ui/layout/footer.js';
 import {columnsWidth, planColumns} from '../../source/ui/layout/job-row.js';
-import {countsLine} from '../../source/ui/layout/jobs-header.js';
+import {countsLine, titleLine} from '../../source/ui/layout/jobs-header.js';
 import {jobsScreen} from '../../source/ui/layout/jobs-screen.js';
 import {logsScreen} from '../../source/ui/layout/logs-screen.js';
 import {planStages} from '../../source/ui/layout/stages.js';
@@ -347,6 +347,17 @@ describe('keymap', () => {
 		assert.equal(actionFor('d', 'files'), 'download');
 		assert.equal(actionFor('d', 'jobs'), undefined);
 		assert.equal(actionFor('t', 'logs'), 'toggleTimes');
+	});
+});
+
+describe('the title', () => {
+	const run = stateOf(twelve);
+	const server = {...run.server!, inRecovery: true};
+	const shown = (width: number) => lineText(titleLine({...run, server}, '3.0.0', 0, width, unicodeGlyphs)).trim();
+
+	it('says what is not a primary at every width', () => {
+		assert.match(shown(100), /^pg_back 3\.0\.0 · db1\.example:5432 · PostgreSQL 15\.18 standby +\d\d:\d\d:\d\d$/);
+		assert.match(shown(60), /^pg_back 3\.0\.0 · db1\.example:5432 · 15\.18 standby +\d\d:\d\d:\d\d$/);
 	});
 });
 

@@ -17,17 +17,24 @@ export function formatClock(milliseconds: number): string {
 
 /** Program, server and its role; how long it runs at the right. */
 export function titleLine(run: RunState, version: string, now: number, width: number, glyphs: Glyphs): Line {
-	const {server} = run;
-	const dot = ` ${glyphs.dot} `;
-	const parts: Span[] = [span(` pg_back ${clean(run.version || version, glyphs)}`, 'title')];
-	if (server) {
-		parts.push(span(dot, 'quiet'), span(clean(`${server.host}:${server.port}`, glyphs)));
-		parts.push(span(dot, 'quiet'), span(clean(`PostgreSQL ${server.version}`, glyphs)));
-		parts.push(server.inRecovery ? span(' standby', 'warn') : span(' primary', 'quiet'));
-	}
 	const clock =
 		run.startedAt === 0 || run.command === 'console' ? '' : formatClock((run.finished?.at ?? now) - run.startedAt);
-	return spread(parts, clock === '' ? [] : [span(`${clock} `, run.finished ? 'quiet' : 'strong')], width, glyphs.cut);
+	const right = clock === '' ? [] : [span(`${clock} `, run.finished ? 'quiet' : 'strong')];
+	const name = span(` pg_back ${clean(run.version || version, glyphs)}`, 'title');
+	const whole = [name, ...serverSpans(run, 'PostgreSQL ', glyphs)];
+	// What is not a primary must be seen where the product's name has no room.
+	const left = lineWidth(whole) + lineWidth(right) < width ? whole : [name, ...serverSpans(run, '', glyphs)];
+	return spread(left, right, width, glyphs.cut);
+}
+
+function serverSpans({server}: RunState, product: string, glyphs: Glyphs): Line {
+	if (!server) return [];
+	const dot = span(` ${glyphs.dot} `, 'quiet');
+	return [
+		...[dot, span(clean(`${server.host}:${server.port}`, glyphs))],
+		...[dot, span(clean(`${product}${server.version}`, glyphs))],
+		server.inRecovery ? span(' standby', 'warn') : span(' primary', 'quiet'),
+	];
 }
 
 /** The bar of the whole run, with bytes, rate and what is left. When all is over, what came of it. */
