@@ -72,7 +72,14 @@ export type Secrets = {
 	readonly passphrase?: string;
 	/** An age identity, AGE-SECRET-KEY-… */
 	readonly privateKey?: string;
+	/** Opens the identity files that are configured and are themselves encrypted. */
+	readonly identityPassphrase?: string;
 };
+
+/** What a person must be asked for before a dump can be decrypted. */
+export type MissingSecret =
+	/** A passphrase or an age identity: nothing is configured. */
+	{readonly kind: 'key'} | {readonly kind: 'identity passphrase'; readonly path: string};
 
 export type FetchRequest = {
 	readonly location: string;
@@ -110,8 +117,10 @@ export type EngineHandle = {
 		key: string,
 		options: {readonly signal: AbortSignal; readonly secrets?: Secrets},
 	) => Promise<DumpDetails>;
-	/** True when decrypting needs a secret that is not configured. */
-	readonly needsSecret: () => boolean;
+	/** Undefined when all that decrypting needs is configured. */
+	readonly missingSecret: () => Promise<MissingSecret | undefined>;
+	/** Rejects where what was typed can be no key, or does not open the identity files. Whether it fits a dump shows with the dump. */
+	readonly checkSecrets: (secrets: Secrets) => Promise<void>;
 	/** Where downloads go unless the person says otherwise. */
 	readonly defaultTarget: () => string;
 	/** Which of the files that the request would write exist already. */

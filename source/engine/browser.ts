@@ -9,7 +9,7 @@ import {decryptStream} from '../stages/age/decrypt.js';
 import {listArchive} from '../stages/contents.js';
 import {findOptions} from './prepare.js';
 import type {RunContext} from './context.js';
-import {hasDecryptionMaterial} from './key-material.js';
+import {missingSecret} from './key-material.js';
 import {loadRunDecryption} from './keys.js';
 import {storeOf} from './locations.js';
 import {summarizeManifest, type ManifestFile} from './manifest.js';
@@ -17,7 +17,7 @@ import type {FoundManifest} from './manifests.js';
 import {openPlace, type Place, type PlaceFile} from './place.js';
 import {lastProven, lastRestored, readProofs} from './proven.js';
 
-type Browser = Pick<EngineHandle, 'list' | 'runs' | 'inspect' | 'remove'>;
+type Browser = Pick<EngineHandle, 'list' | 'runs' | 'inspect' | 'checkSecrets' | 'remove'>;
 
 export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 	const runFor = (signal: AbortSignal, secrets?: Secrets): RunContext => ({
@@ -56,6 +56,9 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 			} finally {
 				await place.close();
 			}
+		},
+		async checkSecrets(secrets) {
+			await loadRunDecryption(runFor(new AbortController().signal, secrets));
 		},
 		async inspect(location, key, {signal, secrets}) {
 			const place = await open(location, signal);
@@ -157,7 +160,7 @@ async function archiveTables(run: RunContext, place: Place, key: string): Promis
 	const parsed = parsePath(key);
 	if (parsed?.checksum !== undefined || (parsed?.suffix !== 'dump' && parsed?.suffix !== 'tar')) return [];
 	if (parsed.encrypted && run.secrets && Object.keys(run.secrets).length === 0) return [];
-	if (parsed.encrypted && !hasDecryptionMaterial(run)) {
+	if (parsed.encrypted && (await missingSecret(run))) {
 		throw new PgBackError('WRONG_KEY', 'a private key or a passphrase is needed to read its table of contents');
 	}
 	const {pgRestore} = await findTools(findOptions(run));

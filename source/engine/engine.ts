@@ -9,7 +9,7 @@ import {newRunId, type RunContext, type RunResult} from './context.js';
 import {resultOf} from './outcome.js';
 import type {BackupOptions} from './prepare.js';
 import {eventError, type Scheduler} from './scheduler.js';
-import {hasDecryptionMaterial} from './key-material.js';
+import {missingSecret} from './key-material.js';
 import {downloadBase, listPrefix} from './remote.js';
 import {locationsOf, storeOf} from './locations.js';
 
@@ -138,7 +138,8 @@ export function createEngine({bus, base, host, pid}: EngineOptions): Engine {
 		},
 		inspect: async (location, key, options) => (await browser()).inspect(location, key, options),
 		remove: async (location, keys) => (await browser()).remove(location, keys),
-		needsSecret: () => !hasDecryptionMaterial(base),
+		missingSecret: async () => missingSecret(base),
+		checkSecrets: async secrets => (await browser()).checkSecrets(secrets),
 		defaultTarget: () => backups,
 		conflicts: async request => (await import('./fetch.js')).fetchConflicts(request, prefix),
 		fetch(request) {

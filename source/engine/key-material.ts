@@ -1,4 +1,6 @@
-/** Which key material is configured; says nothing of what it is worth, and loads nothing that could tell. */
+/** Which key material is configured; says little of what it is worth, and loads nothing that could tell. */
+import type {MissingSecret} from '../core/handle.js';
+import {isProtected, readKeyFile} from '../stages/age/key-file.js';
 import type {KeyMaterial} from '../stages/age/keys.js';
 import type {RunContext} from './context.js';
 
@@ -10,11 +12,26 @@ export function hasDecryptionMaterial(run: Pick<RunContext, 'configuration' | 'e
 	return some !== undefined || privateKeys.length > 0 || identityFiles.length > 0;
 }
 
+/** For who can ask a person, but not in the middle of the work. */
+export async function missingSecret(
+	run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>,
+): Promise<MissingSecret | undefined> {
+	if (!hasDecryptionMaterial(run)) return {kind: 'key'};
+	const {passphrase, passphraseFile, passphraseCommand, identityFiles, identityPassphrase} = keyMaterial(run);
+	// A configured passphrase is taken for that of the identity files.
+	if ((passphrase ?? passphraseFile ?? passphraseCommand ?? identityPassphrase) !== undefined) return undefined;
+	for (const path of identityFiles) {
+		const bytes = await readKeyFile(path).catch(() => undefined); // told by whoever decrypts
+		if (bytes && isProtected(bytes)) return {kind: 'identity passphrase', path};
+	}
+	return undefined;
+}
+
 /** Secrets that were asked for on the way beat all that is configured. */
 export function keyMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): KeyMaterial {
 	const {settings} = run.configuration;
 	const text = (value: string) => (value === '' ? undefined : value);
-	const {passphrase, privateKey} = run.secrets ?? {};
+	const {passphrase, privateKey, identityPassphrase} = run.secrets ?? {};
 	if (passphrase !== undefined || privateKey !== undefined) {
 		return {
 			passphrase,
@@ -32,6 +49,7 @@ export function keyMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'sec
 		recipientsFiles: settings.cipherRecipientsFile,
 		privateKeys: [settings.cipherPrivateKey].filter(key => key !== ''),
 		identityFiles: settings.cipherIdentityFile,
+		identityPassphrase,
 		environmentPassphrase: run.env['PGBK_CIPHER_PASS'],
 	};
 }

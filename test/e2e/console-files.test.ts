@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {Encrypter} from 'age-encryption';
 import {startCluster} from '../helpers/cluster.js';
-import {connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
 import {startS3Server, type S3Server} from '../helpers/s3-server.js';
 import {keys, onTerminal, patience, type OnTerminal} from './console-terminal.js';
 import {configFile, s3Settings} from './remote-places.js';
@@ -98,6 +98,47 @@ describe('the console over files', {timeout: 120_000}, () => {
 			assert.deepEqual(bytes, file.endsWith('.age') ? encrypted : dump, file);
 		}
 		assert.equal(screen.bytes().includes(passphrase), false, 'a typed secret was shown');
+	});
+
+	test('an identity file that is itself encrypted: its passphrase is asked for, the wrong one first', async () => {
+		const directory = scratchDirectory('here');
+		const {identity, recipient} = await newAgeKeys();
+		const encrypter = new Encrypter();
+		encrypter.addRecipient(recipient);
+		const name = 'orders_2026-10-01T00:00:00Z.dump';
+		writeFileSync(join(directory, `${name}.age`), await encrypter.encrypt(dump));
+		const lock = new Encrypter();
+		lock.setScryptWorkFactor(10);
+		lock.setPassphrase(passphrase);
+		const path = join(scratchDirectory('keys'), 'id.age');
+		writeFileSync(path, await lock.encrypt(`${identity}\n`), {mode: 0o600});
+		const config = configFile([`cipher_identity_file = ${path}`, `backup_directory = ${directory}`]);
+		await using screen = await onTerminal(['-c', config, '-i']);
+		screen.type('2');
+		await screen.sees('1 file in 1 run');
+		screen.type(keys.enter);
+		await screen.sees(`[ ] ${name}.age`);
+		screen.type('ji');
+		await screen.sees('The passphrase of the identity file');
+		await typeSecret(screen, 'AGE-SECRET-KEY-1NOT');
+		await screen.sees('malformed private key');
+		await typeSecret(screen, passphrase);
+		await screen.sees('public.lines');
+		screen.type(keys.escape);
+		await screen.waitFor(text => !text.includes('public.lines'), 'the list again', patience);
+		screen.type('t');
+		await screen.sees('Decrypt 1 file');
+		screen.type(keys.enter);
+		await screen.sees('The passphrase of the identity file');
+		await typeSecret(screen, 'battery staple');
+		await screen.sees('wrong passphrase');
+		await typeSecret(screen, passphrase);
+		await screen.sees('all went well');
+		screen.type('q');
+		assert.equal(await screen.status(), 0, screen.text());
+		assert.deepEqual(readFileSync(join(directory, name)), dump);
+		for (const secret of [passphrase, 'battery staple'])
+			assert.equal(screen.bytes().includes(secret), false, 'a typed secret was shown');
 	});
 
 	test('another store, and local files: looked into, decrypted, nothing overwritten unasked', async () => {

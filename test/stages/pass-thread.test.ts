@@ -37,10 +37,13 @@ async function decrypted(path: string): Promise<Buffer> {
 test('a file of any size, several at once: sealed, with the digests of both, every byte told', async () => {
 	await fc.assert(
 		fc.asyncProperty(
-			fc.array(fc.oneof(fc.constantFrom(0, 1, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073, 262_144), fc.nat(600_000)), {
-				minLength: 1,
-				maxLength: 3,
-			}),
+			fc.array(
+				fc.oneof(fc.constantFrom(0, 1, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073, 262_144), fc.nat(600_000)),
+				{
+					minLength: 1,
+					maxLength: 3,
+				},
+			),
 			fc.boolean(),
 			async (sizes, keepSource) => {
 				await Promise.all(

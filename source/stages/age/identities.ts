@@ -30,11 +30,6 @@ export function linesOfIdentities(
 	return lines;
 }
 
-/** True for a file of private keys that is itself an age file; `text` is its begin. */
-export function isProtected(text: string): boolean {
-	return /^\s*(age-encryption\.org\/|-----BEGIN AGE )/.test(text);
-}
-
 const keyHint = 'a private key starts with AGE-SECRET-KEY-1 or AGE-SECRET-KEY-PQ-1';
 
 function checkIdentity(word: string, source: string): string {

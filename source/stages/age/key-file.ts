@@ -28,6 +28,12 @@ export async function readKeyFile(path: string, onWarning?: (text: string) => vo
 	}
 }
 
+/** True for a file of private keys that is itself an age file; `file` is its begin, or all of it. */
+export function isProtected(file: Buffer | string): boolean {
+	const text = typeof file === 'string' ? file : file.toString('latin1', 0, 2048);
+	return /^\s*(age-encryption\.org\/|-----BEGIN AGE )/.test(text);
+}
+
 function withoutCall(error: Parameters<typeof describeSystemError>[0]): string {
 	return describeSystemError({name: error.name, message: error.message, code: error.code, errno: error.errno});
 }

@@ -1,8 +1,8 @@
 /** What is wrong with keys as they stand in the configuration, all of it at once, before they are needed. No secret is shown. */
 import {stat} from 'node:fs/promises';
 import {PgBackError} from '../../core/errors.js';
-import {isProtected, linesOfIdentities, parseIdentities} from './identities.js';
-import {readKeyFile} from './key-file.js';
+import {linesOfIdentities, parseIdentities} from './identities.js';
+import {isProtected, readKeyFile} from './key-file.js';
 import {linesOfRecipients, type KeyMaterial} from './keys.js';
 import {parseRecipients, type RecipientText} from './recipients.js';
 

@@ -1,8 +1,8 @@
 /** From options, files and prompts to keys: everything is read, parsed and checked here, before any work starts. */
 import {PgBackError, messageOf} from '../../core/errors.js';
 import {createDecryptor} from './decrypt.js';
-import {isProtected, parseIdentities, type DecryptionKeys} from './identities.js';
-import {readKeyFile} from './key-file.js';
+import {parseIdentities, type DecryptionKeys} from './identities.js';
+import {isProtected, readKeyFile} from './key-file.js';
 import {readPassphrase, type PassphraseMaterial, type KeyContext} from './passphrase.js';
 import {
 	checkPassphrase,
@@ -24,6 +24,8 @@ export type KeyMaterial = PassphraseMaterial & {
 	readonly privateKeys: readonly string[];
 	/** Paths of files with private keys, plain or themselves encrypted with a passphrase. */
 	readonly identityFiles: readonly string[];
+	/** Of those, where there is no other passphrase, or that is not theirs. */
+	readonly identityPassphrase?: string | undefined;
 };
 
 /**
@@ -67,8 +69,13 @@ export async function loadDecryptionKeys(material: KeyMaterial, context: KeyCont
 	const identities = new Set<string>();
 	for (const text of material.privateKeys)
 		for (const one of parseIdentities(text, 'cipher_private_key')) identities.add(one);
-	for (const path of material.identityFiles) {
-		for (const one of await readIdentityFile(path, passphrase, context)) identities.add(one);
+	const {identityFiles, identityPassphrase} = material;
+	const passphrases = [
+		...(passphrase ? [passphrase] : []),
+		...(identityPassphrase === undefined ? [] : [checkPassphrase(identityPassphrase, 'prompt')]),
+	];
+	for (const path of identityFiles) {
+		for (const one of await readIdentityFile(path, passphrases, context)) identities.add(one);
 	}
 	if (identities.size > 0 || passphrase)
 		return {identities: [...identities], passphrases: passphrase ? [passphrase] : []};
@@ -96,28 +103,29 @@ export function linesOfRecipients(text: string, path: string): readonly Recipien
 
 async function readIdentityFile(
 	path: string,
-	passphrase: Buffer | undefined,
+	passphrases: readonly Buffer[],
 	context: KeyContext,
 ): Promise<readonly string[]> {
 	const bytes = await readKeyFile(path, context.onWarning);
-	if (!isProtected(bytes.toString('latin1', 0, 2048))) return parseIdentities(bytes.toString(), path);
-	const text = await unlock(bytes, path, passphrase, context);
+	if (!isProtected(bytes)) return parseIdentities(bytes.toString(), path);
+	const text = await unlock(bytes, path, passphrases, context);
 	return parseIdentities(text, path);
 }
 
-/** The text of an identity file that is itself an age file. The configured passphrase is tried first, then the person is asked. */
+/** The text of an identity file that is itself an age file. What is known is tried first, then the person is asked. */
 async function unlock(
 	bytes: Buffer,
 	path: string,
-	passphrase: Buffer | undefined,
+	passphrases: readonly Buffer[],
 	context: KeyContext,
 ): Promise<string> {
 	const ask = context.askPassphrase;
-	if (passphrase) {
+	for (const [index, passphrase] of passphrases.entries()) {
 		try {
 			return await decryptText(bytes, passphrase, context.signal);
 		} catch (error) {
-			if (!(error instanceof PgBackError) || error.code !== 'WRONG_KEY' || !ask) throw about(path, error);
+			const more = ask !== undefined || index + 1 < passphrases.length;
+			if (!(error instanceof PgBackError) || error.code !== 'WRONG_KEY' || !more) throw about(path, error);
 		}
 	}
 	if (!ask) {

@@ -120,8 +120,10 @@ function checkConflicts(
 }
 
 function withSecret(c: Console, needed: boolean, then: (secrets?: Secrets) => void): void {
-	if (!needed || !c.handle.needsSecret()) return then();
-	askSecret(c, {title: 'These dumps are encrypted', then});
+	if (!needed) return then();
+	void c.handle
+		.missingSecret()
+		.then(missing => (missing ? askSecret(c, {title: 'These dumps are encrypted', missing, then}) : then()));
 }
 
 function start(c: Console, {remote}: Chosen, request: FetchRequest, again: (text: string) => void): void {

@@ -56,12 +56,15 @@ function inspect(c: Console, location: string, key: string, secrets?: Secrets): 
 		(error: unknown) => {
 			if (!isOpen()) return;
 			if (error instanceof PgBackError && error.code === 'WRONG_KEY') {
-				return askSecret(c, {
-					title: 'This dump is encrypted',
-					text: 'Nothing typed: what is known without it.',
-					problem: secrets === undefined ? undefined : messageOf(error),
-					then: given => inspect(c, location, key, given),
-				});
+				return void c.handle.missingSecret().then(missing =>
+					askSecret(c, {
+						title: 'This dump is encrypted',
+						missing,
+						text: 'Nothing typed: what is known without it.',
+						problem: secrets === undefined ? undefined : messageOf(error),
+						then: given => inspect(c, location, key, given),
+					}),
+				);
 			}
 			c.ask({kind: 'info', title, lines: [[span(clean(messageOf(error), c.glyphs), 'failed')]], top: 0, busy: false});
 		},

@@ -53,13 +53,11 @@ export function retry(c: Console): void {
 		c.handle.retry(job.id, secrets);
 		c.say(`${job.name} runs again`, 'running');
 	};
-	if (job.error?.code !== 'WRONG_KEY') return run();
+	const {error} = job;
+	if (error?.code !== 'WRONG_KEY') return run();
 	const locked = [...c.handle.state().jobs.values()].filter(isLocked).length;
-	askSecret(c, {
-		title: locked > 1 ? `${locked} files need another key` : `${job.name} needs another key`,
-		problem: job.error.message,
-		then: run,
-	});
+	const title = locked > 1 ? `${locked} files need another key` : `${job.name} needs another key`;
+	void c.handle.missingSecret().then(missing => askSecret(c, {title, missing, problem: error.message, then: run}));
 }
 
 function isLocked({status, error}: JobState): boolean {

@@ -112,7 +112,7 @@ function formPanel(dialog: FormDialog, glyphs: Glyphs, width: number): Panel {
 			...(text.length > 0 ? [blank] : []),
 			...fields,
 			...problem,
-			...(dialog.busy ? [blank, [span(`asking${glyphs.cut}`, 'quiet')]] : []),
+			...(dialog.busy ? [blank, [span(`checking${glyphs.cut}`, 'quiet')]] : []),
 			blank,
 		],
 		keys: `enter go${dialog.fields.length > 1 ? `  ${glyphs.upDown} field` : ''}${toggles ? '  space yes/no' : ''}  ctrl-u empty  esc back`,

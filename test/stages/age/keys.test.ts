@@ -223,6 +223,13 @@ test('an identity file that is protected by a passphrase', async () => {
 		assert.deepEqual((await decryption({identityFiles: [path], passphrase: 'x'}, ['open'])).identities, [
 			classic.identity,
 		]);
+		const given = {identityFiles: [path], identityPassphrase: 'open'};
+		assert.deepEqual(await decryption(given), identityKeys(classic.identity));
+		assert.deepEqual((await decryption({...given, passphrase: 'x'})).identities, [classic.identity]);
+		await assert.rejects(
+			decryption({...given, identityPassphrase: 'no'}),
+			refusedAs('WRONG_KEY', /id\.a.*: wrong passphrase/),
+		);
 		await assert.rejects(decryption({identityFiles: [path]}), refusedAs('CONFIG', /protected by a passphrase/));
 		await assert.rejects(
 			decryption({identityFiles: [path]}, ['no']),

@@ -181,7 +181,8 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 				],
 			};
 		},
-		needsSecret: () => passphrase !== undefined,
+		checkSecrets: () => Promise.resolve(),
+		missingSecret: () => Promise.resolve(passphrase === undefined ? undefined : {kind: 'key'}),
 		defaultTarget: () => '/var/backups/postgresql',
 		async conflicts(request: FetchRequest) {
 			calls.push(['conflicts', request]);
