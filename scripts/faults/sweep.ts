@@ -139,12 +139,21 @@ export async function survivors(mark: string, milliseconds: number): Promise<rea
 	}
 }
 
+/** `seconds`: after which all of it is killed that has the mark, which is told as `hung`. */
 export async function runMarked(
 	args: readonly string[],
 	options: Parameters<typeof startProgram>[1] = {},
-): Promise<Ended & {readonly mark: string}> {
+	seconds = 600,
+): Promise<Ended & {readonly mark: string; readonly hung: boolean}> {
 	const run = await startMarked(args, options);
-	return {...(await run.ended), mark: run.mark};
+	let hung = false;
+	const timer = setTimeout(() => {
+		hung = true;
+		for (const one of marked(run.mark)) process.kill(Number.parseInt(one, 10), 'SIGKILL');
+	}, seconds * 1000);
+	const ended = await run.ended;
+	clearTimeout(timer);
+	return {...ended, mark: run.mark, hung};
 }
 
 /** Numbers that are the same in every run of a sweep with the same seed. */
