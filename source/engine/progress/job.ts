@@ -54,6 +54,8 @@ export class JobProgressTracker {
 	readonly #rate = new RateWindow(windowMs);
 	readonly #tailRate = new RateWindow(windowMs);
 	#tailDone = 0;
+	/** When that was said. */
+	#tailAt = 0;
 	#sampledAt: number | undefined;
 	/** Seconds that it waited for locks: they say nothing about its speed. */
 	#blockedSeconds = 0;
@@ -128,6 +130,7 @@ export class JobProgressTracker {
 	dumpEnded(time: number, bytes: number): void {
 		this.#phase = 'after';
 		this.#dumpedAt = time;
+		this.#tailAt = time;
 		this.#dumpBytes = bytes;
 		this.#copying = [];
 		this.#waitEvent = undefined;
@@ -168,7 +171,8 @@ export class JobProgressTracker {
 
 	/** 0 to 1 of the whole job; undefined when nothing is known of what it has to read. */
 	fraction(stages: StageSample = {}): number | undefined {
-		const share = this.#estimator ? this.#ofPhases() : this.#ofBytes(stages);
+		const ofOther = () => (this.#phase === 'after' ? this.#ofTail() : this.#ofBytes(stages));
+		const share = this.#estimator ? this.#ofPhases() : ofOther();
 		if (share === undefined) return undefined;
 		this.#highest = Math.max(this.#highest, Math.min(0.995, share));
 		return this.#highest;
@@ -256,11 +260,19 @@ export class JobProgressTracker {
 		return last && last.bytesIn / bytes;
 	}
 
+	/** By time: a dump that was too short for its tables to be asked for, whose upload takes longer. */
+	#ofTail(): number | undefined {
+		const left = this.#tailRemaining(this.#tailAt);
+		const worked = this.workedSeconds(this.#tailAt);
+		return left === undefined || worked + left === 0 ? undefined : worked / (worked + left);
+	}
+
 	#follow(time: number, stages: StageSample): void {
 		if (this.#phase !== 'after') return;
 		const tail = stages.upload ?? stages.encrypt ?? stages.checksum;
 		if (!tail || (this.job.stages.includes('upload') && !stages.upload)) return;
 		this.#tailDone = tail.bytesOut;
+		this.#tailAt = time;
 		this.#tailRate.add(time, tail.bytesOut);
 	}
 

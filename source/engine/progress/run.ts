@@ -153,8 +153,10 @@ function totalOf({job, tracker, ended}: Entry): number | undefined {
 }
 
 function readOf(entry: Entry): number {
-	if (entry.outcome === 'done') return totalOf(entry) ?? 0;
-	return (entry.tracker ?? entry.ended)?.read ?? 0;
+	const {tracker, outcome, ended} = entry;
+	// Whose tables nobody asked for has read all of it when its dump has ended.
+	if (outcome === 'done' || tracker?.dumping === false) return totalOf(entry) ?? 0;
+	return (tracker ?? ended)?.read ?? 0;
 }
 
 function sum(values: readonly number[]): number {

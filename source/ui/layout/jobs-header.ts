@@ -1,5 +1,5 @@
 /** The top of the Jobs screen: who, how far, and what went wrong. */
-import {countJobs, isSkipped, type RunState} from '../../core/state.js';
+import {countJobs, isSkipped, type JobState, type RunState} from '../../core/state.js';
 import {formatBytes} from '../../lib/format.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {lineWidth, span, spread, type Line, type Span} from '../text.js';
@@ -52,7 +52,8 @@ export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	// What is read stands still while the last files are uploaded.
 	const rate = totals.rate === undefined || totals.rate === 0 ? '' : `${formatBytes(totals.rate)}/s`;
 	// Where nothing moves (a lock is waited for) nobody knows how long.
-	const left = totals.eta === undefined || totals.rate === 0 ? '' : `~${shortDuration(totals.eta)} left`;
+	const moves = totals.rate !== 0 || [...run.jobs.values()].some(uploads);
+	const left = totals.eta === undefined || !moves ? '' : `~${shortDuration(totals.eta)} left`;
 	const pieces = [bytes, rate, left].filter(piece => piece !== '');
 	if (totals.fraction === undefined) return [span(` ${pieces.join('   ')}`)];
 	const share = ` ${percent(totals.fraction, totals.estimated)}`;
@@ -66,6 +67,10 @@ export function totalLine(run: RunState, width: number, glyphs: Glyphs): Line {
 		span(text.slice(0, share.length), 'strong'),
 		span(text.slice(share.length)),
 	];
+}
+
+function uploads({status, progress}: JobState): boolean {
+	return status === 'running' && (progress?.rate ?? 0) > 0;
 }
 
 function outcomeLine(run: RunState, width: number, glyphs: Glyphs): Line {

@@ -67,3 +67,29 @@ test('a dump that made room is to be done as before, and the percentage does not
 	run.finished('a', 'done', 30_000);
 	assert.equal(Math.round((run.totals(30_000)?.fraction ?? 0) * 100), 50);
 });
+
+test('a short dump with a long upload: its upload is what one sees go on', () => {
+	const run = new RunProgress(1);
+	const short = {...job('a', 100 * MiB), stages: ['dump', 'upload']} satisfies ExpectedJob;
+	run.expect([short]);
+	const tracker = new JobProgressTracker(short, 0);
+	run.started(tracker);
+	const bytes = (bytesOut: number) => ({bytesIn: bytesOut, bytesOut});
+	tracker.progress(1000, {dump: bytes(100 * MiB), upload: bytes(0)});
+	assert.equal(tracker.fraction(), undefined);
+	tracker.dumpEnded(1000, 100 * MiB);
+	const seen: (number | undefined)[] = [];
+	for (let second = 1; second <= 100; second++) {
+		tracker.progress(second * 1000, {dump: bytes(100 * MiB), upload: bytes((second - 1) * MiB)});
+		seen.push(run.totals(second * 1000)?.fraction);
+	}
+	assert.equal(run.totals(100_000)?.bytes, 100 * MiB, 'all has been read');
+	const [third, half, last] = [seen[2], seen[50], seen.at(-1)];
+	assert.ok(Math.abs((third ?? 0) - 0.03) < 0.01, String(third));
+	assert.ok(Math.abs((half ?? 0) - 0.5) < 0.02, String(half));
+	assert.ok(Math.abs((last ?? 0) - 0.99) < 0.01, String(last));
+	assert.deepEqual(
+		seen,
+		seen.toSorted((a = 0, b = 0) => a - b),
+	);
+});
