@@ -7,6 +7,8 @@ import {inspect} from 'node:util';
 const testTimeout = 120_000;
 const fileTimeout = 900_000;
 
+const leave = new URL('leave.mjs', import.meta.url).href;
+
 export type Skip = {readonly test: string; readonly reason: string};
 
 export type FileResult = {
@@ -33,8 +35,7 @@ export async function runFile(file: string, patterns: readonly RegExp[] | undefi
 		files: [file],
 		concurrency: 1,
 		signal: AbortSignal.timeout(fileTimeout),
-		// Forced: node 24 has been seen to spin while it takes down a process whose tests had all passed.
-		execArgv: ['--import', 'tsx', `--test-timeout=${testTimeout}`, '--test-force-exit'],
+		execArgv: ['--import', 'tsx', '--import', leave, `--test-timeout=${testTimeout}`],
 		testNamePatterns: patterns,
 	});
 	stream.on('test:start', ({nesting, name}) => {

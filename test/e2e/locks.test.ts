@@ -1,6 +1,6 @@
 /** One run at a time dumps a database into a directory; others work side by side; no lock outlives its last process. */
 import assert from 'node:assert/strict';
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
@@ -109,9 +109,12 @@ test('the lock is held until the last child is gone, not only by us', async () =
 	const directory = scratchDirectory('out');
 	const marker = join(scratchDirectory('go'), 'go');
 	// A child that survives our death: pdeathsig sends SIGTERM.
-	const tools = recordingTools({pg_dump: `trap '' TERM; until [ -e '${marker}' ]; do read -t 0.05 <> <(:); done`});
+	const deaf = `${marker}.deaf`;
+	const tools = recordingTools({
+		pg_dump: `trap '' TERM; : > '${deaf}'; until [ -e '${marker}' ]; do read -t 0.05 <> <(:); done`,
+	});
 	const run = await startProgram([...connectTo(server, directory), '--dump-only', '-B', tools.directory, 'a']);
-	await waitFor(async () => tools.calls().length > 0, 'pg_dump');
+	await waitFor(async () => existsSync(deaf), 'pg_dump');
 	run.child.kill('SIGKILL');
 	await waitFor(async () => run.child.signalCode !== null, 'its end');
 	const second = await runProgram([...connectTo(server, directory), '--dump-only', 'a']);

@@ -93,7 +93,8 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 		const storage = await open({port: proxy.port, ignoreHostKey: true, connectTimeout: 500});
 		await assert.rejects(storage.stat('x', {signal: never}), isFailure(/does not answer/));
 		await assert.rejects(
-			storage.put('silent/it', bytesSource(bytes), {signal: never}),
+			// Long enough that its answers, and the greeting before them, are more than what the proxy lets through.
+			storage.put('silent/it', bytesSource(Buffer.concat([bytes, bytes, bytes, bytes])), {signal: never}),
 			isFailure(/the connection was lost|does not answer|Keepalive/i),
 		);
 		await storage.close();
