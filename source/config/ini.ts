@@ -63,7 +63,8 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 	let section = globalSection;
 	for (let index = 0; index < lines.length;) {
 		const number = index + 1;
-		const line = (lines[index++] ?? '').trim();
+		const from = (lines[index++] ?? '').trimStart();
+		const line = from.trimEnd();
 		if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
 		if (line.startsWith('[')) {
 			const end = line.lastIndexOf(']');
@@ -75,7 +76,7 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 			}
 			continue;
 		}
-		const split = splitKey(line);
+		const split = splitKey(from);
 		if (typeof split === 'string') {
 			problems.push({line: number, text: split});
 			continue;
@@ -94,10 +95,10 @@ function splitKey(line: string): {key: string; rest: string} | string {
 	const end = quote === '' ? 0 : line.indexOf(quote, quote.length);
 	if (end < 0) return 'a quoted key is not closed';
 	const delimiter = line.slice(end).search(/[=:]/);
-	if (delimiter < 0) return `"key = value" or "[section]" was expected, not ${JSON.stringify(shorten(line))}`;
+	if (delimiter < 0) return `"key = value" or "[section]" was expected, not ${JSON.stringify(shorten(line.trimEnd()))}`;
 	const key = quote === '' ? line.slice(0, delimiter) : line.slice(quote.length, end);
 	if (key.trim() === '') return 'there is no key before the delimiter';
-	return {key: key.trim(), rest: line.slice(end + delimiter + 1).trim()};
+	return {key: key.trim(), rest: line.slice(end + delimiter + 1).trimStart()};
 }
 
 // A line may be a secret that lost its key.
@@ -105,10 +106,11 @@ function shorten(line: string): string {
 	return line.length > 12 ? `${line.slice(0, 8)}…` : line;
 }
 
-/** The value that begins with `rest`; it may go on in `lines` from `next`. */
-function readRaw(rest: string, lines: readonly string[], next: number): {text: string | undefined; next: number} {
+/** The value that begins with `start`; it may go on in `lines` from `next`. What is written literally keeps the blanks at a line's end. */
+function readRaw(start: string, lines: readonly string[], next: number): {text: string | undefined; next: number} {
+	const rest = start.trimEnd();
 	const quote = rest.startsWith('"""') && rest.length > 3 ? '"""' : rest.startsWith('`') ? '`' : '';
-	if (quote !== '') return readLiteral(rest.slice(quote.length), quote, lines, next);
+	if (quote !== '') return readLiteral(start.slice(quote.length).replace(/\r$/, ''), quote, lines, next);
 	if (rest.endsWith('\\')) return readContinued(rest.slice(0, -1), lines, next);
 	return {text: unquote(withoutComment(rest)), next};
 }

@@ -1,6 +1,6 @@
 import {spawn, type ChildProcess} from 'node:child_process';
 import {existsSync} from 'node:fs';
-import type {Readable, Writable} from 'node:stream';
+import {PassThrough, pipeline, type Readable, type Writable} from 'node:stream';
 import {PgBackError, CancelledError, isSystemError, systemReason} from '../core/errors.js';
 import {createLineSplitter} from '../lib/lines.js';
 
@@ -79,10 +79,17 @@ export function startChild(options: ChildOptions): Child {
 	if (stdout === 'lines') collectLines(child.stdout, line => options.onLine?.(line, 'stdout'));
 	return {
 		pid: child.pid,
-		stdout: stdout === 'pipe' ? child.stdout : null,
+		stdout: stdout === 'pipe' && child.stdout ? kept(child.stdout) : null,
 		stdin: child.stdin,
 		done: ended(child, options, stderr),
 	};
+}
+
+/** When a child has ended, Node throws away what nobody reads yet (`flushStdio`): whoever takes this stream may take its time. */
+function kept(stream: Readable): Readable {
+	const copy = new PassThrough();
+	pipeline(stream, copy, () => undefined); // an error destroys the copy, where its reader meets it
+	return copy;
 }
 
 /** Each with whether it shares our terminal's session. */

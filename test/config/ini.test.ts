@@ -184,5 +184,12 @@ test('what is written literally comes back', () => {
 			assert.deepEqual(problems, []);
 			assert.equal(sections.get(section)?.get('key')?.value, text);
 		}),
+		{
+			examples: [
+				['s', '\t\n'],
+				['s', ' a \n b '],
+				['s', ''],
+			],
+		},
 	);
 });
