@@ -2,11 +2,10 @@
  * R3: the states that a power failure may leave, made from the trace of one run: what was not flushed is lost, or not, in any mixture.
  * A file is whole when all that was ever written to it was flushed; a name is there for sure when its directory was flushed after it.
  */
-import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
-import {traced} from '../../test/helpers/strace.js';
+import {straceVersion, traced} from '../../test/helpers/strace.js';
 import {everything, randomSource, runMarked, type Bench, type Figure} from './sweep.js';
 
 type Inode = {writes: number; flushed: number};
@@ -167,12 +166,11 @@ export async function powerSweep(bench: Bench, states: number, seed = 3): Promis
 			if (!kept) violations.add(`step ${at}: no whole dump of ${name} is left`);
 		}
 	}
-	const version = execFileSync(wrapper[0] ?? 'strace', ['--version'], {encoding: 'utf8'}).split('\n')[0] ?? '';
 	return {
 		goal: 'R3',
 		what: 'states after a power failure with a cut file under a final name, or no dump left',
 		total,
 		violations: [...violations],
-		notes: {steps: steps.length, with: version},
+		notes: {steps: steps.length, with: straceVersion()},
 	};
 }

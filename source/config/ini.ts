@@ -63,8 +63,8 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 	let section = globalSection;
 	for (let index = 0; index < lines.length;) {
 		const number = index + 1;
-		const from = (lines[index++] ?? '').trimStart();
-		const line = from.trimEnd();
+		const raw = (lines[index++] ?? '').trimStart();
+		const line = raw.trimEnd();
 		if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
 		if (line.startsWith('[')) {
 			const end = line.lastIndexOf(']');
@@ -76,7 +76,7 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 			}
 			continue;
 		}
-		const split = splitKey(from);
+		const split = splitKey(raw);
 		if (typeof split === 'string') {
 			problems.push({line: number, text: split});
 			continue;

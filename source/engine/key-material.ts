@@ -6,10 +6,14 @@ import type {RunContext} from './context.js';
 
 /** True when something is configured that decrypts: nobody is asked. */
 export function hasDecryptionMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>): boolean {
-	const {passphrase, passphraseFile, passphraseCommand, privateKeys, identityFiles, environmentPassphrase} =
-		keyMaterial(run);
-	const some = passphrase ?? passphraseFile ?? passphraseCommand ?? environmentPassphrase;
-	return some !== undefined || privateKeys.length > 0 || identityFiles.length > 0;
+	const material = keyMaterial(run);
+	const {privateKeys, identityFiles, environmentPassphrase} = material;
+	const some = hasPassphrase(material) || environmentPassphrase !== undefined;
+	return some || privateKeys.length > 0 || identityFiles.length > 0;
+}
+
+function hasPassphrase({passphrase, passphraseFile, passphraseCommand}: KeyMaterial): boolean {
+	return (passphrase ?? passphraseFile ?? passphraseCommand) !== undefined;
 }
 
 /** For who can ask a person, but not in the middle of the work. */
@@ -17,10 +21,10 @@ export async function missingSecret(
 	run: Pick<RunContext, 'configuration' | 'env' | 'secrets'>,
 ): Promise<MissingSecret | undefined> {
 	if (!hasDecryptionMaterial(run)) return {kind: 'key'};
-	const {passphrase, passphraseFile, passphraseCommand, identityFiles, identityPassphrase} = keyMaterial(run);
+	const material = keyMaterial(run);
 	// A configured passphrase is taken for that of the identity files.
-	if ((passphrase ?? passphraseFile ?? passphraseCommand ?? identityPassphrase) !== undefined) return undefined;
-	for (const path of identityFiles) {
+	if (hasPassphrase(material) || material.identityPassphrase !== undefined) return undefined;
+	for (const path of material.identityFiles) {
 		const bytes = await readKeyFile(path).catch(() => undefined); // told by whoever decrypts
 		if (bytes && isProtected(bytes)) return {kind: 'identity passphrase', path};
 	}

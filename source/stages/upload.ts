@@ -80,10 +80,9 @@ export class JobUploads {
 		const {options, job} = this.#target;
 		const announced: RecordFile[] = [];
 		try {
-			for (const {parcel} of await loadsOf(
-				written.flatMap(one => one.files),
-				{partial: true},
-			)) {
+			const files = written.flatMap(one => one.files);
+			const loads = await loadsOf(files, {partial: true});
+			for (const {parcel} of loads) {
 				const record = new RecordFile(options, parcel);
 				if (await record.announce()) announced.push(record);
 			}

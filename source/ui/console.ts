@@ -2,7 +2,7 @@
 import {messageOf} from '../core/errors.js';
 import type {EngineHandle} from '../core/handle.js';
 import {countJobs, type RunState} from '../core/state.js';
-import type {Dialog} from './dialog.js';
+import type {Dialog, Waiting} from './dialog.js';
 import type {FilesStore} from './files/store.js';
 import type {Glyphs} from './glyphs.js';
 import type {Home} from './home.js';
@@ -87,7 +87,9 @@ const messageTime = 6000;
 export function createConsole(parts: ConsoleParts): Console {
 	let view = initialView;
 	const set = (patch: Partial<View>) => {
+		const waiting = waitingIn(view.dialog);
 		view = {...view, ...patch};
+		if (waiting !== waitingIn(view.dialog)) waiting?.abort();
 		parts.onChange();
 	};
 	const say = (text: string, tone: Tone = 'warn') => set({message: {text, tone, until: parts.now() + messageTime}});
@@ -104,6 +106,10 @@ export function createConsole(parts: ConsoleParts): Console {
 			work.catch((error: unknown) => say(messageOf(error), 'failed'));
 		},
 	};
+}
+
+function waitingIn(dialog: Dialog | undefined): Waiting | undefined {
+	return dialog && 'waiting' in dialog ? dialog.waiting : undefined;
 }
 
 /** True while a job runs or waits to run. */

@@ -1,6 +1,9 @@
 /** The questions and panels that lie over a screen. One at a time; Esc closes each without doing anything. */
 import type {Line} from './text.js';
 
+/** Of a dialog that shows work: aborted as soon as the dialog is closed, or asks something else. */
+export type Waiting = AbortController;
+
 export type Option = {
 	/** The letter that chooses it. */
 	readonly key: string;
@@ -34,7 +37,7 @@ export type FormDialog = {
 	readonly fields: readonly Field[];
 	readonly cursor: number;
 	readonly problem?: string;
-	readonly busy?: boolean;
+	readonly waiting?: Waiting;
 	readonly submit: (values: Readonly<Record<string, string>>) => void;
 };
 
@@ -45,7 +48,7 @@ export type PlanDialog = {
 	readonly facts: readonly (readonly [label: string, value: string])[];
 	readonly marked: ReadonlySet<string>;
 	readonly cursor: number;
-	readonly busy: boolean;
+	readonly waiting?: Waiting;
 	readonly problem?: string;
 };
 
@@ -55,11 +58,13 @@ export type InfoDialog = {
 	readonly title: string;
 	readonly lines: readonly Line[];
 	readonly top: number;
-	readonly busy: boolean;
+	readonly waiting?: Waiting;
 	/** What `y` copies. */
 	readonly copy?: string;
 };
 
 export type HelpDialog = {readonly kind: 'help'; readonly top: number};
+
+export type WaitingDialog = FormDialog | PlanDialog | InfoDialog;
 
 export type Dialog = ChoiceDialog | FormDialog | PlanDialog | InfoDialog | HelpDialog;

@@ -56,6 +56,22 @@ async function typeSecret(screen: OnTerminal, secret: string): Promise<void> {
 	screen.type(keys.enter);
 }
 
+/** From what is in a dump back to the list, and to the question that is before its decryption. */
+async function decryptIt(screen: OnTerminal): Promise<void> {
+	await screen.sees('public.lines');
+	screen.type(keys.escape);
+	await screen.waitFor(text => !text.includes('public.lines'), 'the list again', patience);
+	screen.type('t');
+	await screen.sees('Decrypt 1 file');
+	screen.type(keys.enter);
+}
+
+async function leaveWhenDone(screen: OnTerminal): Promise<void> {
+	await screen.sees('all went well');
+	screen.type('q');
+	assert.equal(await screen.status(), 0, screen.text());
+}
+
 describe('the console over files', {timeout: 120_000}, () => {
 	test('5,000 remote files: filter, mark three, download, decrypt, verify; the wrong passphrase first', async () => {
 		const directory = scratchDirectory('here');
@@ -123,19 +139,12 @@ describe('the console over files', {timeout: 120_000}, () => {
 		await typeSecret(screen, 'AGE-SECRET-KEY-1NOT');
 		await screen.sees('malformed private key');
 		await typeSecret(screen, passphrase);
-		await screen.sees('public.lines');
-		screen.type(keys.escape);
-		await screen.waitFor(text => !text.includes('public.lines'), 'the list again', patience);
-		screen.type('t');
-		await screen.sees('Decrypt 1 file');
-		screen.type(keys.enter);
+		await decryptIt(screen);
 		await screen.sees('The passphrase of the identity file');
 		await typeSecret(screen, 'battery staple');
 		await screen.sees('wrong passphrase');
 		await typeSecret(screen, passphrase);
-		await screen.sees('all went well');
-		screen.type('q');
-		assert.equal(await screen.status(), 0, screen.text());
+		await leaveWhenDone(screen);
 		assert.deepEqual(readFileSync(join(directory, name)), dump);
 		for (const secret of [passphrase, 'battery staple'])
 			assert.equal(screen.bytes().includes(secret), false, 'a typed secret was shown');
@@ -175,19 +184,12 @@ describe('the console over files', {timeout: 120_000}, () => {
 		await typeSecret(screen, 'not this one');
 		await screen.sees('wrong passphrase');
 		await typeSecret(screen, passphrase);
-		await screen.sees('public.lines');
-		screen.type(keys.escape);
-		await screen.waitFor(text => !text.includes('public.lines'), 'the list again', patience);
-		screen.type('t');
-		await screen.sees('Decrypt 1 file');
-		screen.type(keys.enter);
+		await decryptIt(screen);
 		await screen.sees('1 file exists already');
 		screen.type('o');
 		await screen.sees('These dumps are encrypted');
 		await typeSecret(screen, passphrase);
-		await screen.sees('all went well');
-		screen.type('q');
-		assert.equal(await screen.status(), 0, screen.text());
+		await leaveWhenDone(screen);
 		assert.deepEqual(readFileSync(join(directory, name)), dump);
 	});
 });

@@ -1,3 +1,4 @@
+import {execFileSync} from 'node:child_process';
 import {findTool} from './tools.js';
 
 /** Undefined where it is not installed: the test is skipped. */
@@ -13,7 +14,15 @@ export function traced(
 	calls: string,
 	{length = 32, paths = false}: {readonly length?: number; readonly paths?: boolean} = {},
 ): readonly string[] {
-	if (strace === undefined) throw new Error('strace is not there');
-	const words = [strace, '-f', '-qq', ...(paths ? ['-y'] : []), '-s', String(length)];
+	const words = [present(), '-f', '-qq', ...(paths ? ['-y'] : []), '-s', String(length)];
 	return [...words, '-e', `trace=${calls}`, '-e', 'signal=none', '-o', file];
+}
+
+export function straceVersion(): string {
+	return execFileSync(present(), ['--version'], {encoding: 'utf8'}).split('\n')[0] ?? '';
+}
+
+function present(): string {
+	if (strace === undefined) throw new Error('strace is not there');
+	return strace;
 }

@@ -95,14 +95,12 @@ const dialogs: readonly Dialog[] = [
 		],
 		marked: new Set(['数据_0_']),
 		cursor: 40,
-		busy: false,
 	},
 	{
 		kind: 'info',
 		title: 'orders.dump',
 		lines: Array.from({length: 90}, (_, index) => [span(`row ${index} ${'w'.repeat(index * 3)}`)]),
 		top: 7,
-		busy: false,
 	},
 ];
 

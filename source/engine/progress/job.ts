@@ -171,8 +171,7 @@ export class JobProgressTracker {
 
 	/** 0 to 1 of the whole job; undefined when nothing is known of what it has to read. */
 	fraction(stages: StageSample = {}): number | undefined {
-		const ofOther = () => (this.#phase === 'after' ? this.#ofTail() : this.#ofBytes(stages));
-		const share = this.#estimator ? this.#ofPhases() : ofOther();
+		const share = this.#share(stages);
 		if (share === undefined) return undefined;
 		this.#highest = Math.max(this.#highest, Math.min(0.995, share));
 		return this.#highest;
@@ -239,6 +238,11 @@ export class JobProgressTracker {
 
 	#tailShare(): number {
 		return this.job.stages.includes('upload') ? tailShare.upload : tailShare.none;
+	}
+
+	#share(stages: StageSample): number | undefined {
+		if (this.#estimator) return this.#ofPhases();
+		return this.#phase === 'after' ? this.#ofTail() : this.#ofBytes(stages);
 	}
 
 	/** Without the cap that what is shown has. */

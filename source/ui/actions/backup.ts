@@ -5,20 +5,18 @@ import type {PlanDialog} from '../dialog.js';
 import type {Typed} from '../keys.js';
 import {moveCursor, type ListMove} from '../layout/window.js';
 import {refuses} from './jobs.js';
+import {waitIn} from './waiting.js';
 
 export function startBackup(c: Console): void {
 	if (refuses(c)) return;
 	if (isWorking(c.handle.state())) return c.say('work is running: start a backup when it is done');
-	const dialog: PlanDialog = {kind: 'plan', databases: [], facts: [], marked: new Set(), cursor: 0, busy: true};
-	c.ask(dialog);
-	c.handle.preview([]).then(
-		({databases, facts}) => {
-			if (c.view().dialog === dialog)
-				c.ask({...dialog, databases, facts, marked: new Set(databases.map(one => one.name)), busy: false});
-		},
-		(error: unknown) => {
-			if (c.view().dialog === dialog) c.ask({...dialog, busy: false, problem: messageOf(error)});
-		},
+	const dialog: PlanDialog = {kind: 'plan', databases: [], facts: [], marked: new Set(), cursor: 0};
+	waitIn(
+		c,
+		dialog,
+		() => c.handle.preview([]),
+		({databases, facts}) => c.ask({...dialog, databases, facts, marked: new Set(databases.map(one => one.name))}),
+		error => c.ask({...dialog, problem: messageOf(error)}),
 	);
 }
 
@@ -55,7 +53,7 @@ function remark(c: Console, dialog: PlanDialog, marked: ReadonlySet<string>): vo
 }
 
 function begin(c: Console, dialog: PlanDialog): void {
-	if (dialog.busy) return;
+	if (dialog.waiting) return;
 	const chosen = dialog.databases.filter(one => dialog.marked.has(one.name)).map(one => one.name);
 	if (chosen.length === 0) return c.ask({...dialog, problem: 'no database is marked'});
 	c.ask(undefined);

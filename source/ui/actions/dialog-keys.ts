@@ -73,7 +73,7 @@ function typedInChoice(c: Console, dialog: ChoiceDialog, typed: Typed): void {
 }
 
 function typedInForm(c: Console, dialog: FormDialog, typed: Typed): void {
-	if (dialog.busy) return;
+	if (dialog.waiting) return;
 	const name = typed.kind === 'key' ? typed.name : '';
 	if (name === 'enter') return dialog.submit(Object.fromEntries(dialog.fields.map(field => [field.name, field.value])));
 	const step = name === 'up' || name === 'backtab' ? -1 : name === 'down' || name === 'tab' ? 1 : 0;

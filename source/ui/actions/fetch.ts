@@ -5,7 +5,7 @@ import {formatBytes, plural} from '../../lib/format.js';
 import type {Console} from '../console.js';
 import {chosenRows} from './files-view.js';
 import {refuses} from './jobs.js';
-import {askSecret} from './secret.js';
+import {askFor} from './secret.js';
 
 type Chosen = {
 	readonly location: string;
@@ -121,9 +121,11 @@ function checkConflicts(
 
 function withSecret(c: Console, needed: boolean, then: (secrets?: Secrets) => void): void {
 	if (!needed) return then();
-	void c.handle
-		.missingSecret()
-		.then(missing => (missing ? askSecret(c, {title: 'These dumps are encrypted', missing, then}) : then()));
+	c.attempt(
+		c.handle
+			.missingSecret()
+			.then(missing => (missing ? askFor(c, missing, {title: 'These dumps are encrypted', then}) : then())),
+	);
 }
 
 function start(c: Console, {remote}: Chosen, request: FetchRequest, again: (text: string) => void): void {

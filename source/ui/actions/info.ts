@@ -4,11 +4,13 @@ import type {DumpDetails, Secrets} from '../../core/handle.js';
 import {formatBytes, formatCount, plural} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import type {Console} from '../console.js';
+import type {InfoDialog} from '../dialog.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {blank, span, type Line} from '../text.js';
 import {wrapWords} from '../layout/wrap.js';
 import {cursorRow} from './files-view.js';
 import {askSecret} from './secret.js';
+import {waitIn} from './waiting.js';
 
 /** Enter: opens or closes a run; looks into a file. */
 export function openFile(c: Console): void {
@@ -30,43 +32,21 @@ export function showInfo(c: Console): void {
 
 function inspect(c: Console, location: string, key: string, secrets?: Secrets): void {
 	const title = clean(key, c.glyphs);
-	const stop = new AbortController();
-	const waiting = {
-		kind: 'info',
-		title,
-		lines: [[span(`looking into it${c.glyphs.cut}`, 'quiet')]],
-		top: 0,
-		busy: true,
-	} as const;
-	c.ask(waiting);
-	/** Closed with Esc meanwhile: nobody waits for the answer. */
-	const isOpen = () => c.view().dialog === waiting;
-	c.handle.inspect(location, key, {signal: stop.signal, secrets}).then(
-		details => {
-			if (isOpen())
-				c.ask({
-					kind: 'info',
-					title,
-					lines: detailsLines(details, c.glyphs, c.size().columns - 8),
-					top: 0,
-					busy: false,
-					copy: key,
-				});
-		},
-		(error: unknown) => {
-			if (!isOpen()) return;
-			if (error instanceof PgBackError && error.code === 'WRONG_KEY') {
-				return void c.handle.missingSecret().then(missing =>
-					askSecret(c, {
-						title: 'This dump is encrypted',
-						missing,
-						text: 'Nothing typed: what is known without it.',
-						problem: secrets === undefined ? undefined : messageOf(error),
-						then: given => inspect(c, location, key, given),
-					}),
-				);
-			}
-			c.ask({kind: 'info', title, lines: [[span(clean(messageOf(error), c.glyphs), 'failed')]], top: 0, busy: false});
+	const info = (lines: readonly Line[]): InfoDialog => ({kind: 'info', title, lines, top: 0});
+	waitIn(
+		c,
+		info([[span(`looking into it${c.glyphs.cut}`, 'quiet')]]),
+		signal => c.handle.inspect(location, key, {signal, secrets}),
+		details => c.ask({...info(detailsLines(details, c.glyphs, c.size().columns - 8)), copy: key}),
+		error => {
+			if (!(error instanceof PgBackError && error.code === 'WRONG_KEY'))
+				return c.ask(info([[span(clean(messageOf(error), c.glyphs), 'failed')]]));
+			askSecret(c, {
+				title: 'This dump is encrypted',
+				text: 'Nothing typed: what is known without it.',
+				problem: secrets === undefined ? undefined : messageOf(error),
+				then: given => inspect(c, location, key, given),
+			});
 		},
 	);
 }

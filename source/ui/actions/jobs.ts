@@ -57,7 +57,7 @@ export function retry(c: Console): void {
 	if (error?.code !== 'WRONG_KEY') return run();
 	const locked = [...c.handle.state().jobs.values()].filter(isLocked).length;
 	const title = locked > 1 ? `${locked} files need another key` : `${job.name} needs another key`;
-	void c.handle.missingSecret().then(missing => askSecret(c, {title, missing, problem: error.message, then: run}));
+	askSecret(c, {title, problem: error.message, then: run});
 }
 
 function isLocked({status, error}: JobState): boolean {

@@ -4,54 +4,59 @@ import type {MissingSecret, Secrets} from '../../core/handle.js';
 import type {Console} from '../console.js';
 import type {FormDialog} from '../dialog.js';
 import {clean} from '../glyphs.js';
+import {waitIn} from './waiting.js';
 
 export type SecretRequest = {
 	readonly title: string;
-	readonly missing?: MissingSecret;
 	/** What happens when nothing is typed; without it something must be. */
 	readonly text?: string;
 	readonly problem?: string;
 	readonly then: (secrets: Secrets) => void;
 };
 
-/** A passphrase or an age identity: told apart by how the latter begins. The passphrase may be one of the identity that is configured. */
 export function askSecret(c: Console, request: SecretRequest): void {
-	const {title, missing, text, problem, then} = request;
-	const locked = missing?.kind === 'identity passphrase' ? clean(missing.path, c.glyphs) : undefined;
+	c.attempt(c.handle.missingSecret().then(missing => askFor(c, missing, request)));
+}
+
+/**
+ * A passphrase or an age identity, told apart by how the latter begins. The passphrase may be that of the configured identity which is
+ * `missing`. Asks again where what was typed cannot be it.
+ */
+export function askFor(c: Console, missing: MissingSecret | undefined, request: SecretRequest): void {
+	const {title, text, problem, then} = request;
+	const locked = missing?.kind === 'identity passphrase' ? missing.path : undefined;
+	const again = (told: string) => askFor(c, missing, {...request, problem: told});
+	const go = (secrets: Secrets): void => {
+		c.ask(undefined);
+		then(secrets);
+	};
 	const form: FormDialog = {
 		kind: 'form',
 		title,
 		text: [
 			locked === undefined
 				? 'The passphrase, or the private key (AGE-SECRET-KEY-...). It is kept in memory only.'
-				: `The passphrase of the identity file ${locked}. It is kept in memory only.`,
+				: `The passphrase of the identity file ${clean(locked, c.glyphs)}. It is kept in memory only.`,
 			...(text === undefined ? [] : [text]),
 		],
 		fields: [{name: 'secret', label: 'secret', kind: 'masked', value: ''}],
 		cursor: 0,
-		...(problem !== undefined && {problem}),
 		submit({secret = ''}) {
-			if (secret === '' && text === undefined) return askSecret(c, {...request, problem: 'nothing was typed'});
-			if (secret === '') return go({});
-			const isKey = secret.trim().toUpperCase().startsWith('AGE-SECRET-KEY-');
-			check(
-				isKey ? {privateKey: secret.trim()} : {[locked === undefined ? 'passphrase' : 'identityPassphrase']: secret},
+			if (secret === '') return text === undefined ? again('nothing was typed') : go({});
+			const secrets = secretsOf(secret, locked !== undefined);
+			waitIn(
+				c,
+				form,
+				() => c.handle.checkSecrets(secrets),
+				() => go(secrets),
+				error => again(messageOf(error)),
 			);
 		},
 	};
-	const go = (secrets: Secrets): void => {
-		c.ask(undefined);
-		then(secrets);
-	};
-	const check = (secrets: Secrets): void => {
-		const waiting: FormDialog = {...form, problem: undefined, busy: true};
-		c.ask(waiting);
-		// Closed with Esc meanwhile: nobody waits for the answer.
-		const isOpen = () => c.view().dialog === waiting;
-		c.handle.checkSecrets(secrets).then(
-			() => isOpen() && go(secrets),
-			(error: unknown) => isOpen() && askSecret(c, {...request, problem: messageOf(error)}),
-		);
-	};
-	c.ask(form);
+	c.ask({...form, problem});
+}
+
+function secretsOf(secret: string, opensIdentity: boolean): Secrets {
+	if (secret.trim().toUpperCase().startsWith('AGE-SECRET-KEY-')) return {privateKey: secret.trim()};
+	return opensIdentity ? {identityPassphrase: secret} : {passphrase: secret};
 }

@@ -112,7 +112,7 @@ function formPanel(dialog: FormDialog, glyphs: Glyphs, width: number): Panel {
 			...(text.length > 0 ? [blank] : []),
 			...fields,
 			...problem,
-			...(dialog.busy ? [blank, [span(`checking${glyphs.cut}`, 'quiet')]] : []),
+			...(dialog.waiting ? [blank, [span(`checking${glyphs.cut}`, 'quiet')]] : []),
 			blank,
 		],
 		keys: `enter go${dialog.fields.length > 1 ? `  ${glyphs.upDown} field` : ''}${toggles ? '  space yes/no' : ''}  ctrl-u empty  esc back`,
@@ -143,7 +143,7 @@ function planPanel(dialog: PlanDialog, glyphs: Glyphs, width: number, height: nu
 	const head: Line[] = [
 		[
 			span(
-				dialog.busy
+				dialog.waiting
 					? `reading the databases${glyphs.cut}`
 					: `${chosen.length} of ${plural(dialog.databases.length, 'database')}`,
 				'strong',
