@@ -47,6 +47,7 @@ export type JobState = PlannedJob & {
 	readonly startedAt?: number;
 	readonly finishedAt?: number;
 	readonly stage: {readonly [S in StageName]?: StageStatus};
+	/** While it runs. */
 	readonly progress?: JobProgress;
 	readonly error?: EventError;
 	/** Of a job that is done. */
@@ -157,7 +158,7 @@ function apply(state: RunState, event: RunEvent): RunState {
 			let {jobs} = state;
 			for (const progress of event.jobs) {
 				const job = jobs.get(progress.job);
-				if (job) jobs = jobs.with(withProgress(job, progress));
+				if (job?.status === 'running') jobs = jobs.with(withProgress(job, progress));
 			}
 			return {...state, jobs};
 		}
@@ -217,6 +218,8 @@ function applyToJob(job: JobState, event: JobEvent): JobState {
 				error: event.error,
 				finishedAt: event.time,
 				stage: settleStages(job, event.time),
+				progress: undefined,
+				files: job.files.slice(), // an array that was spread into has room for 16 more
 			};
 		case 'stage.started':
 			return withStage(job, event.stage, {state: 'running', startedAt: event.time});

@@ -23,7 +23,8 @@ export type Task = {
 
 type Entry = {
 	readonly task: Task;
-	readonly abort: AbortController;
+	/** While it runs: what listens to it is forgotten with it. */
+	abort?: AbortController;
 	attempt: number;
 	outcome?: Outcome;
 	error?: PgBackError;
@@ -54,7 +55,7 @@ export class Scheduler {
 	/** The tasks must be known to the run state already (`run.planned`). When the run is being cancelled, they are too. */
 	add(tasks: readonly Task[]): void {
 		for (const task of tasks) {
-			const entry: Entry = {task, abort: new AbortController(), attempt: 0};
+			const entry: Entry = {task, attempt: 0};
 			this.#entries.set(task.plan.id, entry);
 			this.#waiting.push(entry);
 		}
@@ -76,7 +77,7 @@ export class Scheduler {
 			if (index !== -1) {
 				this.#waiting.splice(index, 1);
 				this.#finish(entry, reason);
-			} else if (entry.outcome === undefined) entry.abort.abort(reason);
+			} else entry.abort?.abort(reason);
 		}
 		this.#settleIdle();
 	}
@@ -90,7 +91,7 @@ export class Scheduler {
 	retry(id: string): boolean {
 		const entry = this.#entries.get(id);
 		if (this.#closed || !entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
-		const again: Entry = {task: entry.task, abort: new AbortController(), attempt: entry.attempt};
+		const again: Entry = {task: entry.task, attempt: entry.attempt};
 		this.#entries.set(id, again);
 		this.#waiting.push(again);
 		this.#startNext();
@@ -150,16 +151,19 @@ export class Scheduler {
 			freeSlot();
 			finishes = true;
 		};
+		const abort = new AbortController();
+		entry.abort = abort;
 		entry.attempt++;
 		this.#emit({type: 'job.started', job: id, attempt: entry.attempt});
 		let failure: unknown;
 		try {
-			await entry.task.run({id, signal: entry.abort.signal, meter, attempt: entry.attempt, freeSlot, lendSlot});
+			await entry.task.run({id, signal: abort.signal, meter, attempt: entry.attempt, freeSlot, lendSlot});
 		} catch (error) {
 			// What an abort makes fail has many names (AbortError and the like); the reason has one.
-			failure = entry.abort.signal.aborted ? entry.abort.signal.reason : (error ?? new CancelledError());
+			failure = abort.signal.aborted ? abort.signal.reason : (error ?? new CancelledError());
 		}
 		this.#meters.delete(id);
+		entry.abort = undefined;
 		this.#finish(entry, failure);
 		this.#busy--;
 		freeSlot();

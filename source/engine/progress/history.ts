@@ -11,7 +11,12 @@ import type {JobPast, TablePast} from './estimator.js';
 export const historyFile = '.pg_back-history.json';
 const schema = 1;
 const maxBytes = 8 * 1024 * 1024;
+/** What lasts is worth a forecast: the databases that took longest. */
 const maxDatabases = 500;
+/** Milliseconds. What was not dumped for so long is gone, or another thing by now. */
+const maxAge = 90 * 86_400_000;
+/** In memory, of all databases together. */
+const maxHeld = 100_000;
 /** The slowest of a database. */
 const maxTables = 1000;
 
@@ -33,7 +38,9 @@ export type NewPast = Omit<StoredJob, 'tables'> & {
 };
 
 export class History {
-	readonly #jobs: Map<string, StoredJob>;
+	#jobs: Map<string, StoredJob>;
+	/** Tables in `#jobs`, but for those of a file that was read. */
+	#held = 0;
 
 	constructor(jobs: ReadonlyMap<string, StoredJob> = new Map()) {
 		this.#jobs = new Map(jobs);
@@ -72,19 +79,29 @@ export class History {
 			bytes,
 			tables: Object.fromEntries(tables),
 		});
+		this.#held += tables.length;
+		// Now and then: a run of thousands of databases need not hold what it will not write.
+		if (this.#jobs.size > 2 * maxDatabases || this.#held > maxHeld) this.#trim();
 	}
 
-	/** The newest that fit. */
-	print(): string {
-		const newest = [...this.#jobs].toSorted(([, a], [, b]) => b.at - a.at).slice(0, maxDatabases);
-		let kept: typeof newest = [];
-		let length = 0;
-		for (const entry of newest) {
-			length += JSON.stringify(entry).length;
-			if (length > maxBytes / 2) break;
-			kept = [...kept, entry];
+	#trim(): void {
+		const newest = Math.max(...[...this.#jobs.values()].map(job => job.at));
+		const recent = [...this.#jobs].filter(([, job]) => job.at > newest - maxAge);
+		this.#held = 0;
+		const kept: typeof recent = [];
+		for (const [key, job] of recent.toSorted(([, a], [, b]) => b.seconds - a.seconds).slice(0, maxDatabases)) {
+			const tables = Object.keys(job.tables).length;
+			if (this.#held + tables > maxHeld / 2) continue;
+			this.#held += tables;
+			kept.push([key, job]);
 		}
-		return `${JSON.stringify({schema, databases: Object.fromEntries(kept)})}\n`;
+		this.#jobs = new Map(kept);
+	}
+
+	/** Those that fit. */
+	print(): string {
+		this.#trim();
+		return `${JSON.stringify({schema, databases: Object.fromEntries(this.#jobs)})}\n`;
 	}
 }
 
