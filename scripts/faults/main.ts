@@ -15,7 +15,7 @@ import {remoteSweep} from './remote.js';
 import {secretSweep} from './secrets.js';
 import {signalSweep} from './signals.js';
 import {full, openBench, print, type Bench, type Figure} from './sweep.js';
-import {soakSweep} from './soak.js';
+import {manySoak, streamSoak} from './soak.js';
 import {standbySweep} from './standby.js';
 import {syscallSweep} from './syscalls.js';
 
@@ -35,14 +35,15 @@ const sweeps: Readonly<Record<string, Sweep>> = {
 	modes: bench => modeSweep(bench),
 	damage: bench => damageSweep(bench, full ? 1000 : 60),
 	regression: () => regressionSweep(),
-	soak: () => soakSweep(full ? 2000 : 200),
+	soak: () => manySoak(full ? 2000 : 200),
+	stream: () => streamSoak(full ? 100 : 3),
 };
 
 const {positionals} = parseArgs({allowPositionals: true});
 const chosen =
 	positionals.length > 0
 		? positionals
-		: Object.keys(sweeps).filter(name => full || (name !== 'regression' && name !== 'soak'));
+		: Object.keys(sweeps).filter(name => full || !['regression', 'soak', 'stream'].includes(name));
 const unknown = chosen.filter(name => !((name.split(':')[0] ?? '') in sweeps));
 if (unknown.length > 0)
 	throw new Error(`no such sweep: ${unknown.join(', ')}; there are ${Object.keys(sweeps).join(', ')}`);

@@ -3,6 +3,7 @@ import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
 import {traced} from '../../test/helpers/strace.js';
+import {closesFail, compiler} from './close.js';
 import {afterGoodRun} from './kills.js';
 import {judge} from './judge.js';
 import {everything, lastLines, randomSource, runMarked, survivors, type Bench, type Figure} from './sweep.js';
@@ -35,7 +36,7 @@ export async function syscallSweep(
 	seed = 2,
 	only: readonly string[] = calls,
 ): Promise<Figure> {
-	const chosen = calls.filter(call => only.includes(call));
+	const chosen = calls.filter(call => only.includes(call) && (call !== 'close' || compiler !== undefined));
 	const violations: string[] = [];
 	const notes = {'exit status 0': 0, 'failed as it should': 0, untouched: 0, 'stuck at a pipe': 0};
 	let total = 0;
@@ -43,7 +44,10 @@ export async function syscallSweep(
 	const tryPoint = async ({call, error, n}: Point): Promise<boolean> => {
 		total++;
 		const places = bench.places('syscalls');
-		const wrapper = [...traced(log, call, {paths: true}), '-e', `inject=${call}:error=${error}:when=${n}`];
+		const wrapper =
+			call === 'close'
+				? closesFail(log, error, n)
+				: [...traced(log, call, {paths: true}), '-e', `inject=${call}:error=${error}:when=${n}`];
 		const run = await runMarked(everything(bench, places), {wrapper}, longest);
 		const where = `${call} ${error} ${n}`;
 		const trace = readFileSync(log, 'latin1');
@@ -85,6 +89,6 @@ export async function syscallSweep(
 		what: 'failing system calls with exit status 0 without a whole dump, or a broken file under a final name',
 		total,
 		violations,
-		notes,
+		notes: {...notes, ...(compiler === undefined && {close: 'not tried: no cc'})},
 	};
 }
