@@ -43,6 +43,7 @@ export function keyMaterial(run: Pick<RunContext, 'configuration' | 'env' | 'sec
 			recipientsFiles: [],
 			privateKeys: privateKey === undefined ? [] : [privateKey],
 			identityFiles: [],
+			typed: true,
 		};
 	}
 	return {

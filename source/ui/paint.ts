@@ -7,7 +7,7 @@ export type Paint = (line: Line) => string;
 
 /** Without colour there are no codes at all: every meaning has its glyph or word besides. */
 export function createPaint(color: boolean): Paint {
-	return color ? paintLine : line => line.map(one => one.text).join('');
+	return color ? paintLine : line => line.map(one => one.plain ?? one.text).join('');
 }
 
 export const PaintContext = createContext<Paint>(createPaint(false));

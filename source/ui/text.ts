@@ -5,7 +5,16 @@ import {cellWidth, fit} from '../lib/width.js';
 export type Tone =
 	'plain' | 'quiet' | 'strong' | 'title' | 'running' | 'done' | 'failed' | 'warn' | 'key' | 'bar' | 'track';
 
-export type Span = {readonly text: string; readonly tone?: Tone; readonly inverse?: boolean};
+export type Span = {
+	readonly text: string;
+	readonly tone?: Tone;
+	readonly inverse?: boolean;
+	/** What stands there where there are no colours and nothing is reversed. As wide as `text`. */
+	readonly plain?: string;
+};
+
+/** Where the next character goes in a field. */
+export const textCursor: Span = {text: ' ', inverse: true, plain: '_'};
 
 /** One row of the screen. */
 export type Line = readonly Span[];

@@ -137,7 +137,7 @@ describe('the console over files', {timeout: 120_000}, () => {
 		screen.type('ji');
 		await screen.sees('The passphrase of the identity file');
 		await typeSecret(screen, 'AGE-SECRET-KEY-1NOT');
-		await screen.sees('malformed private key');
+		await screen.sees('what was typed: malformed private key');
 		await typeSecret(screen, passphrase);
 		await decryptIt(screen);
 		await screen.sees('The passphrase of the identity file');

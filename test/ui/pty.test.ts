@@ -122,7 +122,11 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		await plain.waitFor(text => text.includes('running'), 'the run', slow);
 		assert.match(plain.text(), /^[ -~\n]*$/);
 
+		plain.type('/own');
+		await plain.waitFor(text => text.includes('/own_'), 'where the next character goes', slow);
 		assert.doesNotMatch(plain.bytes(), /\u001B\[[\d;]*m/);
+		plain.type('\r');
+		await plain.waitFor(text => text.includes('filter: own'), 'the filtered list', slow);
 		plain.type('q');
 		await plain.exited;
 

@@ -22,6 +22,8 @@ export type KeyMaterial = PassphraseMaterial & {
 	/** Paths of files with one public key a line. */
 	readonly recipientsFiles: readonly string[];
 	readonly privateKeys: readonly string[];
+	/** They were typed by a person, and not configured. */
+	readonly typed?: boolean;
 	/** Paths of files with private keys, plain or themselves encrypted with a passphrase. */
 	readonly identityFiles: readonly string[];
 	/** Of those, where there is no other passphrase, or that is not theirs. */
@@ -67,8 +69,8 @@ export async function loadEncryptionKeys(material: KeyMaterial, context: KeyCont
 export async function loadDecryptionKeys(material: KeyMaterial, context: KeyContext): Promise<DecryptionKeys> {
 	const passphrase = await readPassphrase(material, context);
 	const identities = new Set<string>();
-	for (const text of material.privateKeys)
-		for (const one of parseIdentities(text, 'cipher_private_key')) identities.add(one);
+	const source = material.typed ? 'what was typed' : 'cipher_private_key';
+	for (const text of material.privateKeys) for (const one of parseIdentities(text, source)) identities.add(one);
 	const {identityFiles, identityPassphrase} = material;
 	const passphrases = [
 		...(passphrase ? [passphrase] : []),

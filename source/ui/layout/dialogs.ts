@@ -5,7 +5,7 @@ import type {Frame} from '../console.js';
 import type {ChoiceDialog, Dialog, Field, FormDialog, InfoDialog, PlanDialog} from '../dialog.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {keyGroups} from '../keymap.js';
-import {blank, cutLine, graphemes, keepEnd, lineWidth, span, type Line} from '../text.js';
+import {blank, cutLine, graphemes, keepEnd, lineWidth, span, textCursor, type Line} from '../text.js';
 import {backdrop} from './backdrop.js';
 import {wrapWords} from './wrap.js';
 import {windowTop} from './window.js';
@@ -130,7 +130,7 @@ function fieldLine(field: Field, active: boolean, labels: number, glyphs: Glyphs
 	const shown =
 		field.kind === 'masked' ? glyphs.mask.repeat(graphemes(field.value).length) : clean(field.value, glyphs);
 	const value = keepEnd(shown, Math.max(1, width - labels - 5));
-	return [...start, span(value), ...(active ? [{text: ' ', inverse: true}] : [])];
+	return [...start, span(value), ...(active ? [textCursor] : [])];
 }
 
 function planPanel(dialog: PlanDialog, glyphs: Glyphs, width: number, height: number): Panel {

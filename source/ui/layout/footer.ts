@@ -3,7 +3,7 @@ import {cellWidth} from '../../lib/width.js';
 import {isWorking, type Frame} from '../console.js';
 import {clean} from '../glyphs.js';
 import {footerBindings, keyLabel, type Binding, type ScreenName} from '../keymap.js';
-import {cutLine, keepEnd, span, type Line} from '../text.js';
+import {cutLine, keepEnd, span, textCursor, type Line} from '../text.js';
 
 export function footerLine(frame: Frame): Line {
 	const {view, glyphs, columns, now} = frame;
@@ -25,7 +25,7 @@ function filterLine(filter: string, {columns, glyphs}: Frame): Line {
 	const hint = '   enter keep  esc clear';
 	const room = Math.max(4, columns - 4 - (columns > 50 ? hint.length : 0));
 	const value = keepEnd(clean(filter, glyphs), room);
-	return [span(' /', 'key'), span(value), {text: ' ', inverse: true}, span(columns > 50 ? hint : '', 'quiet')];
+	return [span(' /', 'key'), span(value), textCursor, span(columns > 50 ? hint : '', 'quiet')];
 }
 
 /** Keys that would do nothing now are not offered. */
