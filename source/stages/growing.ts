@@ -49,11 +49,20 @@ export class GrowingFile {
 			if (this.#error) throw this.#error;
 			if (this.#written > position) return this.#written;
 			if (this.#state === 'ended') return undefined;
-			await new Promise<void>(resolve => {
-				this.#waiters.push(resolve);
-				signal.addEventListener('abort', () => resolve(), {once: true});
-			});
+			await this.#change(signal);
 		}
+	}
+
+	/** Waits for the writer, or for the abort; of neither anything is left: a file is waited for a million times. */
+	#change(signal: AbortSignal): Promise<void> {
+		return new Promise(resolve => {
+			const wake = () => {
+				signal.removeEventListener('abort', wake);
+				resolve();
+			};
+			this.#waiters.push(wake);
+			signal.addEventListener('abort', wake, {once: true});
+		});
 	}
 
 	#wake(): void {

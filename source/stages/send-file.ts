@@ -4,7 +4,7 @@ import {relative} from 'node:path';
 import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
-import {MultiHash} from './hash.js';
+import {MultiHash, readSize} from './hash.js';
 import type {Meter} from './meter.js';
 import {removeUploadRecord, uploadRecordPath, writeUploadRecord, type UploadRecord} from './upload-journal.js';
 
@@ -209,9 +209,9 @@ async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string | und
 	return hash.digests().sha256;
 }
 
-export async function* readFrom(handle: FileHandle, offset: number, end = Infinity): AsyncGenerator<Uint8Array> {
-	for (let position = offset; position < end;) {
-		const buffer = Buffer.allocUnsafe(Math.min(1 << 20, end - position));
+async function* readFrom(handle: FileHandle, offset: number): AsyncGenerator<Uint8Array> {
+	for (let position = offset; ;) {
+		const buffer = Buffer.allocUnsafeSlow(readSize);
 		const {bytesRead} = await handle.read(buffer, 0, buffer.length, position);
 		if (bytesRead === 0) return;
 		position += bytesRead;

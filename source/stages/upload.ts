@@ -1,5 +1,5 @@
 /** Ships files to a store: those that are whole, and those that are still being written. */
-import {open, rm, rmdir} from 'node:fs/promises';
+import {open, rm, rmdir, type FileHandle} from 'node:fs/promises';
 import {dirname, join, relative} from 'node:path';
 import {CancelledError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
@@ -7,17 +7,9 @@ import {filesBelow} from '../lib/files.js';
 import type {PutSource} from '../storage/storage.js';
 import {publishAll, type PendingFile, type Written} from './artifact.js';
 import type {GrowingFile} from './growing.js';
+import {readSize} from './hash.js';
 import type {Meter} from './meter.js';
-import {
-	put,
-	readFrom,
-	RecordFile,
-	sendFile,
-	type Parcel,
-	type Shipment,
-	type Target,
-	type UploadOptions,
-} from './send-file.js';
+import {put, RecordFile, sendFile, type Parcel, type Shipment, type Target, type UploadOptions} from './send-file.js';
 import {removeUploadRecord, type UploadRecord} from './upload-journal.js';
 
 export type {Shipment, UploadOptions} from './send-file.js';
@@ -55,7 +47,7 @@ export class JobUploads {
 	follow(file: GrowingFile, expectedSize?: number): void {
 		this.#target.meter.start('upload');
 		const abort = new AbortController();
-		const source = followingSource(file, () => {
+		const source = new FollowingSource(file, () => {
 			following.begun = true;
 		});
 		const upload = put({...this.#target, signal: abort.signal}, file.finalPath, source, {
@@ -67,7 +59,7 @@ export class JobUploads {
 				following.onJournal?.(journal);
 			},
 		});
-		const shipment = upload.catch(() => undefined); // ship() tries again, and tells
+		const shipment = upload.finally(() => source.close()).catch(() => undefined); // ship() tries again, and tells
 		const following: Following = {file, abort, shipment, begun: false};
 		this.#following.set(file.finalPath, following);
 	}
@@ -249,25 +241,47 @@ async function removeLocal(emit: Emit, path: string, directory: boolean): Promis
 	emit({type: 'file.removed', path, location: 'local', reason: 'uploaded and checked'});
 }
 
-function followingSource(file: GrowingFile, onBegun: () => void): PutSource {
-	return {
-		async *read(offset, signal) {
-			onBegun();
-			// Once the file is published only its final name is left.
-			const handle = await open(file.path, 'r').catch(() => open(file.finalPath, 'r'));
-			try {
-				let position = offset;
-				for (;;) {
-					const end = await file.beyond(position, signal);
-					if (end === undefined) return;
-					for await (const chunk of readFrom(handle, position, end)) {
-						position += chunk.byteLength;
-						yield chunk;
-					}
-				}
-			} finally {
-				await handle.close();
-			}
-		},
+/** A file that is still being written, as its writer goes on. Close it after use. */
+class FollowingSource implements PutSource {
+	readonly #file: GrowingFile;
+	readonly #onBegun: () => void;
+	#handle: Promise<FileHandle> | undefined;
+
+	constructor(file: GrowingFile, onBegun: () => void) {
+		this.#file = file;
+		this.#onBegun = onBegun;
+	}
+
+	readonly read = (offset: number, signal: AbortSignal): AsyncIterable<Uint8Array> => this.#chunks(offset, signal);
+
+	readonly readInto = async (target: Uint8Array, offset: number, signal: AbortSignal): Promise<number> => {
+		this.#onBegun();
+		const end = await this.#file.beyond(offset, signal);
+		if (end === undefined) return 0;
+		const {bytesRead} = await (await this.#open()).read(target, 0, Math.min(target.length, end - offset), offset);
+		if (bytesRead === 0) throw new Error(`${this.#file.finalPath} is shorter than what was written to it`);
+		return bytesRead;
 	};
+
+	async close(): Promise<void> {
+		const handle = await this.#handle?.catch(() => undefined); // told by who read
+		this.#handle = undefined;
+		await handle?.close();
+	}
+
+	async *#chunks(offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+		for (let position = offset; ;) {
+			const chunk = Buffer.allocUnsafeSlow(readSize);
+			const bytes = await this.readInto(chunk, position, signal);
+			if (bytes === 0) return;
+			position += bytes;
+			yield chunk.subarray(0, bytes);
+		}
+	}
+
+	#open(): Promise<FileHandle> {
+		// Once the file is published only its final name is left.
+		this.#handle ??= open(this.#file.path, 'r').catch(() => open(this.#file.finalPath, 'r'));
+		return this.#handle;
+	}
 }

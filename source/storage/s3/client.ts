@@ -4,7 +4,11 @@ import {StorageError} from '../errors.js';
 import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
 import {describeS3Error, type Where} from './errors.js';
+import {PartMemory} from './part-memory.js';
 import type {S3Settings} from './settings.js';
+
+/** Besides one of each upload: 64 MiB of the usual size. */
+const partsAtOnce = 8;
 
 type RequestOptions = {readonly abortSignal: AbortSignal};
 
@@ -27,6 +31,8 @@ export type Bucket = {
 		signal: AbortSignal,
 		run: (client: S3Client, options: RequestOptions) => Promise<T>,
 	) => Promise<T>;
+	/** Of the parts of all uploads. */
+	readonly memory: PartMemory;
 	readonly log: OpenContext['log'];
 	readonly close: () => void;
 };
@@ -41,6 +47,7 @@ export async function openBucket(settings: S3Settings, context: OpenContext): Pr
 		settings,
 		secure: !/^http:/i.test(endpointOf(settings) ?? ''),
 		service: {checksums: 'crc32', conditions: true},
+		memory: new PartMemory(partsAtOnce),
 		log: context.log,
 		async request(place, signal, run) {
 			const where: Where = {...place, location};

@@ -2,12 +2,11 @@ import {CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPart
 import {createHash} from 'node:crypto';
 import {crc32} from 'node:zlib';
 import {storageError, StorageError, type Fault} from '../errors.js';
-import {createGate} from '../gate.js';
 import type {PutOptions, PutResult, PutSource} from '../storage.js';
 import {abandon} from './abandon.js';
 import type {Bucket} from './client.js';
 import {partSizeOf, type PartPlan} from './parts.js';
-import {checksumParams, md5Of, signPayload, takePayload, withBody, type Payload} from './payload.js';
+import {checksumParams, giveBack, md5Of, signPayload, takePayload, withBody, type Payload} from './payload.js';
 import {crcText, type PartReader} from './reader.js';
 import {isSamePart, type Journal, type Resumable} from './resume.js';
 import {condition, objectParams, tolerant} from './params.js';
@@ -101,10 +100,7 @@ async function sendParts(job: PartsJob, uploadId: string): Promise<readonly Done
 	const {bucket, key, options, reader, plan, stop} = job;
 	const {concurrency = 4, maxParts = 10_000} = bucket.settings;
 	const signal = AbortSignal.any([options.signal, stop.signal]);
-	const enter = createGate(concurrency);
-	const spare: Buffer[] = [];
-	const buffer = (size: number) =>
-		(spare[0]?.length === size ? spare.shift() : undefined) ?? Buffer.allocUnsafeSlow(size);
+	const enter = bucket.memory.door(concurrency);
 	const done: DonePart[] = [];
 	const tasks: Promise<void>[] = [];
 	let confirmed = 0;
@@ -113,18 +109,19 @@ async function sendParts(job: PartsJob, uploadId: string): Promise<readonly Done
 			done.push(await sendPart(job, uploadId, number, payload, signal));
 			confirmed += payload.length;
 			options.onProgress?.(confirmed);
-			if (payload.bytes) spare.unshift(Buffer.from(payload.bytes.buffer));
+			giveBack(bucket, payload);
 		} catch (error) {
 			stop.abort(error); // the first one counts
 		} finally {
 			leave();
 		}
 	};
+	let leave: (() => void) | undefined;
 	try {
 		for (let number = 1, ended = false; !ended; number++) {
-			const leave = await enter(signal);
+			leave = await enter(signal);
 			const size = partSizeOf(plan, number, reader.position());
-			const payload = number === 1 && job.first ? job.first : await takePayload(reader, size, bucket, buffer);
+			const payload = number === 1 && job.first ? job.first : await takePayload(reader, size, bucket);
 			ended = payload.length < size || (await reader.ended());
 			if (payload.length === 0 && number > 1) break;
 			if (number > maxParts) {
@@ -142,6 +139,8 @@ async function sendParts(job: PartsJob, uploadId: string): Promise<readonly Done
 		stop.abort(error);
 		await Promise.all(tasks);
 		throw options.signal.aborted ? options.signal.reason : stop.signal.reason;
+	} finally {
+		leave?.(); // of a part that was never sent
 	}
 	return done.toSorted((a, b) => a.number - b.number);
 }

@@ -13,16 +13,11 @@ export type Payload = Digest & {
 	readonly offset: number;
 };
 
-/** Reads the next `size` bytes: into `buffer()` where they fit into memory, otherwise for their digests alone. */
-export async function takePayload(
-	reader: PartReader,
-	size: number,
-	bucket: Bucket,
-	buffer: (size: number) => Buffer,
-): Promise<Payload> {
+/** Reads the next `size` bytes: into memory of the bucket's where they fit, otherwise for their digests alone. `giveBack` it once it is sent. */
+export async function takePayload(reader: PartReader, size: number, bucket: Bucket): Promise<Payload> {
 	const offset = reader.position();
 	if (size <= largestBuffer) {
-		const whole = buffer(size);
+		const whole = bucket.memory.take(size);
 		const bytes = whole.subarray(0, await reader.fill(whole));
 		return {bytes, offset, length: bytes.length, crc32: crc32(bytes), hashes: {}};
 	}
@@ -33,6 +28,11 @@ export async function takePayload(
 		...(bucket.secure ? [] : (['sha256'] as const)),
 	]);
 	return {...digest, offset};
+}
+
+/** The payload is not read any more: no request of it is on its way. */
+export function giveBack(bucket: Bucket, {bytes}: Payload): void {
+	if (bytes) bucket.memory.give(Buffer.from(bytes.buffer));
 }
 
 export function md5Of(payload: Payload): string | undefined {

@@ -5,7 +5,7 @@ import type {Bucket} from './client.js';
 import {PartsChanged, uploadParts} from './multipart.js';
 import {condition, objectParams, tolerant} from './params.js';
 import {planParts, partSizeOf} from './parts.js';
-import {checksumParams, md5Of, signPayload, takePayload, withBody, type Payload} from './payload.js';
+import {checksumParams, giveBack, md5Of, signPayload, takePayload, withBody, type Payload} from './payload.js';
 import {createPartReader, crcText} from './reader.js';
 import {findResumable, type Resumable} from './resume.js';
 import {headObject, isOurs, plainTag, verifyUpload} from './verify.js';
@@ -48,9 +48,11 @@ async function uploadOnce(
 	try {
 		if (resumed) return await uploadParts({...job, resumed});
 		const wanted = Math.min(partSizeOf(plan, 1, 0), source.size ?? Infinity);
-		const first = await takePayload(reader, wanted, bucket, size => Buffer.allocUnsafeSlow(size));
-		if (first.length < wanted || (await reader.ended())) return await putWhole(bucket, key, source, first, options);
-		return await uploadParts({...job, first});
+		const first = await takePayload(reader, wanted, bucket);
+		if (first.length === wanted && !(await reader.ended())) return await uploadParts({...job, first});
+		const result = await putWhole(bucket, key, source, first, options);
+		giveBack(bucket, first);
+		return result;
 	} finally {
 		await reader.close();
 	}
