@@ -60,7 +60,8 @@ export function cutLine(line: Line, width: number, mark = '…'): Line {
 			left -= cells;
 			continue;
 		}
-		if (left > 0) cut.push({...one, text: fit(cells === left ? `${one.text} ` : one.text, left, {mark})});
+		if (left > 0)
+			cut.push({...one, plain: undefined, text: fit(cells === left ? `${one.text} ` : one.text, left, {mark})});
 		break;
 	}
 	return cut;

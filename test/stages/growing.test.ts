@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {getEventListeners} from 'node:events';
 import {test} from 'node:test';
 import {GrowingFile} from '../../source/stages/growing.js';
 
@@ -28,4 +29,15 @@ test('a failure and a cancellation wake whoever waits', async () => {
 	const other = new GrowingFile('part', 'final').beyond(0, abort.signal);
 	abort.abort(new Error('stop'));
 	await assert.rejects(other, /stop/);
+});
+
+test('of a wait that is over nothing is left at the signal', async () => {
+	const abort = new AbortController();
+	const file = new GrowingFile('part', 'final');
+	for (let position = 0; position < 100; position++) {
+		const waiting = file.beyond(position, abort.signal);
+		file.grow(1);
+		await waiting;
+	}
+	assert.equal(getEventListeners(abort.signal, 'abort').length, 0);
 });

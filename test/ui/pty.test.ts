@@ -127,6 +127,8 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		assert.doesNotMatch(plain.bytes(), /\u001B\[[\d;]*m/);
 		plain.type('\r');
 		await plain.waitFor(text => text.includes('filter: own'), 'the filtered list', slow);
+		plain.type('3');
+		await plain.waitFor(text => text.includes(' 1 Jobs  2 Files [3 Logs]'), 'which screen it is', slow);
 		plain.type('q');
 		await plain.exited;
 

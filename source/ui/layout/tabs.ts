@@ -13,8 +13,12 @@ const names = [
 /** A run that goes on elsewhere stays in sight: how far it is, and whether something failed. */
 export function tabsLine(current: 'files' | 'logs', {run, columns, glyphs}: Frame, right: string): Line {
 	const counts = countJobs(run);
-	const tabs: Span[] = [span(' ')];
-	for (const [screen, title] of names) tabs.push(span(title, screen === current ? 'title' : 'quiet'), span('  '));
+	const tabs: Span[] = names.flatMap(([screen, title]) =>
+		screen === current
+			? [{text: ' ', plain: '['}, span(title, 'title'), {text: ' ', plain: ']'}]
+			: [span(' '), span(title, 'quiet'), span(' ')],
+	);
+	tabs.push(span(' '));
 	if (counts.failed > 0) tabs.push(span(` ${glyphs.failed} ${counts.failed} failed`, 'failed'));
 	if (counts.running > 0) {
 		const {totals} = run;
