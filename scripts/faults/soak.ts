@@ -1,8 +1,7 @@
 /** R19: long runs, whose memory and open files do not grow with what they have done: one of many databases, one of many bytes. */
-import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {readdirSync, readFileSync} from 'node:fs';
 import {setTimeout as delay} from 'node:timers/promises';
-import {s3Settings} from '../../test/e2e/remote-places.js';
+import {configFile, s3Settings} from '../../test/e2e/remote-places.js';
 import {startCluster, type Cluster} from '../../test/helpers/cluster.js';
 import {connectTo, newAgeKeys, scratchDirectory, startProgram} from '../../test/helpers/program.js';
 import {startS3Server} from '../../test/helpers/s3-server.js';
@@ -34,7 +33,7 @@ const databaseBytes = 100 * rowBytes;
 export async function streamSoak(gigabytes: number): Promise<Figure> {
 	const server = await startCluster({name: 'soak'});
 	const store = await startS3Server({forget: true});
-	const home = scratchDirectory('soak');
+	const directory = scratchDirectory('soak');
 	try {
 		await server.psql('postgres', 'create database source is_template true');
 		await server.psql(
@@ -43,12 +42,9 @@ export async function streamSoak(gigabytes: number): Promise<Figure> {
 		);
 		const count = Math.ceil((gigabytes * 1e9) / databaseBytes);
 		await createDatabases(server, count, 'source');
-		mkdirSync(join(home, 'backups'), {mode: 0o700});
-		const config = join(home, 'pg_back.conf');
-		writeFileSync(config, s3Settings(store.url).join('\n'), {mode: 0o600});
 		const args = [
-			...connectTo(server, join(home, 'backups')).filter(word => word !== '--no-config-file'),
-			...['-c', config, '-q', '-j', '2', '-Z', '0', '--upload', 's3', '--delete-uploaded', 'yes'],
+			...['-c', configFile(s3Settings(store.url)), ...connectTo(server, directory).slice(1)],
+			...['-q', '-j', '2', '-Z', '0', '--upload', 's3', '--delete-uploaded', 'yes'],
 			...['--encrypt', '--cipher-public-key', (await newAgeKeys()).recipient],
 		];
 		return {goal: 'R19', what: `growth over one run of ${gigabytes} GB`, total: count, ...(await watched(args))};

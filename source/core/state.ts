@@ -219,7 +219,6 @@ function applyToJob(job: JobState, event: JobEvent): JobState {
 				finishedAt: event.time,
 				stage: settleStages(job, event.time),
 				progress: undefined,
-				files: job.files.slice(), // an array that was spread into has room for 16 more
 			};
 		case 'stage.started':
 			return withStage(job, event.stage, {state: 'running', startedAt: event.time});

@@ -206,7 +206,7 @@ export async function publishAll(
 	emit: Emit,
 	options: {readonly replace?: boolean} = {},
 ): Promise<readonly PendingFile[]> {
-	const files = written.flatMap(one => one.files).slice(); // what was flattened has room for 16 more, and the run keeps it
+	const files = written.flatMap(one => one.files);
 	const done: PendingFile[] = [];
 	try {
 		for (const file of files) {

@@ -3,8 +3,9 @@ import {open, stat, type FileHandle} from 'node:fs/promises';
 import {relative} from 'node:path';
 import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
+import {readChunks, type ReadInto} from '../lib/read-chunks.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
-import {MultiHash, readSize} from './hash.js';
+import {hashHandle, MultiHash} from './hash.js';
 import type {Meter} from './meter.js';
 import {removeUploadRecord, uploadRecordPath, writeUploadRecord, type UploadRecord} from './upload-journal.js';
 
@@ -63,11 +64,8 @@ export async function sendFile(target: Target, parcel: Parcel, record: RecordFil
 	const handle = await open(parcel.path, 'r');
 	try {
 		const {size} = await handle.stat();
-		const source: PutSource = {
-			size,
-			read: offset => readFrom(handle, offset),
-			readInto: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
-		};
+		const readInto: ReadInto = async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead;
+		const source: PutSource = {size, read: (offset, signal) => readChunks(readInto, offset, signal), readInto};
 		return await put(target, parcel.path, source, {
 			size: () => size,
 			sha256: () => parcel.sha256,
@@ -197,7 +195,7 @@ async function existing(
 	const info = await storage.stat(key, {signal});
 	const {size} = await handle.stat();
 	if (info?.size !== size) throw error;
-	const own = await sha256Of(readFrom(handle, 0));
+	const {sha256: own} = (await hashHandle(handle, ['sha256'], signal)).digests;
 	const stored = info.metadata['sha256'] ?? (await sha256Of(storage.get(key, {signal})));
 	if (stored !== own) throw error;
 	return {size, checked: 'it was there already, sha256 checked'};
@@ -207,14 +205,4 @@ async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string | und
 	const hash = new MultiHash(['sha256']);
 	for await (const chunk of source) hash.update(chunk);
 	return hash.digests().sha256;
-}
-
-async function* readFrom(handle: FileHandle, offset: number): AsyncGenerator<Uint8Array> {
-	for (let position = offset; ;) {
-		const buffer = Buffer.allocUnsafeSlow(readSize);
-		const {bytesRead} = await handle.read(buffer, 0, buffer.length, position);
-		if (bytesRead === 0) return;
-		position += bytesRead;
-		yield buffer.subarray(0, bytesRead);
-	}
 }

@@ -4,10 +4,10 @@ import {dirname, join, relative} from 'node:path';
 import {CancelledError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {filesBelow} from '../lib/files.js';
+import {readChunks, type ReadInto} from '../lib/read-chunks.js';
 import type {PutSource} from '../storage/storage.js';
 import {publishAll, type PendingFile, type Written} from './artifact.js';
 import type {GrowingFile} from './growing.js';
-import {readSize} from './hash.js';
 import type {Meter} from './meter.js';
 import {put, RecordFile, sendFile, type Parcel, type Shipment, type Target, type UploadOptions} from './send-file.js';
 import {removeUploadRecord, type UploadRecord} from './upload-journal.js';
@@ -47,7 +47,7 @@ export class JobUploads {
 	follow(file: GrowingFile, expectedSize?: number): void {
 		this.#target.meter.start('upload');
 		const abort = new AbortController();
-		const source = new FollowingSource(file, () => {
+		const source = followingSource(file, () => {
 			following.begun = true;
 		});
 		const upload = put({...this.#target, signal: abort.signal}, file.finalPath, source, {
@@ -242,46 +242,24 @@ async function removeLocal(emit: Emit, path: string, directory: boolean): Promis
 }
 
 /** A file that is still being written, as its writer goes on. Close it after use. */
-class FollowingSource implements PutSource {
-	readonly #file: GrowingFile;
-	readonly #onBegun: () => void;
-	#handle: Promise<FileHandle> | undefined;
-
-	constructor(file: GrowingFile, onBegun: () => void) {
-		this.#file = file;
-		this.#onBegun = onBegun;
-	}
-
-	readonly read = (offset: number, signal: AbortSignal): AsyncIterable<Uint8Array> => this.#chunks(offset, signal);
-
-	readonly readInto = async (target: Uint8Array, offset: number, signal: AbortSignal): Promise<number> => {
-		this.#onBegun();
-		const end = await this.#file.beyond(offset, signal);
+function followingSource(file: GrowingFile, onBegun: () => void): PutSource & {readonly close: () => Promise<void>} {
+	let handle: Promise<FileHandle> | undefined;
+	const readInto: ReadInto = async (target, offset, signal) => {
+		onBegun();
+		const end = await file.beyond(offset, signal);
 		if (end === undefined) return 0;
-		const {bytesRead} = await (await this.#open()).read(target, 0, Math.min(target.length, end - offset), offset);
-		if (bytesRead === 0) throw new Error(`${this.#file.finalPath} is shorter than what was written to it`);
+		// Once the file is published only its final name is left.
+		handle ??= open(file.path, 'r').catch(() => open(file.finalPath, 'r'));
+		const {bytesRead} = await (await handle).read(target, 0, Math.min(target.length, end - offset), offset);
+		if (bytesRead === 0) throw new Error(`${file.finalPath} is shorter than what was written to it`);
 		return bytesRead;
 	};
-
-	async close(): Promise<void> {
-		const handle = await this.#handle?.catch(() => undefined); // told by who read
-		this.#handle = undefined;
-		await handle?.close();
-	}
-
-	async *#chunks(offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-		for (let position = offset; ;) {
-			const chunk = Buffer.allocUnsafeSlow(readSize);
-			const bytes = await this.readInto(chunk, position, signal);
-			if (bytes === 0) return;
-			position += bytes;
-			yield chunk.subarray(0, bytes);
-		}
-	}
-
-	#open(): Promise<FileHandle> {
-		// Once the file is published only its final name is left.
-		this.#handle ??= open(this.#file.path, 'r').catch(() => open(this.#file.finalPath, 'r'));
-		return this.#handle;
-	}
+	return {
+		read: (offset, signal) => readChunks(readInto, offset, signal),
+		readInto,
+		async close() {
+			const opened = await handle?.catch(() => undefined); // told by who read
+			await opened?.close();
+		},
+	};
 }

@@ -1,9 +1,8 @@
 /** Where uploads read from, and the counting that no target may leave out. */
 import {open, type FileHandle} from 'node:fs/promises';
+import {readChunks, type ReadInto} from '../lib/read-chunks.js';
 import {StorageError} from './errors.js';
 import type {PutSource} from './storage.js';
-
-const chunkSize = 256 * 1024;
 
 /** The bytes in memory, for small things and tests. */
 export function bytesSource(bytes: Uint8Array): PutSource {
@@ -30,23 +29,14 @@ export async function openFileSource(path: string): Promise<FileSource> {
 }
 
 function fileHandleSource(handle: FileHandle, size: number): FileSource {
+	const readInto: ReadInto = async (target, offset, signal) => {
+		signal.throwIfAborted();
+		return (await handle.read(target, 0, target.length, offset)).bytesRead;
+	};
 	return {
 		size,
-		async *read(offset, signal) {
-			for (let at = offset; ;) {
-				signal.throwIfAborted();
-				const buffer = Buffer.allocUnsafeSlow(chunkSize);
-				const {bytesRead} = await handle.read(buffer, 0, chunkSize, at);
-				if (bytesRead === 0) return;
-				at += bytesRead;
-				yield buffer.subarray(0, bytesRead);
-			}
-		},
-		async readInto(target, offset, signal) {
-			signal.throwIfAborted();
-			const {bytesRead} = await handle.read(target, 0, target.length, offset);
-			return bytesRead;
-		},
+		read: (offset, signal) => readChunks(readInto, offset, signal),
+		readInto,
 		close: () => handle.close(),
 	};
 }

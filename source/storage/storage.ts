@@ -1,5 +1,6 @@
 /** The one interface to every place where files are kept. Decorators add retries, limits and dry runs; targets only talk. */
 
+import type {ReadInto} from '../lib/read-chunks.js';
 import type {Clock} from './clock.js';
 
 export type StorageObject = {
@@ -32,7 +33,7 @@ export type PutSource = {
 	 * Fills `target` from byte `offset` on and returns how many bytes came: fewer than asked at any time, 0 only at the end. What a
 	 * file can offer beside `read` so that its bytes go straight into the buffers of a part, without a copy.
 	 */
-	readonly readInto?: (target: Uint8Array, offset: number, signal: AbortSignal) => Promise<number>;
+	readonly readInto?: ReadInto;
 };
 
 export type PutOptions = {

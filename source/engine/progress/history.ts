@@ -41,6 +41,8 @@ export class History {
 	#jobs: Map<string, StoredJob>;
 	/** Tables in `#jobs`, but for those of a file that was read. */
 	#held = 0;
+	/** When the last was recorded: what has a later time (of a clock that was wrong) makes the others no older. */
+	#latest = 0;
 
 	constructor(jobs: ReadonlyMap<string, StoredJob> = new Map()) {
 		this.#jobs = new Map(jobs);
@@ -79,14 +81,14 @@ export class History {
 			bytes,
 			tables: Object.fromEntries(tables),
 		});
+		this.#latest = at;
 		this.#held += tables.length;
 		// Now and then: a run of thousands of databases need not hold what it will not write.
 		if (this.#jobs.size > 2 * maxDatabases || this.#held > maxHeld) this.#trim();
 	}
 
 	#trim(): void {
-		const newest = Math.max(...[...this.#jobs.values()].map(job => job.at));
-		const recent = [...this.#jobs].filter(([, job]) => job.at > newest - maxAge);
+		const recent = [...this.#jobs].filter(([, job]) => job.at > this.#latest - maxAge);
 		this.#held = 0;
 		const kept: typeof recent = [];
 		for (const [key, job] of recent.toSorted(([, a], [, b]) => b.seconds - a.seconds).slice(0, maxDatabases)) {

@@ -1,4 +1,4 @@
-type Waiter = {readonly mayEnter: () => boolean; readonly enter: () => void};
+import {WaitingLine} from '../gate.js';
 
 /**
  * The memory that parts on their way take, of all uploads to a bucket: each upload may hold one, so that none waits for another's slow
@@ -7,8 +7,7 @@ type Waiter = {readonly mayEnter: () => boolean; readonly enter: () => void};
 export class PartMemory {
 	readonly #more: number;
 	#free: number;
-	/** In the order in which they came. */
-	readonly #waiting: Waiter[] = [];
+	readonly #line = new WaitingLine();
 	readonly #spare: Buffer[] = [];
 
 	constructor(more: number) {
@@ -22,45 +21,16 @@ export class PartMemory {
 	 */
 	door(most: number): (signal: AbortSignal) => Promise<() => void> {
 		let held = 0;
-		const mayEnter = () => held === 0 || (held < most && this.#free > 0);
-		const enter = () => {
-			if (held++ > 0) this.#free--;
-		};
-		return async signal => {
-			signal.throwIfAborted();
-			if (mayEnter()) enter();
-			else await this.#turn(mayEnter, enter, signal);
-			let left = false;
-			return () => {
-				if (left) return;
-				left = true;
+		const place = {
+			mayEnter: () => held === 0 || (held < most && this.#free > 0),
+			enter: () => {
+				if (held++ > 0) this.#free--;
+			},
+			leave: () => {
 				if (--held > 0) this.#free++;
-				for (const waiter of [...this.#waiting]) if (waiter.mayEnter()) waiter.enter();
-			};
+			},
 		};
-	}
-
-	#turn(mayEnter: () => boolean, enter: () => void, signal: AbortSignal): Promise<void> {
-		return new Promise((resolve, reject) => {
-			const end = () => {
-				signal.removeEventListener('abort', onAbort);
-				this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-			};
-			const onAbort = () => {
-				end();
-				reject(signal.reason as Error);
-			};
-			const waiter: Waiter = {
-				mayEnter,
-				enter() {
-					end();
-					enter();
-					resolve();
-				},
-			};
-			this.#waiting.push(waiter);
-			signal.addEventListener('abort', onAbort, {once: true});
-		});
+		return signal => this.#line.enter(place, signal);
 	}
 
 	/** A buffer of `size` bytes that nobody else has, with anything in it. */

@@ -73,6 +73,7 @@ describe('what the last run took', () => {
 		}));
 		const day = 86_400_000;
 		history.record('1', 'dropped', {...past, at: 0, seconds: 1e6});
+		history.record('1', 'of a wrong clock', {...past, at: 1e6 * day, seconds: 1e6});
 		// The largest are dumped first.
 		for (let index = 0; index < 1600; index++)
 			history.record('1', `db${index}`, {...past, at: 100 * day + index, seconds: 1600 - index, tables});

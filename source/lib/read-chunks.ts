@@ -1,0 +1,17 @@
+/** Bytes a chunk. */
+const chunkSize = 1 << 20;
+
+/** Fills `target` from byte `offset` on and returns how many bytes came: 0 only at the end. */
+export type ReadInto = (target: Uint8Array, offset: number, signal: AbortSignal) => Promise<number>;
+
+/** What `readInto` gives from `offset` to its end, in chunks that belong to whoever reads them. Throws what it throws, and on abort. */
+export async function* readChunks(readInto: ReadInto, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+	for (let at = offset; ;) {
+		signal.throwIfAborted();
+		const chunk = Buffer.allocUnsafeSlow(chunkSize);
+		const bytes = await readInto(chunk, at, signal);
+		if (bytes === 0) return;
+		at += bytes;
+		yield chunk.subarray(0, bytes);
+	}
+}
