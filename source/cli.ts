@@ -2,9 +2,9 @@
 import {enableCompileCache} from 'node:module';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
-import {setFlagsFromString} from 'node:v8';
 import {errorText} from './cli/fail.js';
 import {main} from './cli/main.js';
+import {keepHeapSmall} from './cli/memory.js';
 import {errorCodes, messageOf, PgBackError, toPgBackError} from './core/errors.js';
 
 // Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
@@ -15,10 +15,7 @@ try {
 } catch {
 	// A user without an entry in the system's list has no home: it goes without.
 }
-// The young generation grows in small steps: listings of a million objects stay far below 256 MiB.
-setFlagsFromString('--semi-space-growth-factor=1');
-// So does the old one: garbage is looked for when a fifth has come to it, and not when it has doubled.
-setFlagsFromString('--heap-growing-percent=20');
+keepHeapSmall();
 
 // A reader that went away (`| head`) or a terminal that died must not end the work; who needs to know asks at the write.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

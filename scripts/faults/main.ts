@@ -15,7 +15,7 @@ import {remoteSweep} from './remote.js';
 import {secretSweep} from './secrets.js';
 import {signalSweep} from './signals.js';
 import {full, openBench, print, type Bench, type Figure} from './sweep.js';
-import {manySoak, streamSoak} from './soak.js';
+import {manySoak, runsSoak, streamSoak} from './soak.js';
 import {standbySweep} from './standby.js';
 import {syscallSweep} from './syscalls.js';
 
@@ -36,6 +36,7 @@ const sweeps: Readonly<Record<string, Sweep>> = {
 	damage: bench => damageSweep(bench, full ? 1000 : 60),
 	regression: () => regressionSweep(),
 	soak: () => manySoak(full ? 2000 : 200),
+	runs: () => runsSoak(full ? 2000 : 40),
 	stream: () => streamSoak(full ? 100 : 3),
 };
 
@@ -43,7 +44,7 @@ const {positionals} = parseArgs({allowPositionals: true});
 const chosen =
 	positionals.length > 0
 		? positionals
-		: Object.keys(sweeps).filter(name => full || !['regression', 'soak', 'stream'].includes(name));
+		: Object.keys(sweeps).filter(name => full || !['regression', 'soak', 'runs', 'stream'].includes(name));
 const unknown = chosen.filter(name => !((name.split(':')[0] ?? '') in sweeps));
 if (unknown.length > 0)
 	throw new Error(`no such sweep: ${unknown.join(', ')}; there are ${Object.keys(sweeps).join(', ')}`);

@@ -1,6 +1,10 @@
-/** R19: long runs, whose memory and open files do not grow with what they have done: one of many databases, one of many bytes. */
+/**
+ * R19: what goes on for long, and whose memory and open files do not grow with what it has done: many runs in one process, one run of
+ * many databases, one of many bytes.
+ */
 import {readdirSync, readFileSync} from 'node:fs';
 import {setTimeout as delay} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
 import {configFile, s3Settings} from '../../test/e2e/remote-places.js';
 import {startCluster, type Cluster} from '../../test/helpers/cluster.js';
 import {connectTo, newAgeKeys, scratchDirectory, startProgram} from '../../test/helpers/program.js';
@@ -10,9 +14,34 @@ import {lastLines, type Figure} from './sweep.js';
 
 type Look = {readonly mebibytes: number; readonly descriptors: number};
 
-const limits = {mebibytes: 250, growth: 1.05};
+const limits = {mebibytes: 250, growth: 1.05, kibibytesEach: 8};
 /** Of a run: by then what starts up has settled (the goal says from the 100th of 2,000 on). */
 const settled = 0.05;
+
+/**
+ * As many runs of one process, encrypted and purged, as in a console that nobody leaves. Its source is compiled as it runs, which counts
+ * to its memory.
+ */
+export async function runsSoak(count: number): Promise<Figure> {
+	const server = await startCluster({name: 'soak'});
+	try {
+		await createDatabases(server, 2, 'template1');
+		const args = [
+			...[...connectTo(server, scratchDirectory('soak')), '-q', '--purge-older-than', '0'],
+			...['--encrypt', '--cipher-public-key', (await newAgeKeys()).recipient],
+		];
+		const script = fileURLToPath(new URL('soak-runs.ts', import.meta.url));
+		const wrapper = [process.execPath, '--import', import.meta.resolve('tsx'), script, String(count)];
+		return {
+			goal: 'R19',
+			what: 'growth over many runs of one process',
+			total: count,
+			...(await watched(args, {wrapper})),
+		};
+	} finally {
+		await server.stop();
+	}
+}
 
 /** One run of `count` small databases. */
 export async function manySoak(count: number): Promise<Figure> {
@@ -20,7 +49,7 @@ export async function manySoak(count: number): Promise<Figure> {
 	try {
 		await createDatabases(server, count, 'template1');
 		const args = [...connectTo(server, scratchDirectory('soak')), '-q', '--dump-only', '-j', '4'];
-		return {goal: 'R19', what: 'growth over one run of many databases', total: count, ...(await watched(args))};
+		return {goal: 'R19', what: 'one run of many databases', total: count, ...(await watched(args, {databases: count}))};
 	} finally {
 		await server.stop();
 	}
@@ -59,10 +88,14 @@ async function createDatabases(server: Cluster, count: number, template: string)
 	for (let at = 0; at < count; at += 100) await server.psql('postgres', statements.slice(at, at + 100).join(';\n'));
 }
 
-async function watched(args: readonly string[]): Promise<Pick<Figure, 'violations' | 'notes'>> {
+/** `databases`: of them a run remembers what its manifest says, each in so many KiB. */
+async function watched(
+	args: readonly string[],
+	{wrapper = [], databases}: {readonly wrapper?: readonly string[]; readonly databases?: number} = {},
+): Promise<Pick<Figure, 'violations' | 'notes'>> {
 	const violations: string[] = [];
 	const started = performance.now();
-	const running = await startProgram(args);
+	const running = await startProgram(args, {wrapper});
 	const all: Look[] = [];
 	while (running.child.exitCode === null && running.child.signalCode === null) {
 		const look = lookAt(running.child.pid ?? 0);
@@ -77,7 +110,12 @@ async function watched(args: readonly string[]): Promise<Pick<Figure, 'violation
 	const peak = Math.max(...all.map(look => look.mebibytes));
 	const growth = usual(late, 'mebibytes') / usual(early, 'mebibytes');
 	if (peak > limits.mebibytes) violations.push(`${peak.toFixed(0)} MiB at the most`);
-	if (growth > limits.growth) violations.push(`memory grew to ${growth.toFixed(3)} times`);
+	// From the middle of one quarter to that of the other.
+	const between = (databases ?? 0) * (1 - settled) * 0.75;
+	const each = ((usual(late, 'mebibytes') - usual(early, 'mebibytes')) * 1024) / between;
+	if (databases === undefined && growth > limits.growth) violations.push(`memory grew to ${growth.toFixed(3)} times`);
+	if (databases !== undefined && each > limits.kibibytesEach)
+		violations.push(`${each.toFixed(1)} KiB for each database`);
 	if (usual(late, 'descriptors') > usual(early, 'descriptors') * limits.growth + 1)
 		violations.push(`open files grew from ${usual(early, 'descriptors')} to ${usual(late, 'descriptors')}`);
 	return {
@@ -85,6 +123,7 @@ async function watched(args: readonly string[]): Promise<Pick<Figure, 'violation
 		notes: {
 			'MiB at the most': Math.round(peak),
 			growth: growth.toFixed(3),
+			...(databases !== undefined && {'KiB for each database': each.toFixed(1)}),
 			'open files at the most': Math.max(...all.map(look => look.descriptors)),
 			seconds: Math.round((performance.now() - started) / 1000),
 		},

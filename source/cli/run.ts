@@ -8,6 +8,7 @@ import {createEngine, type Engine} from '../engine/engine.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
 import type {Io} from './io.js';
+import {goWithoutCompilers} from './memory.js';
 import {startMonitoring} from './monitoring.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals, type SignalHandling} from './signals.js';
@@ -36,6 +37,7 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 		const asked = await askedFor(io, configuration);
 		const start = settings.interactive ? 'jobs' : chooseFrom(configuration);
 		if (frontEnd.kind === 'plain' || (asked.printsResult && start === undefined)) {
+			goWithoutCompilers();
 			const stop = startReporter(io, configuration, bus);
 			warn(bus, configuration);
 			const {exitCode} = await engine.start(asked.command, asked.work);

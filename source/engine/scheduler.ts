@@ -44,12 +44,13 @@ export class Scheduler {
 	#busy = 0;
 	#closed = false;
 	#idleWaiters: (() => void)[] = [];
+	readonly #onAbort = () => this.cancel();
 
 	constructor(options: {readonly concurrency: number; readonly emit: Emit; readonly signal: AbortSignal}) {
 		this.#emit = options.emit;
 		this.#signal = options.signal;
 		this.#concurrency = options.concurrency;
-		this.#signal.addEventListener('abort', () => this.cancel(), {once: true});
+		this.#signal.addEventListener('abort', this.#onAbort, {once: true});
 	}
 
 	/** The tasks must be known to the run state already (`run.planned`). When the run is being cancelled, they are too. */
@@ -85,6 +86,7 @@ export class Scheduler {
 	/** Nothing can be added or run again any more. */
 	close(): void {
 		this.#closed = true;
+		this.#settleIdle();
 	}
 
 	/** Runs a failed or cancelled job again, after those that wait. False when it is not one, or when all is over. */
@@ -185,6 +187,8 @@ export class Scheduler {
 
 	#settleIdle(): void {
 		if (!this.idleNow) return;
+		// In a console the signal lives on, and with it whatever is told of it.
+		if (this.#closed) this.#signal.removeEventListener('abort', this.#onAbort);
 		const waiters = this.#idleWaiters;
 		this.#idleWaiters = [];
 		for (const resolve of waiters) resolve();

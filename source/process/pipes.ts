@@ -18,9 +18,9 @@ let making: Promise<void> | undefined;
 /** Descriptors in the shell; as many pipes at a time. */
 const [first, last] = [10, 13];
 
-/** Makes some beforehand: what stands in the way of it, who takes one is told. */
+/** Has some ready: what stands in the way of it, who takes one is told. */
 export function preparePipes(env: Environment): void {
-	makeMore(env).catch(() => undefined);
+	if (ready.length === 0) makeMore(env).catch(() => undefined);
 }
 
 /** Throws FAILED when there is neither bash nor mkfifo, and system errors. */

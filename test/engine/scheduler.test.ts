@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {getEventListeners} from 'node:events';
 import {test} from 'node:test';
 import {CancelledError, PgBackError} from '../../source/core/errors.js';
 import type {NewEvent} from '../../source/core/events.js';
@@ -151,4 +152,19 @@ test('a task that is added after the run was cancelled does not begin', async ()
 	await scheduler.idle();
 	assert.equal(late.control(), undefined);
 	assert.deepEqual(outcomes(), ['cancelled']);
+});
+
+test('closed, nothing of it is left at the signal; not before the last job has ended', async () => {
+	const {run, scheduler, outcomes} = setUp(2, 1);
+	scheduler.close();
+	assert.equal(getEventListeners(run.signal, 'abort').length, 1, 'a job still runs');
+	run.abort(new CancelledError());
+	await scheduler.idle();
+	assert.deepEqual(outcomes(), ['cancelled']);
+
+	const other = setUp(1, 1);
+	other.tasks[0]?.end();
+	await other.scheduler.idle();
+	other.scheduler.close();
+	assert.equal(getEventListeners(other.run.signal, 'abort').length, 0);
 });

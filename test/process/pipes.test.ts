@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {closeSync, existsSync, mkdtempSync, readlinkSync, readSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, existsSync, mkdtempSync, readdirSync, readlinkSync, readSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {makeAnonymous, makeNamed, takePipe} from '../../source/process/pipes.js';
+import {makeAnonymous, makeNamed, preparePipes, takePipe} from '../../source/process/pipes.js';
 
 const env = {PATH: process.env['PATH']};
 
@@ -45,6 +45,16 @@ test("nobody's start-up files are read for them", async () => {
 
 test('more are made when they are used up', async () => {
 	for (let taken = 0; taken < 20; taken++) await assertCarries(/^pipe:/);
+});
+
+test('what is ready is enough: a process that makes backup after backup does not gather them', async () => {
+	const open = () => readdirSync('/proc/self/fd').length;
+	const {readable, writable} = await takePipe(env); // others are ready now
+	closeSync(readable);
+	closeSync(writable);
+	const before = open();
+	for (let run = 0; run < 3; run++) preparePipes(env);
+	assert.equal(open(), before, 'none is being made');
 });
 
 test('without bash they have names, for a moment', async () => {

@@ -14,11 +14,13 @@ export type Sealer = {
 	readonly final: () => Uint8Array[];
 };
 
-/** Seals one payload, chunk by chunk. Not to be used after `final`, nor after an error. */
-export function createSealer(key: KeyObject): Sealer {
+/**
+ * Seals one payload, chunk by chunk. Not to be used after `final`, nor after an error.
+ * @param pending A chunk's memory; whoever seals many files one after the other can give the same each time.
+ */
+export function createSealer(key: KeyObject, pending: Uint8Array = Buffer.allocUnsafeSlow(chunkSize)): Sealer {
 	const nonces = createNonces();
-	// The last chunk is sealed otherwise than the others, so a full one waits until a byte follows it.
-	const pending = Buffer.allocUnsafeSlow(chunkSize);
+	// The last chunk is sealed otherwise than the others, so a full one waits in `pending` until a byte follows it.
 	let held = 0;
 	return {
 		update(chunk) {

@@ -46,6 +46,11 @@ test('round trips: any size, cut in any pieces', async () => {
 	);
 });
 
+test('what a file begins with is in memory of its own: with it, a message to a thread takes nothing else along', async () => {
+	const {header} = await createEncryptor(parseRecipients([(await newPair()).recipient]), neverAborted);
+	assert.equal(header.buffer.byteLength, header.byteLength);
+});
+
 test('small files, cut in small pieces', async () => {
 	const pair = await newPair();
 	const keys = parseRecipients([pair.recipient]);

@@ -6,10 +6,12 @@ import {writeFileSync} from 'node:fs';
 import process from 'node:process';
 import {parseArgs} from 'node:util';
 import type {EngineHandle} from '../../../source/core/handle.js';
+import {keepHeapSmall} from '../../../source/cli/memory.js';
 import {createReplay, readRecording} from '../../../source/cli/replay.js';
 import {createFakeEngine, fakeNow, type FakeEngine} from './fake-engine.js';
 
 process.env['NODE_ENV'] = 'production';
+keepHeapSmall();
 // The program outlives its terminal.
 process.on('SIGHUP', () => undefined);
 const {values, positionals} = parseArgs({
