@@ -110,20 +110,21 @@ async function watched(
 	const peak = Math.max(...all.map(look => look.mebibytes));
 	const growth = usual(late, 'mebibytes') / usual(early, 'mebibytes');
 	if (peak > limits.mebibytes) violations.push(`${peak.toFixed(0)} MiB at the most`);
-	// From the middle of one quarter to that of the other.
-	const between = (databases ?? 0) * (1 - settled) * 0.75;
-	const each = ((usual(late, 'mebibytes') - usual(early, 'mebibytes')) * 1024) / between;
-	if (databases === undefined && growth > limits.growth) violations.push(`memory grew to ${growth.toFixed(3)} times`);
-	if (databases !== undefined && each > limits.kibibytesEach)
-		violations.push(`${each.toFixed(1)} KiB for each database`);
+	const notes: Record<string, number | string> = {'MiB at the most': Math.round(peak), growth: growth.toFixed(3)};
+	if (databases === undefined) {
+		if (growth > limits.growth) violations.push(`memory grew to ${growth.toFixed(3)} times`);
+	} else {
+		const between = databases * (1 - settled) * 0.75; // from the middle of one quarter to that of the other
+		const each = ((usual(late, 'mebibytes') - usual(early, 'mebibytes')) * 1024) / between;
+		if (each > limits.kibibytesEach) violations.push(`${each.toFixed(1)} KiB for each database`);
+		notes['KiB for each database'] = each.toFixed(1);
+	}
 	if (usual(late, 'descriptors') > usual(early, 'descriptors') * limits.growth + 1)
 		violations.push(`open files grew from ${usual(early, 'descriptors')} to ${usual(late, 'descriptors')}`);
 	return {
 		violations,
 		notes: {
-			'MiB at the most': Math.round(peak),
-			growth: growth.toFixed(3),
-			...(databases !== undefined && {'KiB for each database': each.toFixed(1)}),
+			...notes,
 			'open files at the most': Math.max(...all.map(look => look.descriptors)),
 			seconds: Math.round((performance.now() - started) / 1000),
 		},

@@ -38,7 +38,7 @@ export type Answer =
 const [tellBytes, tellAfter] = [1 << 20, 200];
 /** Two chunks of age: one is sealed where it lies, and one write is for both. With more, pg_dump waits for us at its full pipe. */
 const buffer = Buffer.allocUnsafeSlow(2 * chunkSize);
-/** The sealer's, for all dumps of the thread: one for each would be garbage that V8, which does not count it, leaves for hours. */
+/** The sealer's, for all dumps of the thread: one for each would be garbage that V8 leaves for hours, as the heap here hardly grows. */
 const pending = Buffer.allocUnsafeSlow(chunkSize);
 
 parentPort?.on('message', (order: Order) => {
