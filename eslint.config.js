@@ -1,3 +1,4 @@
+import importSort from 'eslint-plugin-simple-import-sort';
 import tseslint from 'typescript-eslint';
 
 const noProcess = object => ({
@@ -6,11 +7,20 @@ const noProcess = object => ({
 	message: `process.${object} belongs to cli/ (and env to config/)`,
 });
 
+const limits = {
+	'max-lines': ['error', {max: 350}],
+	'max-lines-per-function': ['error', 80],
+	complexity: ['error', 20],
+	'max-params': ['error', 4],
+};
+
 export default tseslint.config(
 	{
 		ignores: [
 			'dist',
+			'dist.*',
 			'coverage',
+			'packages',
 			'.tools',
 			'node_modules',
 			'**/*.cjs',
@@ -22,6 +32,7 @@ export default tseslint.config(
 	},
 	...tseslint.configs.strictTypeChecked,
 	{
+		plugins: {'simple-import-sort': importSort},
 		languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},
 		rules: {
 			'@typescript-eslint/no-floating-promises': 'error',
@@ -33,6 +44,8 @@ export default tseslint.config(
 			'@typescript-eslint/no-unnecessary-condition': ['error', {allowConstantLoopConditions: 'only-allowed-literals'}],
 			'@typescript-eslint/require-await': 'off',
 			'@typescript-eslint/no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_'}],
+			'simple-import-sort/imports': ['error', {groups: [['^node:', '^@?\\w', '^\\.']]}],
+			'simple-import-sort/exports': 'error',
 			'no-console': 'error',
 			'no-empty': ['error', {allowEmptyCatch: false}],
 			'no-restricted-syntax': [
@@ -48,6 +61,7 @@ export default tseslint.config(
 	},
 	{files: ['source/cli/**', 'source/config/**'], rules: {'no-restricted-properties': ['error', noProcess('exit')]}},
 	{files: ['source/cli.ts'], rules: {'no-restricted-properties': 'off'}},
+	{files: ['source/**'], rules: limits},
 	{
 		files: ['test/**', 'scripts/**'],
 		rules: {

@@ -1,6 +1,8 @@
 // Builds dist/: an ESM bundle with splitting, so that --version loads little and each remote and the console are lazy chunks.
 import {build} from 'esbuild';
+import {builtinsWithoutFacades} from './builtin-modules.mjs';
 import {joinChunks} from './join-chunks.mjs';
+import {execFileSync} from 'node:child_process';
 import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
 
 /**
@@ -43,29 +45,38 @@ const result = await build({
 	alias: {'react-devtools-core': new URL('stub.mjs', import.meta.url).pathname},
 	external: ['cpu-features', '*.node'],
 	banner: {
-		js: "import {createRequire as __createRequire} from 'node:module';import {fileURLToPath as __toPath} from 'node:url';import {dirname as __toDirectory} from 'node:path';const require=__createRequire(import.meta.url);const __filename=__toPath(import.meta.url);const __dirname=__toDirectory(__filename);",
+		// Only optional native parts are required by name at run time.
+		js: "const require=id=>process.getBuiltinModule('node:module').createRequire(import.meta.url)(id),__filename=import.meta.filename,__dirname=import.meta.dirname;",
 	},
-	plugins: [{name: 'meow-without-npm', setup: trimMeow}],
+	plugins: [{name: 'meow-without-npm', setup: trimMeow}, builtinsWithoutFacades],
 });
 // A thread's own program: shared with nothing, so that it does not split what the others share.
-await build({...common, entryPoints: [source('stages/pass-worker.ts')]});
+await build({...common, entryPoints: [source('stages/pipeline-worker.ts')], plugins: [builtinsWithoutFacades]});
 const {outputs} = result.metafile;
-await joinChunks(common, outputs, 'start.js', ['source/cli.ts']);
-await joinChunks(common, outputs, 'command-line.js', ['source/cli/parse.ts', 'source/cli/help.ts']);
-await joinChunks(common, outputs, 'backup.js', [
+await joinChunks(common, outputs, 'program.js', [
+	'source/cli.ts',
+	'source/cli/parse.ts',
+	'source/cli/help-topic.ts',
+	'node_modules/meow/build/index.js',
 	'source/config/configuration.ts',
-	'source/engine/setting-problems.ts',
+	'source/cli/setting-problems.ts',
 	'source/cli/run.ts',
-	'source/engine/backup.ts',
+	'source/backup/backup.ts',
+	'source/runs/status-socket.ts',
 ]);
 await joinChunks(common, outputs, 'encryption.js', [
 	'source/stages/age/key-problems.ts',
-	'source/engine/keys.ts',
+	'source/runs/identities.ts',
 	'source/stages/age/encrypt.ts',
 ]);
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);
+// What is only printed needs no program (pg_back.cjs): the program has printed it here.
+for (const name of ['version', 'help']) {
+	const env = {...process.env, NODE_DISABLE_COMPILE_CACHE: '1'};
+	await writeFile(`${outdir}${name}.txt`, execFileSync(process.execPath, [`${outdir}pg_back.cjs`, `--${name}`], {env}));
+}
 await copyFile(new URL('../pg_back.conf', import.meta.url), `${outdir}pg_back.conf`);
 const old = `${finalDirectory.slice(0, -1)}.old-${process.pid}`;
 await rename(finalDirectory, old).catch(() => undefined); // the first build

@@ -1,21 +1,25 @@
 /**
- * `npm run demo`: starts a throwaway PostgreSQL with sample databases, backs it up as a user would, checks the files, and
- * proves one dump by restoring it. `npm run demo -- -h HOST -U USER …` backs that server up into a scratch directory instead.
+ * `npm run demo`: starts a throwaway PostgreSQL with sample databases, backs it up as a user would, checks the files, and restores
+ * a database from the remote copy. On a terminal the console shows the work, and can be opened on the dumps in the end.
+ * `npm run demo -- -h HOST -U USER …` backs that server up into a scratch directory instead.
  * Everything made is removed at the end, also on Ctrl-C; only the dumps of a server that was named are kept.
  */
-import {mkdir, mkdtemp, readdir, rm, stat, writeFile} from 'node:fs/promises';
+import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
-import {join, relative} from 'node:path';
+import {join} from 'node:path';
+import {createInterface} from 'node:readline/promises';
 import {generateIdentity, identityToRecipient} from 'age-encryption';
-import {attach, capture, cleanEnvironment, StoppedBySignal} from './demo/command.js';
+import {attach, cleanEnvironment, StoppedBySignal} from './demo/command.js';
 import {createDatabases} from './demo/databases.js';
-import {proveRestorable} from './demo/proof.js';
-import {startServer, type Server} from './demo/server.js';
+import {describeDumps, verifyChecksums} from './demo/files.js';
+import {compareDatabases} from './demo/proof.js';
+import {printReport} from './demo/report.js';
+import {type Server, startServer} from './demo/server.js';
 
 const program = join(import.meta.dirname, '../dist/pg_back.cjs');
 const interrupt = new AbortController();
 let exitStatus = 1;
-// A terminal that went away takes no more text; the cleaning up goes on.
+// A closed terminal accepts no more output; the cleanup continues.
 process.stdout.on('error', () => undefined);
 for (const [name, number] of [
 	['SIGINT', 2],
@@ -33,6 +37,7 @@ function say(text = ''): void {
 }
 
 const userArguments = process.argv.slice(2);
+const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
 const scratch = await mkdtemp(join(tmpdir(), 'pg_back-demo-'));
 let keep = false;
 try {
@@ -59,7 +64,6 @@ async function dumpThrowawayServer(): Promise<void> {
 		await backUp(server);
 	} finally {
 		await server.stop();
-		say('Stopped the throwaway server');
 	}
 }
 
@@ -73,94 +77,77 @@ async function backUp(server: Server): Promise<void> {
 	const keyFile = join(scratch, 'key.txt');
 	await writeFile(keyFile, `${privateKey}\n`, {mode: 0o600});
 	const publicKey = await identityToRecipient(privateKey);
-	const common = ['--no-config-file', '-b', backups];
+	const common = ['--no-config-file', '-b', backups, '--local-directory', offsite];
 	const connection = ['-h', server.host, '-p', String(server.port), '-U', 'postgres', '-B', server.binDirectory];
-	const canUpload = (await capture(process.execPath, [program, '--help'])).includes('--local-directory');
-	const upload = canUpload ? ['--upload', 'local', '--local-directory', offsite] : [];
-	await pgBack(
-		[...common, ...connection, '-j', '2', '-S', 'sha256', '--cipher-public-key', publicKey, '--encrypt', ...upload],
-		environment,
-	);
+	const started = performance.now();
+	const encryption = ['--encrypt', '--cipher-public-key', publicKey];
+	await pgBack([...common, ...connection, '-j', '2', '-S', 'sha256', ...encryption, '--upload', 'local'], environment);
+	const took = secondsSince(started);
+	const dumps = await describeDumps(offsite);
+	const checksums = await verifyChecksums(offsite, interrupt.signal);
 
-	const source = canUpload ? offsite : backups;
-	await listFiles(source);
-	await verifyChecksums(source);
-	// The bad day: everything comes from the place it was shipped to.
-	const restored = join(scratch, 'restored');
-	await mkdir(restored);
-	if (canUpload)
-		await pgBack(
-			[
-				'--no-config-file',
-				'-b',
-				restored,
-				'--download',
-				'local',
-				'--local-directory',
-				offsite,
-				'--decrypt',
-				'--cipher-identity-file',
-				keyFile,
-				'shop_*',
-			],
-			environment,
-		);
-	else await pgBack([...common, '--decrypt', '--cipher-identity-file', keyFile, 'shop_*'], environment);
-	const place = canUpload ? restored : backups;
-	const dump = (await readdir(place)).find(name => name.startsWith('shop_') && name.endsWith('.dump'));
-	if (dump === undefined) throw new Error(`no dump of shop in ${place}`);
-	const proof = await proveRestorable(server, 'shop', join(place, dump), interrupt.signal);
-	say(
-		`Restored shop as ${proof.copy}: ${proof.tables} tables, ${proof.rows} rows, the same as the original in all that pg_dump sees`,
-	);
+	// The bad day: the database comes from the place where it was uploaded to.
+	const [database, copy] = ['shop', 'shop_restored'];
+	const restore = ['--restore', 'local', '--into', copy, '--cipher-identity-file', keyFile];
+	await pgBack([...common, ...connection, ...restore, database], environment);
+	const proof = await compareDatabases(server, database, copy, interrupt.signal);
+	const console = [...common, ...connection, '--cipher-identity-file', keyFile, '-i'];
+	printReport(say, [
+		['dumped', `${dumps.text} in ${took}, from PostgreSQL ${server.major}`],
+		['encrypted', `for the public key ${publicKey}`],
+		['stored in', backups],
+		['uploaded to', offsite],
+		['checked', `sha256sum -c: ${checksums} files are as they were written`],
+		[
+			'restored',
+			`${database} as ${copy}, from ${offsite}: ${proof.tables} tables, ${proof.rows} rows, the same as the original in all that pg_dump sees`,
+		],
+		['console', isTerminal ? 'answer y below' : `pg_back -i -b DIRECTORY, with the dumps that are to be looked at`],
+	]);
+	if (isTerminal && (await wants('Open the console on these dumps? Everything is removed afterwards. [y/N] ')))
+		await pgBack(console, environment, {stays: true});
 }
 
-/** Backs up the server that the options name; gives whether the dumps are to be kept. */
+/** Backs up the server that the options name; returns whether the dumps are to be kept. */
 async function dumpNamedServer(): Promise<boolean> {
 	const backups = join(scratch, 'backups');
 	await mkdir(backups);
+	const started = performance.now();
 	await pgBack([...userArguments, '-b', backups, '-S', 'sha256'], process.env);
-	await listFiles(backups);
-	await verifyChecksums(backups);
-	say(`The dumps are in ${backups}; remove them with: rm -r ${scratch}`);
+	const dumps = await describeDumps(backups);
+	const checksums = await verifyChecksums(backups, interrupt.signal);
+	printReport(say, [
+		['dumped', `${dumps.text} in ${secondsSince(started)}`],
+		['stored in', backups],
+		['checked', `sha256sum -c: ${checksums} files are as they were written`],
+		['console', `node ${program} ${userArguments.join(' ')} -b ${backups} -i`],
+		['remove with', `rm -r ${scratch}`],
+	]);
 	return true;
 }
 
-async function pgBack(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
+/** On a terminal the console shows the work and is left when that is done; `stays`: when the user leaves it. */
+async function pgBack(
+	args: readonly string[],
+	environment: NodeJS.ProcessEnv,
+	{stays = false}: {readonly stays?: boolean} = {},
+): Promise<void> {
 	say(
 		`\n$ pg_back ${args.map(argument => (/^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument}'`)).join(' ')}`,
 	);
-	const status = await attach(process.execPath, [program, ...args], environment, interrupt.signal);
+	const leaving = isTerminal && !stays ? ['--exit-when-done'] : [];
+	const status = await attach(process.execPath, [program, ...leaving, ...args], environment, interrupt.signal);
 	interrupt.signal.throwIfAborted();
 	if (status !== 0) throw new Error(`pg_back ended with exit status ${status}`);
-	say();
 }
 
-/** The dumps; the checksum files beside them only as a number. */
-async function listFiles(directory: string): Promise<void> {
-	const names = (await readdir(directory, {recursive: true})).sort();
-	const dumps = names.filter(name => !name.includes('.sha256'));
-	for (const name of dumps) {
-		const {size} = await stat(join(directory, name));
-		say(`${size.toLocaleString('en').padStart(14)}  ${name}`);
+async function wants(question: string): Promise<boolean> {
+	const terminal = createInterface({input: process.stdin, output: process.stdout});
+	try {
+		return /^y/i.test(await terminal.question(`\n${question}`, {signal: interrupt.signal}));
+	} finally {
+		terminal.close();
 	}
-	say(`${String(names.length - dumps.length).padStart(14)}  checksum files`);
-}
-
-/** By the system's own sha256sum, in the directory of the files. */
-async function verifyChecksums(directory: string): Promise<void> {
-	const checksums = (await readdir(directory, {recursive: true})).filter(name => name.endsWith('.sha256'));
-	let files = 0;
-	for (const name of checksums) {
-		const path = join(directory, name);
-		const output = await capture('sha256sum', ['-c', '--', relative(join(path, '..'), path)], {
-			cwd: join(path, '..'),
-			signal: interrupt.signal,
-		});
-		files += output.trim().split('\n').length;
-	}
-	if (files === 0) throw new Error(`no checksum file in ${directory}`);
-	say(`sha256sum -c: ${files} files are as they were written`);
 }
 
 function secondsSince(start: number): string {

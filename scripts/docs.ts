@@ -1,14 +1,14 @@
 /**
- * Keeps the documents true to the tables in the code: writes man/pg_back.1 and, in the README, the options and the console's
- * keys; with `--check` it writes nothing and fails when they lag behind. pg_back.conf is written by hand: it must mention every
- * key, and load.
+ * Generates the documents that are derived from tables in the code: man/pg_back.1, the options in docs/configuration.md
+ * and the console's keys in docs/console.md; with `--check` it writes nothing and fails when they are outdated.
+ * pg_back.conf is written by hand: it must mention every key, and load.
  */
 import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import {manPage, optionsTable} from '../source/cli/man.js';
 import {readConfigFile} from '../source/config/config-file.js';
-import {isSystemError} from '../source/core/errors.js';
 import {configKeys} from '../source/config/options.js';
-import {keyGroups} from '../source/ui/keymap.js';
+import {errorCodes, isSystemError} from '../source/core/errors.js';
+import {keyGroups} from '../source/ui/key-help.js';
 
 const top = new URL('../', import.meta.url);
 const check = process.argv.includes('--check');
@@ -16,19 +16,20 @@ const problems: string[] = [];
 
 const {version} = JSON.parse(await read('package.json')) as {readonly version: string};
 await settle('man/pg_back.1', manPage(version));
-let readme = await read('README.md');
-for (const [mark, text] of [
-	['options', optionsTable()],
-	['keys', keysTable()],
+for (const [file, mark, text] of [
+	['docs/configuration.md', 'options', optionsTable()],
+	['docs/console.md', 'keys', keysTable()],
 ] as const) {
+	const page = await read(file);
 	const marked = new RegExp(`(<!-- ${mark} -->\\n)[^]*?(<!-- /${mark} -->)`);
-	if (marked.test(readme))
-		readme = readme.replace(marked, (_all, start: string, end: string) => `${start}\n${text}\n\n${end}`);
-	else if (readme !== '')
-		problems.push(`README.md has no place for the ${mark}: <!-- ${mark} --> and <!-- /${mark} -->`);
+	if (!marked.test(page)) problems.push(`${file} has no place for the ${mark}: <!-- ${mark} --> and <!-- /${mark} -->`);
+	await settle(
+		file,
+		page.replace(marked, (_all, start: string, end: string) => `${start}\n${text}\n\n${end}`),
+	);
 }
-if (readme !== '') await settle('README.md', readme);
 checkConfigFile(await read('pg_back.conf'));
+checkErrors(await read('docs/errors.md'));
 
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
@@ -49,6 +50,14 @@ function checkConfigFile(text: string): void {
 	const everything = text.replaceAll(/^# (?=\w+ =|\[)/gm, '');
 	for (const source of [text, everything]) {
 		problems.push(...readConfigFile(source, 'pg_back.conf').problems.map(problem => problem.text));
+	}
+}
+
+/** Each code is described, with its exit status. */
+function checkErrors(text: string): void {
+	for (const [code, status] of Object.entries(errorCodes)) {
+		if (!text.includes(`| \`${code}\` | ${status} | `))
+			problems.push(`docs/errors.md does not describe ${code} (${status})`);
 	}
 }
 

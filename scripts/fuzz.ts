@@ -1,9 +1,10 @@
 /**
- * Throws malformed text at everything that reads text of people, each kind for so many seconds of processor time (60 unless told
- * otherwise), at the lowest priority: config files, files of pg_back 1, command lines, connection strings, hook commands. Only
- * our own errors may come out, each with its place, and quickly. A line for each kind; a fault with the seed and the shortest text.
+ * Feeds malformed text to everything that parses text of users, each kind for this many seconds of processor time (60
+ * by default), at the lowest priority: config files, files of pg_back 1, command lines, connection strings, hook
+ * commands. Only our own errors may be thrown, each with its position, and quickly. Prints a line for each kind; a
+ * fault with the seed and the shortest text.
  *
- *     node_modules/.bin/node --import tsx scripts/fuzz.ts [SECONDS] [--seed N] [--kind NAME]... [--json]
+ * node_modules/.bin/node --import tsx scripts/fuzz.ts [SECONDS] [--seed N] [--kind NAME]... [--json]
  */
 import {availableParallelism, constants, setPriority} from 'node:os';
 import {parseArgs} from 'node:util';

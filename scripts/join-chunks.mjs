@@ -24,7 +24,9 @@ export async function joinChunks(options, outputs, name, entryPoints) {
 		setup({onResolve}) {
 			onResolve({filter: /^\.\//}, ({path, kind}) => {
 				const file = fileOf.get(basename(path));
-				const isInside = kind === 'import-statement' && (chunks.includes(file) || outputs[file]?.joined);
+				// What is imported lazily and joined all the same is there already.
+				const isHere = chunks.includes(file);
+				const isInside = isHere || (kind === 'import-statement' && outputs[file]?.joined);
 				return isInside ? undefined : {path, external: true};
 			});
 		},

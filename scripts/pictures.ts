@@ -1,6 +1,7 @@
 /**
- * The README's pictures of the console: `scripts/pictures.ts` draws docs/*.svg from a recorded run, `--check` compares them
- * with what is there and fails where they differ. What is drawn is what a terminal shows, read through an emulator.
+ * Generates the README's pictures of the console: `scripts/pictures.ts` draws docs/*.svg from a recorded run, `--check`
+ * compares them with the existing ones and fails when they differ. They show the content of a terminal, read through an
+ * emulator.
  */
 import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import process from 'node:process';
@@ -32,7 +33,7 @@ const pictures: readonly Picture[] = [
 		async draw() {
 			const replay = await replayUntil(34);
 			await using screen = mount(replay.handle, {now: replay.now, columns: 100, rows: 26, readOnly: true});
-			await screen.waitFor(text => text.includes('running') && text.includes('analytics_2024'), 'the run');
+			await screen.waitFor(text => text.includes('dumping') && text.includes('analytics_2024'), 'the run');
 			return toSvg(screen.terminal, 'pg_back: a run at work');
 		},
 	},
@@ -52,10 +53,9 @@ const pictures: readonly Picture[] = [
 		async draw() {
 			const engine = createFakeEngine({names: 1456});
 			await using screen = mount(engine, {start: {files: 's3'}, now: () => fakeNow, columns: 100, rows: 26});
-			await screen.waitFor(
-				text => text.includes('1 456 files in 91 runs') && text.includes('PARTIAL') && !text.includes('listing'),
-				'the listing',
-			);
+			await screen.waitFor(text => text.includes('1 456 files in 91 runs') && !text.includes('listing'), 'the listing');
+			await screen.type('g');
+			await screen.waitFor(text => text.includes('PARTIAL'), 'the runs');
 			await screen.type(keys.enter, keys.down, keys.down, ' ', ' ');
 			await screen.waitFor(text => text.includes('2 marked'), 'the marks');
 			return toSvg(screen.terminal, 'pg_back: dumps at a remote');

@@ -1,15 +1,17 @@
 /**
- * Runs the tests: all with `npm test`, some with `npm test -- test/retention --grep purge`. Prints a line per file, the whole of
- * each failure, each skip with its reason, and one closing line `N passed, N failed, N skipped`.
+ * Runs the tests: all with `npm test`, some with `npm test -- test/retention --grep purge`. Prints a line per file,
+ * each failure completely, each skip with its reason, and a final line `N passed, N failed, N skipped`.
  *
- * All tests come with a minute of processor time of fuzzing for each kind of text, beside them at the lowest priority; some come
- * with none. `--fuzz SECONDS` says otherwise.
+ * All tests include a minute of processor time of fuzzing for each kind of text, in parallel at the lowest priority; a
+ * selection includes none. `--fuzz SECONDS` overrides this. All tests also print the coverage of the source, which has
+ * a minimum; `--coverage` enables it for a selection.
  */
 import {existsSync, globSync, statSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {join, relative, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
-import {runFile, type FileResult, type Skip} from './testing/run-file.js';
+import {collectCoverage} from './testing/coverage.js';
+import {type FileResult, runFile, type Skip} from './testing/run-file.js';
 import {runFuzz} from './testing/run-fuzz.js';
 
 const {values, positionals} = parseArgs({
@@ -18,6 +20,7 @@ const {values, positionals} = parseArgs({
 		grep: {type: 'string', multiple: true},
 		jobs: {type: 'string', default: String(availableParallelism())},
 		fuzz: {type: 'string'},
+		coverage: {type: 'boolean', default: false},
 	},
 });
 
@@ -50,8 +53,17 @@ function printSkips(skips: readonly Skip[]): void {
 	}
 }
 
+/** Names every failed test once more, where whoever sees only the end of the output finds it. */
+function printFailures(results: readonly FileResult[]): void {
+	for (const {file, failures} of results) {
+		for (const failure of failures) say(`failed: ${relative('.', file)}: ${failure.split('\n', 1)[0]}`);
+	}
+}
+
 const patterns = values.grep?.map(pattern => new RegExp(pattern, 'i'));
 const files = [...new Set((positionals.length === 0 ? ['test'] : positionals).flatMap(testFiles))].sort();
+const isWhole = positionals.length === 0 && patterns === undefined;
+const coverage = isWhole || values.coverage ? collectCoverage() : undefined;
 const waiting = [...files];
 const results: FileResult[] = [];
 const started = performance.now();
@@ -65,7 +77,7 @@ async function work(): Promise<void> {
 }
 
 async function fuzz(): Promise<void> {
-	const seconds = Number(values.fuzz ?? (positionals.length === 0 && patterns === undefined ? '60' : '0'));
+	const seconds = Number(values.fuzz ?? (isWhole ? '60' : '0'));
 	if (!(seconds > 0)) return;
 	const result = await runFuzz(seconds);
 	results.push(result);
@@ -82,6 +94,9 @@ const empty = results.filter(
 );
 for (const {file} of empty) say(`no test in ${relative('.', file)}`);
 if (sum('passed') + sum('failed') === 0) say('no test ran');
+const isCovered = (await coverage?.report()) ?? true;
+if (!isCovered) say('the coverage is below its floor');
+printFailures(results);
 say(`${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 say(`${sum('passed')} passed, ${sum('failed')} failed, ${skips.length} skipped`);
-process.exitCode = sum('failed') === 0 && empty.length === 0 && sum('passed') > 0 ? 0 : 1;
+process.exitCode = sum('failed') === 0 && empty.length === 0 && sum('passed') > 0 && (isCovered || !isWhole) ? 0 : 1;

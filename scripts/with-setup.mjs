@@ -2,7 +2,7 @@
 // brings, dist/, and the tools and servers. Plain JavaScript that any Node from 18 on can run; quick when all is there.
 import {spawn} from 'node:child_process';
 import {constants} from 'node:os';
-import {delimiter, resolve} from 'node:path';
+import {delimiter, dirname, resolve} from 'node:path';
 import {buildIfStale} from './setup/build.mjs';
 import {setUpDependencies} from './setup/dependencies.mjs';
 import {root, unpackedDirectories} from './setup/find.mjs';
@@ -12,10 +12,13 @@ import {setUpTools} from './setup/tools.mjs';
 const needs = {
 	'scripts/check.ts': {tools: [], build: false},
 	'scripts/demo.ts': {tools: ['postgres'], build: true},
+	'scripts/package/main.ts': {tools: ['packaging'], build: true},
+	'scripts/package/verify.ts': {tools: ['packaging'], build: true},
 	'scripts/bench/startup.ts': {tools: [], build: true},
 	'scripts/bench/dump.ts': {tools: ['postgres'], build: true},
+	'scripts/bench/restore.ts': {tools: ['postgres', 'commands'], build: true},
 };
-const everything = {tools: ['postgres', 'commands', 'shells', 'clients', 'servers'], build: true};
+const everything = {tools: ['postgres', 'commands', 'shells', 'clients', 'servers', 'slurm'], build: true};
 
 const [script, ...scriptArguments] = process.argv.slice(2);
 if (script === undefined) {
@@ -39,7 +42,11 @@ function runScript(node) {
 	const child = spawn(node, ['--import', 'tsx', resolve(root, script), ...scriptArguments], {
 		cwd: root,
 		stdio: 'inherit',
-		env: {...process.env, PATH: [process.env.PATH, ...unpackedDirectories()].filter(Boolean).join(delimiter)},
+		// First the project's own Node, for every program whose first line asks for one.
+		env: {
+			...process.env,
+			PATH: [dirname(node), process.env.PATH, ...unpackedDirectories()].filter(Boolean).join(delimiter),
+		},
 	});
 	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 		// Ctrl-C at a terminal reaches the whole process group: passing it on would make it two.

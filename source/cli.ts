@@ -1,25 +1,26 @@
-/** The bin: sets the process up, runs main, and is the only place that ends the process. */
+/** The executable: sets up the process, runs main, and is the only module that exits the process. */
 import {enableCompileCache} from 'node:module';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {errorText} from './cli/fail.js';
 import {main} from './cli/main.js';
-import {keepHeapSmall} from './cli/memory.js';
+import {limitHeapGrowth} from './cli/v8-flags.js';
 import {errorCodes, messageOf, PgBackError, toPgBackError} from './core/errors.js';
 
-// Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
+// Other users must not be able to read our files, from the first byte; a stricter umask of the caller is kept.
 process.umask(process.umask(0o077) | 0o077);
-// In our own home: whoever could write to a cache (Node's own choice is a directory of all, in /tmp) could change what we run.
+// The cache is in our own home: anyone who can write to it (Node's default is a shared directory in /tmp) could change
+// the code that we run.
 try {
 	enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? join(userInfo().homedir, '.cache/pg_back'));
 } catch {
-	// A user without an entry in the system's list has no home: it goes without.
+	// A user without an entry in the system's list has no home, and no cache.
 }
-keepHeapSmall();
+limitHeapGrowth();
 
-// A reader that went away (`| head`) or a terminal that died must not end the work; who needs to know asks at the write.
+// A closed pipe (`| head`) or a lost terminal must not end the work; code that depends on the output checks its writes.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-// But a result that could not be written (a full disk) is no success.
+// A result that could not be written (a full disk) is not a success.
 process.stdout.once('error', (error: NodeJS.ErrnoException) => {
 	if (error.code === 'EPIPE') return;
 	process.stderr.write(
@@ -33,14 +34,15 @@ process.stdout.once('error', (error: NodeJS.ErrnoException) => {
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 	process.on(event, (error: unknown) => {
 		process.stderr.write(bugText(error));
-		process.exit(errorCodes.BUG); // children are ended by the kernel with us
+		process.exit(errorCodes.BUG); // the kernel kills children with us
 	});
 }
 
 main({
 	argv: process.argv.slice(2),
+	program: [process.execPath, ...process.execArgv, ...process.argv.slice(1, 2)],
 	env: process.env,
-	// Looked at, it loads all that node has for reading files.
+	// A getter, because accessing stdin loads all of Node's code for reading files.
 	get stdin() {
 		return process.stdin;
 	},
@@ -50,9 +52,10 @@ main({
 }).then(
 	code => {
 		process.exitCode = code;
-		// All is written by then. Taking a process down piece by piece, as node does when nothing is left to do, has been seen to spin.
+		// All output is written by then. Exiting piece by piece, as Node does when nothing is left to do, has been seen to
+		// loop.
 		process.once('beforeExit', () => process.exit());
-		// Nothing that is left (a socket that lingers in an SDK) may keep a finished run alive.
+		// Nothing that is left (a lingering socket in an SDK) may keep a finished run alive.
 		setTimeout(() => process.exit(code), 2000).unref();
 	},
 	(error: unknown) => {

@@ -1,13 +1,14 @@
 /**
- * `npm run bench:dump`: our runs against a shell loop that calls pg_dump with the same arguments and as many at once: 50 small
- * databases with -j 4, and three of 0.6-0.8 GB with -j 2, in the custom format. Both write to one scratch directory, interleaved.
- * Also reads the largest resident set of our process. `--small` leaves the large ones out; `--rounds N` (default 5).
+ * `npm run bench:dump`: compares our runs with a shell loop that calls pg_dump with the same arguments and concurrency:
+ * 50 small databases with -j 4, and three of 0.6-0.8 GB with -j 2, in the custom format. Both write to one scratch
+ * directory, interleaved. Also prints the largest resident set of our process. `--small` omits the large ones;
+ * `--rounds N` (default 5).
  */
 import {mkdir, mkdtemp, readdir, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {startServer, type Server} from '../demo/server.js';
+import {type Server, startServer} from '../demo/server.js';
 import {median} from './statistics.js';
 import {timeCommand, type Timed} from './timed.js';
 
@@ -116,7 +117,10 @@ async function runOurs(server: Server, {databases, jobs}: Load, directory: strin
 	return timed;
 }
 
-/** Our pg_dump arguments, seen in a run with -v: format, level and connection; each dump flushed to disk, as ours are. */
+/**
+ * Runs pg_dump with our arguments, as printed by a run with -v: format, level and connection; each dump is flushed to
+ * disk, like ours.
+ */
 async function runLoop(server: Server, {databases, jobs}: Load, directory: string): Promise<Timed> {
 	const dump = `"${join(server.binDirectory, 'pg_dump')}" -Fc -Z1 -h "${server.host}" -p ${server.port} -U postgres -f "${directory}/{}.dump" -d {}`;
 	return timeCommand(

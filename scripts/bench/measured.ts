@@ -1,4 +1,4 @@
-/** Programs of the benches in processes of their own: how long, how much processor time, how much memory. */
+/** Runs the programs of the benches in separate processes, and measures duration, processor time and memory. */
 import {execFile, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {readFile} from 'node:fs/promises';
@@ -7,10 +7,13 @@ import {text} from 'node:stream/consumers';
 import {promisify} from 'node:util';
 import {build} from 'esbuild';
 
-/** Seconds of the work and of processor time, peak memory in MiB; `done`: what the work itself counts. */
+/** Seconds of the work and of processor time, peak memory in MiB; `done`: the count of the work itself. */
 export type Measure = {readonly done: number; readonly seconds: number; readonly cpu: number; readonly memory: number};
 
-/** A script beside this one as it would be shipped: bundled, so that neither a loader's time nor its memory counts. Returns its path. */
+/**
+ * Bundles a script in this directory as it would be shipped, so that no loader's time and memory are measured. Returns
+ * its path.
+ */
 export async function bundle(name: string, directory: string): Promise<string> {
 	const outfile = join(directory, `${name}.mjs`);
 	await build({
@@ -27,13 +30,13 @@ export async function bundle(name: string, directory: string): Promise<string> {
 	return outfile;
 }
 
-/** Runs a bundled client, which measures itself: its own start does not count. */
+/** Runs a bundled client, which measures itself without its start. */
 export async function measureClient(client: string, args: readonly string[]): Promise<Measure> {
 	const {stdout} = await promisify(execFile)(process.execPath, [client, ...args]);
 	return JSON.parse(stdout) as Measure;
 }
 
-/** What such a client does around its work. */
+/** Measures the work inside of such a client. */
 export async function reportWork(work: () => Promise<number>): Promise<void> {
 	const before = process.cpuUsage();
 	const start = performance.now();
@@ -45,7 +48,7 @@ export async function reportWork(work: () => Promise<number>): Promise<void> {
 }
 
 /**
- * Runs somebody else's program from its start to its end. The processor time is that of its children too; the memory is that of the
+ * Runs another program from its start to its end. The processor time includes its children; the memory is that of the
  * program alone, sampled. Throws when it fails.
  */
 export async function measureCommand(
@@ -53,7 +56,7 @@ export async function measureCommand(
 	args: readonly string[],
 	options: {readonly input?: string; readonly env?: Readonly<Record<string, string>>} = {},
 ): Promise<Measure> {
-	// bash, not sh: its `time` adds up user and system time of all that was waited for.
+	// bash instead of sh: its `time` adds up user and system time of all waited-for processes.
 	const child = spawn('bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@"', 'bash', command, ...args], {
 		stdio: ['pipe', 'ignore', 'pipe'],
 		env: {...process.env, ...options.env, LC_ALL: 'C'},
@@ -63,7 +66,7 @@ export async function measureCommand(
 	const sampler = setInterval(() => {
 		void peakOfChild(child.pid!).then(
 			peak => (memory = Math.max(memory, peak)),
-			() => undefined, // it has not begun, or has just ended
+			() => undefined, // it has not started, or has just exited
 		);
 	}, 50);
 	const [errors, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number | null]>]);

@@ -1,13 +1,14 @@
 /**
- * Encryption and decryption of a file to /dev/null, beside the age program, in turn, and where our time goes:
+ * Compares encryption and decryption of a file to /dev/null with the age program, in turn, and shows where our time is
+ * spent:
  *
- *     node --import tsx scripts/bench/pipeline-age.ts [MEBIBYTES=1024] [ROUNDS=5]
+ * node --import tsx scripts/bench/pipeline-age.ts [MEBIBYTES=1024] [ROUNDS=5]
  *
- * Ours runs in a process of its own for every round; its start (which a running pg_back has behind it) is not counted.
+ * Each round of ours runs in a separate process; its start (which a running pg_back has done already) is not counted.
  */
 import {execFileSync, spawnSync} from 'node:child_process';
 import {createCipheriv, createSecretKey, randomBytes} from 'node:crypto';
-import {mkdtemp, open, readFile, rm, writeFile, type FileHandle} from 'node:fs/promises';
+import {type FileHandle, mkdtemp, open, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {performance} from 'node:perf_hooks';
@@ -16,7 +17,7 @@ import {generateX25519Identity, identityToRecipient} from 'age-encryption';
 import {releaseMemory} from '../../source/lib/release.js';
 import {createDecryptor} from '../../source/stages/age/decrypt.js';
 import {createEncryptor} from '../../source/stages/age/encrypt.js';
-import {parseIdentities, parseRecipients} from '../../source/stages/age/keys.js';
+import {parseIdentities, parseRecipients} from '../../source/stages/age/load-keys.js';
 import {findTool} from '../setup/find.mjs';
 
 const mebibyte = 1 << 20;
@@ -24,7 +25,7 @@ const {signal} = new AbortController();
 
 type Step = (chunk: Uint8Array) => Uint8Array[] | Promise<Uint8Array[]>;
 
-/** Reads, works and writes with one read and one write ahead. */
+/** Reads, works and writes, with one read and one write ahead. */
 async function pump(input: FileHandle, output: FileHandle | undefined, step: Step): Promise<void> {
 	let [buffer, other] = [Buffer.allocUnsafeSlow(mebibyte), Buffer.allocUnsafeSlow(mebibyte)];
 	let next = input.read(buffer, 0, mebibyte, null);
@@ -56,7 +57,7 @@ const ways: Readonly<Record<string, (keyFile: string) => Promise<Step>>> = {
 	async read() {
 		return () => [];
 	},
-	/** The bare cipher on one buffer, a cipher object per 64 KiB, outputs freed: nothing of this can be saved. */
+	/** The bare cipher on one buffer, a cipher object per 64 KiB, outputs freed: the lower limit. */
 	async cipher() {
 		const key = createSecretKey(randomBytes(32));
 		return chunk => {
@@ -70,7 +71,7 @@ const ways: Readonly<Record<string, (keyFile: string) => Promise<Step>>> = {
 	},
 };
 
-/** In the child: prints seconds, processor seconds and MiB of peak memory. */
+/** Runs in the child: prints seconds, processor seconds and MiB of peak memory. */
 async function measure(way: string, path: string, keyFile: string): Promise<void> {
 	const input = await open(path);
 	const output = await open('/dev/null', 'w');

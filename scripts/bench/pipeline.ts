@@ -1,14 +1,15 @@
 /**
- * `npm run bench:pipeline`: a dump with checksum, encryption and checksum of the result against bare pg_dump with the same arguments
- * writing a file, side by side, medians; then three databases at once with and without; then memory and stalls. How fast age is by
- * itself: `pipeline-age.ts`, which runs first. `--rounds N` (default 5), `--rows N` of the database (default 3,000,000: 0.7 GB).
+ * `npm run bench:pipeline`: compares a dump with checksum, encryption and checksum of the result with bare pg_dump with
+ * the same arguments writing a file, medians; then three databases at once with and without; then memory and stalls.
+ * `pipeline-age.ts`, which runs first, measures age alone. `--rounds N` (default 5), `--rows N` of the database
+ * (default 3,000,000: 0.7 GB).
  */
-import {mkdir, mkdtemp, readFile, rm} from 'node:fs/promises';
 import {spawnSync} from 'node:child_process';
+import {mkdir, mkdtemp, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {startServer, type Server} from '../demo/server.js';
+import {type Server, startServer} from '../demo/server.js';
 import {median} from './statistics.js';
 import {timeCommand, type Timed} from './timed.js';
 
@@ -148,7 +149,7 @@ function node(args: readonly string[]): Promise<Timed> {
 	return timeCommand(process.execPath, args, signal);
 }
 
-/** One after the other, in turn; the first round fills the page cache and does not count. */
+/** Runs both in turn; the first round fills the page cache and is not counted. */
 async function sideBySide(first: () => Promise<Timed>, second: () => Promise<Timed>): Promise<[Timed[], Timed[]]> {
 	const results: [Timed[], Timed[]] = [[], []];
 	for (let round = -1; round < rounds; round++) {

@@ -1,9 +1,12 @@
-/** What a test needs to play a run through the estimators again: when each dump began and ended, what it had to read, what was seen of it. */
+/**
+ * Records what a test needs to replay a run through the estimators: when each dump started and ended, what it had to
+ * read, and the samples of it.
+ */
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {RunEvent} from '../../source/core/events.js';
-import type {TableFacts} from '../../source/engine/progress/estimator.js';
-import {takeSample, type DumpSession} from '../../source/postgres/progress-sample.js';
+import {type DumpSession, takeSample} from '../../source/postgres/progress-sample.js';
 import type {Session} from '../../source/postgres/session.js';
+import type {TableFacts} from '../../source/progress/estimator.js';
 
 export type RecordedSample = {
 	/** Milliseconds since the epoch. */
@@ -11,11 +14,11 @@ export type RecordedSample = {
 	readonly sessions: readonly DumpSession[];
 };
 
-/** All sessions of the dumps of a run, once a second, until `signal` is aborted. */
+/** Samples all sessions of a run's dumps once per second, until `signal` aborts. */
 export async function watchRun(session: Session, signal: AbortSignal): Promise<RecordedSample[]> {
 	const samples: RecordedSample[] = [];
 	while (!signal.aborted) {
-		await sleep(1000, undefined, {signal}).catch(() => undefined); // it ends
+		await sleep(1000, undefined, {signal}).catch(() => undefined); // it is stopping
 		const names = await session.query(
 			"select distinct application_name from pg_catalog.pg_stat_activity where application_name ~ '^pg_back .+ '",
 		);
@@ -36,7 +39,7 @@ export type RunParts = {
 	readonly sizes: ReadonlyMap<string, number>;
 };
 
-/** Times become milliseconds since the first dump; the databases stand in the order in which they were dumped. */
+/** Converts times to milliseconds since the first dump; the databases are in the order of dumping. */
 export function printRun({concurrency, events, samples, tables, sizes}: RunParts): string {
 	const prefix = 'database:';
 	const started = events.flatMap(event =>

@@ -1,9 +1,10 @@
 /**
- * `npm run bench:progress`: what the percentages and the times left were worth. Twelve databases of mixed sizes and contents, two at
- * a time, dumped once without and once with a last run; at 25, 50 and 75 % of the time, of the run and of each dump that took long
- * enough, the figures shown are compared with what turned out. Then the sampler's cost: runs with and without it, interleaved.
- * `--scale N` (default 4) multiplies the rows, `--repeat N` (default 1) the runs, `--rounds N` (default 3) is for the cost. For the tests, `--record FILE` writes one
- * dump's samples, `--record-run FILE` those of the run without a last run.
+ * `npm run bench:progress`: measures the quality of percentages and remaining times. Twelve databases of mixed sizes
+ * and contents, two at a time, are dumped once without and once with a previous run; at 25, 50 and 75 % of the time of
+ * the run and of each long dump, the displayed values are compared with the real ones. Then the sampler's cost: runs
+ * with and without it, interleaved. `--scale N` (default 4) multiplies the rows, `--repeat N` (default 1) the runs,
+ * `--rounds N` (default 3) is for the cost. For the tests, `--record FILE` writes one dump's samples, `--record-run
+ * FILE` those of the run without a previous run.
  */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -14,15 +15,15 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
 import {messageOf} from '../../source/core/errors.js';
 import type {RunEvent} from '../../source/core/events.js';
-import type {TableFacts} from '../../source/engine/progress/estimator.js';
-import {selectData} from '../../source/engine/progress/selection.js';
 import {buildConnection, type Connection} from '../../source/postgres/connection.js';
 import {storedData} from '../../source/postgres/progress-inventory.js';
 import {takeSample} from '../../source/postgres/progress-sample.js';
 import {copiedTable} from '../../source/postgres/progress-statement.js';
 import {openSession, type Session} from '../../source/postgres/session.js';
+import type {TableFacts} from '../../source/progress/estimator.js';
+import {selectData} from '../../source/progress/select-data.js';
 import {cleanEnvironment, StoppedBySignal} from '../demo/command.js';
-import {startServer, type Server} from '../demo/server.js';
+import {type Server, startServer} from '../demo/server.js';
 import {printRun, watchRun} from './progress-recording.js';
 import {median} from './statistics.js';
 
@@ -38,7 +39,7 @@ const {values} = parseArgs({
 const scale = Number(values.scale);
 const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 const never = new AbortController().signal;
-/** Of the time, at which it is compared. */
+/** Fractions of the time at which values are compared. */
 const shares = [0.25, 0.5, 0.75] as const;
 
 /** Narrow rows that compress well, documents, values in TOAST that do not compress, many tables, partitions. */
@@ -96,7 +97,7 @@ try {
 		await server.stop();
 	}
 } catch (error) {
-	// What is stopped fails in many ways; the server and all files are gone by now.
+	// Stopped work fails in many ways; the server and all files are removed by now.
 	const {signal} = interrupt;
 	if (!signal.aborted) throw error;
 	console.error(messageOf(signal.reason));
@@ -160,7 +161,7 @@ function backup(server: Server, directory: string, tools = server.binDirectory):
 	return [program, '--no-config-file', '--dump-only', '-b', directory, '-j', '2', ...connection];
 }
 
-/** Gives what it wrote; when we are stopped it is too, and is gone when this returns. */
+/** Returns its output; when we are stopped it is stopped too, and has exited when this returns. */
 async function runToEnd(command: string, args: readonly string[]): Promise<string> {
 	const {signal} = interrupt;
 	signal.throwIfAborted();
@@ -178,7 +179,7 @@ async function runToEnd(command: string, args: readonly string[]): Promise<strin
 	return text;
 }
 
-/** At a share of a stretch of time: what was shown last. */
+/** The last displayed values at a fraction of a period. */
 type Shown = {readonly fraction: number | undefined; readonly eta: number | undefined};
 type Stretch = {
 	readonly name: string;
@@ -187,7 +188,7 @@ type Stretch = {
 	readonly shown: readonly (Shown & {readonly time: number})[];
 };
 
-/** Prints, and gives what was shown of the run's time left against what it was, at each share of the time. */
+/** Prints the displayed remaining time of the run against the real one at each fraction of the time, and returns it. */
 function report(title: string, {events, seconds}: Ran): readonly number[] {
 	console.log(`\n${title}: ${seconds.toFixed(1)} s`);
 	const [whole, ...jobs] = stretches(events);
@@ -231,7 +232,7 @@ function errorAt(one: Stretch, share: number): {readonly points: number; readonl
 	return {points: Math.abs(shown.fraction - share), ratio: Math.max(0.01, shown.eta) / left};
 }
 
-/** The run first, then its dumps. */
+/** Returns the run first, then its dumps. */
 function stretches(events: readonly RunEvent[]): Stretch[] {
 	const jobs = [
 		...new Set(
@@ -263,7 +264,10 @@ function stretches(events: readonly RunEvent[]): Stretch[] {
 	];
 }
 
-/** One database, as its dump lasts: half a minute with `--scale 4`. `times` of the shell tells our processor time from pg_dump's. */
+/**
+ * Measures the dump of one database: half a minute with `--scale 4`. `times` of the shell separates our processor time
+ * from pg_dump's.
+ */
 async function cost(server: Server): Promise<void> {
 	const tools = join(scratch, 'tools');
 	const spent = join(scratch, 'pg_dump.times');
@@ -312,7 +316,7 @@ async function cost(server: Server): Promise<void> {
 /** In seconds. */
 type Cost = {readonly seconds: number; readonly cpu: number};
 
-/** Of what `times` writes, the lines of the children: `0m1.234s 0m0.567s`. */
+/** Parses the lines of the children in the output of `times`: `0m1.234s 0m0.567s`. */
 function spentIn(text: string): number {
 	const lines = text.split('\n').filter((_, index) => index % 2 === 1);
 	const spans = lines.flatMap(line => [...line.matchAll(/(\d+)m([\d.]+)s/g)]);
@@ -323,7 +327,7 @@ async function connectionTo({host, port}: Server): Promise<Connection> {
 	return buildConnection({host, port, user: 'postgres'}, {PATH: process.env['PATH']});
 }
 
-/** A whole run with all of its databases' tables, and what was seen of its dumps once a second. */
+/** Records a whole run with the tables of all databases, and samples of its dumps once per second. */
 async function recordRun(server: Server, directory: string, file: string): Promise<Ran> {
 	const connection = await connectionTo(server);
 	const open = (name: string): Promise<Session> =>
@@ -347,13 +351,13 @@ async function recordRun(server: Server, directory: string, file: string): Promi
 		await writeFile(file, printRun({concurrency: 2, events: ran.events, samples: await watching, tables, sizes}));
 		return ran;
 	} finally {
-		await watching.catch(() => undefined); // the run has failed, that tells more
+		await watching.catch(() => undefined); // the error of the run is more useful
 		await session.close();
 		await connection.dispose();
 	}
 }
 
-/** One dump with its tables and what was seen of them four times a second, as the estimator gets it. */
+/** Records one dump with its tables and samples of them four times per second, as the estimator receives them. */
 async function record(server: Server, database: string, file: string): Promise<void> {
 	const application = 'pg_back recording';
 	const connection = await connectionTo(server);

@@ -1,4 +1,7 @@
-/** One measured piece of work in a process of its own: `MODE URL FILE PART_SIZE`. Prints JSON: seconds, cpu seconds, peak memory. */
+/**
+ * Runs one measured piece of work in a separate process: `MODE URL FILE PART_SIZE`. Prints JSON: seconds, cpu seconds,
+ * peak memory.
+ */
 import {createReadStream} from 'node:fs';
 import {stat} from 'node:fs/promises';
 import {createRequire} from 'node:module';
@@ -22,7 +25,7 @@ const open = () =>
 type Work = () => Promise<number>;
 
 const works: Readonly<Record<string, () => Promise<Work>>> = {
-	/** As a finished dump goes out. */
+	/** As a finished dump is uploaded. */
 	async ours() {
 		const storage = await open();
 		return async () => {
@@ -32,7 +35,7 @@ const works: Readonly<Record<string, () => Promise<Work>>> = {
 			return size;
 		};
 	},
-	/** As bytes go out while they are written: nothing is known of their number. */
+	/** As bytes are uploaded while they are written, with unknown size. */
 	async 'ours-stream'() {
 		const storage = await open();
 		return async () => {

@@ -1,4 +1,7 @@
-/** The S3 of the benchmark, in a process of its own: takes bodies and forgets them, and can list a million objects. Prints its URL. */
+/**
+ * The S3 server of the benchmark, in a separate process: it discards bodies, and can list a million objects. Prints its
+ * URL.
+ */
 import {startS3Server} from '../../test/helpers/s3-server.js';
 
 const server = await startS3Server({forget: true, synthetic: Number(process.argv[2] ?? 0)});

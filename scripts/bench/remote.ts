@@ -1,10 +1,10 @@
 /**
- * S3 beside `@aws-sdk/lib-storage`, and beside rclone where it is installed, in turn, against a server in another process that reads
- * and forgets; then a listing of a million keys. Prints medians and says which aim is missed.
+ * Compares S3 uploads with `@aws-sdk/lib-storage` and, if installed, rclone, in turn, against a server in another
+ * process that discards bodies; then lists a million keys. Prints medians and missed targets.
  *
- *     node --import tsx scripts/bench/remote.ts [--size MIB=1024] [--rounds N=5] [--part MIB=8] [--keys N=1000000]
+ * node --import tsx scripts/bench/remote.ts [--size MIB=1024] [--rounds N=5] [--part MIB=8] [--keys N=1000000]
  */
-import {spawn, type ChildProcess} from 'node:child_process';
+import {type ChildProcess, spawn} from 'node:child_process';
 import {randomFillSync} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdtemp, open, rm} from 'node:fs/promises';
@@ -13,7 +13,7 @@ import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {parseArgs} from 'node:util';
 import {findTool} from '../../test/helpers/tools.js';
-import {bundle, measureClient, measureCommand, type Measure} from './measured.js';
+import {bundle, type Measure, measureClient, measureCommand} from './measured.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({
@@ -81,7 +81,10 @@ try {
 for (const aim of missed) console.log(`MISSED: ${aim}`);
 process.exitCode = missed.length > 0 ? 1 : 0;
 
-/** With the same parts, as many at once, and no look at the bucket or at other objects; it adds up an MD5 of the file first, as it always does. */
+/**
+ * With the same parts and concurrency, and without requests for the bucket or other objects; rclone always computes an
+ * MD5 of the file first.
+ */
 function withRclone(rclone: string, url: string, file: string): Promise<Measure> {
 	return measureCommand(
 		rclone,
@@ -98,7 +101,7 @@ function withRclone(rclone: string, url: string, file: string): Promise<Measure>
 				'1',
 			],
 			...['--s3-chunk-size', `${values.part}M`, '--s3-upload-concurrency', '4', '--s3-no-check-bucket'],
-			'--s3-use-multipart-etag=false', // a server that forgets has no MD5 to give
+			'--s3-use-multipart-etag=false', // a server that discards bodies has no MD5
 		],
 		{
 			env: {

@@ -1,4 +1,4 @@
-/** One measured upload in a process of its own: `PORT USER IDENTITY FILE`. Prints JSON, see `measured.ts`. */
+/** Runs one measured upload in a separate process: `PORT USER IDENTITY FILE`. Prints JSON, see `measured.ts`. */
 import {openSftp} from '../../source/storage/sftp/sftp.js';
 import {openFileSource} from '../../source/storage/source.js';
 import {reportWork} from './measured.js';

@@ -1,16 +1,16 @@
 /**
- * SFTP upload to a real sshd: ours beside OpenSSH's own `sftp`, in turn, directly and through a proxy that adds 20 ms each way. Both
- * open a connection, send, flush and end. Prints medians of the rounds and says which aim is missed.
+ * Compares SFTP uploads to a real sshd with OpenSSH's own `sftp`, in turn, directly and through a proxy that adds 20 ms
+ * each way. Both open a connection, send, flush and end. Prints medians of the rounds and missed targets.
  *
- *     node --import tsx scripts/bench/sftp.ts [--size MIB=512] [--rounds N=5]
+ * node --import tsx scripts/bench/sftp.ts [--size MIB=512] [--rounds N=5]
  */
 import {mkdtemp, open, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {startFaultProxy} from '../../test/helpers/fault-proxy.js';
-import {startSshd, type Sshd} from '../../test/helpers/sshd.js';
-import {bundle, measureClient, measureCommand, type Measure} from './measured.js';
+import {type Sshd, startSshd} from '../../test/helpers/sshd.js';
+import {bundle, type Measure, measureClient, measureCommand} from './measured.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({options: {size: {type: 'string', default: '512'}, rounds: {type: 'string', default: '5'}}});

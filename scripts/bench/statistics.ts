@@ -1,4 +1,4 @@
-/** The middle of `values`; the mean of the two in the middle when their number is even. */
+/** Returns the median of `values`; for an even number the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
 	const sorted = [...values].sort((a, b) => a - b);
 	const middle = sorted.length >> 1;

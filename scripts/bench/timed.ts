@@ -5,7 +5,10 @@ import {cleanEnvironment} from '../demo/command.js';
 
 export type Timed = {readonly seconds: number; readonly megabytes: number};
 
-/** Seconds of the whole, and the largest resident set of the process itself in MiB (sampled from /proc). Throws when it fails. */
+/**
+ * Returns the seconds of the whole, and the largest resident set of the process itself in MiB (sampled from /proc).
+ * Throws when it fails.
+ */
 export async function timeCommand(
 	command: string,
 	args: readonly string[],
@@ -22,7 +25,7 @@ export async function timeCommand(
 	const sampler = setInterval(() => {
 		void readFile(`/proc/${child.pid}/status`, 'utf8').then(
 			text => (peak = Math.max(peak, Number(/^VmHWM:\s*(\d+)/m.exec(text)?.[1] ?? 0))),
-			() => undefined, // it has just ended
+			() => undefined, // it has just exited
 		);
 	}, 50);
 	const [code] = (await once(child, 'close')) as [number | null];

@@ -1,7 +1,7 @@
 /**
- * What the console costs: `node scripts/bench/tui.ts`. Frames are drawn by the real program in a real pseudo-terminal; CPU is
- * that of its process beyond a run without a screen, bytes are what the terminal got. Exit status 1 when a limit is passed.
- * `scripts/bench/tui.ts ten many list latency heap` measures only what is named.
+ * `node scripts/bench/tui.ts`: measures the cost of the console. Frames are drawn by the real program in a real
+ * pseudo-terminal; CPU is that of its process above a run without a screen, bytes are the terminal's input. Exit status
+ * 1 when a limit is exceeded. `scripts/bench/tui.ts ten many list latency heap` measures only what is named.
  */
 import {execFileSync, spawn} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -10,7 +10,7 @@ import {join} from 'node:path';
 import process from 'node:process';
 import {setTimeout as delay} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
-import {makeRecording, manyDatabases, toJsonLines, type RecordedDatabase} from '../../test/helpers/recording.js';
+import {makeRecording, manyDatabases, type RecordedDatabase, toJsonLines} from '../../test/helpers/recording.js';
 import {startPty} from '../../test/ui/helpers/pty.js';
 
 const seconds = 12;
@@ -79,7 +79,7 @@ async function load(args: readonly string[], columns: number, rows: number, keys
 	};
 }
 
-/** The same events with nobody watching: what reading and reducing them costs. */
+/** Returns the cost of the same events without a screen: reading and reducing them. */
 async function silent(file: string): Promise<number> {
 	const child = spawn(process.execPath, [entry, file, '--silent'], {stdio: 'ignore'});
 	const {pid} = child;

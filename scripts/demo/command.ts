@@ -1,4 +1,4 @@
-/** Children of the demo. */
+/** Child processes of the demo. */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {constants} from 'node:os';
@@ -17,7 +17,7 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
 	return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(PG|PGBK_)/.test(name)));
 }
 
-/** Runs a command to its end and gives its standard output; rejects with its messages when it fails. */
+/** Runs a command to its end and returns its standard output; rejects with its messages when it fails. */
 export async function capture(command: string, args: readonly string[], options: CaptureOptions = {}): Promise<string> {
 	const {input = '', owner, cwd, signal} = options;
 	const child = spawn(command, args, {stdio: 'pipe', env: cleanEnvironment(), cwd, signal, ...owner});
@@ -25,7 +25,7 @@ export async function capture(command: string, args: readonly string[], options:
 	let messages = '';
 	child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
 	child.stderr.setEncoding('utf8').on('data', (text: string) => (messages += text));
-	child.stdin.on('error', () => undefined); // it may end before it has read everything; its status tells
+	child.stdin.on('error', () => undefined); // it may exit before it has read everything; its exit status gives the reason
 	child.stdin.end(input);
 	const [code] = (await once(child, 'close')) as [number | null];
 	if (code !== 0) throw new Error(`${command} failed: ${messages.trim()}`);
@@ -43,8 +43,8 @@ export class StoppedBySignal extends Error {
 }
 
 /**
- * Runs a command with our terminal and gives its exit status, 128+N after signal N. When `signal` says that we were stopped, the
- * command is too: by SIGTERM, as it outlives a terminal's SIGHUP; a Ctrl-C at a terminal reaches it by itself.
+ * Runs a command with our terminal and returns its exit status, 128+N after signal N. When `signal` aborts, the command
+ * is stopped too: by SIGTERM, because it survives a terminal's SIGHUP; a Ctrl-C at a terminal reaches it directly.
  */
 export async function attach(
 	command: string,

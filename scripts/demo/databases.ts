@@ -1,4 +1,4 @@
-/** The sample databases of the demo: different sizes, schemas and owners, large objects, an awkward name. */
+/** The sample databases of the demo: different sizes, schemas and owners, large objects, an unusual name. */
 import {type Server} from './server.js';
 
 const awkwardName = 'Zoë\'s "café" / 50% & more';
@@ -81,7 +81,7 @@ const samples: readonly {
 
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** Fills a fresh server and gives the number of databases made. */
+/** Fills a fresh server and returns the number of databases. */
 export async function createDatabases(server: Server): Promise<number> {
 	await server.psql('postgres', roles);
 	for (const {name, owner, sql, settings} of samples) {

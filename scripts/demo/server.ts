@@ -1,11 +1,11 @@
-/** A throwaway PostgreSQL: its own data directory and socket, no network, gone with `stop`. */
-import {spawn, type ChildProcess} from 'node:child_process';
+/** A throwaway PostgreSQL server: its own data directory and socket, no network, removed by `stop`. */
+import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {chmod, chown, mkdir, readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {capture, type Owner} from './command.js';
 import {postgresServers} from '../setup/find.mjs';
+import {capture, type Owner} from './command.js';
 
 const port = 54_329;
 
@@ -14,9 +14,9 @@ export type Server = {
 	/** The directory of its socket, for `-h`. */
 	readonly host: string;
 	readonly port: number;
-	/** Where psql and pg_dump stand. */
+	/** The directory of psql and pg_dump. */
 	readonly binDirectory: string;
-	/** Runs SQL as the superuser and gives the rows, columns separated by `|`. */
+	/** Runs SQL as the superuser and returns the rows, columns separated by `|`. */
 	psql(database: string, sql: string): Promise<string>;
 	stop(): Promise<void>;
 };
@@ -32,7 +32,7 @@ export async function startServer(directory: string, signal: AbortSignal): Promi
 	await mkdir(data, {mode: 0o700});
 	const owner = await serverOwner();
 	if (owner !== undefined) {
-		// PostgreSQL refuses to run as root: the server's user must get through to its data.
+		// PostgreSQL refuses to run as root: the server's user needs access to its data.
 		await chmod(directory, 0o711);
 		await chown(data, owner.uid, owner.gid);
 	}
@@ -60,7 +60,7 @@ export async function startServer(directory: string, signal: AbortSignal): Promi
 		cluster,
 		...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
 	];
-	// A session of its own: Ctrl-C must reach pg_back first, and the server only when that is done.
+	// A separate session: Ctrl-C must reach pg_back first, and the server only when that has exited.
 	const child = spawn(join(binDirectory, 'postgres'), serverArguments, {
 		stdio: 'ignore',
 		detached: true,
@@ -109,7 +109,7 @@ async function stopServer(child: ChildProcess): Promise<void> {
 	clearTimeout(impatient);
 }
 
-/** Who runs the server when we are root: the user postgres, else nobody. */
+/** Returns the account for the server when we are root: postgres, else nobody. */
 async function serverOwner(): Promise<Owner | undefined> {
 	if (process.getuid?.() !== 0) return undefined;
 	const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map(line => line.split(':'));

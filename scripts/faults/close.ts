@@ -4,13 +4,16 @@ import {writeFileSync} from 'node:fs';
 import {constants} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {findTool} from '../../test/helpers/tools.js';
 import {scratchDirectory} from '../../test/helpers/program.js';
+import {findTool} from '../../test/helpers/tools.js';
 
 export const compiler = findTool('cc');
 let library: string | undefined;
 
-/** To stand before a program: the `n`th close of a file, in each of its processes, fails with `error`; `log` gets a line of each. */
+/**
+ * Returns a wrapper for a program: the `n`th close of a file, in each of its processes, fails with `error`; `log` gets
+ * a line for each.
+ */
 export function closesFail(log: string, error: keyof typeof constants.errno, n: number): readonly string[] {
 	writeFileSync(log, '');
 	library ??= compile();

@@ -1,4 +1,4 @@
-/** R18: damaged dumps of every format, all of which `--verify` must find, without hanging. */
+/** R18: damaged dumps of every format, which `--verify` must find, without hanging. */
 import {
 	appendFileSync,
 	cpSync,
@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import {connectTo, runProgram, scratchDirectory} from '../../test/helpers/program.js';
-import {randomSource, type Bench, type Figure} from './sweep.js';
+import {type Bench, type Figure, randomSource} from './sweep.js';
 
 type Random = () => number;
 type Damage = (directory: string, dump: string, random: Random) => string;
@@ -25,7 +25,7 @@ function someFile(path: string, random: Random): string {
 	return join(path, members[at(members.length, random)] ?? '');
 }
 
-/** Each says what it did. */
+/** Each returns what it did. */
 const damages: Readonly<Record<string, Damage>> = {
 	'bit flip'(directory, dump, random) {
 		const path = someFile(join(directory, dump), random);
@@ -122,7 +122,7 @@ export async function damageSweep(bench: Bench, count: number, seed = 8): Promis
 		cpSync(original.directory, copy, {recursive: true, preserveTimestamps: true});
 		const what = damage(copy, original.dump, random);
 		const started = performance.now();
-		// With and without the key: the digests of the encrypted bytes tell too.
+		// With and without the key: the checksums of the encrypted bytes suffice.
 		const run = await runProgram([
 			...(random() < 0.5 ? ['-c', config] : ['--no-config-file']),
 			'-b',

@@ -1,6 +1,6 @@
 /**
- * The judge of all sweeps, which trusts nothing of the program: whatever has a final name must be whole, by its digest in a manifest
- * and by being read to its end with age(1) and pg_restore.
+ * The judge of all sweeps, which trusts nothing from the program: a file with a final name must be complete, by its
+ * checksum in a manifest and by reading it to its end with age(1) and pg_restore.
  */
 import {execFileSync, spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
@@ -10,15 +10,15 @@ import {clientDirectory} from '../../test/helpers/cluster.js';
 import {findTool} from '../../test/helpers/tools.js';
 
 export type Judgement = {
-	/** Databases with a whole dump, and how many. */
+	/** Databases with a complete dump, and how many. */
 	readonly whole: ReadonlyMap<string, number>;
-	/** Final names that are not what they seem. */
+	/** Final names of files that are not complete. */
 	readonly broken: readonly string[];
 	/** Partial files. */
 	readonly partial: readonly string[];
 };
 
-/** What was found whole once is not read again until it changes. */
+/** A complete file is not read again until it changes. */
 const seen = new Map<string, string | undefined>();
 
 /** `identity` is a file with an age identity. */

@@ -1,10 +1,10 @@
-/** R9: keys of a remote that want to be written elsewhere. */
+/** R9: keys of a remote that point outside of the target. */
 import {createHash} from 'node:crypto';
 import {existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {runProgram, scratchDirectory} from '../../test/helpers/program.js';
 import {startS3Server, testCredential} from '../../test/helpers/s3-server.js';
-import {randomSource, type Figure} from './sweep.js';
+import {type Figure, randomSource} from './sweep.js';
 
 const shapes = [
 	'../x',
@@ -47,7 +47,7 @@ const shapes = [
 	'good_2026-01-01T00:00:00Z.dump',
 ];
 
-/** All at once by `*`, and the first `single` each by itself. */
+/** All at once by `*`, and the first `single` each alone. */
 export async function keySweep(count: number, single = count, seed = 7): Promise<Figure> {
 	const random = randomSource(seed);
 	const pieces = ['..', '.', 'a', '', 'link', 'file', '...', '-', '\u0001', 'é', '..\\', ' ', 'd'];
@@ -85,7 +85,7 @@ export async function keySweep(count: number, single = count, seed = 7): Promise
 			symlinkSync(elsewhere, join(target, 'link'));
 			writeFileSync(join(target, 'file'), 'mine');
 			const pattern = key === '*' ? key : key.replaceAll(/[\\*?[\]{}]/g, match => `\\${match}`);
-			if (pattern.includes('\u0000')) continue; // no argument can hold it; `*` fetches it
+			if (pattern.includes('\u0000')) continue; // no argument can contain it; `*` downloads it
 			const config = join(home, 'pg_back.conf');
 			writeFileSync(
 				config,
@@ -106,7 +106,7 @@ export async function keySweep(count: number, single = count, seed = 7): Promise
 			if (escaped.length > 0) violations.push(`${JSON.stringify(key)}: written to ${escaped.join(' ')}`);
 			if (readFileSync(join(elsewhere, 'x'), 'utf8') !== 'mine')
 				violations.push(`${JSON.stringify(key)}: written through a link`);
-			// --force puts a file in the place of a link of its very name, without following it.
+			// --force replaces a link of the same name by a file, without following it.
 			const mayReplace = key === 'link' || (key === '*' && keys.has('link'));
 			if (!mayReplace && !lstatSync(join(target, 'link')).isSymbolicLink())
 				violations.push(`${JSON.stringify(key)}: replaced the link`);

@@ -1,10 +1,10 @@
-/** R1: SIGKILL at random moments of dump, encryption, upload and purge; after each, a run that must be good. */
+/** R1: SIGKILL at random moments of dump, encryption, upload and purge; after each, a run that must succeed. */
 import {spawnSync} from 'node:child_process';
 import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {judge} from './judge.js';
-import {everything, randomSource, runMarked, startMarked, survivors, type Bench, type Figure} from './sweep.js';
+import {type Bench, everything, type Figure, randomSource, runMarked, startMarked, survivors} from './sweep.js';
 
 export async function killSweep(bench: Bench, kills: number, seed = 1): Promise<Figure> {
 	const random = randomSource(seed);
@@ -53,7 +53,7 @@ export async function killSweep(bench: Bench, kills: number, seed = 1): Promise<
 	};
 }
 
-/** What must hold after exit status 0: the figure above all. */
+/** Checks what must hold after exit status 0, above all the figure. */
 export function afterGoodRun(bench: Bench, places: {readonly directory: string; readonly store: string}): string[] {
 	const problems: string[] = [];
 	for (const place of [places.directory, places.store]) {
@@ -61,7 +61,7 @@ export function afterGoodRun(bench: Bench, places: {readonly directory: string; 
 		for (const name of bench.databases)
 			if (!whole.has(name)) problems.push(`exit status 0, and no whole dump of ${name} in ${place}`);
 		problems.push(...broken);
-		// What a dead run was sending to a store is nobody's to judge by its age alone: --cleanup-remote removes it after a day.
+		// Unfinished uploads of a dead run to a store: --cleanup-remote removes them after a day.
 		if (place === places.directory) problems.push(...partial.map(name => `left behind: ${name}`));
 	}
 	return problems;

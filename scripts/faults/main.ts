@@ -1,22 +1,26 @@
 /**
- * `npm run test:faults [SWEEP]...`: breaks runs in every way that can be thought of and counts what must not happen. The short form
- * takes minutes; PG_BACK_FULL=1 takes hours, at the sizes that a release is judged by. `syscalls:fsync,link` takes those calls only.
+ * `npm run test:faults [SWEEP]...`: breaks runs in many ways and counts violations. The short form takes minutes;
+ * PG_BACK_FULL=1 takes hours, at the sizes required for a release. `syscalls:fsync,link` selects those calls only.
  */
 import {parseArgs} from 'node:util';
 import {damageSweep} from './damage.js';
+import {dryRunSweep} from './dry-run.js';
 import {keySweep} from './keys.js';
 import {killSweep} from './kills.js';
 import {modeSweep} from './modes.js';
 import {nameSweep} from './names.js';
 import {overlapSweep} from './overlaps.js';
+import {plantedSweep} from './planted.js';
 import {powerSweep} from './power.js';
 import {regressionSweep} from './regression.js';
 import {remoteSweep} from './remote.js';
+import {restoreKillSweep} from './restores.js';
 import {secretSweep} from './secrets.js';
+import {shardSweep} from './shards.js';
 import {signalSweep} from './signals.js';
-import {full, openBench, print, type Bench, type Figure} from './sweep.js';
 import {manySoak, runsSoak, streamSoak} from './soak.js';
 import {standbySweep} from './standby.js';
+import {type Bench, type Figure, full, openBench, print} from './sweep.js';
 import {syscallSweep} from './syscalls.js';
 
 type Sweep = (bench: Bench, part: string | undefined) => Promise<Figure | readonly Figure[]>;
@@ -28,13 +32,17 @@ const sweeps: Readonly<Record<string, Sweep>> = {
 	names: () => nameSweep(full ? 1000 : 5),
 	keys: () => keySweep(full ? 220 : 80, full ? 220 : 6),
 	overlaps: bench => overlapSweep(bench, full ? 100 : 5),
+	restores: bench => restoreKillSweep(bench, full ? 50 : 6),
 	signals: bench => signalSweep(bench, full ? 200 : 10),
 	standby: () => standbySweep(full ? 60 : 6),
 	secrets: () => secretSweep(),
 	remote: bench => remoteSweep(bench, full ? 1000 : 12),
 	modes: bench => modeSweep(bench),
 	damage: bench => damageSweep(bench, full ? 1000 : 60),
+	planted: bench => plantedSweep(bench, full ? 2000 : 24),
+	'dry-run': () => dryRunSweep(full ? 1000 : 8),
 	regression: () => regressionSweep(),
+	shards: () => shardSweep(full ? {rounds: 20, databases: 300, shards: 16} : {rounds: 2, databases: 24, shards: 4}),
 	soak: () => manySoak(full ? 2000 : 200),
 	runs: () => runsSoak(full ? 2000 : 40),
 	stream: () => streamSoak(full ? 100 : 3),
@@ -49,7 +57,8 @@ const unknown = chosen.filter(name => !((name.split(':')[0] ?? '') in sweeps));
 if (unknown.length > 0)
 	throw new Error(`no such sweep: ${unknown.join(', ')}; there are ${Object.keys(sweeps).join(', ')}`);
 
-// More rows would make each round longer, and find no more: kills and signals come at a random part of a run's time.
+// More rows would make each round longer without finding more: kills and signals come at a random point of a run's
+// time.
 const bench = await openBench(full ? 30 : 20);
 const figures: Figure[] = [];
 try {
@@ -72,5 +81,5 @@ process.stdout.write(
 );
 const violations = figures.reduce((sum, figure) => sum + figure.violations.length, 0);
 process.stdout.write(`${violations} violations in ${points} points\n`);
-// At once: Node 24 has been seen to spin while it takes down what servers and proxies leave.
+// Exits immediately: Node 24 has been seen to loop while closing what servers and proxies leave.
 process.exit(violations === 0 ? 0 : 1);

@@ -1,9 +1,9 @@
-/** R16: whatever a run under umask 000 creates, from its first byte on, is nobody else's to read. */
+/** R16: everything that a run under umask 000 creates is readable only by its owner, from its first byte on. */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
 import {traced} from '../../test/helpers/strace.js';
-import {everything, runMarked, type Bench, type Figure} from './sweep.js';
+import {type Bench, everything, type Figure, runMarked} from './sweep.js';
 
 export async function modeSweep(bench: Bench): Promise<Figure> {
 	const violations: string[] = [];
@@ -21,7 +21,7 @@ export async function modeSweep(bench: Bench): Promise<Figure> {
 		const env = {TMPDIR: temporary, PGPASSWORD: 'secret'};
 		const run = await runMarked([...everything(bench, places), ...more], {wrapper, umask: '000', env});
 		if (run.code !== 0) violations.push(`the run failed: ${run.stderr}`);
-		// The mask is ours, which we set first, and our children's; a shell that looks at its own sets it for a moment.
+		// The umask is set by us and inherited by our children; a shell that reads its own sets it for a moment.
 		const umasks = new Map<string, number>();
 		let ours: number | undefined;
 		for (const line of readFileSync(log, 'latin1').split('\n')) {

@@ -1,14 +1,14 @@
 /**
- * R8 and R10: databases with hostile names, full circle: dumped, hashed, encrypted, shipped, fetched, decrypted, restored and compared;
- * and what the program printed on the way.
+ * R8 and R10: databases with hostile names, full circle: dumped, hashed, encrypted, uploaded, downloaded, decrypted,
+ * restored and compared; and what the program printed on the way.
  */
 import {mkdirSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {startCluster, type Cluster} from '../../test/helpers/cluster.js';
-import {connectTo, newAgeKeys, runProgram, scratchDirectory, type Ended} from '../../test/helpers/program.js';
-import {randomSource, type Figure} from './sweep.js';
+import {type Cluster, startCluster} from '../../test/helpers/cluster.js';
+import {connectTo, type Ended, newAgeKeys, runProgram, scratchDirectory} from '../../test/helpers/program.js';
+import {type Figure, randomSource} from './sweep.js';
 
-/** What people, shells, paths, terminals and libpq have taken for something else. */
+/** Names that people, shells, paths, terminals and libpq have misinterpreted. */
 export const hostileNames: readonly string[] = [
 	...[
 		'-',
@@ -101,7 +101,7 @@ function randomNames(count: number, seed: number): string[] {
 const literal = (text: string) =>
 	`E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'`;
 
-/** Control characters but for tab and the newline between lines, what orders text from right to left, and half characters. */
+/** Control characters except tab and the newline between lines, bidi controls, and lone surrogates. */
 const raw = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069\uFFFD]/;
 
 export async function nameSweep(random: number, seed = 6): Promise<Figure[]> {
@@ -111,7 +111,7 @@ export async function nameSweep(random: number, seed = 6): Promise<Figure[]> {
 	const outputs: string[] = [];
 	try {
 		const keys = await newAgeKeys();
-		// As many at a time as a disk takes easily.
+		// As many at a time as a disk handles easily.
 		for (let start = 0; start < names.length; start += 60) {
 			differences.push(...(await circle(server, names.slice(start, start + 60), keys, outputs)));
 		}

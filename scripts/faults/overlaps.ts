@@ -4,7 +4,7 @@ import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {afterGoodRun} from './kills.js';
-import {everything, randomSource, startMarked, survivors, type Bench, type Figure} from './sweep.js';
+import {type Bench, everything, type Figure, randomSource, startMarked, survivors} from './sweep.js';
 
 type Span = {readonly from: number; readonly to: number};
 
@@ -58,7 +58,7 @@ function messagesOf(text: string): string[] {
 		.flatMap(line => (line.includes('"error":{') ? [/"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line] : []));
 }
 
-/** When the dump of a database ran, if it came to a good end, from the events. */
+/** Returns when the dump of a database ran, if it succeeded, from the events. */
 function dumpSpan(text: string, database: string): Span[] {
 	const events = text
 		.split('\n')

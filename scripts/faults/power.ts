@@ -1,12 +1,13 @@
 /**
- * R3: the states that a power failure may leave, made from the trace of one run: what was not flushed is lost, or not, in any mixture.
- * A file is whole when all that was ever written to it was flushed; a name is there for sure when its directory was flushed after it.
+ * R3: the states that a power failure may leave, computed from the trace of one run: unflushed changes are lost or not,
+ * in any combination. A file is complete when everything written to it was flushed; a name exists with certainty when
+ * its directory was flushed after it.
  */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
 import {straceVersion, traced} from '../../test/helpers/strace.js';
-import {everything, randomSource, runMarked, type Bench, type Figure} from './sweep.js';
+import {type Bench, everything, type Figure, randomSource, runMarked} from './sweep.js';
 
 type Inode = {writes: number; flushed: number};
 type Change = {
@@ -21,7 +22,7 @@ export type Step =
 	| {readonly kind: 'flush directory'; readonly path: string}
 	| {readonly kind: 'change'; readonly changes: readonly Change[]};
 
-/** What a trace did below `roots`, in order. */
+/** Returns what a trace did below `roots`, in order. */
 export function stepsOf(trace: string, roots: readonly string[]): Step[] {
 	const names = new Map<string, Inode>();
 	const steps: Step[] = [];
@@ -69,7 +70,7 @@ export function stepsOf(trace: string, roots: readonly string[]): Step[] {
 	return steps;
 }
 
-/** Calls that strace shows in two parts, because another thread came between, as one, at the place of their end. */
+/** Joins calls that strace shows in two parts, because another thread came between, at the position of their end. */
 function join2(trace: string): string[] {
 	const pending = new Map<string, string>();
 	return trace.split('\n').flatMap(line => {
@@ -84,12 +85,14 @@ function join2(trace: string): string[] {
 	});
 }
 
-/** Paths of dumps and manifests under their final names, with whether their bytes are whole; the rest is of no interest. */
+/**
+ * Paths of dumps and manifests under their final names, with whether their bytes are complete; other files are ignored.
+ */
 type State = ReadonlyMap<string, boolean>;
 
 /**
- * The state after a power failure at step `at`. `survives` decides for each write and each change that was not flushed. Changes of one
- * call (a rename) happen together.
+ * Returns the state after a power failure at step `at`. `survives` decides for each unflushed write and change. Changes
+ * of one call (a rename) happen together.
  */
 export function stateAt(steps: readonly Step[], at: number, survives: () => boolean): State {
 	const written = new Map<Inode, {all: number; flushed: number}>();

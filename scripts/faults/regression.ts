@@ -1,12 +1,13 @@
 /**
- * R11: PostgreSQL's own regression database, dumped and restored in the four formats, plain and encrypted, and compared by a drill and,
- * column by column, by ourselves. Needs PostgreSQL's source, which Debian has as a source package of the same version.
+ * R11: PostgreSQL's own regression database, dumped and restored in the four formats, plain and encrypted, and compared
+ * by a drill and, column by column, by the sweep. Needs PostgreSQL's source, which Debian has as a source package of
+ * the same version.
  */
 import {execFile} from 'node:child_process';
 import {chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
-import {clientDirectory, psql, startCluster, type Cluster} from '../../test/helpers/cluster.js';
+import {clientDirectory, type Cluster, psql, startCluster} from '../../test/helpers/cluster.js';
 import {connectTo, newAgeKeys, runProgram, scratchDirectory} from '../../test/helpers/program.js';
 import type {Figure} from './sweep.js';
 
@@ -40,7 +41,7 @@ export async function regressionSweep(): Promise<Figure> {
 /** The directory of src/test/regress, built. */
 async function buildRegress(work: string): Promise<string> {
 	const version = (await run('dpkg-query', ['-W', '-f', '${source:Version}', 'postgresql-15'])).stdout.trim();
-	// With lists of our own: the machine's stay as they are.
+	// With separate package lists: the system's are not changed.
 	const apt = join(work, 'apt');
 	mkdirSync(join(apt, 'partial'), {recursive: true});
 	writeFileSync(join(work, 'sources.sources'), sourceEntries());
@@ -73,7 +74,7 @@ async function buildRegress(work: string): Promise<string> {
 	return join(source, 'src/test/regress');
 }
 
-/** What the machine installs from, as places of sources. */
+/** Returns the system's package sources, as sources of source packages. */
 function sourceEntries(): string {
 	const directory = '/etc/apt/sources.list.d';
 	const files = readdirSync(directory).filter(name => name.endsWith('.sources'));
@@ -161,7 +162,7 @@ async function circles(server: Cluster): Promise<{total: number; violations: str
 				)
 					violations.push(`${label}: the drill did not compare all`);
 				if (cipher.length > 0 || format !== 'custom') continue;
-				// Once by ourselves: every row, by the names of the columns.
+				// Compares every row itself once, by the names of the columns.
 				const dump = readdirSync(directory).find(name => name.startsWith('regression_')) ?? '';
 				await run(join(clientDirectory(server.major), 'pg_dumpall'), [
 					'-g',
@@ -191,7 +192,7 @@ async function circles(server: Cluster): Promise<{total: number; violations: str
 	return {total, violations};
 }
 
-/** A digest of each table's rows: the columns by name, the rows in the order of their text. */
+/** Returns a checksum of each table's rows: the columns by name, the rows sorted by their text. */
 async function contentOf(connectionString: string): Promise<ReadonlyMap<string, string>> {
 	const list = await psql(
 		connectionString,
@@ -201,7 +202,7 @@ async function contentOf(connectionString: string): Promise<ReadonlyMap<string, 
 			n.nspname, c.relname)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace where relkind = 'r' and relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`,
 	);
-	// In pieces: psql would be gone before it has read all of it if a statement failed.
+	// In pieces: psql would exit before it has read all of it if a statement failed.
 	const statements = list.split('\n');
 	let text = '';
 	for (let start = 0; start < statements.length; start += 50)

@@ -1,11 +1,14 @@
-/** R15: twelve secrets, and where they must never be seen: command lines (looked at a hundred times a second), logs, files. */
+/**
+ * R15: twelve secrets, and the places in which they must never appear: command lines (read a hundred times per second),
+ * logs, files.
+ */
 import {once} from 'node:events';
-import {createServer, type AddressInfo} from 'node:net';
 import {mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
+import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import {startCluster} from '../../test/helpers/cluster.js';
 import {newAgeKeys, scratchDirectory} from '../../test/helpers/program.js';
-import {startMarked, type Figure} from './sweep.js';
+import {type Figure, startMarked} from './sweep.js';
 
 const canary = (name: string) => `canary-${name}-${Math.random().toString(36).slice(2)}`;
 
@@ -84,7 +87,7 @@ export async function secretSweep(stores?: readonly string[]): Promise<Figure> {
 				if (name === 'none' && more[0] === '-v' && !/ done/.test(stderr + stdout) && !stdout.includes('"done"'))
 					violations.push(`no dump was made: ${stderr}`);
 			}
-			// In a configuration file secrets may stand; nothing that a run has made may hold them, and nothing temporary is left.
+			// Configuration files may contain secrets; nothing that a run has created may, and no temporary files are left.
 			for (const root of [directory, temporary, join(home, 'store')])
 				for (const path of filesBelow(root)) look(path, readFileSync(path, 'latin1'));
 			for (const path of filesBelow(temporary)) violations.push(`left in the temporary directory: ${path}`);
@@ -101,7 +104,7 @@ export async function secretSweep(stores?: readonly string[]): Promise<Figure> {
 	};
 }
 
-/** Nobody listens there. */
+/** Nothing listens there. */
 async function closedPort(): Promise<number> {
 	const server = createServer().listen(0, '127.0.0.1');
 	await once(server, 'listening');
@@ -115,7 +118,7 @@ function readOrNothing(path: string): string {
 	try {
 		return readFileSync(path, 'latin1');
 	} catch {
-		return ''; // the process is gone
+		return ''; // the process has exited
 	}
 }
 
@@ -125,6 +128,6 @@ function filesBelow(directory: string): string[] {
 			.map(name => join(directory, name))
 			.filter(path => statSync(path).isFile());
 	} catch {
-		return []; // never made
+		return []; // never created
 	}
 }

@@ -3,9 +3,9 @@ import {existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node
 import {constants} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
-import {afterGoodRun} from './kills.js';
 import {judge} from './judge.js';
-import {everything, lastLines, randomSource, startMarked, survivors, type Bench, type Figure} from './sweep.js';
+import {afterGoodRun} from './kills.js';
+import {type Bench, everything, type Figure, lastLines, randomSource, startMarked, survivors} from './sweep.js';
 
 const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

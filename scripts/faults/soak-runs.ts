@@ -1,8 +1,10 @@
-/** `soak-runs.ts COUNT NODE PROGRAM ARGUMENT...`: as many backups, one after the other, in this process. */
-import {keepHeapSmall} from '../../source/cli/memory.js';
+/**
+ * `soak-runs.ts COUNT NODE PROGRAM ARGUMENT...`: makes this number of backups, one after the other, in this process.
+ */
+import {limitHeapGrowth} from '../../source/cli/v8-flags.js';
 import {backupsInProcess} from '../../test/helpers/backups-in-process.js';
 
 const [count, , , ...words] = process.argv.slice(2);
-keepHeapSmall();
+limitHeapGrowth();
 await backupsInProcess(words, Number(count));
-process.exit(); // the thread that encrypts is kept for the next
+process.exit(); // the worker that encrypts is kept for the next

@@ -1,26 +1,26 @@
 /**
- * R19: what goes on for long, and whose memory and open files do not grow with what it has done: many runs in one process, one run of
- * many databases, one of many bytes.
+ * R19: long-running work, of which memory and open files must not grow: many runs in one process, one run of many
+ * databases, one of many bytes.
  */
 import {readdirSync, readFileSync} from 'node:fs';
 import {setTimeout as delay} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {configFile, s3Settings} from '../../test/e2e/remote-places.js';
-import {startCluster, type Cluster} from '../../test/helpers/cluster.js';
+import {type Cluster, startCluster} from '../../test/helpers/cluster.js';
 import {connectTo, newAgeKeys, scratchDirectory, startProgram} from '../../test/helpers/program.js';
 import {startS3Server} from '../../test/helpers/s3-server.js';
 import {median} from '../bench/statistics.js';
-import {lastLines, type Figure} from './sweep.js';
+import {type Figure, lastLines} from './sweep.js';
 
 type Look = {readonly mebibytes: number; readonly descriptors: number};
 
 const limits = {mebibytes: 250, growth: 1.05, kibibytesEach: 8};
-/** Of a run: by then what starts up has settled (the goal says from the 100th of 2,000 on). */
+/** Fraction of a run after which the start-up has settled (the goal says from the 100th of 2,000 on). */
 const settled = 0.05;
 
 /**
- * As many runs of one process, encrypted and purged, as in a console that nobody leaves. Its source is compiled as it runs, which counts
- * to its memory.
+ * Makes `count` runs in one process, encrypted and purged, as in a console that stays open. Its source is compiled at
+ * run time, which counts as its memory.
  */
 export async function runsSoak(count: number): Promise<Figure> {
 	const server = await startCluster({name: 'soak'});
@@ -58,7 +58,10 @@ export async function manySoak(count: number): Promise<Figure> {
 const rowBytes = 10 * 1024 * 1024;
 const databaseBytes = 100 * rowBytes;
 
-/** One run that encrypts `gigabytes` of dumps and ships them to an S3 that forgets them. What is read is compressed by the server: it takes little room there. */
+/**
+ * Makes one run that encrypts `gigabytes` of dumps and uploads them to an S3 server that discards them. The data is
+ * compressed by the server and takes little space there.
+ */
 export async function streamSoak(gigabytes: number): Promise<Figure> {
 	const server = await startCluster({name: 'soak'});
 	const store = await startS3Server({forget: true});
@@ -88,7 +91,7 @@ async function createDatabases(server: Cluster, count: number, template: string)
 	for (let at = 0; at < count; at += 100) await server.psql('postgres', statements.slice(at, at + 100).join(';\n'));
 }
 
-/** `databases`: of them a run remembers what its manifest says, each in so many KiB. */
+/** `databases`: for each of them a run keeps its manifest entry in memory, of this many KiB. */
 async function watched(
 	args: readonly string[],
 	{wrapper = [], databases}: {readonly wrapper?: readonly string[]; readonly databases?: number} = {},
@@ -131,7 +134,7 @@ async function watched(
 	};
 }
 
-/** Undefined: it has just ended. */
+/** Undefined: it has just exited. */
 function lookAt(pid: number): Look | undefined {
 	try {
 		const kibibytes = Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);

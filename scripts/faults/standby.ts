@@ -1,7 +1,9 @@
-/** R1 and R14 on a standby: besides all else, whatever ends a run, replay goes on; after `kill -9` the next run sees to it. */
+/**
+ * R1 and R14 on a standby: in addition, replay continues however a run ends; after `kill -9` the next run resumes it.
+ */
 import {killSweep} from './kills.js';
 import {signalSweep} from './signals.js';
-import {openBench, type Figure} from './sweep.js';
+import {type Figure, openBench} from './sweep.js';
 
 /** Each `count` times. */
 export async function standbySweep(count: number, seed = 9): Promise<readonly Figure[]> {

@@ -1,27 +1,27 @@
-/** What the sweeps share: a server with databases, processes that are watched, and figures. */
-import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+/** Shared parts of the sweeps: a server with databases, watched processes, and figures. */
+import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
-import {startCluster, startStandby, type Cluster} from '../../test/helpers/cluster.js';
+import {type Cluster, startCluster, startStandby} from '../../test/helpers/cluster.js';
 import {waitFor} from '../../test/helpers/postgres.js';
 import {
 	connectTo,
+	type Ended,
 	newAgeKeys,
+	type Running,
 	scratchDirectory,
 	startProgram,
-	type Ended,
-	type Running,
 } from '../../test/helpers/program.js';
 
 /** One line of the report. */
 export type Figure = {
-	/** Of the list of goals: `R1`. */
+	/** The number in the list of goals: `R1`. */
 	readonly goal: string;
 	readonly what: string;
 	readonly total: number;
-	/** What must not have happened; empty is the goal. */
+	/** What must not have happened; the goal is an empty list. */
 	readonly violations: readonly string[];
-	/** How often what happened, for people. */
+	/** Counts of events, for people. */
 	readonly notes?: Readonly<Record<string, number | string>>;
 };
 
@@ -33,16 +33,16 @@ export type Bench = {
 	readonly recipient: string;
 	/** A file with the identity. */
 	readonly identity: string;
-	/** Backup directory and local store, new ones. */
+	/** Returns a new backup directory and local store. */
 	readonly places: (name: string) => {readonly directory: string; readonly store: string};
-	/** What else must hold of the server after a run that ended by itself; what does not is told. */
+	/** Further checks of the server after a run that ended by itself; violations are reported. */
 	readonly check?: () => Promise<readonly string[]>;
 	readonly close: () => Promise<void>;
 };
 
 /**
- * `size` in thousands of rows of the bigger database: a thousand are about 60 kB of dump. With `standby` the runs are of a standby, and
- * must leave its replay as it was.
+ * `size` is in thousands of rows of the bigger database: a thousand are about 60 kB of dump. With `standby` the runs
+ * are of a standby, and must not change its replay.
  */
 export async function openBench(size = 100, {standby = false} = {}): Promise<Bench> {
 	const server = await startCluster({
@@ -87,7 +87,7 @@ export async function openBench(size = 100, {standby = false} = {}): Promise<Ben
 	};
 }
 
-/** Dump, encrypt, ship to a directory, purge here and there: all that a run does. */
+/** Returns options for everything that a run does: dump, encrypt, upload to a directory, purge at both places. */
 export function everything(
 	bench: Bench,
 	{directory, store}: {readonly directory: string; readonly store: string},
@@ -115,7 +115,7 @@ export async function startMarked(
 	});
 }
 
-/** Processes that have the mark, with their commands. */
+/** Returns processes with the mark, with their commands. */
 export function marked(mark: string): readonly string[] {
 	return readdirSync('/proc').flatMap(pid => {
 		if (!/^\d+$/.test(pid)) return [];
@@ -124,12 +124,12 @@ export function marked(mark: string): readonly string[] {
 			if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return [];
 			return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`];
 		} catch {
-			return []; // it is gone
+			return []; // it has exited
 		}
 	});
 }
 
-/** Those that are still there after `milliseconds`. */
+/** Returns those that are still running after `milliseconds`. */
 export async function survivors(mark: string, milliseconds: number): Promise<readonly string[]> {
 	const end = performance.now() + milliseconds;
 	for (;;) {
@@ -139,7 +139,7 @@ export async function survivors(mark: string, milliseconds: number): Promise<rea
 	}
 }
 
-/** `seconds`: after which all of it is killed that has the mark, which is told as `hung`. */
+/** `seconds`: after this time all processes with the mark are killed, and `hung` is reported. */
 export async function runMarked(
 	args: readonly string[],
 	options: Parameters<typeof startProgram>[1] = {},
@@ -156,7 +156,7 @@ export async function runMarked(
 	return {...ended, mark: run.mark, hung};
 }
 
-/** Numbers that are the same in every run of a sweep with the same seed. */
+/** Returns numbers that are the same in every run of a sweep with the same seed. */
 export function randomSource(seed: number): () => number {
 	let state = seed >>> 0;
 	return () => {
@@ -176,11 +176,7 @@ export function print({goal, what, total, violations, notes}: Figure): string {
 	return lines.join('\n');
 }
 
-/** What a program said at its end, in one line. */
+/** Returns the end of a program's output, in one line. */
 export function lastLines(text: string): string {
 	return text.trim().split('\n').slice(-3).join(' | ');
-}
-
-export function exists(path: string): boolean {
-	return existsSync(path);
 }

@@ -1,12 +1,15 @@
-/** R2: the n-th call of a system call fails, in every process and thread of a run, for n = 1, 2, … until a run passes untouched. */
+/**
+ * R2: the n-th call of a system call fails, in every process and thread of a run, for n = 1, 2, … until a run is not
+ * affected.
+ */
 import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {scratchDirectory} from '../../test/helpers/program.js';
 import {traced} from '../../test/helpers/strace.js';
 import {closesFail, compiler} from './close.js';
-import {afterGoodRun} from './kills.js';
 import {judge} from './judge.js';
-import {everything, lastLines, randomSource, runMarked, survivors, type Bench, type Figure} from './sweep.js';
+import {afterGoodRun} from './kills.js';
+import {type Bench, everything, type Figure, lastLines, randomSource, runMarked, survivors} from './sweep.js';
 
 const calls = [
 	'fsync',
@@ -29,7 +32,10 @@ const errors = ['ENOSPC', 'EIO', 'EDQUOT', 'EINTR'] as const;
 const longest = 20;
 type Point = {readonly call: (typeof calls)[number]; readonly error: (typeof errors)[number]; readonly n: number};
 
-/** `points` undefined: all of them, each n until a run passes untouched (for calls of Node's own start only every seventh). */
+/**
+ * `points` undefined: all of them, each n until a run is not affected (for calls of Node's own start only every
+ * seventh).
+ */
 export async function syscallSweep(
 	bench: Bench,
 	points: number | undefined,
@@ -52,7 +58,8 @@ export async function syscallSweep(
 		const where = `${call} ${error} ${n}`;
 		const trace = readFileSync(log, 'latin1');
 		const touched = trace.includes('(INJECTED)');
-		// No kernel refuses a pipe that is open. libuv's lock of its signal handlers is one, and is not given back then; psql forgets an answer.
+		// No kernel refuses an open pipe. libuv's lock of its signal handlers is one, and would not be released; psql would
+		// lose a response.
 		const atPipe = trace.split('\n').some(line => /\(\d+<(?:pipe|anon_inode|socket|UNIX).*\(INJECTED\)/.test(line));
 		if (run.hung && atPipe) notes['stuck at a pipe']++;
 		else if (run.hung) violations.push(`${where}: no end`);

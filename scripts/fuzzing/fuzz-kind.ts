@@ -1,4 +1,4 @@
-/** Fuzzes one kind of text for a while in a thread of its own, and watches it. */
+/** Fuzzes one kind of text in a separate worker, and watches it. */
 import {once} from 'node:events';
 import {setTimeout as delay} from 'node:timers/promises';
 import {Worker} from 'node:worker_threads';
@@ -10,10 +10,10 @@ export type FuzzOptions = {
 	readonly kind: string;
 	/** The URL of the module that exports `kinds`. */
 	readonly module: string;
-	/** Seconds of processor time in all. */
+	/** Total seconds of processor time. */
 	readonly seconds: number;
 	readonly seed: number;
-	/** Seconds of processor time for one text: more is a hang. */
+	/** Seconds of processor time for one text: more counts as a hang. */
 	readonly limit?: number;
 };
 
@@ -31,13 +31,13 @@ export async function fuzzKind({kind, module, seconds, seed, limit = 1}: FuzzOpt
 	if (broken === undefined) return {kind, seed, count, ...(fault && {fault})};
 	const {kinds} = (await import(module)) as {readonly kinds: Readonly<Record<string, Kind>>};
 	const text = makeText(seed, count - 1, kinds[kind]?.samples ?? []);
-	// Each try costs a thread, and of a hang the whole limit.
+	// Each try costs a worker, and a hang the whole limit.
 	const breaks = async (shorter: string) =>
 		(await watch({module, kind, texts: {text: shorter}}, limit)).broken !== undefined;
 	return {kind, seed, count, fault: {text: await shrink(text, breaks, 40), reason: broken}};
 }
 
-/** `broken`: the thread did not get as far as saying what is wrong. */
+/** `broken`: the worker did not get as far as reporting the problem. */
 type Watched = {readonly count: number; readonly fault?: Fault; readonly broken?: string};
 
 async function watch(task: Omit<Task, 'progress'>, limit: number, seconds = Infinity): Promise<Watched> {
@@ -54,7 +54,7 @@ async function watch(task: Omit<Task, 'progress'>, limit: number, seconds = Infi
 		if (end !== undefined) return {count: number, ...end};
 		const used = await worker.cpuUsage().then(
 			({user, system}) => (user + system) / 1e6,
-			() => undefined, // it has just ended
+			() => undefined, // it has just exited
 		);
 		if (used === undefined || number === 0) continue;
 		began ??= used;
@@ -67,7 +67,7 @@ async function watch(task: Omit<Task, 'progress'>, limit: number, seconds = Infi
 	}
 }
 
-/** Whatever ends the thread without its word is worth a report too: a promise that never settles. */
+/** A worker that exits without a message is reported too: a promise that never settles. */
 async function outcomeOf(worker: Worker): Promise<{readonly fault?: Fault; readonly broken?: string}> {
 	let said: {readonly fault?: Fault} | undefined;
 	worker.on('message', (fault: Fault | undefined) => (said = fault === undefined ? {} : {fault}));

@@ -1,6 +1,6 @@
 /**
- * Everything that reads text of people. A reader throws, for a text that it refuses, our own errors and no other; those of
- * files and strings say where.
+ * Everything that parses text of users. A parser throws our own errors for a rejected text, and no others; those of
+ * files and strings name the position.
  */
 import {readFileSync} from 'node:fs';
 import {parseCommandLine} from '../../source/cli/parse.js';
@@ -11,9 +11,9 @@ import {splitWords} from '../../source/lib/shell-words.js';
 import {parseConnectionString} from '../../source/postgres/conninfo.js';
 
 export type Kind = {
-	/** Throws PgBackError, but not BUG, for a text that is refused; anything else it throws is a fault. */
+	/** Throws PgBackError, but not BUG, for a rejected text; any other error is a fault. */
 	readonly read: (text: string) => unknown;
-	/** Well-formed texts, to be damaged. */
+	/** Well-formed texts to mutate. */
 	readonly samples: readonly string[];
 };
 

@@ -1,4 +1,6 @@
-/** The thread in which texts are read: a text that hangs hangs this thread, and whoever watches it ends it. */
+/**
+ * The worker in which texts are parsed: a text that hangs blocks this worker, which the watching code then terminates.
+ */
 import {parentPort, workerData} from 'node:worker_threads';
 import {PgBackError} from '../../source/core/errors.js';
 import type {Kind} from './kinds.js';
@@ -10,11 +12,11 @@ export type Task = {
 	readonly kind: string;
 	/** Endless texts made from a seed, or one. */
 	readonly texts: {readonly seed: number} | {readonly text: string};
-	/** [how many texts were begun, not 0: stop] */
+	/** [number of started texts, not 0: stop] */
 	readonly progress: Int32Array;
 };
 
-/** What went wrong with which text, shortened. */
+/** The error with its text, shortened. */
 export type Fault = {readonly text: string; readonly reason: string};
 
 const {module, kind: name, texts, progress} = workerData as Task;

@@ -1,4 +1,4 @@
-/** Malformed texts, each made from a seed and a number alone, so that every one can be made again. */
+/** Malformed texts, each generated only from a seed and a number, so that every one can be reproduced. */
 import {configKeys, longFlags} from '../../source/config/options.js';
 
 const pieces = [
@@ -38,7 +38,7 @@ const pieces = [
 	],
 ];
 
-/** Numbers from 0 to below 1: mulberry32, after Tommy Ettinger. */
+/** Returns numbers from 0 to below 1: mulberry32, after Tommy Ettinger. */
 export function randomNumbers(seed: number): () => number {
 	let state = seed >>> 0;
 	return () => {
@@ -49,7 +49,7 @@ export function randomNumbers(seed: number): () => number {
 	};
 }
 
-/** The text with that number: pieces at random, or one of `samples` (well-formed texts) with some places damaged. */
+/** Returns the text with that number: random pieces, or one of `samples` (well-formed texts) with some mutations. */
 export function makeText(seed: number, number: number, samples: readonly string[]): string {
 	const random = randomNumbers(Math.imul(seed, 0x9e3779b1) ^ number);
 	const below = (limit: number) => Math.floor(random() * limit);
@@ -76,7 +76,7 @@ function damage(sample: string, below: (limit: number) => number): string {
 	return text;
 }
 
-/** The shortest text that `fails` still, found by leaving out ever smaller parts; tries at most so many. */
+/** Returns the shortest text that still `fails`, found by omitting ever smaller parts; limited to this many tries. */
 export async function shrink(
 	text: string,
 	fails: (text: string) => boolean | Promise<boolean>,

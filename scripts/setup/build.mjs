@@ -5,7 +5,8 @@ import {root} from './find.mjs';
 import {withLock} from './lock.mjs';
 import {run, say, seconds} from './run.mjs';
 
-const inputs = ['source', 'package.json', 'package-lock.json', 'pg_back.conf', 'scripts/build.mjs', 'scripts/stub.mjs'];
+const builders = ['build', 'builtin-modules', 'join-chunks', 'stub'].map(name => `scripts/${name}.mjs`);
+const inputs = ['source', 'package.json', 'package-lock.json', 'pg_back.conf', ...builders];
 const program = join(root, 'dist/pg_back.cjs');
 
 /** Builds with the given Node when needed. */

@@ -10,6 +10,7 @@ import {
 	renameSync,
 	rmSync,
 	statSync,
+	symlinkSync,
 	writeFileSync,
 } from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -20,6 +21,9 @@ import {mustRun, run} from './run.mjs';
 /** Maintainer scripts of these never run here, and nothing that we start needs them. */
 const notNeeded =
 	/^(postgresql-(client-)?common|perl(-modules.*|-base)?|libperl.*|libjson-perl|ssl-cert|debconf|ucf|lsb-.*|sensible-utils|adduser|libllvm.*|libz3.*|libpam.*|procps|sysvinit-utils|init-system-helpers|libsystemd-shared)$/;
+
+/** What a newer system has in a compatible form. */
+const systemLibraries = /^(libc6|libc-bin|libcrypt1|libgcc-s1|libstdc\+\+6|gcc-\d+-base|tzdata)$/;
 
 /** Where libc puts the loader of programs, by architecture and release. */
 const loaders = [
@@ -51,7 +55,53 @@ export async function unpackNewerClients(majors, directoryOf) {
 	});
 }
 
-async function unpackClient(apt, clientPackage, directory) {
+/** Unpacks `packages` of Debian 13 and all that they need into `directory`, which becomes the root of a system. */
+export async function unpackSystem(packages, directory) {
+	await withApt({status: '/dev/null', sources: suiteSources(['trixie'])}, async apt => {
+		const {stdout} = await mustRun('apt-get', [
+			...apt.options,
+			'-s',
+			'-y',
+			'--no-install-recommends',
+			'install',
+			...packages,
+		]);
+		await unpack(
+			apt,
+			[...stdout.matchAll(/^Inst (\S+)/gm)].map(match => match[1]),
+			directory,
+			{intoSystem: true},
+		);
+	});
+}
+
+/** Unpacks the clients of `majors`, of whichever suite has them and with its libraries, into /opt of the system in `directory`. */
+export async function unpackClientsInto(majors, directory) {
+	for (const [suites, ownLibc] of [
+		[['trixie', 'forky', 'sid'], true],
+		[['bookworm'], false],
+		[['bullseye'], false],
+	]) {
+		await withApt({status: '/dev/null', sources: suiteSources(suites)}, async apt => {
+			for (const major of majors) {
+				const own = `opt/postgresql-${major}`;
+				if (existsSync(join(directory, own))) continue;
+				if ((await run('apt-cache', [...apt.options, 'show', `postgresql-client-${major}`])).code !== 0) continue;
+				await unpackClient(apt, `postgresql-client-${major}`, join(directory, own), {
+					finalDirectory: `/${own}`,
+					ownLibc,
+				});
+				mkdirSync(join(directory, 'usr/lib/postgresql'), {recursive: true});
+				symlinkSync(`/${own}/usr/lib/postgresql/${major}`, join(directory, `usr/lib/postgresql/${major}`));
+			}
+		});
+	}
+	const missing = majors.filter(major => !existsSync(join(directory, `opt/postgresql-${major}`)));
+	if (missing.length > 0) throw new Error(`Debian has no clients of PostgreSQL ${missing.join(', ')}`);
+}
+
+/** Without `ownLibc` the programs run on the system's libc, which must be as new. */
+async function unpackClient(apt, clientPackage, directory, {finalDirectory = directory, ownLibc = true} = {}) {
 	const building = `${directory}.new`;
 	rmSync(building, {recursive: true, force: true});
 	const only = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map(kind => `--no-${kind}`);
@@ -60,10 +110,11 @@ async function unpackClient(apt, clientPackage, directory) {
 		.map(match => match[1])
 		.filter(name => !notNeeded.test(name));
 	if (libraries.length === 0) throw new Error(`Debian has no ${clientPackage}`);
-	await unpack(apt, [clientPackage, ...(await missingPackages(apt, [...libraries, 'patchelf']))], building);
-	const loader = loaders.find(path => existsSync(join(building, path)));
-	if (loader === undefined) throw new Error(`no program loader among the libraries of ${clientPackage}`);
-	await findOwnLibraries(building, directory, loader);
+	const names = [clientPackage, ...(await missingPackages(apt, [...libraries, 'patchelf']))];
+	await unpack(apt, ownLibc ? names : names.filter(name => !systemLibraries.test(name)), building);
+	const loader = ownLibc ? loaders.find(path => existsSync(join(building, path))) : undefined;
+	if (ownLibc && loader === undefined) throw new Error(`no program loader among the libraries of ${clientPackage}`);
+	await findOwnLibraries(building, finalDirectory, loader);
 	rmSync(directory, {recursive: true, force: true});
 	renameSync(building, directory);
 }
@@ -110,12 +161,19 @@ async function missingPackages(apt, packages) {
 	return [...stdout.matchAll(/^Inst (\S+)/gm)].map(match => match[1]).filter(name => !notNeeded.test(name));
 }
 
-async function unpack(apt, names, directory) {
+/** `intoSystem`: /bin, /lib and /sbin of the system are links into /usr, as Debian has them. */
+async function unpack(apt, names, directory, {intoSystem = false} = {}) {
 	const archives = join(apt.state, 'archives');
 	rmSync(archives, {recursive: true, force: true});
 	mkdirSync(archives);
 	await mustRun('apt-get', [...apt.options, 'download', ...new Set(names)], {cwd: archives});
 	mkdirSync(directory, {recursive: true});
+	if (intoSystem) {
+		for (const name of ['bin', 'lib', 'lib64', 'sbin']) {
+			mkdirSync(join(directory, 'usr', name), {recursive: true});
+			symlinkSync(`usr/${name}`, join(directory, name));
+		}
+	}
 	for (const archive of readdirSync(archives)) await mustRun('dpkg-deb', ['-x', join(archives, archive), directory]);
 }
 
@@ -169,10 +227,12 @@ function isElf(path) {
 }
 
 /** The machine's own Debian mirror with the newer releases, oldest first. */
-function newerSources() {
+const newerSources = () => suiteSources(['trixie', 'forky', 'sid']);
+
+function suiteSources(suites) {
 	const mirror = debianMirror();
 	if (mirror === undefined) throw new Error('no Debian mirror among the sources of apt');
-	return ['trixie', 'forky', 'sid'].map(suite => `deb ${mirror.options}${mirror.uri} ${suite} main\n`).join('');
+	return suites.map(suite => `deb ${mirror.options}${mirror.uri} ${suite} main\n`).join('');
 }
 
 function debianMirror() {

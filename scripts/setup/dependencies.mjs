@@ -5,7 +5,10 @@ import {root, toolsDirectory} from './find.mjs';
 import {withLock} from './lock.mjs';
 import {mustRun, run, say, seconds} from './run.mjs';
 
-const projectNode = join(root, 'node_modules/.bin/node');
+/**
+ * Where the package's own file is. npm 9, which Debian 12 and 13 have, makes no link to it in node_modules/.bin.
+ */
+const projectNode = join(root, `node_modules/node-${process.platform}-${process.arch}/bin/node`);
 
 /** Installs what is missing and gives the path of the Node to run everything with. */
 export async function setUpDependencies() {

@@ -34,6 +34,17 @@ const commandPackages = {
 	strace: 'strace',
 	tmux: 'tmux',
 };
+/** What builds and runs the packages. */
+const packagingPackages = {
+	'dpkg-deb': 'dpkg',
+	rpmbuild: 'rpm',
+	'x86_64-linux-gnu-strip': 'binutils',
+	'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+	'qemu-aarch64': 'qemu-user',
+	debootstrap: 'debootstrap',
+};
+/** What the arm64 executable needs below the emulator. */
+const emulatedLibraries = ['libc6-arm64-cross', 'libatomic1-arm64-cross', 'libstdc++6-arm64-cross'];
 /** The shells that completion scripts are for, and what reads the manual: the same. */
 const shellPackages = {zsh: 'zsh', fish: 'fish', groff: 'groff-base'};
 /** Majors of pg_dump and psql that the tests use beside the machine's own. */
@@ -58,11 +69,27 @@ const groups = {
 		setUp: () => install(missingShells().map(command => shellPackages[command])),
 		missing: () => missingShells().join(', '),
 	},
+	packaging: {
+		title: 'packaging tools',
+		isThere: () => missingOf(packagingPackages).length === 0,
+		setUp: () =>
+			install([
+				...new Set(missingOf(packagingPackages).map(command => packagingPackages[command])),
+				...emulatedLibraries,
+			]),
+		missing: () => missingOf(packagingPackages).join(', '),
+	},
 	clients: {
 		title: 'newer PostgreSQL clients',
 		isThere: () => missingClients().length === 0,
 		setUp: () => unpackNewerClients(missingClients(), major => join(toolsDirectory, `pg${major}`)),
 		missing: () => missingClients().join(', '),
+	},
+	slurm: {
+		title: 'Slurm',
+		isThere: () => findTool('slurmctld-wlm') !== undefined,
+		// Unpacked only: nobody wants its daemons on this machine.
+		setUp: () => unpackPackages(['slurmctld', 'slurmd', 'slurm-client']),
 	},
 	servers: {
 		title: 'test servers',
@@ -103,8 +130,9 @@ async function setUpGroup(name) {
 	say(`not to be had: ${what}; tests that need it are skipped (${reason})`);
 }
 
-const missingCommands = () => Object.keys(commandPackages).filter(command => findTool(command) === undefined);
-const missingShells = () => Object.keys(shellPackages).filter(command => findTool(command) === undefined);
+const missingOf = packages => Object.keys(packages).filter(command => findTool(command) === undefined);
+const missingCommands = () => missingOf(commandPackages);
+const missingShells = () => missingOf(shellPackages);
 const missingClients = () => {
 	const majors = postgresClients().map(({major}) => major);
 	return clientMajors.filter(major => !majors.includes(major));

@@ -3,9 +3,12 @@
 import {after} from 'node:test';
 import {isMainThread} from 'node:worker_threads';
 
+// This process records its coverage at its end; the programs that tests start do not.
+delete process.env.NODE_V8_COVERAGE;
+
 let idle = 0;
 /** Milliseconds for what is still open when all tests are over (a connection that is kept alive). */
-const patience = 3000;
+const grace = 3000;
 // Threads of a test end as they are made to.
 if (isMainThread) {
 	// The first time the runner has something left to say; it has said it when there is nothing left again.
@@ -13,5 +16,5 @@ if (isMainThread) {
 		if (++idle > 3) process.exit();
 		setImmediate(() => undefined);
 	});
-	after(() => void setTimeout(() => process.exit(), patience).unref());
+	after(() => void setTimeout(() => process.exit(), grace).unref());
 }

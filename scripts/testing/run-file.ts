@@ -1,9 +1,9 @@
-/** Runs one test file in a process of its own and collects what happened. */
+/** Runs one test file in a separate process and collects the results. */
 import {once} from 'node:events';
-import {run, type EventData} from 'node:test';
+import {type EventData, run} from 'node:test';
 import {inspect} from 'node:util';
 
-/** A test that hangs is ended after this many milliseconds; a file of many after the second. */
+/** A test that hangs is killed after this many milliseconds; a file of many tests after the second value. */
 const testTimeout = 120_000;
 const fileTimeout = 900_000;
 
@@ -16,7 +16,7 @@ export type FileResult = {
 	passed: number;
 	failed: number;
 	readonly skips: Skip[];
-	/** Each failure: the names of the test and of those around it, and the error. */
+	/** Each failure: the names of the test and of its parents, and the error. */
 	readonly failures: string[];
 	/** What the file's process wrote, without the reports of its tests. */
 	output: string;
@@ -26,7 +26,7 @@ export type FileResult = {
 
 type Ended = EventData.TestPass | EventData.TestFail;
 
-/** Runs `file` (an absolute path); `patterns` choose tests by name. Never rejects for a failing test. */
+/** Runs `file` (an absolute path); `patterns` select tests by name. Never rejects for a failing test. */
 export async function runFile(file: string, patterns: readonly RegExp[] | undefined): Promise<FileResult> {
 	const result: FileResult = {file, passed: 0, failed: 0, skips: [], failures: [], output: '', duration: 0};
 	const names: string[] = [];
@@ -78,7 +78,7 @@ function countFailure(result: FileResult, data: EventData.TestFail, name: string
 	const cause: unknown = error.cause;
 	const onlyInside = (error as {failureType?: string}).failureType === 'subtestsFailed';
 	if (data.details.type !== 'suite' || !onlyInside) result.failed += 1;
-	// A test that failed because of those inside it says nothing new.
+	// A test that failed only because of its children is not reported again.
 	if (!onlyInside)
 		result.failures.push(`${name}\n${cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause)}`);
 }

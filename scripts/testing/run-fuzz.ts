@@ -1,4 +1,4 @@
-/** Runs scripts/fuzz.ts in a process of its own, as one test for each kind of text. */
+/** Runs scripts/fuzz.ts in a separate process, as one test for each kind of text. */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {fileURLToPath} from 'node:url';
@@ -7,7 +7,7 @@ import type {FileResult} from './run-file.js';
 
 const script = fileURLToPath(new URL('../fuzz.ts', import.meta.url));
 
-/** `seconds` of processor time for each kind. Never rejects for a fault; `output` says how much was tried. */
+/** `seconds` of processor time for each kind. Never rejects for a fault; `output` tells how much was tried. */
 export async function runFuzz(seconds: number): Promise<FileResult> {
 	const started = performance.now();
 	const child = spawn(process.execPath, ['--import', 'tsx', script, String(seconds), '--json'], {
@@ -23,7 +23,7 @@ export async function runFuzz(seconds: number): Promise<FileResult> {
 	const failures = results.flatMap(({kind, seed, fault}) =>
 		fault ? [`fuzz › ${kind}, seed ${seed}: ${JSON.stringify(fault.text)}\n${fault.reason}`] : [],
 	);
-	// It ends with another status than that of its results when it did not get to its end.
+	// Another status than that of its results means that it did not get to its end.
 	if (status !== (failures.length > 0 ? 1 : 0) || results.length === 0)
 		failures.push(`scripts/fuzz.ts ended with status ${String(status)} after ${results.length} kinds`);
 	return {

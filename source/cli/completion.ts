@@ -1,23 +1,22 @@
-/** Completion scripts, made from the options table: static text, no program runs while one types. */
-import {optionNames, options, type Option} from '../config/options.js';
-import {choicesOf} from '../config/values.js';
+/** Generates completion scripts from the options table: static text that runs no program while the user types. */
+import {type Option, optionNames, options} from '../config/options.js';
 import {placeholder} from './help.js';
 
 export type Shell = 'bash' | 'zsh' | 'fish';
 
 type Completed = {
-	/** `--jobs`, with its short form and the negative one. */
+	/** `--jobs`, with its short and negative forms. */
 	readonly flags: readonly string[];
 	readonly negative: string | undefined;
 	readonly long: string;
 	readonly short: string | undefined;
 	readonly help: string;
-	/** `after equals`: it may stand without a value, which else is glued to it by an equals sign; `maybe`: or is the next word. */
+	/** `after equals`: the value is optional, and must be attached with an equals sign; `maybe`: or be the next word. */
 	readonly takes: 'nothing' | 'after equals' | 'maybe' | 'value';
 	readonly values: readonly string[] | 'files' | 'directories' | 'anything';
 };
 
-/** The script that `--completion SHELL` prints, with a newline at the end. */
+/** Returns the output of `--completion SHELL`, with a final newline. */
 export function completionScript(shell: Shell): string {
 	const entries = optionNames.flatMap(name => describe(options[name]));
 	const lines = {bash: bashScript, zsh: zshScript, fish: fishScript}[shell](entries);
@@ -34,7 +33,8 @@ function describe(option: Option): readonly Completed[] {
 }
 
 function valuesOf(option: Option): Completed['values'] {
-	if (option.kind === 'choice') return choicesOf(option);
+	if (option.kind === 'choice') return option.choices;
+	if (option.kind === 'choices') return ['none', ...option.choices];
 	if (option.kind === 'yesNo') return ['yes', 'no'];
 	const value = placeholder(option);
 	return value.startsWith('FILE') ? 'files' : value === 'DIR' ? 'directories' : 'anything';
@@ -89,7 +89,7 @@ function zshScript(entries: readonly Completed[]): readonly string[] {
 		return [
 			...(short === undefined ? [] : [`*-${short}${takes === 'value' ? '+' : ''}${text}${value}`]),
 			`*--${long}${equals}${text}${value}`,
-			...(negative === undefined ? [] : [`*--${negative}[the opposite of --${long}]`]),
+			...(negative === undefined ? [] : [`*--${negative}[disables --${long}]`]),
 		];
 	});
 	return [
@@ -116,9 +116,7 @@ function fishScript(entries: readonly Completed[]): readonly string[] {
 		return [
 			`complete -c pg_back${names}${kind}${takes === 'nothing' ? '' : choices} -d ${quote(help)}`,
 			...(takes === 'maybe' ? [`complete -c pg_back -n '__fish_prev_arg_in --${long}'${choices}`] : []),
-			...(negative === undefined
-				? []
-				: [`complete -c pg_back -l ${negative} -d ${quote(`the opposite of --${long}`)}`]),
+			...(negative === undefined ? [] : [`complete -c pg_back -l ${negative} -d ${quote(`disables --${long}`)}`]),
 		];
 	});
 	return ['# fish completion for pg_back', 'complete -c pg_back -f', ...lines];

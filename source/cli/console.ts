@@ -1,16 +1,16 @@
-/** The console over the engine: it shows and steers; the work goes on whatever becomes of the screen. */
-import {createWriteStream, openSync} from 'node:fs';
-import {constants, tmpdir} from 'node:os';
-import {join} from 'node:path';
+/** Runs the console on the engine. The work continues even if the screen is lost. */
+import {constants} from 'node:os';
 import type {Configuration} from '../config/configuration.js';
 import {CancelledError, toPgBackError} from '../core/errors.js';
 import type {EngineHandle} from '../core/handle.js';
-import type {Engine} from '../engine/engine.js';
+import type {Engine} from '../engine.js';
 import {startPlainReporter} from '../reporters/plain.js';
 import {errorText} from './fail.js';
+import {isForeground} from './foreground.js';
+import {hangupLogPath, openHangupLog} from './hangup-log.js';
 import type {Io} from './io.js';
 import type {SignalHandling} from './signals.js';
-import {inkEnvironment, type FrontEnd} from './terminal.js';
+import {type FrontEnd, inkEnvironment} from './terminal.js';
 import {version} from './version.js';
 import type {Asked} from './work.js';
 
@@ -20,34 +20,41 @@ export type ConsoleRequest = {
 	readonly engine: Engine;
 	readonly signals: SignalHandling;
 	readonly frontEnd: FrontEnd;
-	/** Where a hangup is taken over from the signal handler. */
+	/** Lets the console take over a hangup from the signal handler. */
 	readonly hangup: {takeOver?: () => boolean};
-	/** Work to begin with; undefined opens the console only. */
+	/** The work to start with; undefined opens the console only. */
 	readonly first: Asked | undefined;
-	readonly start: 'jobs' | {readonly files: string};
+	readonly start: 'jobs' | 'fleet' | {readonly files: string};
 	readonly warn: () => void;
+	/** Called when the log of a lost terminal cannot be written. */
+	readonly onLogFailure: (text: string) => void;
 };
 
-/** Shows the console until it is left and the work is done; gives the exit status of the work. */
+/** Shows the console until the user leaves and the work is done; returns the exit status of the work. */
 export async function runConsole(request: ConsoleRequest): Promise<number> {
 	const {io, configuration, engine, signals, hangup, first} = request;
 	const {settings} = configuration;
 	const lost = new AbortController();
-	const logPath = join(tmpdir(), `pg_back-${process.pid}-${Date.now().toString(36)}.log`);
+	const logPath = hangupLogPath();
 	hangup.takeOver = () => {
 		if (settings.onHangup === 'cancel') return false;
 		lost.abort();
 		return true;
 	};
-	io.stdin.on('error', () => undefined); // a terminal that is gone: what becomes of the work is decided below
+	io.stdin.on('error', () => undefined); // a lost terminal: handled below
 	request.warn();
 	if (first) void engine.start(first.command, first.work);
 	const {reason, error} = await mount(request, engine, lost.signal, logPath);
 	if (reason === 'crashed') io.stderr.write(errorText(toPgBackError(error)));
 	if (reason === 'hangup' && settings.onHangup === 'cancel')
 		signals.cancel(new CancelledError('the terminal is gone', 128 + constants.signals.SIGHUP));
-	if (!engine.working()) return engine.exitCode();
-	const write = reason === 'hangup' ? logFile(logPath) : (text: string) => io.stderr.write(text);
+	declineQuestions(engine);
+	if (!engine.working()) {
+		await engine.idle(); // also the work that ends with a run
+		return engine.exitCode();
+	}
+	const write =
+		reason === 'hangup' ? openHangupLog(logPath, request.onLogFailure) : (text: string) => io.stderr.write(text);
 	const stop = startPlainReporter(engine, {
 		write,
 		verbose: settings.verbose,
@@ -59,7 +66,17 @@ export async function runConsole(request: ConsoleRequest): Promise<number> {
 	return engine.exitCode();
 }
 
-/** Loads Ink, React and the screens: nothing else of the program does. */
+/** Ends jobs that wait for a confirmation, because without a screen it cannot be given; what they restored is kept. */
+function declineQuestions(engine: Engine): void {
+	const decline = () => {
+		for (const {id, question} of engine.state().jobs.values()) if (question !== undefined) engine.answer(id, '');
+	};
+	// The job listens only after the event has been delivered.
+	engine.subscribe(event => event.type === 'job.asked' && event.question !== undefined && setImmediate(decline));
+	decline();
+}
+
+/** Loads Ink, React and the screens; the only code that does. */
 async function mount(
 	{io, configuration, frontEnd, start}: ConsoleRequest,
 	handle: EngineHandle,
@@ -80,13 +97,7 @@ async function mount(
 			exitWhenDone: configuration.settings.exitWhenDone,
 			version,
 			hangupLog,
+			isForeground,
 		},
 	});
-}
-
-/** Nobody else may read it, and no link is followed. */
-function logFile(path: string): (text: string) => void {
-	const stream = createWriteStream(path, {fd: openSync(path, 'wx', 0o600)});
-	stream.on('error', () => undefined); // a full disk there: the work goes on, with nobody to tell
-	return text => stream.write(text);
 }

@@ -1,57 +1,105 @@
-import type {RunContext, RunResult} from '../engine/context.js';
-import {planBackup, type BackupPlan} from '../engine/dry-run.js';
-import {resultOf} from '../engine/outcome.js';
-import {formatVersion} from '../postgres/versions.js';
+/** `--dry-run`: prints the plan of a backup on stdout, for people or (`--json`) for programs. */
+import {planWithoutRunning} from '../backup/dry-run.js';
+import {type BackupPlan, errorOf, type PlacePurge, type PlannedOutput} from '../backup/plan.js';
+import {placeItems, planObject, purgeObject} from '../backup/plan-object.js';
+import {planPurgeOf} from '../backup/run-purge.js';
 import {display} from '../lib/display.js';
 import {formatBytes, plural} from '../lib/format.js';
 import {cellWidth} from '../lib/width.js';
+import {formatVersion} from '../postgres/versions.js';
+import type {LocationId} from '../repository/locations.js';
+import type {PlannedItem} from '../retention/purge-plan.js';
+import type {RunContext, RunResult} from '../runs/context.js';
+import {resultOf} from '../runs/outcome.js';
 import type {Io} from './io.js';
 
-/** Prints on stdout what a backup would do. Nothing is written, run or removed. */
+/** Writes, runs and removes nothing. Returns the status that the run would have. */
 export async function dryRun(io: Io, run: RunContext): Promise<RunResult> {
-	const plan = await planBackup(run);
-	io.stdout.write(`${planLines(plan, run).join('\n')}\n`);
-	return resultOf(plan.problems, run.signal);
+	const plan = await planWithoutRunning(run);
+	if (run.configuration.settings.json) io.stdout.write(`${JSON.stringify(planObject(plan))}\n`);
+	else for (const line of planLines(plan, run)) io.stdout.write(`${display(line)}\n`);
+	return resultOf(plan.problems.map(errorOf), run.signal);
 }
 
-function planLines(plan: BackupPlan, run: RunContext): string[] {
-	const {server, tools, files, purge} = plan;
+/** `--purge --dry-run`: prints the plan of one place's purge. */
+export async function printPurge(io: Io, run: RunContext, where: LocationId): Promise<RunResult> {
+	const {purge, errors, skipped} = await planPurgeOf(run, where);
+	if (run.configuration.settings.json) io.stdout.write(`${JSON.stringify(purgeObject(purge))}\n`);
+	else for (const line of [...skipped, ...purgeLines(purge)]) io.stdout.write(`${display(line)}\n`);
+	return resultOf(errors, run.signal);
+}
+
+function* planLines(plan: BackupPlan, run: RunContext): Generator<string> {
+	const {server, tools, outputs} = plan;
 	const {settings} = run.configuration;
-	const removed = purge.filter(item => item.action === 'remove');
-	const kept = purge.filter(item => item.action === 'keep');
-	const total = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
-	return [
-		'dry run: nothing is written, run or removed',
-		`server     PostgreSQL ${server.version} ${server.inRecovery ? 'standby' : 'primary'} at ${display(server.host)}:${server.port} as ${display(server.user)}`,
-		`pg_dump    ${formatVersion(tools.pgDump.version)} ${tools.pgDump.path}`,
-		...(tools.pgDumpall ? [`pg_dumpall ${formatVersion(tools.pgDumpall.version)} ${tools.pgDumpall.path}`] : []),
-		`jobs       ${settings.jobs} at once`,
-		`checksum   ${settings.checksumAlgorithm}`,
-		`encryption ${settings.encrypt ? 'age' : 'none'}`,
-		`upload     ${settings.upload}`,
-		...plan.warnings.map(text => `warning    ${display(text)}`),
-		...plan.problems.map(problem => `error      ${display(problem.message)}`),
-		'',
-		`to write, ${plural(files.length, 'output')} (databases of ${formatBytes(total)} together):`,
-		...table(
-			files.map(file => [
-				display(file.name),
-				file.format ?? '',
-				file.size === undefined ? '' : formatBytes(file.size),
-				display(file.path),
-			]),
-		),
-		'',
-		`to remove after a good dump, ${plural(removed.length, 'file')}:`,
-		...table(removed.map(item => [display(item.path), item.reason])),
-		`to keep, ${plural(kept.length, 'file')}:`,
-		...table(kept.map(item => [display(item.path), item.reason])),
-	];
+	const role = server.inRecovery ? 'standby' : 'primary';
+	yield 'dry run: nothing is written, executed or removed';
+	yield `server     PostgreSQL ${server.version} ${role} at ${display(server.host)}:${server.port} as ${display(server.user)}`;
+	yield `pg_dump    ${formatVersion(tools.pgDump.version)} ${tools.pgDump.path}`;
+	if (tools.pgDumpall) yield `pg_dumpall ${formatVersion(tools.pgDumpall.version)} ${tools.pgDumpall.path}`;
+	yield `jobs       ${settings.jobs} at once`;
+	yield `checksum   ${settings.checksumAlgorithm}`;
+	yield `encryption ${settings.encrypt ? 'age' : 'none'}`;
+	const uploads = settings.upload.length > 0;
+	yield `upload     ${settings.upload.join(', ') || 'none'}${uploads ? localText(settings) : ''}`;
+	if (uploads && !settings.purgeRemote) yield 'purge      of the backup directory only';
+	for (const text of plan.warnings) yield `warning    ${display(text)}`;
+	for (const {message, hint} of plan.problems) {
+		yield `error      ${display(message)}`;
+		if (hint !== undefined) yield `hint       ${display(hint)}`;
+	}
+	yield '';
+	const written = outputs.filter(output => output.skipped === undefined);
+	const total = outputs.reduce((sum, output) => sum + (output.bytes ?? 0), 0);
+	yield `to write, ${plural(written.length, 'output')} (databases of ${formatBytes(total)} together):`;
+	yield* table(written.flatMap(outputRows));
+	for (const {name, skipped} of outputs)
+		if (skipped !== undefined) yield `  ${name} is not written: ${display(skipped)}`;
+	for (const place of plan.purge) {
+		yield '';
+		yield* purgeLines(place);
+	}
 }
 
-function table(rows: readonly (readonly string[])[]): string[] {
+/** Returns what becomes of the local files. */
+function localText({localCopy, deleteUploaded}: RunContext['configuration']['settings']): string {
+	if (!localCopy) return ', without a local copy';
+	return deleteUploaded ? ', then removed here' : '';
+}
+
+function outputRows({name, format, compression, bytes, files}: PlannedOutput): string[][] {
+	const size = bytes === undefined ? '' : formatBytes(bytes);
+	const about = [display(name), format ?? '', size, compression === undefined ? '' : `-Z ${compression}`];
+	return files.map(({path, key, streamed}, index) => [
+		...(index === 0 ? about : about.map(() => '')),
+		key === undefined ? display(path) : streamed ? `-> ${display(key)}` : `${display(path)} -> ${display(key)}`,
+	]);
+}
+
+/**
+ * Yields removed and kept files, one line each, so that grep finds the decision for any file. Files that the run will
+ * write are not included.
+ */
+function* purgeLines(place: PlacePurge): Generator<string> {
+	for (const [action, heading] of [
+		['remove', 'to remove from'],
+		['keep', 'to keep in'],
+	] as const) {
+		let count = 0;
+		for (const item of placeItems(place)) if (item.action === action) count++;
+		yield `${heading} ${display(place.location)}, ${plural(count, 'file')}:`;
+		for (const item of placeItems(place)) if (item.action === action) yield itemLine(item);
+	}
+}
+
+function itemLine({path, reason}: PlannedItem): string {
+	return `  ${display(path)}  ${display(reason)}`;
+}
+
+function* table(rows: readonly (readonly string[])[]): Generator<string> {
 	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => cellWidth(row[column] ?? ''))));
-	return rows.map(row =>
-		`  ${row.map((text, column) => text + ' '.repeat((widths[column] ?? 0) - cellWidth(text))).join('  ')}`.trimEnd(),
-	);
+	for (const row of rows) {
+		const cells = row.map((text, column) => text + ' '.repeat((widths[column] ?? 0) - cellWidth(text)));
+		yield `  ${cells.join('  ')}`.trimEnd();
+	}
 }

@@ -1,16 +1,23 @@
-import {ProblemsError, type PgBackError} from '../core/errors.js';
-import {display} from '../lib/display.js';
+import {type PgBackError, ProblemsError} from '../core/errors.js';
+import {logLine} from '../lib/log-line.js';
 
-/** `pg_back: error: …` and `pg_back: hint: …`, one line each; for a bug of ours also where it happened. */
-export function errorText(error: PgBackError): string {
+/**
+ * Returns a FATAL line for each problem and a HINT line, in the format of the log; for a bug of ours also the stack.
+ */
+export function errorText(error: PgBackError, now = Date.now()): string {
 	const problems = error instanceof ProblemsError ? error.problems : [error.message];
-	const lines = problems.map(problem => `pg_back: error: ${display(problem)}`);
-	if (error.hint !== undefined) lines.push(`pg_back: hint: ${display(error.hint)}`);
-	if (error.code === 'BUG') {
-		lines.push(
-			`pg_back: hint: this is a bug of pg_back: please report it with what follows (node ${process.version}, ${process.platform})`,
-		);
-		if (error.cause instanceof Error && error.cause.stack !== undefined) lines.push(error.cause.stack);
-	}
-	return `${lines.join('\n')}\n`;
+	const hints = [
+		...(error.hint === undefined ? [] : [error.hint]),
+		...(error.code === 'BUG'
+			? [
+					`this is a bug in pg_back, please report it with the text below (node ${process.version}, ${process.platform})`,
+				]
+			: []),
+	];
+	const stack = error.code === 'BUG' && error.cause instanceof Error ? `${error.cause.stack ?? ''}\n` : '';
+	return [
+		...problems.map(problem => logLine(now, 'fatal', problem)),
+		...hints.map(hint => logLine(now, 'hint', hint)),
+		stack,
+	].join('');
 }

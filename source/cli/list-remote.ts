@@ -1,49 +1,82 @@
-import type {RunContext, RunResult} from '../engine/context.js';
-import {jsonLine as safeJson} from '../lib/json-line.js';
-import {listRemote} from '../engine/list-remote.js';
-import {resultOf} from '../engine/outcome.js';
-import type {Store} from '../engine/remote.js';
 import {display} from '../lib/display.js';
 import {formatBytes} from '../lib/format.js';
+import {jsonLine as safeJson} from '../lib/json-line.js';
+import {listRemote} from '../repository/list-remote.js';
+import {describePin, findPins, remotePinSource} from '../repository/pins.js';
+import {openRemote, shortRetries, type Store} from '../repository/remote.js';
 import {parsePath} from '../retention/names.js';
+import type {RunContext, RunResult} from '../runs/context.js';
+import {resultOf} from '../runs/outcome.js';
 import type {StorageObject} from '../storage/storage.js';
-import {writerTo, type Io} from './io.js';
+import {type Io, writerTo} from './io.js';
 
-/** One key a line on stdout as they arrive; `--long` adds size, time and what the name says, `--json` an object a line. */
+/**
+ * Prints one key per line on stdout as they arrive, with control and invisible characters escaped (`--json` has the
+ * exact keys); `--long` adds size, time and the parsed name, `--json` prints an object per line.
+ */
 export async function printRemote(io: Io, run: RunContext, store: Store): Promise<RunResult> {
 	const {long, json} = run.configuration.settings;
+	const pinned = json || long ? await pinnedKeys(run, store) : () => undefined;
 	const line = json
-		? jsonLine
+		? (object: StorageObject) => jsonLine(object, pinned(object.key))
 		: long
-			? longLine
-			: (object: StorageObject) => (io.stdout.isTTY ? display(object.key) : object.key);
+			? (object: StorageObject) => longLine(object, pinned(object.key))
+			: (object: StorageObject) => display(object.key);
 	const write = writerTo(io);
 	let pending = '';
 	try {
-		for await (const object of listRemote(run, store)) {
-			pending += `${line(object)}\n`;
-			if (pending.length < 16_384) continue;
-			await write(pending);
-			pending = '';
+		try {
+			for await (const object of listRemote(run, store)) {
+				pending += `${line(object)}\n`;
+				if (pending.length < 16_384) continue;
+				await write(pending);
+				pending = '';
+			}
+		} finally {
+			if (pending !== '') await write(pending); // also when a pattern matched nothing
 		}
-		if (pending !== '') await write(pending);
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error; // the reader has seen enough
+		if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error; // the reader has closed the pipe
 	}
 	return resultOf([], run.signal);
 }
 
-function longLine({key, size, modified}: StorageObject): string {
-	const time = modified === undefined ? '-' : new Date(modified).toISOString().replace(/\.\d+Z$/, 'Z');
-	return `${formatBytes(size).padStart(9)}  ${time.padEnd(20)}  ${stateOf(key).padEnd(27)}  ${display(key)}`;
+/** Returns the reason for which a key's run is pinned. */
+async function pinnedKeys(run: RunContext, store: Store): Promise<(key: string) => string | undefined> {
+	const remote = await openRemote(run, store, shortRetries);
+	try {
+		const source = remotePinSource(run, remote);
+		const pinned = new Map<string, string>();
+		const names = new Map<string, string>();
+		for (const {path, pin} of (await findPins(run, source, run.signal)).values()) {
+			names.set(path.replace(/pinned\.json$/, ''), describePin(pin));
+			for (const file of pin?.files ?? []) pinned.set(source.resolve(file), describePin(pin));
+		}
+		return key => {
+			const member = parsePath(key)?.member;
+			const path = member === undefined ? key : key.slice(0, -member.length - 1);
+			return (
+				pinned.get(path) ??
+				names.get(key.replace(/(?:manifest\.json|private\.json\.age|proven\.json|pinned\.json)$/, ''))
+			);
+		};
+	} finally {
+		await remote.close();
+	}
 }
 
-function jsonLine({key, size, modified}: StorageObject): string {
+function longLine({key, size, modified}: StorageObject, pinned: string | undefined): string {
+	const time = modified === undefined ? '-' : new Date(modified).toISOString().replace(/\.\d+Z$/, 'Z');
+	return `${formatBytes(size).padStart(9)}  ${time.padEnd(20)}  ${stateOf(key).padEnd(27)}  ${display(key)}${pinned === undefined ? '' : `  ${pinned}`}`;
+}
+
+function jsonLine({key, size, modified}: StorageObject, pinned: string | undefined): string {
 	const name = parsePath(key);
 	return safeJson({
 		key,
 		size,
 		...(modified !== undefined && {modified: new Date(modified).toISOString()}),
+		...(pinned !== undefined && {pinned}),
 		...(name && {
 			subject: name.subject.kind === 'database' ? name.subject.name : name.subject.kind,
 			kind: name.subject.kind,

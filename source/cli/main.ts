@@ -1,22 +1,36 @@
-import type {Configuration} from '../config/configuration.js';
 import type {CommandLine} from '../config/command-line.js';
+import type {Configuration} from '../config/configuration.js';
 import {errorCodes, PgBackError, toPgBackError} from '../core/errors.js';
+import {logLine} from '../lib/log-line.js';
 import {errorText} from './fail.js';
 import type {Io} from './io.js';
 import {version} from './version.js';
 
-/** Runs the program and gives its exit status. Never throws; what there is to say has been printed. */
+/** Runs the program and returns its exit status. Never throws; all errors have been printed. */
 export async function main(io: Io): Promise<number> {
 	try {
 		return await dispatch(io);
 	} catch (error) {
 		const ours = toPgBackError(error);
 		io.stderr.write(errorText(ours));
-		return ours.exitCode;
+		if (!asksForAge(io.argv)) return ours.exitCode;
+		const {unknown} = await import('../repository/check-age.js');
+		const {text, status} = unknown(ours);
+		io.stdout.write(`${text}\n`);
+		return status;
 	}
 }
 
-/** Heavy parts are imported where they are used: `--version` loads almost nothing. */
+/**
+ * Returns true for `--check-age`, whether or not the rest of the command line is valid: monitoring must always get an
+ * answer in its format.
+ */
+function asksForAge(argv: readonly string[]): boolean {
+	const end = argv.indexOf('--');
+	return argv.slice(0, end === -1 ? undefined : end).some(word => /^--check-age(=|$)/.test(word));
+}
+
+/** Heavy modules are imported where they are used: `--version` loads almost nothing. */
 async function dispatch(io: Io): Promise<number> {
 	const {argv} = io;
 	if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) return printVersion(io);
@@ -26,8 +40,8 @@ async function dispatch(io: Io): Promise<number> {
 	const legacyFile = given('convertLegacyConfig');
 	const converts = typeof legacyFile === 'string' && legacyFile !== '';
 	if (given('help') === true) {
-		const {helpText} = await import('./help.js');
-		(converts ? io.stderr : io.stdout).write(helpText());
+		const {helpFor} = await import('./help-topic.js');
+		helpFor(io, commandLine.arguments, converts ? io.stderr : io.stdout);
 		if (!converts) return 0;
 	} else if (given('version') === true) {
 		printVersion(io);
@@ -36,7 +50,7 @@ async function dispatch(io: Io): Promise<number> {
 	if (converts) return convertLegacy(io, legacyFile);
 	if (given('printDefaultConfig') === true) {
 		const {readDefaultConfig} = await import('../config/print.js');
-		io.stdout.write(await readDefaultConfig());
+		io.stdout.write(readDefaultConfig());
 		return 0;
 	}
 	const shell = given('completion');
@@ -50,9 +64,13 @@ async function dispatch(io: Io): Promise<number> {
 		const {runReplay} = await import('./replay-console.js');
 		return runReplay(io, commandLine, replay);
 	}
+	if (commandLine.values.has('servers')) {
+		const {runForServers} = await import('./servers.js');
+		return runForServers(io, commandLine);
+	}
 	const {loadConfiguration} = await import('../config/configuration.js');
 	const terminal = io.stdin.isTTY && io.stderr.isTTY;
-	const {settingProblems} = await import('../engine/setting-problems.js');
+	const {settingProblems} = await import('./setting-problems.js');
 	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal, check: settingProblems});
 	return run(io, configuration);
 }
@@ -62,7 +80,15 @@ async function run(io: Io, configuration: Configuration): Promise<number> {
 	if (settings.checkConfig !== 'no') {
 		const {describeConfiguration} = await import('../config/print.js');
 		io.stdout.write(`${describeConfiguration(configuration).join('\n')}\n`);
-		if (settings.checkConfig === 'file') return 0;
+		if (settings.checkConfig === 'file') {
+			const {logLine} = await import('../lib/log-line.js');
+			for (const text of configuration.warnings) io.stderr.write(logLine(Date.now(), 'warn', text));
+			return 0;
+		}
+	}
+	if (settings.status) {
+		const {printStatus} = await import('./status.js');
+		return printStatus(io, configuration);
 	}
 	const {runWithFrontEnd} = await import('./run.js');
 	return runWithFrontEnd(io, configuration);
@@ -74,15 +100,15 @@ function printVersion(io: Io): number {
 }
 
 async function convertLegacy(io: Io, path: string): Promise<number> {
-	const {readFile} = await import('node:fs/promises');
+	const {readGivenFile} = await import('../lib/given-file.js');
 	const {convertLegacyConfig} = await import('../config/legacy.js');
-	const text = await readFile(path, 'utf8').catch((error: unknown) => {
+	const bytes = await readGivenFile(path).catch((error: unknown) => {
 		throw new PgBackError('CONFIG', `could not convert configuration: ${toPgBackError(error).message}`, {
 			exitCode: errorCodes.FAILED,
 		});
 	});
-	const {output, warnings} = convertLegacyConfig(text);
-	for (const warning of warnings) io.stderr.write(`pg_back: warning: ${warning}\n`);
+	const {output, warnings} = convertLegacyConfig(bytes.toString());
+	for (const warning of warnings) io.stderr.write(logLine(Date.now(), 'warn', warning));
 	io.stdout.write(output);
 	return 0;
 }

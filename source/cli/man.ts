@@ -1,12 +1,12 @@
-/** The manual page and the README's table, made from the options table. */
-import {groups, optionNames, options, type OptionName} from '../config/options.js';
+/** Generates the manual page and the README's table from the options table. */
+import {groups, type OptionName, optionNames, options} from '../config/options.js';
 import {defaultText, examples, synopsis} from './help.js';
 
 const exitStatus = [
-	['0', 'all that was asked is done'],
+	['0', 'success'],
 	['1', 'one or more databases or steps failed'],
-	['2', 'mistake on the command line'],
-	['10', 'mistake in the configuration'],
+	['2', 'invalid command line'],
+	['10', 'invalid configuration'],
 	['11', 'another run holds the lock'],
 	['12', 'cannot connect or log in'],
 	['13', 'pg_dump, pg_dumpall or psql missing or too old'],
@@ -14,32 +14,32 @@ const exitStatus = [
 	['15', 'replication could not be paused'],
 	['16', 'wrong key or passphrase'],
 	['17', 'corrupt or incomplete file'],
-	['70', 'a bug of pg_back'],
-	['128+N', 'ended by signal N'],
+	['70', 'a bug in pg_back'],
+	['128+N', 'terminated by signal N'],
 ] as const;
 
 const environment = [
-	['PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, PGPASSFILE …', 'as libpq takes them'],
-	['PGBK_CIPHER_PASS', 'passphrase, where no key and no other passphrase is given'],
+	['PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, PGPASSFILE …', 'as in libpq'],
+	['PGBK_CIPHER_PASS', 'passphrase, if no key and no other passphrase is given'],
 	['PGBK_SSH_PASS', 'password of SFTP, or passphrase of its identity file'],
-	['AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY', 'where azure_account and azure_key are empty'],
-	['AWS_*, GOOGLE_APPLICATION_CREDENTIALS', "as the vendors' tools take them"],
-	['NO_COLOR, TERM, TZ', 'as everywhere'],
+	['AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY', 'used if azure_account and azure_key are empty'],
+	['AWS_*, GOOGLE_APPLICATION_CREDENTIALS', "as in the vendors' tools"],
+	['NO_COLOR, TERM, TZ', 'standard meaning'],
 ] as const;
 
-/** The page in roff, with a newline at the end. */
+/** Returns the page in roff, with a final newline. */
 export function manPage(version: string): string {
 	const lines = [
 		'.\\" Made from the options table by scripts/docs.ts: do not edit.',
 		`.TH PG_BACK 1 "" "pg_back ${version}" "PostgreSQL backup"`,
 		'.SH NAME',
-		'pg_back \\- dump PostgreSQL databases, check, encrypt, ship and purge the dumps',
+		'pg_back \\- dump PostgreSQL databases, verify, encrypt, upload and purge the dumps',
 		'.SH SYNOPSIS',
 		'.B pg_back',
 		'[\\fIOPTION\\fR]... [\\fIDBNAME\\fR]...',
 		'.SH DESCRIPTION',
 		...roff(
-			'pg_back dumps all or some databases of a PostgreSQL server with pg_dump, and what is needed to rebuild the server: roles, tablespaces, settings, pg_hba.conf and pg_ident.conf. The arguments are the databases to dump; without any, all that allow connections. With --decrypt, --download and --list-remote they are patterns of file names. Options beat the configuration file.',
+			'pg_back dumps all or some databases of a PostgreSQL server with pg_dump, and what is needed to rebuild the server: roles, tablespaces, settings, pg_hba.conf and pg_ident.conf. The arguments are the databases to dump; without arguments, all databases that allow connections. With --decrypt, --download and --list-remote they are patterns of file names. Options override the configuration file.',
 		),
 		'.SH OPTIONS',
 	];
@@ -50,7 +50,7 @@ export function manPage(version: string): string {
 	lines.push(
 		'.SH CONFIGURATION FILE',
 		...roff(
-			'Parameters are written as key = value; a section with the name of a database holds what counts for that database only. pg_back --print-default-config prints a whole file with explanations.',
+			'Parameters are written as key = value; a section named after a database applies to that database only. pg_back --print-default-config prints a complete file with explanations.',
 		),
 	);
 	for (const name of optionNames) {
@@ -72,15 +72,15 @@ export function manPage(version: string): string {
 		lines.push(`.SH ${title}`, ...rows.flatMap(([term, text]) => ['.TP', `.B ${escapeRoff(term)}`, ...roff(text)]));
 	table('ENVIRONMENT', environment);
 	table('EXIT STATUS', exitStatus);
-	table('FILES', [['/etc/pg_back/pg_back.conf', 'the configuration file, unless -c names another']]);
+	table('FILES', [['/etc/pg_back/pg_back.conf', 'the configuration file, unless -c names a different one']]);
 	table('EXAMPLES', examples);
 	lines.push('.SH SEE ALSO', '.BR pg_dump (1),', '.BR pg_dumpall (1),', '.BR pg_restore (1),', '.BR age (1)');
 	return `${lines.join('\n')}\n`;
 }
 
-/** The table of options and config keys for the README, in Markdown. */
+/** Returns the table of options and config keys for the README, in Markdown. */
 export function optionsTable(): string {
-	const lines = ['| option | config key | what |', '|---|---|---|'];
+	const lines = ['| option | config key | description |', '|---|---|---|'];
 	const cell = (text: string) => text.replaceAll('|', String.raw`\|`);
 	for (const name of [
 		...grouped().flatMap(({names}) => names),

@@ -1,30 +1,31 @@
-import type {Configuration} from '../config/configuration.js';
-import {messageOf} from '../core/errors.js';
+import type {Configuration, Environment} from '../config/configuration.js';
 import type {EventBus} from '../core/bus.js';
+import {messageOf} from '../core/errors.js';
+import type {HealthReporter} from '../reporters/health.js';
+import {type Reported, reportedAs} from '../reporters/reports.js';
 
-/** What else hears of a backup. `settled` resolves when all has been told. */
+/** Reports runs to `health_url` and `metrics_file`. `settled` resolves when every report was sent or has failed. */
 export type Monitoring = {readonly settled: () => Promise<void>};
 
-export async function startMonitoring(bus: EventBus, {settings}: Configuration): Promise<Monitoring> {
-	const {healthUrl, metricsFile} = settings;
+/** Subscribes to the bus. A failed report causes a warning and never fails the run. */
+export async function startMonitoring(bus: EventBus, {settings}: Configuration, env: Environment): Promise<Monitoring> {
+	const {healthUrl, metricsFile, serverName} = settings;
 	const pending: Promise<void>[] = [];
 	const warn = (text: string) => bus.emit({type: 'log', level: 'warn', text});
-	const health =
-		healthUrl === '' ? undefined : (await import('../reporters/health.js')).createHealthReporter(healthUrl, warn);
+	const health = healthUrl === '' ? undefined : await openHealth(settings, env, warn);
 	const metrics = metricsFile === '' ? undefined : await import('../reporters/metrics.js');
-	let backup = false;
-	let drill = false;
+	let reported: Reported = 'nothing';
 	bus.subscribe((event, state) => {
 		if (event.type === 'run.started') {
-			backup = event.command === 'backup';
-			drill = event.command === 'restore';
-			if (backup && health) pending.push(health.start(state));
+			// These reports are about the configured server only.
+			reported = event.serverName === undefined ? reportedAs[event.command] : 'nothing';
+			if (reported === 'backup' && health) pending.push(health.start(state));
 		}
-		if (event.type !== 'run.finished' || !(backup || drill)) return;
-		if (backup && health) pending.push(health.finish(state));
+		if (event.type !== 'run.finished' || reported === 'nothing') return;
+		if (reported === 'backup' && health) pending.push(health.finish(state));
 		if (metrics) {
-			const written = metrics.writeMetrics(metricsFile, state, drill ? metrics.drillMetricsText : metrics.metricsText);
-			pending.push(written.catch((error: unknown) => warn(`the metrics file cannot be written: ${messageOf(error)}`)));
+			const written = metrics.writeMetrics(metricsFile, reported, state, serverName);
+			pending.push(written.catch((error: unknown) => warn(`cannot write the metrics file: ${messageOf(error)}`)));
 		}
 	});
 	return {
@@ -32,4 +33,22 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration):
 			await Promise.all(pending);
 		},
 	};
+}
+
+/** Returns undefined, with a warning, for an unusable proxy or certificate file: reports never fail a run. */
+async function openHealth(
+	{healthUrl, caFile}: Configuration['settings'],
+	env: Environment,
+	onProblem: (text: string) => void,
+): Promise<HealthReporter | undefined> {
+	const {createHealthReporter} = await import('../reporters/health.js');
+	const {createHttp, HttpConfigError} = await import('../lib/http/http.js');
+	try {
+		const {fetch} = createHttp({env, caFile});
+		return createHealthReporter({url: healthUrl, fetch, onProblem});
+	} catch (error) {
+		if (!(error instanceof HttpConfigError)) throw error;
+		onProblem(`cannot report to health_url: ${error.message}`);
+		return undefined;
+	}
 }

@@ -1,23 +1,24 @@
-/** The command line, from argv to values. */
+/** Parses the command line, from argv to values. */
 import {type CommandLine} from '../config/command-line.js';
-import {options, type AnyValue, type OptionName} from '../config/options.js';
+import {type AnyValue, type OptionName, options} from '../config/options.js';
 import {readValue} from '../config/values.js';
 import {ProblemsError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {parseInteger} from '../lib/integer.js';
 import {type Parsed} from '../lib/parsed.js';
-import {tokenize, type Token} from './pflag.js';
+import {type Token, tokenize} from './pflag.js';
 
 export type ParsedCommandLine = CommandLine;
 
-/** `argv` is without the program's own name. Throws ProblemsError USAGE with all mistakes at once. */
+/** `argv` does not include the program's own name. Throws ProblemsError USAGE with all mistakes at once. */
 export async function parseCommandLine(argv: readonly string[]): Promise<ParsedCommandLine> {
 	const {flags, arguments: positionals, problems} = tokenize(argv);
 	const readFlags = flags.map(token => ({token, parsed: read(token)}));
 	const wrong = readFlags.filter(({parsed}) => parsed.problem !== undefined);
 	const given = (...names: readonly OptionName[]) =>
 		readFlags.find(({token, parsed}) => names.includes(token.flag.name) && Boolean(parsed.value))?.token.flag.name;
-	// What answers and ends does so beside values that it does not use, but not beside what cannot even be read.
+	// Options that print something and exit are accepted with values that they do not use, but not with values that
+	// cannot be parsed.
 	const answers = given('help', 'version', 'convertLegacyConfig', 'printDefaultConfig') !== undefined;
 	if (problems.length > 0 || wrong.some(({token}) => !answers || !isReadable(token)))
 		throw usageError([...problems, ...wrong.map(({token, parsed}) => describeProblem(token, parsed.problem ?? ''))]);
@@ -30,18 +31,21 @@ export async function parseCommandLine(argv: readonly string[]): Promise<ParsedC
 	);
 }
 
-/** False for a text that is no number, boolean or list where one belongs: the spelling, not the meaning, is wrong. */
+/**
+ * Returns false for text that is not a number, boolean or list where one is required: a wrong syntax, not a wrong
+ * value.
+ */
 function isReadable({flag: {option}, text}: Token): boolean {
-	const isWord = ['string', 'words', 'choice', 'mode', 'keep', 'interval', 'yesNo'].includes(option.kind);
+	const isWord = ['string', 'words', 'choice', 'choices', 'mode', 'keep', 'interval', 'yesNo'].includes(option.kind);
 	return isWord || parseInteger(text).problem === undefined;
 }
 
-/** Mistakes on the command line, with the one line that says how it goes. */
+/** Returns the error for mistakes on the command line, with a hint to the help. */
 export function usageError(problems: readonly string[]): ProblemsError {
 	return new ProblemsError(
 		'USAGE',
 		problems,
-		'usage: pg_back [OPTION]... [DBNAME]...; "pg_back --help" shows the options',
+		'usage: pg_back [OPTION]... [DBNAME]...; run "pg_back --help" to list the options',
 	);
 }
 
@@ -50,13 +54,13 @@ function read({flag, text}: Token): Parsed<AnyValue> {
 }
 
 function describeProblem({flag, spelling}: Token, problem: string): string {
-	return `${spelling}: ${flag.option.secret ? 'the value is malformed' : display(problem)}`;
+	return `${spelling}: ${flag.option.secret ? 'malformed value' : display(problem)}`;
 }
 
 /**
- * meow reads canonical tokens, which keep clear of what it does otherwise: it throws a stack trace for an option given twice
- * (so each scalar comes once, the last), takes a missing value for the default, makes NaN of a bad number and strips quotes
- * around values (so all values are text with a second `=` before them), and sets booleans that were not given.
+ * Parses canonical tokens with meow, to avoid its other behavior: it throws a stack trace for a repeated option (so
+ * each scalar is passed once, the last one), replaces a missing value by the default, makes NaN of a bad number and
+ * strips quotes around values (so all values are text after a second `=`), and sets booleans that were not given.
  */
 async function parseWithMeow(tokens: readonly Token[], positionals: readonly string[]): Promise<ParsedCommandLine> {
 	const {default: meow} = await import('meow');
@@ -97,7 +101,7 @@ function canonical(tokens: readonly Token[]): readonly string[] {
 		else if (option.kind !== 'boolean') words.set(name, `--${name}==${text}`);
 		else {
 			const on = readValue(option, text, 'command line').value === true;
-			// The negative form wins wherever it stands, and is nothing when it says false.
+			// The negative form wins regardless of its position, unless its value is false.
 			if (negative ? on : words.get(name) !== `--no-${name}`)
 				words.set(name, negative ? `--no-${name}` : `--${name}=${String(on)}`);
 		}

@@ -1,9 +1,8 @@
 /**
- * The spelling rules of pg_back's command line (those of Go's pflag): bundles `-tqv`, glued values `-Fc` and `-x=v`, a
- * value that begins with `-` after `--name`, `--flag=false`, a lone `-`, `--`. Unlike there all mistakes are found at once.
+ * The syntax of pg_back's command line (that of Go's pflag): bundles `-tqv`, attached values `-Fc` and `-x=v`, a value
+ * that begins with `-` after `--name`, `--flag=false`, a lone `-`, `--`. Unlike pflag, all mistakes are found at once.
  */
-import {longFlags, shortFlags, type Flag} from '../config/options.js';
-import {choicesOf} from '../config/values.js';
+import {type Flag, longFlags, shortFlags} from '../config/options.js';
 import {display} from '../lib/display.js';
 import {didYouMean} from '../lib/suggest.js';
 
@@ -34,7 +33,7 @@ export function tokenize(argv: readonly string[]): Tokens {
 	return {flags, arguments: positionals, problems};
 }
 
-/** A token, or what is wrong with it. `rest` loses the value if that is the next argument. */
+/** A token, or an error. `rest` loses the value if that is the next argument. */
 type Found = Token | string;
 
 function readLong(word: string, rest: string[]): Found {
@@ -45,7 +44,7 @@ function readLong(word: string, rest: string[]): Found {
 	return withValue(flag, text ?? valueAfter(flag, rest), `--${name}`);
 }
 
-/** `word` is a bundle: all but its last letter are booleans. */
+/** Parses a bundle: all letters of `word` except the last are booleans. */
 function readShort(word: string, rest: string[]): readonly Found[] {
 	const found: Found[] = [];
 	const letters = Array.from(word.slice(1));
@@ -77,6 +76,9 @@ function valueAfter({option}: Flag, rest: string[]): string | undefined {
 	if (option.implied === undefined) return rest.shift();
 	const next = rest[0]?.toLowerCase();
 	const isValue =
-		option.takesNext && option.kind === 'choice' && next !== undefined && choicesOf(option).includes(next);
+		option.takesNext &&
+		option.kind === 'choice' &&
+		next !== undefined &&
+		(option.choices.includes(next) || Object.hasOwn(option.aliases ?? {}, next));
 	return isValue ? rest.shift() : option.implied;
 }

@@ -1,26 +1,29 @@
 import {closeSync, openSync, readFileSync, writeSync} from 'node:fs';
 import {ReadStream} from 'node:tty';
-import {CancelledError, PgBackError, isSystemError} from '../core/errors.js';
+import {CancelledError, isSystemError, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 
 const terminalPath = '/dev/tty';
 
 /**
- * Asks for a secret on the terminal, whatever stdin and stdout are, and does not echo it. `label` says what for: `passphrase`.
- * Throws USAGE at once when there is no terminal or we run in its background, CANCELLED for Ctrl-C and Ctrl-D, and the reason of
- * `signal` when it aborts. The terminal is as before however this ends.
+ * Asks for a secret on the terminal, even if stdin and stdout are redirected, without echo. `label` is the kind of
+ * secret: `passphrase`. Throws USAGE immediately when there is no terminal or we run in its background, CANCELLED for
+ * Ctrl-C and Ctrl-D, and the reason of `signal` when it aborts. The terminal is always restored.
  */
-export async function promptSecret(label: string, options: {readonly signal: AbortSignal}): Promise<string> {
+export async function promptSecret(
+	label: string,
+	options: {readonly signal: AbortSignal; readonly echo?: boolean},
+): Promise<string> {
 	options.signal.throwIfAborted();
 	const output = openTerminal(label);
 	const input = new ReadStream(openSync(terminalPath, 'r'));
 	try {
-		// Raw mode turns the echo off. Node itself puts the mode back when a signal ends the process.
-		input.setRawMode(true);
+		// Raw mode disables the echo. Node itself restores the mode when a signal kills the process.
+		input.setRawMode(!options.echo);
 		writeSync(output, `${display(label)}: `);
 		return await readLine(input, options.signal);
 	} finally {
-		input.setRawMode(false);
+		if (!options.echo) input.setRawMode(false);
 		input.destroy();
 		endLine(output);
 		closeSync(output);
@@ -31,21 +34,24 @@ function endLine(output: number): void {
 	try {
 		writeSync(output, '\n');
 	} catch (error) {
-		if (!isSystemError(error) || error.code !== 'EIO') throw error; // EIO: the terminal is gone, which is said elsewhere
+		if (!isSystemError(error) || error.code !== 'EIO') throw error; // EIO: the terminal is lost, which is reported elsewhere
 	}
 }
 
 function openTerminal(label: string): number {
-	const hint = 'give it in a file, by a command, or in the environment';
+	const hint = 'provide it in a file, through a command, or in the environment';
 	if (inBackground()) throw new PgBackError('USAGE', `cannot ask for the ${label} in the background`, {hint});
 	try {
 		return openSync(terminalPath, 'w');
 	} catch (error) {
-		throw new PgBackError('USAGE', `there is no terminal to ask for the ${label}`, {hint, cause: error});
+		throw new PgBackError('USAGE', `no terminal to ask for the ${label}`, {hint, cause: error});
 	}
 }
 
-/** True when another process group has our terminal: touching it would stop us (SIGTTOU) until somebody brings us back. */
+/**
+ * Returns true when another process group controls our terminal: using it would stop us (SIGTTOU) until we are in the
+ * foreground.
+ */
 function inBackground(): boolean {
 	if (process.platform !== 'linux') return false;
 	const stat = readFileSync('/proc/self/stat', 'latin1');

@@ -1,8 +1,11 @@
-/** `--replay`: a recorded run on the same screens, or as the same plain lines where no console can be. */
+/** `--replay`: shows a recorded run in the console, or as plain lines without a console. */
 import type {CommandLine} from '../config/command-line.js';
+import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {logLine} from '../lib/log-line.js';
 import {startPlainReporter} from '../reporters/plain.js';
+import {isForeground} from './foreground.js';
 import type {Io} from './io.js';
-import {createReplay, readRecording} from './replay.js';
+import {createReplay, readRecording, type Recording} from './replay.js';
 import {chooseFrontEnd, inkEnvironment} from './terminal.js';
 import {version} from './version.js';
 
@@ -21,7 +24,6 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 		},
 	);
 	const recording = await readRecording(path);
-	for (const note of recording.notes) io.stderr.write(`pg_back: warning: ${note}\n`);
 	const stop = new AbortController();
 	const replay = createReplay(recording, Number(given('speed') ?? 1));
 	if (frontEnd.kind === 'plain') {
@@ -31,20 +33,32 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 			quiet: given('quiet') === true,
 			heartbeat: 0,
 		});
-		await replay.play(stop.signal);
-		await end();
-		return 0;
+		try {
+			await replay.play(stop.signal);
+			return statusOf(io, recording, !replay.endOpenRun());
+		} finally {
+			await end();
+		}
 	}
 	Object.assign(process.env, {NODE_ENV: 'production', ...inkEnvironment(frontEnd)});
 	const {mountConsole} = await import('../ui/mount.js');
-	const played = replay.play(stop.signal).catch((error: unknown) => {
-		if (!stop.signal.aborted) throw error;
-	});
-	await mountConsole({
+	const lost = new AbortController();
+	let failure: PgBackError | undefined;
+	const played = replay.play(stop.signal).then(
+		() => !replay.endOpenRun(),
+		(error: unknown) => {
+			if (stop.signal.aborted) return true;
+			failure = toPgBackError(error);
+			lost.abort(); // the screen would hide it
+			return false;
+		},
+	);
+	const {reason, error} = await mountConsole({
 		handle: replay.handle,
 		stdin: io.stdin,
 		stdout: io.stdout,
 		start: 'jobs',
+		signal: lost.signal,
 		options: {
 			ascii: frontEnd.ascii,
 			color: frontEnd.color,
@@ -52,9 +66,22 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 			version,
 			now: replay.now,
 			readOnly: true,
+			isForeground,
 		},
 	});
 	stop.abort();
-	await played;
-	return 0;
+	const isWhole = await played;
+	if (failure !== undefined) throw failure;
+	if (reason === 'crashed')
+		throw new PgBackError('USAGE', `${path} cannot be shown: ${messageOf(error)}`, {
+			cause: error,
+			hint: 'try --no-tui',
+		});
+	return statusOf(io, recording, isWhole);
+}
+
+/** Of the replay, not of the recorded run: 0 when all of it was played. */
+function statusOf(io: Io, {notes}: Recording, isWhole: boolean): number {
+	for (const note of notes) io.stderr.write(logLine(Date.now(), 'warn', note));
+	return isWhole && notes.length === 0 ? 0 : 1;
 }

@@ -1,26 +1,33 @@
-/** The engine with its front end: the console, plain lines or JSON lines. */
+/** Runs the engine with its front end: the console, plain lines or JSON lines. */
 import {hostname} from 'node:os';
 import type {Configuration} from '../config/configuration.js';
 import {defaultConfigFile} from '../config/options.js';
+import type {Shard} from '../config/shard.js';
 import {createBus, type EventBus} from '../core/bus.js';
 import {PgBackError} from '../core/errors.js';
-import {createEngine, type Engine} from '../engine/engine.js';
+import {createEngine, type Engine} from '../engine.js';
+import type {Fleet} from '../fleet/fleet-handle.js';
+import type {FleetReports} from '../fleet/report-status.js';
+import {toolEnvironment} from '../postgres/environment.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
+import {secretVariables} from '../storage/definitions.js';
+import type {ConsoleRequest} from './console.js';
 import type {Io} from './io.js';
-import {goWithoutCompilers} from './memory.js';
 import {startMonitoring} from './monitoring.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals, type SignalHandling} from './signals.js';
 import {chooseFrontEnd, type FrontEnd} from './terminal.js';
+import {disableOptimizingCompilers} from './v8-flags.js';
 import {version} from './version.js';
 import {askedFor, chooseFrom} from './work.js';
 
-export async function runWithFrontEnd(io: Io, configuration: Configuration): Promise<number> {
+export async function runWithFrontEnd(io: Io, asConfigured: Configuration): Promise<number> {
+	const configuration = withoutPatterns(asConfigured);
 	const frontEnd = frontEndFor(io, configuration);
 	const {settings} = configuration;
 	if (settings.interactive && frontEnd.kind === 'plain') {
-		throw new PgBackError('USAGE', `the console cannot be opened: ${frontEnd.reason ?? ''}`, {
+		throw new PgBackError('USAGE', `cannot open the console: ${frontEnd.reason ?? ''}`, {
 			hint: 'run it in a terminal',
 		});
 	}
@@ -28,20 +35,24 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 	const hangup: {takeOver?: () => boolean} = {};
 	const signals = handleSignals({
 		exitNow: io.exitNow,
-		onFirst: name => bus.emit({type: 'log', level: 'warn', text: `${name}: ending; once more to end at once`}),
+		onFirst: name =>
+			bus.emit({type: 'log', level: 'warn', text: `received ${name}, stopping; send it again to exit immediately`}),
 		takeOver: name => name === 'SIGHUP' && (hangup.takeOver?.() ?? false),
 	});
 	try {
-		const engine = engineFor(io, configuration, bus, signals, frontEnd);
-		const monitoring = await startMonitoring(bus, configuration);
+		const fleetShown =
+			frontEnd.kind === 'plain' ? undefined : (await import('./fleet-console.js')).fleetOf(io, asConfigured);
+		const engine = engineFor({io, configuration, bus, signals, frontEnd, fleet: fleetShown});
+		const monitoring = await startMonitoring(bus, configuration, io.env);
+		const fleet = await startFleet(io, configuration, bus, frontEnd);
 		const asked = await askedFor(io, configuration);
-		const start = settings.interactive ? 'jobs' : chooseFrom(configuration);
+		const start = settings.interactive ? firstScreen(configuration) : chooseFrom(configuration);
 		if (frontEnd.kind === 'plain' || (asked.printsResult && start === undefined)) {
-			goWithoutCompilers();
+			disableOptimizingCompilers();
 			const stop = startReporter(io, configuration, bus);
 			warn(bus, configuration);
 			const {exitCode} = await engine.start(asked.command, asked.work);
-			await monitoring.settled();
+			await Promise.all([monitoring.settled(), fleet?.settled()]);
 			await stop();
 			return exitCode;
 		}
@@ -57,8 +68,9 @@ export async function runWithFrontEnd(io: Io, configuration: Configuration): Pro
 			first,
 			start: consoleStart(start),
 			warn: () => warn(bus, configuration),
+			onLogFailure: text => bus.emit({type: 'log', level: 'warn', text}),
 		});
-		await monitoring.settled();
+		await Promise.all([monitoring.settled(), fleet?.settled()]);
 		return exitCode;
 	} finally {
 		signals.stop();
@@ -79,36 +91,81 @@ function frontEndFor(io: Io, {settings}: Configuration): FrontEnd {
 	);
 }
 
-function consoleStart(start: string | undefined): 'jobs' | {readonly files: string} {
-	return start === undefined || start === 'jobs' ? 'jobs' : {files: start};
+function firstScreen({settings}: Configuration): 'jobs' | 'fleet' {
+	return settings.fleet === 'none' ? 'jobs' : 'fleet';
 }
 
-function engineFor(
-	io: Io,
-	configuration: Configuration,
-	bus: EventBus,
-	signals: SignalHandling,
-	frontEnd: FrontEnd,
-): Engine {
-	// The console asks in a field of its own; a second reader would fight it for the keys.
+function consoleStart(start: string | undefined): ConsoleRequest['start'] {
+	return start === undefined || start === 'jobs' ? 'jobs' : start === 'fleet' ? 'fleet' : {files: start};
+}
+
+/** With `-i --fleet` the arguments are patterns for servers, and not the databases of a backup. */
+function withoutPatterns(configuration: Configuration): Configuration {
+	const {interactive, fleet} = configuration.settings;
+	return interactive && fleet !== 'none' ? {...configuration, arguments: []} : configuration;
+}
+
+type EngineParts = {
+	readonly io: Io;
+	readonly configuration: Configuration;
+	readonly bus: EventBus;
+	readonly signals: SignalHandling;
+	readonly frontEnd: FrontEnd;
+	readonly fleet: Fleet | undefined;
+};
+
+function engineFor({io, configuration, bus, signals, frontEnd, fleet}: EngineParts): Engine {
+	// The console asks in a field of its own; a second reader would compete for the keys.
 	const mayAsk = io.stdin.isTTY && io.stderr.isTTY && frontEnd.kind === 'plain';
 	return createEngine({
 		bus,
+		fleet,
 		host: hostname(),
 		pid: process.pid,
 		base: {
 			configuration,
 			env: io.env,
+			toolEnv: toolEnvironment(io.env, secretVariables),
 			signal: signals.signal,
 			now: () => new Date(),
 			version,
 			...(mayAsk && {askSecret: label => promptSecret(label, {signal: signals.signal})}),
+			...(mayAsk && {askLine: label => promptSecret(label, {signal: signals.signal, echo: true})}),
 		},
 	});
 }
 
+/** Returns undefined for a run that is not reported to a fleet. */
+async function startFleet(
+	io: Io,
+	configuration: Configuration,
+	bus: EventBus,
+	frontEnd: FrontEnd,
+): Promise<FleetReports | undefined> {
+	const {fleetPrefix, upload} = configuration.settings;
+	if (fleetPrefix === '' || upload.length === 0) return undefined;
+	const {startFleetReports} = await import('../fleet/report-status.js');
+	const toolEnv = toolEnvironment(io.env, secretVariables);
+	const base = {configuration, env: io.env, toolEnv, now: () => new Date(), version};
+	return startFleetReports(bus, base, {
+		interactive: frontEnd.kind !== 'plain',
+		shard: await shardOf(io, configuration),
+	});
+}
+
+/** Returns the shard of this process, for its reports. */
+async function shardOf(io: Io, {settings}: Configuration): Promise<Shard | undefined> {
+	const {shard, runName, writePlan: writesPlan} = settings;
+	if (shard === '') return undefined;
+	const {chooseShard} = await import('../config/shard.js');
+	const {index, of} = chooseShard(shard, {runName, writesPlan, env: io.env});
+	return index === undefined ? undefined : {index, of};
+}
+
 function startReporter(io: Io, {settings}: Configuration, bus: EventBus): () => Promise<void> | void {
-	if (settings.logFormat === 'json') return startJsonReporter(bus, text => io.stdout.write(text));
+	// A monitoring system reads one line on stdout.
+	if (settings.logFormat === 'json' && settings.checkAge === undefined)
+		return startJsonReporter(bus, text => io.stdout.write(text));
 	return startPlainReporter(bus, {
 		write: text => io.stderr.write(text),
 		verbose: settings.verbose,
@@ -122,7 +179,7 @@ function warn(bus: EventBus, configuration: Configuration): void {
 	if (logFormat !== 'json' && checkAge === undefined && configuration.configFile === undefined) {
 		if (configuration.given('noConfigFile'))
 			bus.emit({type: 'log', level: 'info', text: 'Skipping reading config file'});
-		else bus.emit({type: 'log', level: 'debug', text: `there is no ${defaultConfigFile}: the defaults count`});
+		else bus.emit({type: 'log', level: 'debug', text: `no config file at ${defaultConfigFile}, using defaults`});
 	}
 	for (const text of configuration.warnings) bus.emit({type: 'log', level: 'warn', text});
 }

@@ -8,14 +8,15 @@ type Handled = (typeof handled)[number];
 export type SignalHandling = {
 	/** Aborted by the first signal, with a CancelledError of exit status 128+N. */
 	readonly signal: AbortSignal;
-	/** Cancels everything as a signal does. */
+	/** Cancels everything, like a signal. */
 	readonly cancel: (reason: CancelledError) => void;
 	readonly stop: () => void;
 };
 
 /**
- * The first signal ends the work cleanly, the second at once. SIGHUP does so too unless we were started with it ignored (nohup).
- * `onSignal` may take a signal over (a console that loses its terminal lets the work go on): true when it did.
+ * Handles signals: the first one ends the work cleanly, the second one immediately. This includes SIGHUP, unless it was
+ * ignored when we were started (nohup). `onSignal` returns true when it takes a signal over (a console that loses its
+ * terminal lets the work continue).
  */
 export function handleSignals(options: {
 	readonly onFirst: (name: string) => void;
@@ -41,13 +42,13 @@ export function handleSignals(options: {
 		cancel: reason => controller.abort(reason),
 		stop: () => {
 			for (const off of listeners) off();
-			// All is done and said: what comes in the last moments must not take the exit status away.
+			// Everything is done and reported: later signals must not change the exit status.
 			for (const name of handled) process.on(name, () => undefined);
 		},
 	};
 }
 
-/** Linux says which signals a process ignores; node has no way to ask. Signal 1 is bit 0. */
+/** Linux reports which signals a process ignores; Node has no API for it. Signal 1 is bit 0. */
 function hangupIgnored(): boolean {
 	if (process.platform !== 'linux') return false;
 	const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];

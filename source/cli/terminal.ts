@@ -1,4 +1,4 @@
-/** Which front end a run gets, and what the terminal can show. Pure: from what the caller says of its environment. */
+/** Chooses the front end of a run, and what the terminal supports. Pure: the caller provides the environment. */
 import {PgBackError} from '../core/errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,13 +28,13 @@ export type FrontEnd = {
 	readonly color: boolean;
 };
 
-/** Throws a USAGE error when `--tui` asks for what cannot be. */
+/** Throws a USAGE error when `--tui` is impossible. */
 export function chooseFrontEnd({env, stdinIsTty, stdoutIsTty}: TerminalFacts, flags: TerminalFlags): FrontEnd {
 	const looks = {ascii: flags.ascii ?? !showsUnicode(env), color: (flags.color ?? true) && wantsColor(env)};
 	const missing = missingTerminal(env, stdinIsTty, stdoutIsTty);
 	if (flags.tui === true && missing !== undefined) {
 		throw new PgBackError('USAGE', `--tui needs a terminal: ${missing}`, {
-			hint: 'leave out --tui, or run it where stdin and stdout are a terminal',
+			hint: 'omit --tui, or run it with stdin and stdout connected to a terminal',
 		});
 	}
 	const reason = plainReason(flags) ?? missing ?? (flags.tui === true ? undefined : unasked(env));
@@ -58,21 +58,21 @@ function missingTerminal(env: Environment, stdinIsTty: boolean, stdoutIsTty: boo
 		: undefined;
 }
 
-/** What keeps the console away unless `--tui` asks for it. */
+/** Returns why there is no console unless `--tui` requests it. */
 function unasked(env: Environment): string | undefined {
 	if (isSet(env['INK_SCREEN_READER'])) return 'INK_SCREEN_READER is set';
-	return isInCi(env) ? 'this runs in CI' : undefined;
+	return isInCi(env) ? 'running in CI' : undefined;
 }
 
 const isSet = (value: string | undefined) => value !== undefined && value !== '' && value !== '0' && value !== 'false';
 
-/** As is-in-ci, which Ink asks: CI, CONTINUOUS_INTEGRATION, or any CI_ variable. */
+/** Same rule as is-in-ci, which Ink uses: CI, CONTINUOUS_INTEGRATION, or any CI_ variable. */
 export function isInCi(env: Environment): boolean {
 	if (env['CI'] === '0' || env['CI'] === 'false') return false;
 	return 'CI' in env || 'CONTINUOUS_INTEGRATION' in env || Object.keys(env).some(name => name.startsWith('CI_'));
 }
 
-/** The locale's character set, and the Linux console, which has few glyphs. */
+/** Checks the locale's character set, and for the Linux console, which has few glyphs. */
 export function showsUnicode(env: Environment): boolean {
 	const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find(value => value !== undefined && value !== '') ?? '';
 	return /utf-?8/i.test(locale) && env['TERM'] !== 'linux';
@@ -86,8 +86,8 @@ export function wantsColor(env: Environment): boolean {
 }
 
 /**
- * What must stand in the environment before Ink is loaded: its colours know FORCE_COLOR only, and its own look for CI would
- * keep it from drawing where `--tui` asked for it.
+ * Returns variables that must be set before Ink is loaded: its colors only depend on FORCE_COLOR, and its own CI check
+ * would disable drawing even with `--tui`.
  */
 export function inkEnvironment(frontEnd: FrontEnd): Environment {
 	return frontEnd.color ? {} : {FORCE_COLOR: '0'};

@@ -1,33 +1,39 @@
-/** What can only be judged when command line and file are together. */
+/** Checks that need both command line and file. */
 import {stat} from 'node:fs/promises';
 import {display} from '../lib/display.js';
+import {type StoreName, storeNamed, storeNames} from '../storage/definitions.js';
+import {type Blame, createBlame} from './blame.js';
+import {checkCipher} from './cipher-checks.js';
+import {checkCommands} from './command-checks.js';
 import {type CommandLine} from './command-line.js';
-import {alternatives, type Merged} from './merge.js';
-import {options, type OptionName, type Settings, type Store} from './options.js';
-import {describeOrigin, type Problem} from './origin.js';
+import {type Given, isGiven} from './given.js';
+import {type OptionName, options, type Settings} from './options.js';
+import {type Problem} from './origin.js';
+import {checkSplit} from './split-checks.js';
+import {checkLocalCopy} from './stream-checks.js';
 
 export type Checked = {readonly problems: readonly Problem[]; readonly warnings: readonly string[]};
 
-/** Something wrong with an option that only other parts of the program can tell. */
+/** A problem with an option that only other modules can find. */
 export type SettingProblem = {readonly option: OptionName; readonly text: string};
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 export async function checkConfiguration(
-	merged: Merged,
-	commandLine: CommandLine,
-	env: Environment,
-	terminal: boolean,
+	given: Given,
 	check: (settings: Settings) => Promise<readonly SettingProblem[]>,
 ): Promise<Checked> {
+	const {merged, commandLine, env, terminal} = given;
 	const blame = createBlame(merged);
+	const commands = await checkCommands(merged.settings, env);
 	const problems = [
 		...checkModes(merged.settings, commandLine, terminal).map(text => ({on: 'command line' as const, text})),
-		...checkCipher(merged, commandLine, env, terminal, blame),
+		...checkCipher(given, blame),
 		...checkStores(merged.settings, env, blame),
+		...checkLocalCopy(merged, blame),
+		...checkSplit(merged, blame),
 		...(['preBackupHook', 'postBackupHook', 'cipherPassCommand'] as const)
 			.filter(name => merged.settings[name][0] === '')
 			.map(name => blame(name, 'the name of the command is empty')),
+		...commands.problems.map(({option, text}) => blame(option, text)),
 		...(await checkDirectories(merged.settings, blame)),
 		...(await check(merged.settings)).map(({option, text}) => blame(option, text)),
 	];
@@ -35,23 +41,9 @@ export async function checkConfiguration(
 		...secretWarnings(commandLine),
 		...unusedPassphrase(merged.settings),
 		...withoutEffect(merged.settings),
+		...commands.warnings,
 	];
 	return {problems, warnings};
-}
-
-/** Makes a problem that names the option as the person wrote it, and its place. */
-type Blame = (name: OptionName, text: string) => Problem;
-
-function createBlame(merged: Merged): Blame {
-	return (name, text) => {
-		const origin = merged.origin(name);
-		const {long, key} = options[name];
-		if (origin.kind === 'file') return {on: 'file', text: `${describeOrigin(origin)}: ${key ?? name}: ${text}`};
-		return {
-			on: origin.kind === 'command line' ? 'command line' : 'file',
-			text: `${long === undefined ? name : `--${long}`}: ${text}`,
-		};
-	};
 }
 
 function checkModes(settings: Settings, commandLine: CommandLine, terminal: boolean): readonly string[] {
@@ -60,133 +52,113 @@ function checkModes(settings: Settings, commandLine: CommandLine, terminal: bool
 		['encrypt', 'decrypt'],
 		['cipherPass', 'cipherPublicKey'],
 		['cipherPass', 'cipherPrivateKey'],
+		['pin', 'unpin'],
 	] as const;
 	const problems = pairs
 		.filter(pair => pair.every(name => isGiven(values.get(name))))
-		.map(pair => `options ${pair.map(flagOf).join(' and ')} exclude each other`);
+		.map(pair => `options ${pair.map(flagOf).join(' and ')} cannot be used together`);
+	if (settings.purge !== 'none' && settings.purgeOlderThan < 0)
+		problems.push('--purge needs a purge_older_than that is not negative: it would remove every dump');
+	// An empty variable of a script must not start a backup.
+	const commands = ['pin', 'unpin', 'findTable', 'diff', 'swapBack'] as const;
+	for (const name of commands) if (values.get(name) === '') problems.push(`${flagOf(name)} needs a value`);
+	if (settings.reason !== '' && settings.pin === '') problems.push('--reason needs --pin');
+	if (settings.budget > 0 && settings.restoreDrill === 'none') problems.push('--budget needs --restore-drill');
 	if (settings.stdout && !settings.decrypt) problems.push('--stdout needs --decrypt');
+	problems.push(...checkFleetModes(settings, commandLine.arguments));
+	problems.push(...checkShard(settings));
 	if (
 		settings.download !== 'none' &&
 		settings.listRemote === 'none' &&
 		commandLine.arguments.length === 0 &&
 		!terminal
 	) {
-		problems.push("--download needs at least one pattern of the files to fetch, such as 'mydb_*'");
+		problems.push("--download needs at least one file pattern, such as 'mydb_*'");
 	}
 	return problems;
 }
 
-function isGiven(value: unknown): boolean {
-	return value !== undefined && value !== false && value !== '' && !(Array.isArray(value) && value.length === 0);
+function checkFleetModes(settings: Settings, words: readonly string[]): readonly string[] {
+	const problems: string[] = [];
+	if (settings.fleetMetrics !== '' && fleetStore(settings, words) === undefined)
+		problems.push('--fleet-metrics needs the store to read, such as --fleet-metrics FILE s3');
+	if (settings.fleetRebuild !== 'none' && settings.fleetPrefix === '')
+		problems.push('--fleet-rebuild needs fleet_prefix');
+	if ((settings.fleet !== 'none' || settings.fleetMetrics !== '') && settings.fleetPrefix === '')
+		problems.push('the fleet cannot be read: set fleet_prefix to where the servers report');
+	return problems;
+}
+
+/** Commands that do not apply to one shard of a run. */
+const undivided = [
+	...[
+		'listRemote',
+		'download',
+		'verifyStore',
+		'restoreDrill',
+		'restore',
+		'cleanupRemote',
+		'fleet',
+		'fleetRebuild',
+		'purge',
+	],
+	...['decrypt', 'dryRun', 'resumeUploads', 'doctor', 'interactive', 'status'],
+	...['swapBack', 'cleanupRestores', 'pin', 'unpin', 'findTable', 'diff', 'fleetMetrics', 'checkAge'],
+] as const satisfies readonly OptionName[];
+
+function checkShard(settings: Settings): readonly string[] {
+	const {shard, runName, writePlan, fleetPrefix, upload, encryptKeepSource} = settings;
+	if (shard === '') {
+		const needed = [...(runName === '' ? [] : ['--run-name']), ...(writePlan ? ['--write-plan'] : [])];
+		return needed.map(flag => `${flag} needs --shard`);
+	}
+	const isAsked = (name: (typeof undivided)[number]) =>
+		!['', 'none', 'no', false, undefined].includes(settings[name] as '');
+	return [
+		...undivided.filter(isAsked).map(name => `options --shard and ${flagOf(name)} cannot be used together`),
+		...(fleetPrefix === '' ? ['--shard needs fleet_prefix: the processes of a run meet there'] : []),
+		...(upload.length === 0 ? ['--shard needs upload: the processes of a run meet at the remote location'] : []),
+		...(upload.length > 1
+			? ['--shard needs one place in upload: the processes of a run meet there, and cannot upload to several']
+			: []),
+		...(encryptKeepSource
+			? ['--shard cannot be used with encrypt_keep_source: a shard leaves no files on its machine']
+			: []),
+	];
 }
 
 function flagOf(name: OptionName): string {
 	return `--${options[name].long ?? name}`;
 }
 
-function checkCipher(
-	merged: Merged,
-	commandLine: CommandLine,
-	env: Environment,
-	terminal: boolean,
-	blame: Blame,
-): readonly Problem[] {
-	const {settings} = merged;
-	const isSet = (name: OptionName) => isGiven(settings[name as keyof Settings]);
-	const problems: Problem[] = [];
-	const sources = alternatives[0]?.filter(name => isSet(name)) ?? [];
-	if (sources.length > 1) {
-		problems.push(
-			blame(
-				sources[1] ?? 'cipherPass',
-				`only one of ${sources.map(name => options[name].key).join(', ')} may be given`,
-			),
-		);
-	}
-	const passGiven = ['cipherPass', 'cipherPassFile', 'cipherPassCommand'].some(name =>
-		isGiven(commandLine.values.get(name as OptionName)),
-	);
-	const encrypts = settings.encrypt && !settings.decrypt;
-	const recipients = isSet('cipherPublicKey') || isSet('cipherRecipientsFile');
-	const recipientsGiven = commandLine.values.has('cipherPublicKey') || commandLine.values.has('cipherRecipientsFile');
-	if (passGiven && recipients && !recipientsGiven && !settings.decrypt) {
-		const name = isSet('cipherPublicKey') ? 'cipherPublicKey' : 'cipherRecipientsFile';
-		const text = `a passphrase on the command line cannot be used beside ${options[name].key ?? ''} (${describeOrigin(merged.origin(name))})`;
-		problems.push({on: 'command line', text});
-	}
-	const passphrase = sources.length > 0 || Boolean(env['PGBK_CIPHER_PASS']);
-	if (encrypts && !recipients && !passphrase) {
-		problems.push(
-			blame(
-				'encrypt',
-				'needs cipher_public_key, cipher_recipients_file, or a passphrase (cipher_pass_file, PGBK_CIPHER_PASS)',
-			),
-		);
-	}
-	const identities = isSet('cipherPrivateKey') || isSet('cipherIdentityFile');
-	if (settings.decrypt && !identities && !passphrase && !terminal) {
-		problems.push(
-			blame(
-				'decrypt',
-				'needs cipher_private_key, cipher_identity_file, or a passphrase (cipher_pass_file, PGBK_CIPHER_PASS)',
-			),
-		);
-	}
-	return problems;
+/** Returns the store of `--fleet`, or of `--fleet-metrics FILE STORE`. */
+export function fleetStore({fleet}: Settings, names: readonly string[]): StoreName | undefined {
+	return fleet === 'none' ? storeNames.find(name => name === names[0]?.toLowerCase()) : fleet;
 }
 
-function checkStores(settings: Settings, env: Environment, blame: Blame): readonly Problem[] {
-	const asked = (['upload', 'download', 'listRemote', 'cleanupRemote', 'verifyStore', 'restoreDrill'] as const).filter(
-		name => settings[name] !== 'none' && settings[name] !== 'here',
-	);
-	const first = new Map(asked.toReversed().map(name => [settings[name] as Store, name]));
+function checkStores(settings: Settings, env: Given['env'], blame: Blame): readonly Problem[] {
+	const asked = (
+		[
+			'download',
+			'listRemote',
+			'cleanupRemote',
+			'verifyStore',
+			'restoreDrill',
+			'restore',
+			'fleet',
+			'fleetRebuild',
+			'purge',
+		] as const
+	).filter(name => settings[name] !== 'none' && settings[name] !== 'backup');
+	const first = new Map<StoreName, OptionName>([
+		...asked.toReversed().map(name => [settings[name] as StoreName, name] as const),
+		...settings.upload.map(store => [store, 'upload'] as const),
+	]);
 	return [...first].flatMap(([store, name]) =>
-		missingSettings(store, settings, env).map(text => blame(name, `${store} ${text}`)),
+		storeNamed(store)
+			.problems(settings, env)
+			.map(text => blame(name, `${store} ${text}`)),
 	);
-}
-
-/** What a store cannot work without. */
-function missingSettings(store: Store, settings: Settings, env: Environment): readonly string[] {
-	const missing: string[] = [];
-	const need = (name: OptionName & keyof Settings, ...variables: readonly string[]) => {
-		if (isGiven(settings[name]) || variables.some(variable => Boolean(env[variable]))) return;
-		missing.push(`needs ${options[name].key ?? name}`);
-	};
-	switch (store) {
-		case 's3':
-			need('s3Bucket');
-			if (isGiven(settings.s3KeyId) !== isGiven(settings.s3Secret))
-				missing.push('needs both or none of s3_key_id and s3_secret');
-			break;
-		case 'b2':
-			need('b2Bucket');
-			need('b2KeyId', 'B2_APPLICATION_KEY_ID');
-			need('b2AppKey', 'B2_APPLICATION_KEY');
-			break;
-		case 'sftp':
-			need('sftpHost');
-			if (settings.sftpPort !== '' && !isPort(settings.sftpPort))
-				missing.push(`${display(settings.sftpPort)} in sftp_port is not a port`);
-			break;
-		case 'gcs':
-			need('gcsBucket');
-			break;
-		case 'azure':
-			need('azureContainer');
-			if (isGiven(settings.azureConnectionString) || Boolean(env['AZURE_STORAGE_CONNECTION_STRING'])) break;
-			if (settings.azureAccount === '' && !/^https?:\/\//i.test(settings.azureEndpoint)) {
-				missing.push('needs azure_account, or a whole URL in azure_endpoint');
-			}
-			break;
-		case 'local':
-			need('localDirectory');
-			break;
-	}
-	return missing;
-}
-
-function isPort(text: string): boolean {
-	return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
 }
 
 async function checkDirectories(settings: Settings, blame: Blame): Promise<readonly Problem[]> {
@@ -198,24 +170,29 @@ async function checkDirectories(settings: Settings, blame: Blame): Promise<reado
 	return isDirectory ? [] : [blame('binDirectory', `${display(settings.binDirectory)} is not an existing directory`)];
 }
 
-/** pg_back has always taken the public key where a file has both. */
+/** When a file has both, the public key is used, as in 2.x. */
 function unusedPassphrase({encrypt, decrypt, cipherPass, cipherPublicKey}: Settings): readonly string[] {
 	if (!encrypt || decrypt || cipherPass === '' || cipherPublicKey.length === 0) return [];
-	return ['cipher_pass is not used for encryption, because there is cipher_public_key'];
+	return ['cipher_pass is not used for encryption because cipher_public_key is set'];
 }
 
-/** pg_back 2 has never used it either. */
-function withoutEffect({b2ForcePath}: Settings): readonly string[] {
-	return b2ForcePath ? ['b2_force_path has no effect: the API of B2 has one form of address'] : [];
+function withoutEffect({b2ForcePath, fleetPrefix, upload, fleet, fleetMetrics}: Settings): readonly string[] {
+	return [
+		// pg_back 2 has never used it either.
+		...(b2ForcePath ? ['b2_force_path has no effect: the B2 API has only one form of address'] : []),
+		...(fleetPrefix !== '' && upload.length === 0 && fleet === 'none' && fleetMetrics === ''
+			? ['nothing is reported below fleet_prefix: runs are reported to the location that upload names']
+			: []),
+	];
 }
 
-/** Whatever stands on a command line can be read by everybody on the machine. */
+/** Every user of the host can read command lines. */
 function secretWarnings({values}: CommandLine): readonly string[] {
 	return [...values].flatMap(([name, value]) => {
 		const {secret, key} = options[name];
 		if (secret !== true || !isGiven(value)) return [];
 		return [
-			`${flagOf(name)} on the command line can be read by others on this machine: use ${key ?? 'a file'} in the configuration file`,
+			`${flagOf(name)} on the command line is visible to other users of this machine: use ${key ?? 'a file'} in the configuration file`,
 		];
 	});
 }

@@ -1,8 +1,8 @@
 import {type AnyValue, type OptionName} from './options.js';
 
-/** What stood on the command line, each value read by the rules of its option. */
+/** The options of the command line, each value parsed by the rules of its option. */
 export type CommandLine = {
-	/** Only what was given. */
+	/** Only options that were given. */
 	readonly values: ReadonlyMap<OptionName, AnyValue>;
 	/** Positional arguments: databases, or patterns. */
 	readonly arguments: readonly string[];

@@ -1,25 +1,28 @@
-/** From the text of a config file to the values of its options, with every problem that it has. */
+/** Parses the text of a config file to the values of its options, and collects every problem. */
 import {display} from '../lib/display.js';
 import {didYouMean} from '../lib/suggest.js';
-import {globalSection, parseIni, type IniEntry} from './ini.js';
-import {configKeys, options, type AnyValue, type OptionName} from './options.js';
+import {globalSection, type IniEntry, parseIni} from './ini.js';
+import {type AnyValue, configKeys, type OptionName, options} from './options.js';
 import {type Problem, type Sourced} from './origin.js';
 import {readValue} from './values.js';
 
 export type ConfigFile = {
 	readonly path: string;
 	readonly values: ReadonlyMap<OptionName, Sourced>;
-	/** By database. */
+	/** Parameters of the whole run that are present and empty: they request the default. */
+	readonly cleared: ReadonlySet<OptionName>;
+	/** Keyed by database. */
 	readonly sections: ReadonlyMap<string, ReadonlyMap<OptionName, Sourced>>;
 	readonly problems: readonly Problem[];
 };
 
-/** Never throws: what is wrong is in `problems`. */
+/** Never throws: errors are in `problems`. */
 export function readConfigFile(text: string, path: string): ConfigFile {
 	const {sections, problems: grammarProblems} = parseIni(text);
 	const found = grammarProblems.map(({line, text: problem}) => ({line, problem}));
 	const databases = new Map<string, ReadonlyMap<OptionName, Sourced>>();
 	let values: ReadonlyMap<OptionName, Sourced> = new Map();
+	const cleared = new Set<OptionName>();
 	for (const [section, entries] of sections) {
 		const read = new Map<OptionName, Sourced>();
 		for (const [key, entry] of entries) {
@@ -27,7 +30,7 @@ export function readConfigFile(text: string, path: string): ConfigFile {
 			if (result.problem !== undefined) found.push({line: entry.line, problem: result.problem});
 			else if (result.value !== undefined) {
 				read.set(result.name, {value: result.value.value, origin: {kind: 'file', path, line: entry.line}});
-			}
+			} else if (section === globalSection) cleared.add(result.name);
 		}
 		if (section === globalSection) values = read;
 		else databases.set(section, read);
@@ -35,7 +38,7 @@ export function readConfigFile(text: string, path: string): ConfigFile {
 	const problems = found
 		.toSorted((a, b) => a.line - b.line)
 		.map(({line, problem}): Problem => ({on: 'file', text: `${path}:${line}: ${problem}`}));
-	return {path, values, sections: databases, problems};
+	return {path, values, cleared, sections: databases, problems};
 }
 
 type Result =
@@ -49,12 +52,13 @@ function readEntry(section: string, key: string, entry: IniEntry): Result {
 	if (name === undefined) return {problem: `unknown parameter ${display(key)}${keyHint(key, inSection)}`};
 	const option = options[name];
 	if (inSection && option.perDatabase === undefined) {
-		return {problem: `${key} is a parameter of the whole run and cannot stand in the section [${display(section)}]`};
+		return {problem: `${key} is a parameter of the whole run and is not allowed in the section [${display(section)}]`};
 	}
 	if (!inSection && option.perDatabase === 'only') {
-		return {problem: `${key} is a parameter of one database and can only stand in a section such as [mydb]`};
+		return {problem: `${key} is a parameter of one database and is only allowed in a section such as [mydb]`};
 	}
-	// Empty words in a section mean "none", empty anything else means "as elsewhere". An undecided boolean must decide.
+	// Empty words in a section mean "none", any other empty value means "as elsewhere". A boolean without a default must
+	// have a value.
 	const decides = option.kind === 'boolean' && option.default === undefined;
 	if (entry.value === '' && !decides && !(inSection && option.kind === 'words')) return {name};
 	const read = readValue(option, entry.value, 'file');
@@ -62,7 +66,7 @@ function readEntry(section: string, key: string, entry: IniEntry): Result {
 	return {problem: `${key}: ${option.secret ? withoutQuotation(read.problem) : display(read.problem)}`};
 }
 
-// A secret that its kind refuses must not be repeated.
+// An invalid secret must not be repeated in an error.
 function withoutQuotation(problem: string): string {
 	return problem.replace(/^".*"(?= )/s, 'the value');
 }
@@ -72,8 +76,8 @@ function keyHint(key: string, inSection: boolean): string {
 		.filter(([, name]) => !inSection || options[name].perDatabase !== undefined)
 		.map(([one]) => one);
 	const asFlag = Object.values(options).find(
-		option => option.key === undefined && !option.pending && option.long === key.replaceAll('_', '-'),
+		option => option.key === undefined && option.long === key.replaceAll('_', '-'),
 	);
-	if (asFlag?.long !== undefined) return `: --${asFlag.long} stands on the command line only`;
+	if (asFlag?.long !== undefined) return `: --${asFlag.long} is only allowed on the command line`;
 	return didYouMean(key, keys);
 }

@@ -1,8 +1,8 @@
 /**
- * The grammar of the config file, with the place of every entry. The package `ini` reads what this file gives it, not the
- * file itself, because it drops lines that it cannot parse, nests dotted sections, loses what is named `__proto__`, knows
- * neither `:` nor several lines, cuts values at `;` in silence and decodes quotes as JSON. So the text is first rewritten
- * into the part of the format in which `ini` is exact: encoded names, and values as JSON strings.
+ * The grammar of the config file, with the position of every entry. The package `ini` does not parse the file itself,
+ * because it drops lines that it cannot parse, nests dotted sections, loses names like `__proto__`, supports neither
+ * `:` nor multi-line values, truncates values at `;` without an error and decodes quotes as JSON. The text is first
+ * rewritten into the subset of the format that `ini` parses exactly: encoded names, and values as JSON strings.
  */
 import ini from 'ini';
 
@@ -15,7 +15,7 @@ export type IniFile = {
 
 export const globalSection = 'DEFAULT';
 
-/** The same section twice is one section; of the same key twice the last counts. */
+/** Repeated sections are merged; the last of repeated keys wins. */
 export function parseIni(text: string): IniFile {
 	const {assignments, problems} = scan(text.replace(/^\uFEFF/, ''));
 	const lines = new Map(assignments.map(({section, key = '', line}) => [encodeName(section) + encodeName(key), line]));
@@ -41,7 +41,7 @@ function rewrite(assignments: readonly Assignment[]): string {
 		.join('');
 }
 
-// The prefix keeps `__proto__`, numbers and `x[]` away from what `ini` and objects do with such names.
+// The prefix protects `__proto__`, numbers and `x[]` from special treatment by `ini` and objects.
 function encodeName(name: string): string {
 	return `@${encodeURIComponent(name.toWellFormed()).replaceAll('.', '%2E')}`;
 }
@@ -72,7 +72,7 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 				section = line.slice(1, end).toWellFormed();
 				assignments.push({section, value: '', line: number});
 			} else {
-				problems.push({line: number, text: end < 0 ? 'a section name is not closed by ]' : 'a section name is empty'});
+				problems.push({line: number, text: end < 0 ? 'missing ] after a section name' : 'a section name is empty'});
 			}
 			continue;
 		}
@@ -84,7 +84,7 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 		const value = readRaw(split.rest, lines, index);
 		index = value.next;
 		if (value.text === undefined)
-			problems.push({line: number, text: `the value of ${split.key} opens a quote that is never closed`});
+			problems.push({line: number, text: `the value of ${split.key} has an unterminated quote`});
 		else assignments.push({section, key: split.key.toWellFormed(), value: value.text.toWellFormed(), line: number});
 	}
 	return {assignments, problems};
@@ -93,20 +93,23 @@ function scan(text: string): {assignments: Assignment[]; problems: Problem[]} {
 function splitKey(line: string): {key: string; rest: string} | string {
 	const quote = /^(?:"""|"|`)/.exec(line)?.[0] ?? '';
 	const end = quote === '' ? 0 : line.indexOf(quote, quote.length);
-	if (end < 0) return 'a quoted key is not closed';
+	if (end < 0) return 'unterminated quote in a key';
 	const delimiter = line.slice(end).search(/[=:]/);
-	if (delimiter < 0) return `"key = value" or "[section]" was expected, not ${JSON.stringify(shorten(line.trimEnd()))}`;
+	if (delimiter < 0) return `expected "key = value" or "[section]", found ${JSON.stringify(shorten(line.trimEnd()))}`;
 	const key = quote === '' ? line.slice(0, delimiter) : line.slice(quote.length, end);
-	if (key.trim() === '') return 'there is no key before the delimiter';
+	if (key.trim() === '') return 'missing key before the delimiter';
 	return {key: key.trim(), rest: line.slice(end + delimiter + 1).trimStart()};
 }
 
-// A line may be a secret that lost its key.
+// The line may be a secret without its key.
 function shorten(line: string): string {
 	return line.length > 12 ? `${line.slice(0, 8)}…` : line;
 }
 
-/** The value that begins with `start`; it may go on in `lines` from `next`. What is written literally keeps the blanks at a line's end. */
+/**
+ * Reads the value that begins with `start` and may continue in `lines` from `next`. Literal text keeps spaces at the
+ * end of a line.
+ */
 function readRaw(start: string, lines: readonly string[], next: number): {text: string | undefined; next: number} {
 	const rest = start.trimEnd();
 	const quote = rest.startsWith('"""') && rest.length > 3 ? '"""' : rest.startsWith('`') ? '`' : '';
@@ -140,7 +143,10 @@ function readContinued(first: string, lines: readonly string[], start: number) {
 	return {text: unquote(text.trim()), next};
 }
 
-/** Cuts at the first `#` or `;` outside quotes. A quote opens at the start of a word only: `it's` has none. */
+/**
+ * Removes everything from the first `#` or `;` outside quotes. A quote only opens at the start of a word: `it's` has
+ * none.
+ */
 function withoutComment(value: string): string {
 	const unclosed = new Set<string>();
 	for (let index = 0; index < value.length; index++) {
@@ -164,7 +170,7 @@ function closingQuote(value: string, open: number): number | undefined {
 	return undefined;
 }
 
-/** Removes one pair of quotes around the whole, if there is no other such quote inside. */
+/** Removes one pair of quotes around the whole value, if there is no other such quote inside. */
 function unquote(value: string): string {
 	const quote = value.charAt(0);
 	const surrounded =
@@ -175,7 +181,7 @@ function unquote(value: string): string {
 const maxReferences = 999;
 const maxExpandedLength = 16_384;
 
-/** Replaces `%(other)s` by the value of that key in the section, else in the global one; unknown names stay. */
+/** Replaces `%(other)s` by the value of that key in the section, else in the global one; unknown names are kept. */
 function expandReferences(sections: IniFile['sections'], problems: Problem[]): IniFile['sections'] {
 	const globals = sections.get(globalSection);
 	const expand = (entries: ReadonlyMap<string, IniEntry>, key: string, entry: IniEntry): IniEntry => {
@@ -191,7 +197,7 @@ function expandReferences(sections: IniFile['sections'], problems: Problem[]): I
 			});
 		const value = resolve(key, entry.value);
 		if (references <= maxReferences && length <= maxExpandedLength) return {...entry, value};
-		problems.push({line: entry.line, text: `${key} refers to itself through %(…)s, or to too much`});
+		problems.push({line: entry.line, text: `${key} refers to itself through %(…)s, or expands to too much text`});
 		return entry;
 	};
 	return new Map(

@@ -1,13 +1,14 @@
-/** Configuration files of pg_back 1 (shell variables) as a config file of today. The output always loads. */
+/** Converts configuration files of pg_back 1 (shell variables) to the current format. The output always loads. */
 import {formatEscapedList} from '../lib/comma-list.js';
 import {display} from '../lib/display.js';
 import {joinWords, splitWords} from '../lib/shell-words.js';
 import {readConfigFile} from './config-file.js';
 import {globalSection, parseIni} from './ini.js';
+import {goesOn, shellOnly} from './legacy-shell.js';
 import {configKeys} from './options.js';
 
 export type Converted = {
-	/** The whole config file, with a newline at the end. */
+	/** The whole config file, with a final newline. */
 	readonly output: string;
 	/** One line each. */
 	readonly warnings: readonly string[];
@@ -28,20 +29,27 @@ const plainKeys: Readonly<Record<string, string>> = {
 	SIGNATURE_ALGO: 'checksum_algorithm',
 };
 
-/** Never throws: a line that means nothing today, or that would not load, becomes a comment and a warning. */
+/**
+ * Never throws: a line that has no meaning today, or that would not load, becomes a comment and a warning. A line that
+ * sets nothing is omitted with a warning, and shell syntax is copied with one.
+ */
 export function convertLegacyConfig(text: string): Converted {
 	const lines: string[] = [];
 	const warnings: string[] = [];
-	for (const raw of text.split('\n')) {
+	for (const [index, raw] of text.split('\n').entries()) {
 		const line = raw.replaceAll(/^[ \t\r\v]+|[ \t\r\v]+$/g, '');
-		if (!/^(?:PGBK_|SIGNATURE_ALGO=)/.test(line)) continue;
+		if (line === '' || line.startsWith('#')) continue;
+		if (!/^(?:PGBK_|SIGNATURE_ALGO=)/.test(line)) {
+			warnings.push(`line ${index + 1} is left out, it sets nothing that pg_back knows: ${display(line)}`);
+			continue;
+		}
 		const equals = line.indexOf('=');
 		const name = equals < 0 ? line : line.slice(0, equals);
-		const result = equals < 0 ? {problem: 'has no value'} : convert(name, valueOf(line.slice(equals + 1)));
-		if ('problem' in result) {
-			warnings.push(`${display(name)} ${result.problem}`);
-			lines.push(`# ${display(line)}`);
-		} else lines.push(...result.lines);
+		const value = equals < 0 ? '' : valueOf(line.slice(equals + 1));
+		const result = equals < 0 ? {problem: 'has no value'} : convert(name, value);
+		const doubt = 'problem' in result ? result.problem : shellOnly(name, value);
+		if (doubt !== undefined) warnings.push(`${display(name)} ${display(doubt)}`);
+		lines.push(...('problem' in result ? [`# ${display(line)}`] : result.lines));
 	}
 	return {output: lines.map(line => `${line}\n`).join(''), warnings};
 }
@@ -57,9 +65,9 @@ function convert(name: string, value: string): Result {
 		case 'PGBK_WITH_TEMPLATES':
 			return checked([['with_templates', String(unquoted(value) === 'yes')]]);
 		case 'PGBK_DBLIST':
-			return checked([['include_dbs', listOf(value)]]);
+			return convertList('include_dbs', value);
 		case 'PGBK_EXCLUDE':
-			return checked([['exclude_dbs', listOf(value)]]);
+			return convertList('exclude_dbs', value);
 		case 'PGBK_OPTS':
 			return convertOptions(value);
 		default:
@@ -67,7 +75,13 @@ function convert(name: string, value: string): Result {
 	}
 }
 
-/** The lines, if the file that they make would load. */
+/** A list that continues on the next line is not converted, because a part of it would look complete. */
+function convertList(key: string, value: string): Result {
+	if (goesOn(value)) return {problem: 'could not be converted: the list continues on the next line'};
+	return checked([[key, listOf(value)]]);
+}
+
+/** Returns the lines if a file with them loads. */
 function checked(entries: readonly (readonly [key: string, value: string])[]): Result {
 	for (const [key, value] of entries) {
 		const problem = loadProblem(key, value);
@@ -78,15 +92,15 @@ function checked(entries: readonly (readonly [key: string, value: string])[]): R
 
 function loadProblem(key: string, value: string): string | undefined {
 	for (const [reference, name = ''] of value.matchAll(/%\(([^()]+)\)s/g)) {
-		if (configKeys.has(name)) return `${reference} would stand for the value of ${name}`;
+		if (configKeys.has(name)) return `${reference} would be expanded to the value of ${name}`;
 	}
 	// The line after it must not become a part of the value.
 	const {values, problems} = readConfigFile(`${key} = ${value}\njobs = 1\n`, '');
 	if (problems[0] !== undefined) return problems[0].text.replace(/^:\d+: /, '');
-	return values.has('jobs') ? undefined : 'the value goes on in the next line';
+	return values.has('jobs') ? undefined : 'the value continues on the next line';
 }
 
-/** What follows the `=`: without a comment outside quotes, without blanks at its ends. */
+/** Returns the text after `=`: without a comment outside quotes, and without surrounding spaces. */
 function valueOf(text: string): string {
 	let quote = '';
 	let escaped = false;
@@ -116,10 +130,10 @@ function listOf(value: string): string {
 
 const formats: Readonly<Record<string, string>> = {p: 'plain', c: 'custom', t: 'tar', d: 'directory'};
 
-/** The options of pg_dump, without the format, which has a key of its own. */
+/** Converts the options of pg_dump, without the format, which has its own key. */
 function convertOptions(value: string): Result {
 	const usual = splitWords(value.startsWith('(') ? value.replaceAll(/^\(+|\)+$/g, '') : unquoted(value));
-	// Quotes inside at the end are a part of the last word: only the pair around the whole goes.
+	// Inner quotes at the end are a part of the last word: only the outer pair is removed.
 	const inPair = /^(["'])(.*)\1$/s.exec(value)?.[2];
 	const words = usual.problem === undefined || inPair === undefined ? usual : splitWords(inPair);
 	if (words.problem !== undefined) return {problem: `could not be converted: ${words.problem}`};
@@ -136,7 +150,7 @@ function convertOptions(value: string): Result {
 	return checked([...entries, ['pg_dump_options', joinOptions(others)]]);
 }
 
-/** As pg_back 2 has always written it, unless that would be read otherwise. */
+/** Uses the format of pg_back 2, unless it would be parsed differently. */
 function joinOptions(words: readonly string[]): string {
 	const usual = words
 		.map(word => (word.includes(' ') ? `"${word.replaceAll(/["\\]/g, String.raw`\$&`)}"` : word))

@@ -1,25 +1,18 @@
-/** Command line over config file over defaults. Pure. */
+/** Merges command line over config file over defaults. Pure. */
 import {type CommandLine} from './command-line.js';
 import {type ConfigFile} from './config-file.js';
-import {
-	allOptionNames,
-	options,
-	type AnyValue,
-	type DatabaseSettings,
-	type OptionName,
-	type Settings,
-} from './options.js';
+import {type AnyValue, type DatabaseSettings, type OptionName, optionNames, options, type Settings} from './options.js';
 import {type Origin, type Sourced} from './origin.js';
 
 export type Merged = {
 	readonly settings: Settings;
 	readonly databases: ReadonlyMap<string, DatabaseSettings>;
-	/** For every database without a section. */
+	/** The settings of every database without a section. */
 	readonly anyDatabase: DatabaseSettings;
 	readonly origin: (option: OptionName) => Origin;
 };
 
-type Layer = ReadonlyMap<OptionName, Sourced>;
+export type Layer = ReadonlyMap<OptionName, Sourced>;
 
 export function merge(
 	commandLine: CommandLine,
@@ -29,7 +22,7 @@ export function merge(
 	const given = commandLineLayer(commandLine);
 	const fromFile = withoutAlternatives(file?.values ?? new Map<OptionName, Sourced>(), given);
 	const global = new Map<OptionName, Sourced>(
-		allOptionNames.map(name => [name, given.get(name) ?? fromFile.get(name) ?? defaultOf(name)]),
+		optionNames.map(name => [name, given.get(name) ?? fromFile.get(name) ?? defaultOf(name)]),
 	);
 	const included = global.get('includeDbs');
 	if (included) global.set('includeDbs', {...included, value: [...new Set(included.value as readonly string[])]});
@@ -58,7 +51,7 @@ function defaultOf(name: OptionName): Sourced {
 
 function forSection(section: Layer, given: Layer, global: Layer): DatabaseSettings {
 	const values = new Map(
-		allOptionNames.map(name => {
+		optionNames.map(name => {
 			const own = options[name].overrides && given.has(name) ? given.get(name) : section.get(name);
 			return [name, own ?? global.get(name) ?? defaultOf(name)] as const;
 		}),
@@ -70,21 +63,24 @@ function plain(values: Layer, wanted: (name: OptionName) => boolean): Readonly<R
 	return Object.fromEntries([...values].filter(([name]) => wanted(name)).map(([name, {value}]) => [name, value]));
 }
 
-/** Ways to say the same thing: one on the command line silences the others in the file. */
+/** Alternative options for the same thing: one on the command line overrides the others in the file. */
 export const alternatives: readonly (readonly OptionName[])[] = [
 	['cipherPass', 'cipherPassFile', 'cipherPassCommand'],
 	['cipherPrivateKey', 'cipherIdentityFile'],
 	['cipherPublicKey', 'cipherRecipientsFile'],
 ];
 
-function withoutAlternatives(fromFile: Layer, given: Layer): Layer {
+/** Returns the part of `fromFile` that still applies when `given` has alternatives for some options. */
+export function withoutAlternatives(fromFile: Layer, given: Layer): Layer {
 	const silenced = new Set(alternatives.filter(names => names.some(name => given.has(name))).flat());
 	return new Map([...fromFile].filter(([name]) => !silenced.has(name)));
 }
 
-/** Fills what is empty from the option's variable. The passphrase only where nothing else gives the key that is needed. */
+/**
+ * Fills empty options from their environment variables. The passphrase only if nothing else provides the required key.
+ */
 function applyEnvironment(global: Map<OptionName, Sourced>, env: Readonly<Record<string, string | undefined>>): void {
-	for (const name of allOptionNames) {
+	for (const name of optionNames) {
 		const {environment: variable} = options[name];
 		const text = variable === undefined ? undefined : env[variable];
 		if (variable === undefined || text === undefined || text === '' || !isEmpty(global, name)) continue;

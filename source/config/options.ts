@@ -1,17 +1,21 @@
-/** THE table of options: flags, config keys, types of settings, help, completion and manual are made from it. */
+/**
+ * The table of options, from which flags, config keys, types of settings, help, completion and manual are generated.
+ */
+import type {Option, ValueOf} from '../core/option.js';
+import {anyStores, storeOptions} from '../storage/definitions.js';
 import {connection} from './options/connection.js';
 import {consoleOptions} from './options/console.js';
 import {dump} from './options/dump.js';
 import {encryption} from './options/encryption.js';
+import {fleet} from './options/fleet.js';
 import {general} from './options/general.js';
-import {type Option, type ValueOf} from './options/option.js';
 import {remote} from './options/remote.js';
+import {restore} from './options/restore.js';
 import {retention} from './options/retention.js';
-import {storeOptions} from './options/stores.js';
+import {runs} from './options/runs.js';
 
-export {groups, type AnyValue, type Group, type Option} from './options/option.js';
+export type {AnyValue, Option} from '../core/option.js';
 export {defaultConfigFile} from './options/general.js';
-export {stores, type Store} from './options/remote.js';
 
 const table = {
 	...connection,
@@ -20,9 +24,28 @@ const table = {
 	...retention,
 	...remote,
 	...storeOptions,
+	...restore,
+	...runs,
 	...consoleOptions,
+	...fleet,
 	...general,
 } as const;
+
+/** The headings of the help, in order. */
+export const groups: readonly string[] = [
+	'General',
+	'Connection',
+	'Many servers',
+	'What to dump',
+	'How to dump',
+	'Checks and encryption',
+	'Retention',
+	...new Set(['Remote storage', ...anyStores.map(({title}) => title)]),
+	'Decrypt, list and download',
+	'Restore',
+	'Look into dumps and runs',
+	'Output and monitoring',
+];
 
 type Table = typeof table;
 
@@ -34,27 +57,24 @@ type SectionOnlyName = NamesThat<{perDatabase: 'only'}>;
 export type DatabaseOptionName = NamesThat<{perDatabase: 'also' | 'only'}>;
 export type SettingName = Exclude<OptionName, SectionOnlyName>;
 
-/** What is asked for, whole and checked: command line over config file over defaults. */
+/** The complete, checked settings: command line over config file over defaults. */
 export type Settings = {readonly [N in SettingName]: ValueOf<Table[N]>};
 
-/** What is asked for one database. */
+/** The settings of one database. */
 export type DatabaseSettings = {readonly [N in DatabaseOptionName]: ValueOf<Table[N]>};
 
 export const options: Readonly<Record<OptionName, Option>> = table;
-/** With the pending ones, which only have their defaults. */
-export const allOptionNames = Object.keys(table) as readonly OptionName[];
-/** The options that have their feature: all others are unknown options. */
-export const optionNames = allOptionNames.filter(name => !options[name].pending);
+export const optionNames = Object.keys(table) as readonly OptionName[];
 
 export const settingNames = optionNames.filter((name): name is SettingName => options[name].perDatabase !== 'only');
 export const databaseOptionNames = optionNames.filter(
 	(name): name is DatabaseOptionName => options[name].perDatabase !== undefined,
 );
 
-/** What a flag means: its option, and whether it is the negative form. */
+/** The meaning of a flag: its option, and whether it is the negative form. */
 export type Flag = {readonly name: OptionName; readonly option: Option; readonly negative: boolean};
 
-/** Every flag by its long name, negative forms included. */
+/** Every flag by its long name, including negative forms. */
 export const longFlags: ReadonlyMap<string, Flag> = new Map(
 	optionNames.flatMap((name): (readonly [string, Flag])[] => {
 		const option = options[name];

@@ -1,6 +1,6 @@
 import {type AnyValue} from './options.js';
 
-/** Where a value comes from. */
+/** The origin of a value. */
 export type Origin =
 	| {readonly kind: 'default'}
 	| {readonly kind: 'file'; readonly path: string; readonly line: number}
@@ -22,5 +22,5 @@ export function describeOrigin(origin: Origin): string {
 	}
 }
 
-/** A mistake of the person who wrote the command line or the file. */
+/** A user's mistake on the command line or in the file. */
 export type Problem = {readonly on: 'file' | 'command line'; readonly text: string};

@@ -1,22 +1,24 @@
-/** The configuration for people: effective options with their origin, and the shipped file. */
-import {readFile} from 'node:fs/promises';
-import {isSystemError} from '../core/errors.js';
+/** Prints the configuration for people: effective options with their origin, and the shipped file. */
+import {readBundled} from '../lib/bundled.js';
 import {formatEscapedList} from '../lib/comma-list.js';
 import {display} from '../lib/display.js';
 import {joinWords} from '../lib/shell-words.js';
 import {type Configuration} from './configuration.js';
 import {
-	databaseOptionNames,
-	options,
-	settingNames,
 	type AnyValue,
+	databaseOptionNames,
 	type DatabaseSettings,
 	type Option,
 	type OptionName,
+	options,
+	settingNames,
 } from './options.js';
 import {describeOrigin} from './origin.js';
 
-/** Lines such as `jobs = 4  # /etc/pg_back/pg_back.conf:12`, without any secret; then one part for each database section. */
+/**
+ * Returns lines such as `jobs = 4  # /etc/pg_back/pg_back.conf:12`, without any secret; then one part for each database
+ * section.
+ */
 export function describeConfiguration(configuration: Configuration): readonly string[] {
 	const {settings, databases, forDatabase} = configuration;
 	const lines = settingNames
@@ -41,7 +43,7 @@ function nameOf(name: OptionName): string {
 	return key ?? `--${long ?? name}`;
 }
 
-/** A value as the config file writes it; secrets are masked. */
+/** Returns a value in the syntax of the config file; secrets are masked. */
 export function formatValue(option: Option, value: AnyValue): string {
 	if (option.secret === true && value !== '') return '********';
 	if (value === undefined) return option.kind === 'mode' ? '-1' : '';
@@ -50,14 +52,23 @@ export function formatValue(option: Option, value: AnyValue): string {
 }
 
 function formatPlain(option: Option, value: Exclude<AnyValue, undefined>): string {
-	if (typeof value === 'object') return option.kind === 'words' ? joinWords(value) : formatEscapedList(value);
+	if (typeof value === 'object') return formatList(option, value);
 	if (typeof value !== 'number') return String(value);
 	if (option.kind === 'mode') return `0${value.toString(8)}`;
+	if (option.kind === 'percent') return value === 0 ? 'off' : `${value}%`;
 	if (option.kind === 'interval') return value % 86_400_000 === 0 ? String(value / 86_400_000) : `${value / 1000}s`;
 	return value === Number.POSITIVE_INFINITY ? 'all' : String(value);
 }
 
-/** Hides the passwords of connection strings and all that a web address has beside its host. Rather too much than too little. */
+function formatList({kind}: Option, value: readonly string[]): string {
+	if (kind === 'choices') return value.length === 0 ? 'none' : value.join(', ');
+	return kind === 'words' ? joinWords(value) : formatEscapedList(value);
+}
+
+/**
+ * Masks the passwords of connection strings and everything in a web address except its host. Masks too much rather than
+ * too little.
+ */
 function maskInside(text: string): string {
 	const withoutUser = text.replace(/^([a-z][a-z\d+.-]*:\/\/[^:@/?#]*):.*@/is, '$1:********@');
 	if (/^https?:/i.test(text)) return withoutUser.replace(/^(\w+:\/\/[^/?#]*)[/?#].+/s, '$1/********');
@@ -65,12 +76,7 @@ function maskInside(text: string): string {
 	return withoutUser.replaceAll(new RegExp(String.raw`(password\s*=\s*)${value}`, 'gis'), '$1********');
 }
 
-/** The shipped pg_back.conf, to the letter. It lies beside the built program, or at the top of the project. */
-export async function readDefaultConfig(): Promise<string> {
-	try {
-		return await readFile(new URL('pg_back.conf', import.meta.url), 'utf8');
-	} catch (error) {
-		if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
-		return readFile(new URL('../../pg_back.conf', import.meta.url), 'utf8');
-	}
+/** Returns the shipped pg_back.conf unchanged. */
+export function readDefaultConfig(): string {
+	return readBundled('pg_back.conf');
 }

@@ -1,50 +1,44 @@
-/** From the text of an option to its value, by the rules of its kind. */
+/** Parses the text of an option to its value, by the rules of its kind. */
 import {parseCsvRecord, parseEscapedList} from '../lib/comma-list.js';
 import {compressionMethods, parseCompression} from '../lib/compression.js';
 import {parseDuration, parseInterval} from '../lib/duration.js';
 import {parseBytes, parseInteger} from '../lib/integer.js';
 import {type Parsed} from '../lib/parsed.js';
-import {splitWords} from '../lib/shell-words.js';
+import {shellSyntax, splitWords} from '../lib/shell-words.js';
 import {didYouMean, nearest} from '../lib/suggest.js';
 import {type AnyValue, type Option} from './options.js';
 
-/** Where a text stands: lists and booleans are spelled differently. */
+/** The origin of a text: lists and booleans have different syntax. */
 export type Source = 'file' | 'command line';
 
-/** The value that `text` means. The problem, if there is one, does not name the option. */
+/** Returns the value of `text`. The problem, if there is one, does not name the option. */
 export function readValue(option: Option, text: string, source: Source): Parsed<AnyValue> {
-	if (text.includes('\0')) return {problem: 'a NUL character cannot be part of a value'};
-	switch (option.kind) {
-		case 'boolean':
-			return source === 'file' ? readFileBoolean(text) : readFlag(text);
-		case 'yesNo':
-			return source === 'file' ? readFileBoolean(text) : readYesNo(text);
-		case 'integer':
-			return inRange(option, parseInteger(text));
-		case 'bytes':
-			return inRange(option, parseBytes(text));
-		case 'duration':
-			return inRange(option, parseDuration(text));
-		case 'seconds':
-			return inRange(option, readSeconds(text));
-		case 'compression':
-			return readCompression(text);
-		case 'mode':
-			return readMode(text);
-		case 'keep':
-			return readKeep(text);
-		case 'interval':
-			return parseInterval(text);
-		case 'choice':
-			return readChoice(option, text);
-		case 'list':
-			return source === 'file' ? {value: parseEscapedList(text)} : parseCsvRecord(text);
-		case 'words':
-			return readWords(text);
-		case 'string':
-			return option.required && text === '' ? {problem: 'must not be empty'} : {value: text};
-	}
+	if (text.includes('\0')) return {problem: 'a value cannot contain a NUL character'};
+	// The parser of a kind accepts the options of that kind.
+	const read = readers[option.kind] as Reader;
+	return read(option, text, source);
 }
+
+type Reader<O = Option> = (option: O, text: string, source: Source) => Parsed<AnyValue>;
+
+const readers: {readonly [K in Option['kind']]: Reader<Option & {readonly kind: K}>} = {
+	boolean: (_, text, source) => (source === 'file' ? readFileBoolean(text) : readFlag(text)),
+	yesNo: (_, text, source) => (source === 'file' ? readFileBoolean(text) : readYesNo(text)),
+	integer: (option, text) => inRange(option, parseInteger(text)),
+	bytes: (option, text) => inRange(option, parseBytes(text)),
+	duration: (option, text) => inRange(option, parseDuration(text)),
+	seconds: (option, text) => inRange(option, readSeconds(text)),
+	compression: (_, text) => readCompression(text),
+	mode: (_, text) => readMode(text),
+	keep: (_, text) => readKeep(text),
+	interval: (_, text) => parseInterval(text),
+	percent: (_, text) => readPercent(text),
+	choice: readChoice,
+	choices: readChoices,
+	list: (_, text, source) => (source === 'file' ? {value: parseEscapedList(text)} : parseCsvRecord(text)),
+	words: readWords,
+	string: ({required}, text) => (required && text === '' ? {problem: 'must not be empty'} : {value: text}),
+};
 
 const fileTrue = ['1', 't', 'T', 'true', 'TRUE', 'True', 'y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'];
 const fileFalse = ['0', 'f', 'F', 'false', 'FALSE', 'False', 'n', 'no', 'No', 'NO', 'off', 'Off', 'OFF'];
@@ -74,7 +68,7 @@ function readYesNo(text: string): Parsed<boolean> {
 	return {problem: `${JSON.stringify(text)} is neither yes nor no${likelyBoolean(text, 'yes', 'no')}`};
 }
 
-/** The word of the two that `text` comes near, by its letters or by its sense. */
+/** Suggests the word that `text` resembles in its letters or in its meaning. */
 function likelyBoolean(text: string, yes: string, no: string): string {
 	const word = text.trim().toLowerCase();
 	const found = nearest(word, ['true', 'yes', 'on', 'enabled', '1', 'false', 'no', 'off', 'disabled', '0']);
@@ -114,7 +108,10 @@ function inRange(
 	};
 }
 
-/** Starts with 0 and has at most five characters, or is negative; the rest is Go's base-0 syntax. Zero and less: umask. */
+/**
+ * Parses a mode: it starts with 0 and has at most five characters, or is negative; otherwise Go's base-0 syntax. Zero
+ * and negative: umask.
+ */
 function readMode(text: string): Parsed<number | undefined> {
 	const parsed = parseInteger(text);
 	const wellFormed = text.startsWith('-') || (text.startsWith('0') && text.length <= 5);
@@ -123,6 +120,14 @@ function readMode(text: string): Parsed<number | undefined> {
 		return {problem: `${JSON.stringify(text)} is not a mode, use an octal number such as 0600, or -1${meant}`};
 	}
 	return {value: parsed.value <= 0 ? undefined : parsed.value & 0o777};
+}
+
+function readPercent(text: string): Parsed<number> {
+	const word = text.trim();
+	if (word === 'off') return {value: 0};
+	const number = /^(\d{1,3}(?:\.\d{1,6})?)\s*%?$/.exec(word)?.[1];
+	if (number === undefined) return {problem: `${JSON.stringify(text)} is neither a percentage such as 20% nor off`};
+	return inRange({minimum: 0, maximum: 100}, {value: Number(number)});
 }
 
 function readKeep(text: string): Parsed<number> {
@@ -136,22 +141,36 @@ function readKeep(text: string): Parsed<number> {
 	return value < 0 ? {problem: 'must not be negative'} : {value};
 }
 
-/** The choices that may be given now. */
-export function choicesOf(option: Option & {readonly kind: 'choice'}): readonly string[] {
-	return option.choices.filter(choice => !option.pendingChoices?.includes(choice));
-}
-
 function readChoice(option: Option & {readonly kind: 'choice'}, text: string): Parsed<string> {
 	const word = option.anyCase ? text.trim().toLowerCase() : text;
 	const value = option.aliases && Object.hasOwn(option.aliases, word) ? option.aliases[word] : word;
-	const choices = choicesOf(option);
+	const {choices} = option;
 	if (value !== undefined && choices.includes(value)) return {value};
 	return {problem: `${JSON.stringify(text)} is not one of ${choices.join(', ')}${didYouMean(word, choices)}`};
 }
 
-function readWords(text: string): Parsed<readonly string[]> {
+function readChoices({choices}: Option & {readonly kind: 'choices'}, text: string): Parsed<readonly string[]> {
+	const words = text.split(',').map(word => word.trim().toLowerCase());
+	if (words.length === 1 && words[0] === 'none') return {value: []};
+	const unknown = words.find(word => !choices.includes(word));
+	if (unknown === 'none') return {problem: `${JSON.stringify(text)} names none together with others`};
+	if (unknown !== undefined) {
+		const shown = JSON.stringify(words.length === 1 ? text : unknown);
+		return {problem: `${shown} is not one of none, ${choices.join(', ')}${didYouMean(unknown, ['none', ...choices])}`};
+	}
+	const twice = words.find((word, index) => words.indexOf(word) !== index);
+	return twice === undefined ? {value: words} : {problem: `${JSON.stringify(text)} names ${twice} twice`};
+}
+
+function readWords(option: Option & {readonly kind: 'list' | 'words'}, text: string): Parsed<readonly string[]> {
 	const parsed = splitWords(text);
+	const syntax = option.refusesShellSyntax && parsed.problem === undefined ? shellSyntax(text) : undefined;
+	if (syntax !== undefined) {
+		return {
+			problem: `no shell is used: ${syntax} would be passed literally, write sh -c '…' or put it in single quotes`,
+		};
+	}
 	if (parsed.problem === undefined && text !== '' && parsed.value.length === 0)
-		return {problem: 'there are only blanks'};
+		return {problem: 'the value contains only spaces'};
 	return parsed;
 }

@@ -3,7 +3,9 @@ import {emptyState, reduce, type RunState} from './state.js';
 
 export type Listener = (event: RunEvent, state: RunState) => void;
 
-/** The one place where events become state. A late subscriber reads `state()` first; nothing is replayed. */
+/**
+ * Turns events into state; the only place that does. A late subscriber reads `state()` first; events are not replayed.
+ */
 export type EventBus = {
 	readonly emit: Emit;
 	readonly state: () => RunState;
@@ -11,7 +13,7 @@ export type EventBus = {
 	readonly subscribe: (listener: Listener) => () => void;
 };
 
-/** `now` gives milliseconds since the epoch. */
+/** Creates a bus. `now` returns milliseconds since the epoch. */
 export function createBus(now: () => number = Date.now): EventBus {
 	let state = emptyState;
 	const listeners = new Set<Listener>();

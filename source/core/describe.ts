@@ -1,81 +1,103 @@
-/** What an event says in one log line (or none): the same words in the plain log and on the Logs screen. */
+/** Describes an event in at most one log line, with the same words for the plain log and the Logs screen. */
+import {display} from '../lib/display.js';
 import {formatBytes, formatDuration} from '../lib/format.js';
-import type {EventError, JobResult, LockInfo, LogLevel, RunEvent} from './events.js';
-import {mainFile, placesOf} from './main-file.js';
+import type {EventError, JobResult, LineLevel, LockInfo, LogLevel, RunEvent} from './events.js';
+import {mainFile, mainUploads, placesOf} from './main-file.js';
+import {stallText} from './network-text.js';
 import type {JobState, RunState} from './state.js';
 
-export type DescribedLine = {readonly level: LogLevel; readonly text: string; readonly job?: string};
+export type DescribedLine = {readonly level: LineLevel; readonly text: string; readonly job?: string};
 
 export function describeEvent(event: RunEvent, state: RunState): readonly DescribedLine[] {
-	switch (event.type) {
-		case 'log':
-			return [{level: event.level, text: event.text, job: event.job}];
-		case 'run.connected': {
-			const {version, inRecovery, host, port, superuser} = event.server;
-			const lines: DescribedLine[] = [
-				{
-					level: 'info',
-					text: `connected to PostgreSQL ${version} ${inRecovery ? 'standby' : 'primary'} at ${host}:${port}`,
-				},
-			];
-			if (!superuser) {
-				lines.push({level: 'info', text: 'connection user is not superuser, some information will not be dumped'});
-			}
-			return lines;
-		}
-		case 'run.phase':
-			return event.text === undefined ? [] : [{level: 'info', text: event.text}];
-		case 'job.started':
-			return [{level: 'info', text: startText(event.job, event.attempt, state), job: event.job}];
-		case 'job.command':
-			return [{level: 'debug', text: `running: ${event.command}`, job: event.job}];
-		case 'job.output':
-			return [outputLine(event.job, event.line, levelOf([...outputOf(event.job, state), event.line]), state)];
-		case 'job.finished':
-			return finishLines(event, state);
-		case 'stage.started':
-			return [{level: 'debug', text: `${nameOf(event.job, state)}: ${event.stage} started`, job: event.job}];
-		case 'file.published': {
-			const {path, size, encrypted} = event.file;
-			return [
-				{level: 'debug', text: `wrote ${path} (${formatBytes(size)}${encrypted ? ', encrypted' : ''})`, job: event.job},
-			];
-		}
-		case 'file.uploaded':
-			return [
-				{
-					level: 'info',
-					text: `uploaded ${event.path} to ${event.location} as ${event.key} (${formatBytes(event.size)} in ${formatDuration(event.seconds)}, ${event.checked})`,
-					job: event.job,
-				},
-			];
-		case 'file.removed':
-			return [{level: 'info', text: `removing ${event.path}: ${event.reason}`}];
-		case 'file.kept':
-			return [{level: 'debug', text: `keeping ${event.path}: ${event.reason}`}];
-		case 'lock.waiting':
-			return event.blockedBy.map(lock => ({
-				level: 'warn',
-				text: `${nameOf(event.job, state)}: waits for ${lock.mode} on ${lock.table}, held by ${session(lock)}`,
-				job: event.job,
-			}));
-		case 'lock.blocking':
-			return event.blocking.map(lock => ({
-				level: 'warn',
-				text: `${nameOf(event.job, state)}: ${session(lock)} has waited ${formatDuration(lock.waiting)} for ${lock.mode} on ${lock.table} behind this dump`,
-				job: event.job,
-			}));
-		case 'job.result': // said when the job finishes
-		case 'run.started':
-		case 'run.planned':
-		case 'run.totals':
-		case 'stage.finished':
-		case 'progress':
-			return [];
-		case 'run.finished':
-			return event.error ? [{level: 'fatal', text: event.error.message}, ...hintLine(event.error, 'fatal')] : [];
-	}
+	// The describer for a type accepts the events of that type.
+	const describe = describers[event.type] as Describer;
+	return describe(event, state);
 }
+
+type EventOf<T extends RunEvent['type']> = Extract<RunEvent, {type: T}>;
+type Describer<E = RunEvent> = (event: E, state: RunState) => readonly DescribedLine[];
+
+const nothing = () => [];
+
+const describers: {readonly [T in RunEvent['type']]: Describer<EventOf<T>>} = {
+	log: ({level, text, job}) => [{level, text, job}],
+	'run.started': nothing,
+	'run.connected': ({server: {version, inRecovery, host, port, superuser}}) => [
+		{
+			level: 'info',
+			text: `connected to PostgreSQL ${version} ${inRecovery ? 'standby' : 'primary'} at ${host}:${port}`,
+		},
+		...(superuser
+			? []
+			: [{level: 'info', text: 'connection user is not superuser, some information will not be dumped'} as const]),
+	],
+	'run.phase': ({text}) => (text === undefined ? [] : [{level: 'info', text}]),
+	'run.planned': nothing,
+	'run.totals': nothing,
+	'run.finished': ({error}) => (error ? [{level: 'fatal', text: error.message}, ...hintLine(error)] : []),
+	progress: nothing,
+	'job.queued': nothing,
+	'job.started': (event, state) => [{level: startLevel(event, state), text: startText(event, state), job: event.job}],
+	'job.command': ({job, command}) => [{level: 'debug', text: `running: ${command}`, job}],
+	'job.output': ({job, line}, state) => [outputLine(job, line, levelOf([...outputOf(job, state), line]), state)],
+	'job.asked': ({job, question}) =>
+		question === undefined
+			? []
+			: [
+					{level: 'info', text: `old ${display(question.name)}: ${question.present}`, job},
+					{level: 'info', text: `new ${display(question.name)}: ${question.restored}`, job},
+				],
+	'job.result': nothing, // logged when the job finishes
+	'job.finished': (event, state) => finishLines(event, state),
+	'place.started': ({job, place}, state) => [
+		{level: 'debug', text: `${nameOf(job, state)}: upload to ${place} started`, job},
+	],
+	'place.finished': ({job, place, outcome}, state) => [
+		{level: 'debug', text: `${nameOf(job, state)}: upload to ${place} ${outcome}`, job},
+	],
+	'stage.started': ({job, stage}, state) => [{level: 'debug', text: `${nameOf(job, state)}: ${stage} started`, job}],
+	'stage.finished': nothing,
+	'file.published': ({file: {path, size, encrypted, streamed}, job}) =>
+		streamed
+			? [] // its upload was logged
+			: [{level: 'debug', text: `wrote ${path} (${formatBytes(size)}${encrypted ? ', encrypted' : ''})`, job}],
+	// The line that ends the job names the place of the dump: its checksum files are details.
+	'file.uploaded': ({job, path, location, key, size, seconds, checked, adopted}) => [
+		{
+			level: 'debug',
+			text: adopted
+				? `${key} at ${location} was uploaded by another process of this run (${formatBytes(size)}, ${checked})`
+				: `uploaded ${path} to ${location} as ${key} (${formatBytes(size)} in ${formatDuration(seconds)}, ${checked})`,
+			job,
+		},
+	],
+	'database.shrunk': ({job, database, measure, before, now, percent}) => [
+		{
+			level: 'warn',
+			text: `the dump of ${database} has lost ${percent} % of its ${measure} (${before} before, ${now} now): none of its dumps is purged`,
+			job,
+		},
+		{level: 'hint', text: 'if that is as it should be, one backup with --alarm-shrink off makes it the new measure'},
+	],
+	'file.removed': ({path, reason}) => [{level: 'info', text: `removing ${path}: ${reason}`}],
+	'file.kept': ({path, reason}) => [{level: 'debug', text: `keeping ${path}: ${reason}`}],
+	'network.stalled': ({location, since, reason}) =>
+		since === undefined
+			? [{level: 'info', text: `${location} responds again`}]
+			: [{level: 'warn', text: stallText({location, since, reason})}],
+	'lock.waiting': ({job, blockedBy}, state) =>
+		blockedBy.map(lock => ({
+			level: 'warn',
+			text: `${nameOf(job, state)}: waiting for ${lock.mode} on ${lock.table}, held by ${session(lock)}`,
+			job,
+		})),
+	'lock.blocking': ({job, blocking}, state) =>
+		blocking.map(lock => ({
+			level: 'warn',
+			text: `${nameOf(job, state)}: ${session(lock)} has waited ${formatDuration(lock.waiting)} for ${lock.mode} on ${lock.table} behind this dump`,
+			job,
+		})),
+};
 
 function outputLine(job: string, line: string, level: LogLevel, state: RunState): DescribedLine {
 	return {level, text: `[${nameOf(job, state)}] ${line}`, job};
@@ -85,7 +107,10 @@ function outputOf(job: string, state: RunState): readonly string[] {
 	return state.jobs.get(job)?.output ?? [];
 }
 
-/** What a tool of PostgreSQL says of itself, in the last of `lines`: `pg_dump: error: …`. Details and hints are of the same level. */
+/**
+ * Returns the level that a PostgreSQL tool gave its last message in `lines` (`pg_dump: error: …`). Details and hints
+ * have the level of their message.
+ */
 function levelOf(lines: readonly string[]): LogLevel {
 	const own = lines.findLast(
 		line => !/^(?:[\w./-]+: (?:detail|hint|query was):|DETAIL:|HINT:|CONTEXT:|LINE \d+:|\s)/i.test(line),
@@ -94,15 +119,18 @@ function levelOf(lines: readonly string[]): LogLevel {
 	return word === undefined ? 'info' : word === 'warning' ? 'warn' : 'error';
 }
 
-/** How many of the last lines, as of a hook. */
-const toldAgain = 20;
+/** The number of last output lines to log after a failure, as for a hook. */
+const repeatedLines = 20;
 
-/** A tool that failed may not have said so in its lines (older ones never do): what was not shown as an error is shown now. */
-function unheardLines(job: string, state: RunState): readonly DescribedLine[] {
+/**
+ * Returns the last output lines of a failed tool that were not logged as errors. Older tools do not mark their error
+ * lines.
+ */
+function unreportedLines(job: string, state: RunState): readonly DescribedLine[] {
 	const lines = outputOf(job, state);
 	return lines
 		.filter((_, index) => levelOf(lines.slice(0, index + 1)) !== 'error')
-		.slice(-toldAgain)
+		.slice(-repeatedLines)
 		.map(line => outputLine(job, line, 'error', state));
 }
 
@@ -123,8 +151,14 @@ const startTexts: Readonly<Record<string, string>> = {
 	restore: 'restoring',
 };
 
-function startText(id: string, attempt: number, state: RunState): string {
+/** One line for each dump, when it ends; beginnings are details, unless something is repeated or takes its time without a result. */
+function startLevel({job: id, attempt}: EventOf<'job.started'>, state: RunState): LogLevel {
+	return attempt > 1 || state.jobs.get(id)?.kind === 'restore' ? 'info' : 'debug';
+}
+
+function startText({job: id, attempt, from}: Extract<RunEvent, {type: 'job.started'}>, state: RunState): string {
 	const job = state.jobs.get(id);
+	if (from === 'upload') return `uploading ${job?.name ?? id} (attempt ${attempt})`;
 	const named =
 		job?.kind === 'database' || job?.kind === 'decrypt' || job?.kind === 'download' || job?.kind === 'upload';
 	const text = startTexts[job?.kind ?? 'database'] ?? 'working on';
@@ -132,29 +166,56 @@ function startText(id: string, attempt: number, state: RunState): string {
 	return attempt > 1 ? `${what} (attempt ${attempt})` : what;
 }
 
-function finishLines(event: Extract<RunEvent, {type: 'job.finished'}>, state: RunState): DescribedLine[] {
+function finishLines(event: EventOf<'job.finished'>, state: RunState): DescribedLine[] {
 	const job = state.jobs.get(event.job);
 	const name = job?.name ?? event.job;
-	if (event.outcome === 'done') {
-		const result = job?.result;
-		if (result?.result === 'gone')
-			return [{level: 'info', text: `dump of ${name} skipped: ${result.detail}`, job: event.job}];
-		if (result?.result === 'skipped')
-			return [{level: 'info', text: `${name} skipped: ${result.detail}`, job: event.job}];
-		if (job && result) return [{level: 'info', text: resultText(job, result), job: event.job}];
-		const where = job && mainFile(job) ? ` to ${placesOf(job)[0]}` : '';
-		const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';
-		return [{level: 'info', text: `${verb}${name}${where} done`, job: event.job}];
-	}
+	if (event.outcome === 'done') return [{level: 'info', text: doneText(name, job), job: event.job}];
 	const verb = job?.kind === 'database' ? 'dump of ' : '';
 	if (event.again)
-		return [{level: 'warn', text: `${verb}${name} put off: ${event.error?.message ?? ''}`, job: event.job}];
+		return [{level: 'warn', text: `${verb}${name} requeued: ${event.error?.message ?? ''}`, job: event.job}];
 	const text = `${verb}${name} ${event.outcome}${event.error ? `: ${event.error.message}` : ''}`;
 	return [
-		...(event.outcome === 'failed' ? unheardLines(event.job, state) : []),
+		...(event.outcome === 'failed' ? unreportedLines(event.job, state) : []),
 		{level: 'error', text, job: event.job},
-		...hintLine(event.error, 'error').map(line => ({...line, job: event.job})),
+		...(wasHinted(event, state) ? [] : hintLine(event.error).map(line => ({...line, job: event.job}))),
 	];
+}
+
+/** Another job that failed for the same reason has given the hint already. */
+function wasHinted({job: id, error}: EventOf<'job.finished'>, {jobs}: RunState): boolean {
+	for (const job of jobs.values())
+		if (job.id !== id && job.status === 'failed' && error?.hint !== undefined && job.error?.hint === error.hint)
+			return true;
+	return false;
+}
+
+function doneText(name: string, job: JobState | undefined): string {
+	const result = job?.result;
+	if (result?.result === 'gone') return `dump of ${name} skipped: ${result.detail}`;
+	if (result?.result === 'skipped') return `${name} skipped: ${result.detail}`;
+	if (job && result) return resultText(job, result);
+	const [where, ...uploaded] = job ? placesOf(job) : [];
+	const verb = job?.kind === 'database' ? 'dump of ' : job?.kind === 'decrypt' ? 'decryption of ' : '';
+	return `${verb}${name}${where === undefined ? '' : ` to ${where}`} done${job ? factsOf(job, uploaded) : ''}`;
+}
+
+/** ` (12 MiB in 3 s)`, and where it was uploaded to and how that was checked. */
+function factsOf(job: JobState, uploaded: readonly string[]): string {
+	const file = mainFile(job);
+	const spent =
+		job.startedAt === undefined || job.finishedAt === undefined
+			? ''
+			: ` in ${formatDuration((job.finishedAt - job.startedAt) / 1000)}`;
+	const size = file ? `${formatBytes(file.size)}${spent}` : '';
+	const uploads = mainUploads(job);
+	// Where the local copy is removed, the first place is where the job's result is.
+	const [first, others] = uploaded.length < uploads.length ? [uploads[0], uploads.slice(1)] : [undefined, uploads];
+	const facts = [size, first?.checked ?? ''].filter(Boolean).join(', ');
+	const texts = others.map(({adopted, checked}, index) => {
+		const by = adopted ? ' by another process of this run' : '';
+		return `${index === 0 ? `uploaded${by} ` : ''}to ${uploaded[index] ?? ''}${checked === '' ? '' : ` (${checked})`}`;
+	});
+	return [facts === '' ? '' : ` (${facts})`, ...texts].join(', ');
 }
 
 function resultText(job: JobState, {result, detail}: JobResult): string {
@@ -167,8 +228,8 @@ function resultText(job: JobState, {result, detail}: JobResult): string {
 	return `${job.name}: ${job.kind === 'restore' ? 'restored ' : ''}${detail}`;
 }
 
-function hintLine(error: EventError | undefined, level: LogLevel): DescribedLine[] {
-	return error?.hint === undefined ? [] : [{level, text: `hint: ${error.hint}`}];
+function hintLine(error: EventError | undefined): DescribedLine[] {
+	return error?.hint === undefined ? [] : [{level: 'hint', text: error.hint}];
 }
 
 function session(lock: LockInfo): string {

@@ -1,6 +1,8 @@
+import {redactUrls} from '../lib/redact.js';
+
 /**
- * Every error that a user can meet, with the exit status that goes with it. The codes and the statuses are part of the
- * stable interface (README, "Exit status"); the texts are not.
+ * The error codes, with the exit status of each. Codes and statuses are part of the stable interface
+ * (docs/reference.md); the texts are not.
  */
 export const errorCodes = {
 	FAILED: 1,
@@ -21,6 +23,7 @@ export const errorCodes = {
 	REPLICATION: 15,
 	WRONG_KEY: 16,
 	CORRUPT: 17,
+	TARGET_LACKS: 18,
 	BUG: 70,
 	CANCELLED: 130,
 } as const;
@@ -28,16 +31,16 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes;
 
 export type ErrorDetails = {
-	/** What to do about it: one line, lower case, no full stop. */
+	/** What the user should do: one line, lower case, no full stop. */
 	readonly hint?: string;
 	readonly cause?: unknown;
 	/** Overrides the exit status of the code (128+N after signal N). */
 	readonly exitCode?: number;
-	/** The last lines that a child wrote on stderr. */
+	/** The last lines that the child process wrote to stderr. */
 	readonly output?: readonly string[];
 };
 
-/** The one error family of the program. `message` is one line: lower case, no full stop, no secret. */
+/** The base class of all errors of the program. `message` is one line: lower case, no full stop, no secret. */
 export class PgBackError extends Error {
 	override readonly name = 'PgBackError';
 	readonly code: ErrorCode;
@@ -46,7 +49,7 @@ export class PgBackError extends Error {
 	readonly output: readonly string[];
 
 	constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-		super(message, details.cause === undefined ? undefined : {cause: details.cause});
+		super(redactUrls(message), details.cause === undefined ? undefined : {cause: details.cause});
 		this.code = code;
 		this.exitCode = details.exitCode ?? errorCodes[code];
 		this.hint = details.hint;
@@ -54,7 +57,7 @@ export class PgBackError extends Error {
 	}
 }
 
-/** Several problems found at once (configuration, command line); the message of each carries its own place. */
+/** Several problems found at once (configuration, command line); each message names its own place. */
 export class ProblemsError extends PgBackError {
 	readonly problems: readonly string[];
 
@@ -64,23 +67,23 @@ export class ProblemsError extends PgBackError {
 	}
 }
 
-/** The work was stopped on purpose: by a signal (`exitCode` 128+N) or by the person at the console. */
+/** The work was stopped on purpose: by a signal (`exitCode` 128+N) or by the user of the console. */
 export class CancelledError extends PgBackError {
 	constructor(reason = 'cancelled', exitCode: number = errorCodes.CANCELLED) {
 		super('CANCELLED', reason, {exitCode});
 	}
 }
 
-/** A job was stopped to make room for others, and shall be done again at the end of the run. */
+/** The job was stopped to make room for others and is requeued at the end of the run. */
 export class RequeuedError extends CancelledError {}
 
-/** What `value` says, on one line, whatever was thrown. */
+/** Returns the message of any thrown value, on one line. */
 export function messageOf(value: unknown): string {
 	const text = value instanceof Error ? value.message : String(value);
-	return text.replaceAll(/\s*\n\s*/g, ' ').trim() || 'unknown error';
+	return redactUrls(text.replaceAll(/\s*\n\s*/g, ' ').trim()) || 'unknown error';
 }
 
-/** Any thrown value as one of ours; what is not ours and not a system error is a bug. */
+/** Converts any thrown value to a PgBackError. A value that is neither ours nor a system error becomes a BUG. */
 export function toPgBackError(value: unknown): PgBackError {
 	if (value instanceof PgBackError) return value;
 	if (isSystemError(value)) {
@@ -100,7 +103,7 @@ export function isSystemError(value: unknown): value is SystemError {
 	return value instanceof Error && typeof (value as Partial<SystemError>).code === 'string' && 'syscall' in value;
 }
 
-/** True when the disk or the quota is full. EDQUOT has no name in Node, only its number (reliability: errno -122). */
+/** Returns true when the disk or the quota is full. Node has no name for EDQUOT, only its number (errno -122). */
 export function isDiskFull(value: unknown): boolean {
 	return isSystemError(value) && (value.code === 'ENOSPC' || value.errno === -28 || value.errno === -122);
 }
@@ -122,12 +125,12 @@ const systemTexts: Readonly<Record<string, string>> = {
 	EFBIG: 'file too large',
 };
 
-/** `open /x: no such file or directory`, the way the tools of the system say it. */
+/** Formats a system error as the system's own tools do: `open /x: no such file or directory`. */
 export function describeSystemError(error: SystemError): string {
 	return [error.syscall, error.path].filter(Boolean).join(' ') + `: ${systemReason(error)}`;
 }
 
-/** `no such file or directory`. */
+/** Returns the reason alone: `no such file or directory`. */
 export function systemReason(error: SystemError): string {
 	return error.errno === -122 ? 'disk quota exceeded' : (systemTexts[error.code] ?? error.message);
 }

@@ -1,6 +1,6 @@
 /**
- * What the engine says while it works: one discriminated union, plain JSON, one payload type a kind. `--log-format json`
- * prints these objects as they are, one a line; from schema 1 on they are only added to.
+ * The events that the engine emits: one discriminated union of plain JSON, with one payload type for each event type.
+ * `--log-format json` prints these objects unchanged, one a line; within schema 1 fields and types are only added.
  */
 import type {ErrorCode} from './errors.js';
 
@@ -8,6 +8,8 @@ export const eventSchema = 1;
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof logLevels)[number];
+/** The prefix of a log line: a level, or `hint` for the advice that follows an error. */
+export type LineLevel = LogLevel | 'hint';
 
 export const stageNames = [
 	'dump',
@@ -16,10 +18,15 @@ export const stageNames = [
 	'checksum',
 	'encrypt',
 	'upload',
+	'create',
+	'load',
+	'index',
+	'analyze',
 	'verify',
 	'restore',
+	'rename',
 ] as const;
-/** What happens to the bytes of a job, in the order in which they pass. */
+/** The stages of a job, in the order in which its bytes pass through them. */
 export type StageName = (typeof stageNames)[number];
 
 export const jobKinds = [
@@ -36,23 +43,36 @@ export const jobKinds = [
 ] as const;
 export type JobKind = (typeof jobKinds)[number];
 
-export type Command = 'backup' | 'decrypt' | 'download' | 'list' | 'verify' | 'restore' | 'console' | 'upload';
+export type Command =
+	| 'backup'
+	| 'check'
+	| 'dry-run'
+	| 'decrypt'
+	| 'download'
+	| 'list'
+	| 'verify'
+	| 'drill'
+	| 'restore'
+	| 'console'
+	| 'upload'
+	| 'purge';
 
 export type Outcome = 'done' | 'failed' | 'cancelled';
 
-/** What a job came to, where `done` does not say all of it. */
+/** The result of a job, where `done` is not specific enough. */
 export type JobResult = {
 	/**
-	 * `skipped`: nothing was made, and that is no failure; `gone`: the database was dropped before it was dumped. Of a restore drill:
-	 * `restored` without an error and with all that the dump holds; `proven`: that, and equal to what was recorded at the time of the dump.
-	 * Of a verification: `verified` when the content was read to its end, `hashed` when its bytes were only compared. `fetched`: a download.
+	 * `skipped`: nothing was created, which is no failure. `gone`: the database was dropped before it was dumped.
+	 * `restored` (drill): without errors and with all objects of the dump. `proven` (drill): restored, and equal to what
+	 * was recorded at the time of the dump. `verified`: the content was read to its end. `hashed`: only the bytes were
+	 * compared. `fetched`: downloaded.
 	 */
 	readonly result: 'skipped' | 'gone' | 'restored' | 'proven' | 'verified' | 'hashed' | 'fetched';
-	/** Why, where to, or what was compared: for people. */
+	/** The reason, the destination, or what was compared, for people. */
 	readonly detail: string;
 };
 
-/** An error as it stands in an event: no stack, no secret. */
+/** An error as it appears in an event: no stack, no secret. */
 export type EventError = {
 	readonly code: ErrorCode;
 	readonly message: string;
@@ -60,15 +80,28 @@ export type EventError = {
 	readonly output?: readonly string[];
 };
 
+/** The question that a waiting job asks the user. */
+export type JobQuestion = {
+	/** `replace`: the restored database is ready to replace the present one. */
+	readonly kind: 'replace';
+	/** The text that the user must type to confirm. */
+	readonly name: string;
+	/** For people: size, tables and rows of the present database and of the restored one. */
+	readonly present: string;
+	readonly restored: string;
+};
+
 export type PlannedJob = {
 	/** Unique in the run. */
 	readonly id: string;
 	readonly kind: JobKind;
-	/** The exact name of the database, of the file, or of the special output. */
+	/** The exact name of the database, the file or the companion. */
 	readonly name: string;
-	/** The stages that this job will go through; what is not here is not asked for. */
+	/** The stages that this job goes through; other stages were not requested. */
 	readonly stages: readonly StageName[];
-	/** Bytes, an estimate: what the server says of the database's size, or the size of the file. */
+	/** The stores that it is uploaded to, if there are several: `s3`, `sftp`. */
+	readonly places?: readonly string[];
+	/** Estimated bytes: the database's size according to the server, or the size of the file. */
 	readonly estimatedBytes?: number;
 	/** custom, plain, tar or directory, for a database. */
 	readonly format?: string;
@@ -84,45 +117,52 @@ export type ServerInfo = {
 	readonly port: string;
 	readonly user: string;
 	readonly superuser: boolean;
-	/** pg_control's, where it may be read. */
+	/** The system identifier from pg_control, if it may be read. */
 	readonly systemIdentifier?: string;
 };
 
 export type FileRole =
 	'dump' | 'globals' | 'settings' | 'hba' | 'ident' | 'createdb' | 'checksum' | 'manifest' | 'other';
 
-/** A file that is whole, flushed and under its final name. */
+/** A complete, flushed file under its final name. */
 export type PublishedFile = {
-	/** As on disk, including the backup directory. */
+	/** The path on disk, including the backup directory. */
 	readonly path: string;
 	readonly role: FileRole;
 	/** Bytes on disk. */
 	readonly size: number;
-	/** Lower-case hexadecimal SHA-256 of the bytes before encryption, where they were hashed. */
+	/** Lower-case hexadecimal SHA-256 of the bytes before encryption, if they were hashed. */
 	readonly plainSha256?: string;
 	/** Bytes before encryption. */
 	readonly plainSize?: number;
-	/** Of the bytes on disk. */
+	/** SHA-256 of the bytes on disk. */
 	readonly sha256?: string;
 	readonly encrypted: boolean;
-	/** A directory-format dump: `path` is the directory, `size` the sum of its files. */
+	/** True for a directory-format dump: `path` is the directory, `size` the sum of its files. */
 	readonly directory?: boolean;
+	/** True for a file that is only at the remote: there is nothing at `path`, and `size` are its bytes there. */
+	readonly streamed?: boolean;
 };
 
-/** One stage's bytes so far, sampled. */
-export type StageProgress = {readonly bytesIn: number; readonly bytesOut: number};
+/** The bytes of one stage so far, sampled. */
+export type StageProgress = {
+	readonly bytesIn: number;
+	readonly bytesOut: number;
+	/** Bytes of `bytesIn` that an earlier attempt had processed: they do not count for the rate. */
+	readonly present?: number | undefined;
+};
 
 export type TableProgress = {
 	readonly name: string;
 	readonly bytes: number;
 	readonly rows: number;
-	/** 0 to 1; absent when nothing is known of the table's size. */
+	/** 0 to 1; absent when the size of the table is unknown. */
 	readonly fraction?: number;
-	/** True when `fraction` comes from sizes rather than from row counts. */
+	/** True when `fraction` is computed from sizes instead of row counts. */
 	readonly estimated?: boolean;
 };
 
-/** Who holds up a dump, and who waits behind it. */
+/** A session that blocks a dump, or one that waits behind it. */
 export type LockInfo = {
 	readonly table: string;
 	readonly mode: string;
@@ -139,37 +179,42 @@ export type LockInfo = {
 export type JobProgress = {
 	readonly job: string;
 	readonly stages: {readonly [S in StageName]?: StageProgress};
-	/** 0 to 1, monotone, never 1 before the end; absent when nothing is known. */
+	/** 0 to 1, monotonic, never 1 before the end; absent when unknown. */
 	readonly fraction?: number;
 	readonly estimated?: boolean;
-	/** Bytes a second over the window, at the job's first stage. */
+	/** Bytes per second over the sampling window, at the job's first stage. */
 	readonly rate?: number;
-	/** Seconds that remain; an estimate. */
+	/** Estimated seconds that remain. */
 	readonly eta?: number;
 	readonly tables?: readonly TableProgress[];
-	/** Bytes of tables as the server stores them, TOAST included: read so far, of an estimated total, and a second. */
+	/** Bytes of tables as the server stores them, including TOAST: read so far, estimated total, and per second. */
 	readonly read?: number;
 	readonly readTotal?: number;
 	readonly readRate?: number;
-	/** How many tables are dumped, of how many. */
+	/** The number of tables dumped, and the total. */
 	readonly tablesDone?: number;
 	readonly tablesTotal?: number;
-	/** What pg_dump is at before its first table, as its statement says: `locking tables`, `reading the schema`. */
+	/**
+	 * What pg_dump does before its first table, derived from its current statement: `locking tables`, `reading the
+	 * schema`.
+	 */
 	readonly activity?: string;
 	readonly waitEvent?: string;
 	readonly blockedBy?: readonly LockInfo[];
 	readonly blocking?: readonly LockInfo[];
-	/** The stage that limits: server, compression, encryption, disk or network. */
+	/** The stage that limits the speed: server, compression, encryption, disk or network. */
 	readonly limitedBy?: string;
+	/** The state of an unfinished upload: waiting for a slot or for bytes, or sending. */
+	readonly upload?: 'waiting' | 'sending';
 };
 
 export type RunTotals = {
 	/** 0 to 1. */
 	readonly fraction?: number;
 	readonly estimated?: boolean;
-	/** Bytes that were read of tables and files, in the measure of `totalBytes`. */
+	/** Bytes read from tables and files, in the unit of `totalBytes`. */
 	readonly bytes: number;
-	/** Bytes, an estimate. */
+	/** Estimated bytes. */
 	readonly totalBytes?: number;
 	readonly rate?: number;
 	/** Seconds. */
@@ -185,15 +230,17 @@ export type EventPayloads = {
 		readonly version: string;
 		readonly host: string;
 		readonly pid: number;
+		/** Another server of the fleet, if the work is for its dumps; the configured server otherwise. */
+		readonly serverName?: string;
 	};
 	'run.connected': {readonly server: ServerInfo};
-	/** What the run is at; `text` is for people. */
+	/** The current phase of the run; `text` is for people. */
 	'run.phase': {readonly phase: string; readonly text?: string};
-	/** May come again when jobs are added (a retry, a download started from the console): `jobs` are the new ones. */
+	/** Emitted again when jobs are added (a retry, a download started from the console); `jobs` are the added ones. */
 	'run.planned': {
 		readonly jobs: readonly PlannedJob[];
 		readonly concurrency: number;
-		/** Where the files go, for people: `/var/backups/postgresql`, `s3://bucket/prefix/`. */
+		/** The destinations of the files, for people: `/var/backups/postgresql`, `s3://bucket/prefix/`. */
 		readonly destinations: readonly string[];
 		/** For people: `age, 2 recipients`. */
 		readonly encryption?: string;
@@ -204,20 +251,24 @@ export type EventPayloads = {
 		readonly outcome: Outcome;
 		readonly error?: EventError;
 	};
-	/** `attempt` counts from 1. */
-	'job.started': {readonly job: string; readonly attempt: number};
-	/** The command of a child, secrets taken out. */
+	/** A failed or canceled job was queued again; `from` as in `job.started`. */
+	'job.queued': {readonly job: string; readonly from?: StageName};
+	/** `attempt` counts from 1. With `from`, the job starts at that stage; the results of earlier stages are kept. */
+	'job.started': {readonly job: string; readonly attempt: number; readonly from?: StageName};
+	/** The command line of a child process, with secrets removed. */
 	'job.command': {readonly job: string; readonly command: string};
-	/** A line that a child wrote. */
+	/** A line that a child process wrote. */
 	'job.output': {readonly job: string; readonly line: string};
+	/** The job waits for the user's answer; without `question` it no longer waits. */
+	'job.asked': {readonly job: string; readonly question?: JobQuestion};
 	'job.finished': {
 		readonly job: string;
 		readonly outcome: Outcome;
 		readonly error?: EventError;
-		/** It was stopped to make room, and is done again at the end of the run: that is no failure. */
+		/** The job was stopped to make room and is requeued at the end of the run; this is no failure. */
 		readonly again?: true;
 	};
-	/** Before the job finishes, as done. */
+	/** Emitted before the job finishes as done. */
 	'job.result': {readonly job: string} & JobResult;
 	'stage.started': {readonly job: string; readonly stage: StageName};
 	'stage.finished': {
@@ -227,7 +278,17 @@ export type EventPayloads = {
 		readonly bytesIn?: number;
 		readonly bytesOut?: number;
 	};
-	/** Four times a second at the most, all running jobs at once. */
+	/** The upload to one of several places started; the stage `upload` is all of them. */
+	'place.started': {readonly job: string; readonly place: string};
+	'place.finished': {
+		readonly job: string;
+		/** The store. */
+		readonly place: string;
+		readonly outcome: Outcome;
+		/** Bytes that were sent. */
+		readonly bytes: number;
+	};
+	/** Emitted at most four times a second, for all running jobs at once. */
 	progress: {readonly jobs: readonly JobProgress[]};
 	'file.published': {readonly job: string; readonly file: PublishedFile};
 	'file.uploaded': {
@@ -237,17 +298,35 @@ export type EventPayloads = {
 		readonly key: string;
 		readonly size: number;
 		readonly seconds: number;
-		/** For people: what was compared with what the remote says. */
+		/** How the object was checked, for people. */
 		readonly checked: string;
+		/** Another process of a divided run had uploaded it, and this one only proved it. */
+		readonly adopted?: boolean;
 	};
-	/** By the purge, or the local copy after an upload. */
+	/** The dump of a database lost more than `alarm_shrink` allows; none of the database's dumps is purged. */
+	'database.shrunk': {
+		readonly job: string;
+		readonly database: string;
+		readonly measure: 'bytes' | 'rows';
+		/** The value of the last good dump, and of this one. */
+		readonly before: number;
+		readonly now: number;
+		/** The loss in percent. */
+		readonly percent: number;
+	};
+	/** Removed by the purge, or a local copy removed after its upload. */
 	'file.removed': {readonly path: string; readonly location: string; readonly reason: string};
-	/** A file that the purge looked at and left. */
+	/** A file that the purge considered and kept. */
 	'file.kept': {readonly path: string; readonly location: string; readonly reason: string};
-	/** A session waits for a lock, ours or somebody's behind us. */
+	/** A session waits for a lock: ours, or another session behind ours. */
 	'lock.waiting': {readonly job: string; readonly blockedBy: readonly LockInfo[]};
 	'lock.blocking': {readonly job: string; readonly blocking: readonly LockInfo[]};
-	/** Anything else that a person should read. */
+	/**
+	 * A remote location takes and gives nothing: no byte has passed on its connections since `since` (milliseconds since the epoch), or
+	 * attempts have failed since then, for `reason`. Without `since` that is over.
+	 */
+	'network.stalled': {readonly location: string; readonly since?: number; readonly reason?: string};
+	/** A message about anything else that the user should read. */
 	log: {readonly level: LogLevel; readonly text: string; readonly job?: string};
 };
 

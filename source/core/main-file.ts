@@ -1,6 +1,8 @@
 import type {JobKind, PublishedFile} from './events.js';
 
-/** The file that a job is about: of a download that was decrypted the plain one, of a dump the one that is shipped. */
+/**
+ * Returns the main file of a job: for a decrypted download the decrypted file, for a dump the file that is uploaded.
+ */
 export function mainFile<File extends PublishedFile>(job: {
 	readonly kind: JobKind;
 	readonly files: readonly File[];
@@ -16,12 +18,27 @@ type Shipped = {
 	readonly uploads: readonly {readonly path: string; readonly location: string; readonly key: string}[];
 };
 
-/** Where what a job made is, for people: here, unless it was removed after its upload, and at the remote. */
+/** Returns one upload of the result for each place, in the order in which they ended: that of the main file. */
+export function mainUploads<Upload extends Shipped['uploads'][number]>(
+	job: Omit<Shipped, 'uploads'> & {readonly uploads: readonly Upload[]},
+): readonly Upload[] {
+	const file = mainFile(job);
+	const own = job.uploads.filter(({path}) => !file || path === file.path || path.startsWith(`${file.path}/`));
+	return own.filter((one, index) => own.findIndex(({location}) => location === one.location) === index);
+}
+
+/**
+ * Returns where the result of a job is stored, for people: locally, unless it was removed after its upload, and at each
+ * remote.
+ */
 export function placesOf(job: Shipped): string[] {
 	const file = mainFile(job);
-	const upload = job.uploads.find(one => !file || one.path === file.path || one.path.startsWith(`${file.path}/`));
-	// Of a directory dump the members were shipped.
-	const key =
-		upload && (file ? upload.key.slice(0, upload.key.length + file.path.length - upload.path.length) : upload.key);
-	return [...(file && !(file.removed && upload) ? [file.path] : []), ...(upload ? [`${upload.location}${key}`] : [])];
+	const uploads = mainUploads(job);
+	// For a directory dump the members were uploaded.
+	const keyOf = ({key, path}: Shipped['uploads'][number]) =>
+		file ? key.slice(0, key.length + file.path.length - path.length) : key;
+	return [
+		...(file && !(file.removed && uploads.length > 0) ? [file.path] : []),
+		...uploads.map(upload => `${upload.location}${keyOf(upload)}`),
+	];
 }

@@ -1,4 +1,4 @@
-/** The directory that all of `names` are in, with a slash at its end, or empty. */
+/** Returns the directory that contains all of `names`, with a trailing slash, or an empty string. */
 export function commonDirectory(names: readonly string[]): string {
 	const [first, ...others] = names;
 	let common = first?.slice(0, first.lastIndexOf('/') + 1) ?? '';

@@ -1,9 +1,12 @@
-/** Checks that a value of unknown origin (JSON) has the shape that a type says, field by field, with the place of what has not. */
+/**
+ * Checks that a value of unknown origin (JSON) has the shape of a type, field by field, and names the path of the first
+ * mismatch.
+ */
 
 export type Decode<T> = (value: unknown, place: string) => T;
 export type Decoded<D> = D extends Decode<infer T> ? T : never;
 
-/** The message names the place and what was expected there: `files[3].size is no count`. */
+/** The message names the path and what was expected there: `files[3].size: expected a non-negative integer`. */
 export class DecodeError extends Error {
 	constructor(place: string, kind: string) {
 		super(`${place || 'the whole'} is no ${kind}`);
@@ -21,10 +24,13 @@ const isString = (value: unknown): value is string => typeof value === 'string';
 
 export const string = decoder(isString, 'string');
 export const boolean = decoder((value): value is boolean => typeof value === 'boolean', 'boolean');
-/** A whole number from 0 on that is exact. */
+/** Decodes a non-negative safe integer. */
 export const count = decoder((value): value is number => Number.isSafeInteger(value) && Number(value) >= 0, 'count');
 
-/** A string that passes a test; `kind` says what it should be. */
+/** Decodes a finite number, since JSON has no other. */
+export const number = decoder((value): value is number => Number.isFinite(value), 'number');
+
+/** Decodes a string that passes a test; `kind` describes what is expected. */
 export function text(test: (value: string) => boolean, kind: string): Decode<string> {
 	return decoder((value): value is string => isString(value) && test(value), kind);
 }
@@ -40,18 +46,18 @@ export function list<T>(of: Decode<T>): Decode<T[]> {
 	};
 }
 
-/** An object whose keys are free. */
+/** Decodes an object with arbitrary keys. */
 export function dictionary<T>(of: Decode<T>): Decode<Record<string, T>> {
 	return (value, place) =>
 		Object.fromEntries(entriesOf(value, place).map(([key, item]) => [key, of(item, join(place, key))]));
 }
 
-/** Absent or null is undefined. */
+/** Decodes an absent or null value as undefined. */
 export function optional<T>(of: Decode<T>): Decode<T | undefined> {
 	return (value, place) => (value === undefined || value === null ? undefined : of(value, place));
 }
 
-/** The known fields; others are dropped, and so are fields that are undefined. */
+/** Decodes the known fields; other fields and undefined ones are dropped. */
 export function object<S extends Record<string, Decode<unknown>>>(shape: S): Decode<{[K in keyof S]: Decoded<S[K]>}> {
 	return (value, place) => {
 		const fields = new Map(entriesOf(value, place));

@@ -15,7 +15,7 @@ const milliseconds: Readonly<Record<string, number>> = {
 const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)/g;
 const whole = /^([-+]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h|d|w))+|0)$/;
 
-/** A duration such as `90m`, `1h30m`, `-1.5h`, with days and weeks (`2d`, `1w`): milliseconds. */
+/** Parses a duration such as `90m`, `1h30m`, `-1.5h`, with days and weeks (`2d`, `1w`), to milliseconds. */
 export function parseDuration(text: string): Parsed<number> {
 	const match = whole.exec(text);
 	if (!match) {
@@ -30,8 +30,8 @@ export function parseDuration(text: string): Parsed<number> {
 }
 
 /**
- * An age limit: a count of days of any size, or a duration in units up to hours: milliseconds. Days have no unit, as
- * pg_back has always written them.
+ * Parses an age limit to milliseconds: a number of days, or a duration in units up to hours. Days have no unit, for
+ * compatibility with earlier versions.
  */
 export function parseInterval(text: string): Parsed<number> {
 	if (/^[-+]?\d+$/.test(text)) return {value: Number(text) * 86_400_000 || 0};
@@ -44,7 +44,7 @@ export function parseInterval(text: string): Parsed<number> {
 	};
 }
 
-/** `14?` for two weeks, `36h?`, `90m?`: as `parseInterval` takes it. */
+/** Suggests `14` for two weeks, `36h`, `90m`: forms that `parseInterval` accepts. */
 function asInterval(duration: number): string {
 	const hours = duration / 3_600_000;
 	if (Number.isInteger(hours / 24)) return `${hours / 24}? (days have no unit)`;
@@ -61,7 +61,7 @@ const unitWords: readonly (readonly [words: RegExp, unit: string, times: number]
 	[/^y((ea)?rs?)?$/, 'd', 365],
 ];
 
-/** `36h` for `36 hours`, `365d` for `1 Year`; undefined for what is not one number with a unit. */
+/** Suggests `36h` for `36 hours`, `365d` for `1 Year`; returns undefined for anything but one number with a unit. */
 function likelyDuration(text: string): string | undefined {
 	const [, number = '', word = ''] = /^\s*([-+]?\d{1,15})\s*([a-z]+)\s*$/i.exec(text) ?? [];
 	const found = unitWords.find(([words]) => words.test(word.toLowerCase()));

@@ -1,8 +1,8 @@
-/** Numbers for people. Sizes are binary (1 GiB = 2^30 bytes). */
+/** Formats numbers for people. Sizes are binary (1 GiB = 2^30 bytes). */
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** `0 B`, `12 KiB`, `8.1 GiB`: two to four digits. */
+/** Returns `0 B`, `12 KiB`, `8.1 GiB`: two to four digits. */
 export function formatBytes(bytes: number): string {
 	let value = bytes;
 	let unit = 0;
@@ -14,7 +14,7 @@ export function formatBytes(bytes: number): string {
 	return `${value.toFixed(digits)} ${units[unit] ?? 'B'}`;
 }
 
-/** Seconds as `0.4s`, `58s`, `1m03s`, `2h05m`, `3d04h`. */
+/** Formats seconds as `0.4s`, `58s`, `1m03s`, `2h05m`, `3d04h`. */
 export function formatDuration(seconds: number): string {
 	const whole = Math.round(seconds);
 	if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
@@ -25,12 +25,12 @@ export function formatDuration(seconds: number): string {
 	return `${Math.floor(whole / 86_400)}d${pad(Math.floor((whole % 86_400) / 3600))}h`;
 }
 
-/** `1 284`: thousands apart by a narrow no-break space's plain cousin, so that columns stay readable. */
+/** Returns `1 284`: thousands separated by a plain space, so that columns stay readable. */
 export function formatCount(count: number): string {
 	return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ' ');
 }
 
-/** `s` unless there is exactly one. */
+/** Appends `s` unless the count is exactly one. */
 export function plural(count: number, noun: string, many = `${noun}s`): string {
 	return `${formatCount(count)} ${count === 1 ? noun : many}`;
 }

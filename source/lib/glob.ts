@@ -1,6 +1,6 @@
 /**
- * File name patterns as Go's path.Match has them: `*` any run of characters but `/`, `?` one character but `/`, `[a-z]` and
- * `[^a]` one character in or not in the class, `\` takes the next one as it is. The whole name must match.
+ * Compiles file name patterns like Go's path.Match: `*` matches any characters except `/`, `?` one character except
+ * `/`, `[a-z]` and `[^a]` one character in or not in the class, `\` quotes the next one. The whole name must match.
  */
 
 type Step =
@@ -12,7 +12,10 @@ type Range = readonly [low: number, high: number];
 /** Steps of fixed length between two stars. */
 type Chunk = readonly Step[];
 
-/** Undefined when the pattern is malformed (an open class, an empty one, a backslash at the end). Matching takes no more than length × length. */
+/**
+ * Returns undefined when the pattern is malformed (an unclosed class, an empty one, a trailing backslash). Matching
+ * takes at most length × length steps.
+ */
 export function compileGlob(pattern: string): ((name: string) => boolean) | undefined {
 	const chunks = parse(Array.from(pattern));
 	return chunks && (name => matches(chunks, Array.from(name)));
@@ -21,7 +24,7 @@ export function compileGlob(pattern: string): ((name: string) => boolean) | unde
 function parse(pattern: readonly string[]): Chunk[] | undefined {
 	const chunks: Step[][] = [[]];
 	let index = 0;
-	/** A character of a class, perhaps escaped; the signs that mean something there must be. */
+	/** Parses a character of a class, possibly escaped; special characters must be escaped. */
 	const member = (): number | undefined => {
 		let character = pattern[index++];
 		if (character === '-' || character === ']') return undefined;
@@ -58,7 +61,7 @@ function parse(pattern: readonly string[]): Chunk[] | undefined {
 	return chunks;
 }
 
-/** Each chunk at the first place where it fits, the last one at the end: no later choice can be better. */
+/** Matches each chunk at the first possible place, the last one at the end: no later choice can be better. */
 function matches(chunks: readonly Chunk[], name: readonly string[]): boolean {
 	const [first = [], ...rest] = chunks;
 	if (!fits(first, name, 0)) return false;

@@ -2,7 +2,7 @@ import {type Parsed} from './parsed.js';
 
 const spelling = /^([-+]?)(?:0x((?:_?[\da-f])+)|0o?((?:_?[0-7])+)|0b((?:_?[01])+)|(0|[1-9](?:_?\d)*))$/i;
 
-/** A whole number as Go's base-0 syntax writes it: `10`, `-1`, `0x1f`, `0o17`, `017`, `0b1`, `1_000`. */
+/** Parses an integer in Go's base-0 syntax: `10`, `-1`, `0x1f`, `0o17`, `017`, `0b1`, `1_000`. */
 export function parseInteger(text: string): Parsed<number> {
 	const match = spelling.exec(text);
 	if (!match) return {problem: `${JSON.stringify(text)} is not a whole number${likelyInteger(text)}`};
@@ -12,10 +12,10 @@ export function parseInteger(text: string): Parsed<number> {
 	return {value: sign === '-' && size !== 0 ? -size : size};
 }
 
-/** For `08`, ` 4`, `1,000` and `2.0`. */
+/** Suggests an integer for `08`, ` 4`, `1,000` and `2.0`. */
 function likelyInteger(text: string): string {
 	const octal = /^([-+]?)0+([1-9]\d{0,14})$/.exec(text);
-	if (octal) return `, did you mean ${octal[1]}${octal[2]}? (a leading 0 stands for octal digits)`;
+	if (octal) return `, did you mean ${octal[1]}${octal[2]}? (a leading 0 means octal)`;
 	const [, sign = '', digits = ''] = /^\s*([-+]?)(\d{1,3}(?:[ ,'’]\d{3})*|\d{1,15})(?:\.0*)?\s*$/.exec(text) ?? [];
 	return digits === '' ? '' : `, did you mean ${sign}${Number(digits.replaceAll(/\D/g, ''))}?`;
 }
@@ -27,7 +27,7 @@ function magnitude(...forms: readonly (readonly [digits: string | undefined, bas
 
 const sizes: Readonly<Record<string, number>> = {'': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40};
 
-/** Bytes: `1048576`, `10M`, `1.5G`, `512KiB`. Binary units. */
+/** Parses bytes: `1048576`, `10M`, `1.5G`, `512KiB`. Binary units. */
 export function parseBytes(text: string): Parsed<number> {
 	const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
 	if (!match) {

@@ -1,9 +1,9 @@
 /**
- * Things by their id, in the order in which they came. Immutable, and cheap to change: a new one shares all with the old but two short
- * arrays. (A copied Map made a run of 10,000 jobs, with ten changes each, cost more than a minute.)
+ * Items by id, in the order of insertion. Immutable, and cheap to change: a new list shares everything with the old one
+ * except two short arrays. (Copying a Map took more than a minute in a run of 10,000 jobs with ten changes each.)
  */
 export class KeyedList<T extends {readonly id: string}> {
-	/** Never changed: all lists that come of one share it. */
+	/** Never modified: all lists derived from one share it. */
 	readonly #places: ReadonlyMap<string, number>;
 	readonly #blocks: readonly (readonly T[])[];
 	readonly size: number;
@@ -32,7 +32,7 @@ export class KeyedList<T extends {readonly id: string}> {
 		return place === undefined ? undefined : this.#blocks[Math.floor(place / blockSize)]?.[place % blockSize];
 	}
 
-	/** With `thing` in the place of the one with its id, which must be there. */
+	/** Returns a list with `thing` replacing the item with its id, which must exist. */
 	with(thing: T): KeyedList<T> {
 		const place = this.#places.get(thing.id);
 		if (place === undefined) throw new RangeError(`there is no ${thing.id}`);

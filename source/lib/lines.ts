@@ -1,4 +1,4 @@
-/** Cuts text that comes in pieces into lines; a line longer than `maxLength` characters is cut and the rest dropped. */
+/** Splits text that arrives in pieces into lines; a line longer than `maxLength` characters is truncated. */
 export function createLineSplitter(onLine: (line: string) => void, maxLength = 16_384) {
 	let rest = '';
 	let dropping = false;

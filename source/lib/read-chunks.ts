@@ -1,10 +1,13 @@
-/** Bytes a chunk. */
+/** Bytes per chunk. */
 const chunkSize = 1 << 20;
 
-/** Fills `target` from byte `offset` on and returns how many bytes came: 0 only at the end. */
+/** Fills `target` from byte `offset` on and returns the number of bytes: 0 only at the end. */
 export type ReadInto = (target: Uint8Array, offset: number, signal: AbortSignal) => Promise<number>;
 
-/** What `readInto` gives from `offset` to its end, in chunks that belong to whoever reads them. Throws what it throws, and on abort. */
+/**
+ * Yields what `readInto` reads from `offset` to the end, in chunks that the reader owns. Throws its errors, and on
+ * abort.
+ */
 export async function* readChunks(readInto: ReadInto, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
 	for (let at = offset; ;) {
 		signal.throwIfAborted();

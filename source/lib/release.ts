@@ -1,7 +1,8 @@
 /**
- * Gives the memory of `arrays` back at once, instead of at the next garbage collection: with 64 KiB ciphertexts by the gigabyte
- * that halves the processor time and keeps the next allocation in the cache. The arrays are empty afterwards. Call it only
- * when a write of them has *ended*, and nobody else holds them. Arrays that share their memory with others are left alone.
+ * Releases the memory of `arrays` immediately, instead of at the next garbage collection: for gigabytes of 64 KiB
+ * ciphertexts this halves the processor time and keeps the next allocation in the cache. The arrays are empty
+ * afterwards. Must only be called when writing them has *ended*, and nothing else uses them. Arrays that share their
+ * memory with others are not released.
  */
 export function releaseMemory(arrays: readonly Uint8Array[]): void {
 	for (const {buffer, byteLength} of arrays) {
@@ -9,5 +10,5 @@ export function releaseMemory(arrays: readonly Uint8Array[]): void {
 	}
 }
 
-/** Bytes; below it, detaching costs more than it gives. */
+/** Bytes; detaching a smaller array costs more than it saves. */
 const smallest = 4096;

@@ -4,7 +4,7 @@ import {atCharacter} from './position.js';
 const blank = /\s/u;
 
 /**
- * Splits a command into words as a shell does, without any expansion: blanks separate, `'…'` is literal, in `"…"` a
+ * Splits a command into words like a shell, without any expansion: spaces separate, `'…'` is literal, in `"…"` a
  * backslash escapes `"` and `\`, outside quotes it makes the next character literal. `''` is an empty word.
  */
 export function splitWords(text: string): Parsed<readonly string[]> {
@@ -12,17 +12,17 @@ export function splitWords(text: string): Parsed<readonly string[]> {
 	let word: string | undefined;
 	let quote = '';
 	let opened = 0;
-	const notClosed = () => ({problem: `a quotation is not closed that opens ${atCharacter(text, opened)}`});
+	const notClosed = () => ({problem: `unterminated quote that begins ${atCharacter(text, opened)}`});
 	for (let index = 0; index < text.length; index++) {
 		const character = text.charAt(index);
 		if (quote === "'" || (quote === '"' && character !== '\\')) {
 			if (character === quote) quote = '';
 			else word = (word ?? '') + character;
 		} else if (character === '\\') {
-			if (index + 1 === text.length)
-				return quote === '' ? {problem: `nothing follows the backslash ${atCharacter(text, index)}`} : notClosed();
 			const next = text.charAt(++index);
-			word = (word ?? '') + (quote === '"' && next !== '"' && next !== '\\' ? `\\${next}` : next);
+			if (next === '')
+				return quote === '' ? {problem: `trailing backslash ${atCharacter(text, index - 1)}`} : notClosed();
+			word = (word ?? '') + unescaped(next, quote);
 		} else if (character === "'" || character === '"') {
 			quote = character;
 			opened = index;
@@ -39,9 +39,46 @@ export function splitWords(text: string): Parsed<readonly string[]> {
 	return {value: words};
 }
 
-/** The inverse of `splitWords`. */
+/** Returns the meaning of a backslash and `next`: between double quotes it escapes only `"` and itself. */
+function unescaped(next: string, quote: string): string {
+	return quote === '' || next === '"' || next === '\\' ? next : `\\${next}`;
+}
+
+/** Inverts `splitWords`. */
 export function joinWords(words: readonly string[]): string {
 	return words
 		.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`))
 		.join(' ');
+}
+
+const runsCommands =
+	/^(?:(?:ba|da|z|k|a|fi)?sh|busybox|ssh|env|sudo|su|runuser|docker|podman|kubectl|nsenter|chroot|timeout)$/;
+
+/**
+ * Returns syntax that only a shell interprets, such as `$(` or `|`: outside of quotes, or an expansion in double
+ * quotes. Undefined when there is none, or when the command itself starts a shell that receives the content of the
+ * double quotes.
+ */
+export function shellSyntax(text: string): string | undefined {
+	const program = /^\s*(?:\S*\/)?([^\s/]+)/.exec(text)?.[1] ?? '';
+	let quote = '';
+	for (let index = 0; index < text.length; index++) {
+		const character = text.charAt(index);
+		const rest = text.slice(index);
+		if (quote === "'") {
+			if (character === "'") quote = '';
+		} else if (character === '\\') index++;
+		else if (character === '"') quote = quote === '' ? '"' : '';
+		else if (quote === '"') {
+			const [expansion] = /^(?:\$[({]|\$\w|`)/.exec(rest) ?? [];
+			if (expansion !== undefined && !runsCommands.test(program)) return expansion;
+		} else if (character === "'") quote = "'";
+		else {
+			const isStart = index === 0 || blank.test(text.charAt(index - 1));
+			const [sign] = /^(?:\$[({]?|`|\|\|?|&&?|;|<\(?|>>?|[()*?])/.exec(rest) ?? [];
+			if (sign !== undefined) return sign;
+			if (character === '~' && isStart) return '~';
+		}
+	}
+	return undefined;
 }

@@ -1,13 +1,13 @@
 import {distance} from 'fastest-levenshtein';
 
-/** The candidate nearest to `word`, if it is near enough to be what was meant. */
+/** Returns the candidate nearest to `word`, if it is near enough to be what the user meant. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
 	if (word.length > 100) return undefined;
 	const wanted = normalize(word);
 	let best: string | undefined;
 	let bestDistance = (wanted.length === 2 ? 1 : Math.min(3, Math.floor(wanted.length / 3))) + 1;
 	for (const candidate of candidates) {
-		// So many letters are to be put in or taken out at the least: the many swaps are not tried for nothing.
+		// The difference in length is a lower bound of the distance, which avoids most comparisons.
 		if (Math.abs(wanted.length - candidate.length) >= bestDistance) continue;
 		const away = difference(wanted, normalize(candidate));
 		if (away < bestDistance) {
@@ -18,7 +18,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 	return best ?? onlyOneThatBegins(wanted, candidates);
 }
 
-/** How many letters to put in, take out or replace; two neighbours that changed places count once. */
+/** Returns how many letters to insert, delete or replace; a swap of two neighbors counts once. */
 function difference(a: string, b: string): number {
 	let least = distance(a, b);
 	for (let index = 0; index + 1 < a.length && least > 1; index++) {
@@ -33,7 +33,7 @@ function onlyOneThatBegins(word: string, candidates: readonly string[]): string 
 	return longer.length === 1 ? longer[0] : undefined;
 }
 
-/** `, did you mean X?` or nothing. */
+/** Returns `, did you mean X?` or an empty string. */
 export function didYouMean(word: string, candidates: readonly string[], prefix = ''): string {
 	const found = nearest(word, candidates);
 	return found === undefined ? '' : `, did you mean ${prefix}${found}?`;

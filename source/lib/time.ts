@@ -1,14 +1,14 @@
-/** Time stamps as they stand in file names, to the second, in the local zone of the process. */
+/** Timestamps in file names, to the second, in the local time zone of the process. */
 
 export const timestampFormats = ['rfc3339', 'legacy'] as const;
 export type TimestampFormat = (typeof timestampFormats)[number];
 
-/** Matches the text of either format and nothing longer; what it matches may still be no date (`2026-02-30…`). */
+/** Matches the text of either format exactly; the match may still be an invalid date (`2026-02-30…`). */
 export const timestampSource = String.raw`\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)|_\d\d-\d\d-\d\d)`;
 
 const pattern = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:Z|([+-])(\d\d):(\d\d))|_(\d\d)-(\d\d)-(\d\d))$/;
 
-/** `2006-01-02T15:04:05+01:00` (`Z` when the local offset is zero), or `2006-01-02_15-04-05` without a zone. */
+/** Returns `2006-01-02T15:04:05+01:00` (`Z` when the local offset is zero), or `2006-01-02_15-04-05` without a zone. */
 export function formatTimestamp(time: Date, format: TimestampFormat): string {
 	const date = `${pad(time.getFullYear(), 4)}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
 	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(value => pad(value));
@@ -16,8 +16,9 @@ export function formatTimestamp(time: Date, format: TimestampFormat): string {
 }
 
 /**
- * Milliseconds since the epoch, or undefined unless the whole text is a valid time in one of the two formats. A text without
- * a zone is read in the local one; in the hour that a change of clocks repeats, it is the first of the two instants.
+ * Returns milliseconds since the epoch, or undefined unless the whole text is a valid time in one of the two formats. A
+ * text without a zone is in local time; in the hour that is repeated when clocks change, it is the first of the two
+ * instants.
  */
 export function parseTimestamp(text: string): number | undefined {
 	const match = pattern.exec(text);

@@ -1,12 +1,15 @@
 import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
 
-/** Cells that `text` takes in a terminal: CJK and emoji two, combining marks none. */
+/** Returns the cells that `text` takes in a terminal: CJK and emoji two, combining marks none. */
 export function cellWidth(text: string): number {
 	return isAscii(text) ? text.length : stringWidth(text);
 }
 
-/** `text` in exactly `width` cells: cut with `…` (or `mark`) at the end, or at the middle for names, and padded. */
+/**
+ * Fits `text` into exactly `width` cells: truncated with `…` (or `mark`) at the end, or in the middle for names, and
+ * padded.
+ */
 export function fit(
 	text: string,
 	width: number,

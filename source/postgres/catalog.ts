@@ -1,10 +1,14 @@
-/** What the server says of itself and of its databases: one query each. */
+/** Information about the server and its databases: one query each. */
 import type {ServerInfo} from '../core/events.js';
 import type {Session} from './session.js';
 
 export type Server = ServerInfo & {
-	/** False: pg_dumpall can only be asked for globals without role passwords. */
+	/** False: pg_dumpall can only dump globals without role passwords. */
 	readonly canReadRolePasswords: boolean;
+	/** The server's shared_preload_libraries; empty if they may not be read. */
+	readonly preloadLibraries: readonly string[];
+	/** The database that pg_cron uses. */
+	readonly cronDatabase?: string;
 };
 
 export async function serverInfo(session: Session): Promise<Server> {
@@ -13,8 +17,11 @@ export async function serverInfo(session: Session): Promise<Server> {
 		pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select'),
 		${session.serverVersion >= 90_000 ? 'pg_catalog.pg_is_in_recovery()' : 'false'},
 		${session.serverVersion >= 90_600 ? "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')" : 'false'},
-		current_user`);
-	const [version = '', superuser, canReadRolePasswords, inRecovery, canReadControl, user] = row;
+		current_user,
+		(select setting from pg_catalog.pg_settings where name = 'shared_preload_libraries'),
+		(select setting from pg_catalog.pg_settings where name = 'cron.database_name')`);
+	const [version = '', superuser, canReadRolePasswords, inRecovery, canReadControl, user, libraries, cronDatabase] =
+		row;
 	const systemIdentifier = canReadControl === 't' ? await readSystemIdentifier(session) : undefined;
 	return {
 		version: version?.split(' ')[0] ?? '',
@@ -25,6 +32,11 @@ export async function serverInfo(session: Session): Promise<Server> {
 		user: user ?? session.user,
 		superuser: superuser === 't',
 		canReadRolePasswords: canReadRolePasswords === 't',
+		preloadLibraries: (libraries ?? '')
+			.split(',')
+			.map(name => name.trim().replaceAll('"', '').replace('$libdir/', ''))
+			.filter(Boolean),
+		...(cronDatabase != null && {cronDatabase}),
 		...(systemIdentifier === undefined ? {} : {systemIdentifier}),
 	};
 }
@@ -38,20 +50,23 @@ export type Database = {
 	readonly name: string;
 	readonly allowsConnections: boolean;
 	readonly isTemplate: boolean;
-	/** Left behind by an interrupted DROP DATABASE: nobody can connect, it can only be dropped. */
+	/** Left by an interrupted DROP DATABASE: it accepts no connections and can only be dropped. */
 	readonly invalid: boolean;
-	/** Bytes; undefined where we may not know. */
+	/** Bytes; undefined if we lack the privilege. */
 	readonly size: number | undefined;
-	/** The owner; undefined when the role is gone. */
+	/** The owner; undefined when the role no longer exists. */
 	readonly owner: string | undefined;
 };
 
-/** Every database of the server, in order of name. Sizes are looked up only with `sizes`, which reads the server's directories. */
+/**
+ * Returns every database of the server, sorted by name. Sizes are only read with `sizes`, because that reads the
+ * server's directories.
+ */
 export async function listDatabases(
 	session: Session,
 	options: {readonly sizes: boolean},
 ): Promise<readonly Database[]> {
-	// CONNECT, or from 10 on pg_read_all_stats, is what pg_database_size asks for.
+	// pg_database_size requires CONNECT, or since 10 pg_read_all_stats.
 	const mayKnow = `pg_catalog.has_database_privilege(d.oid, 'connect')${
 		session.serverVersion >= 100_000 ? " or pg_catalog.pg_has_role('pg_read_all_stats', 'usage')" : ''
 	}`;

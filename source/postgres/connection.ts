@@ -1,7 +1,10 @@
-/** Where the server is and who we are there: one description for psql, pg_dump and pg_dumpall, so that all reach the same. */
+/**
+ * The server's address and our login: one description for psql, pg_dump and pg_dumpall, so that all connect to the same
+ * server.
+ */
 import {PgBackError} from '../core/errors.js';
 import {formatKeywords, isConnectionString, parseConnectionString, quoteValue} from './conninfo.js';
-import {toolEnvironment, type Environment} from './environment.js';
+import type {Environment} from './environment.js';
 import {asEnvironment, type Parameters} from './keywords.js';
 import {hideSecrets} from './secret-files.js';
 
@@ -10,45 +13,46 @@ export type ConnectionOptions = {
 	readonly dbname?: string;
 	readonly host?: string;
 	readonly port?: string | number;
-	/** `-U`: applies over a connection string as well. */
+	/** `-U`: overrides the user in a connection string. */
 	readonly user?: string;
 };
 
-/** How a child reaches the server: no secret stands in `args`, and `env` is its whole environment. */
+/** How a child connects: `args` contains no secret, and `env` is its complete environment. */
 export type ChildConnection = {
 	readonly args: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
-	/** As pg_stat_activity shows it, cut to 63 bytes there. */
+	/** The name in pg_stat_activity, truncated to 63 bytes there. */
 	readonly applicationName: string;
 };
 
 export type ForDatabase = {
-	/** Logs in as somebody else than the connection says. */
+	/** Overrides the user of the connection. */
 	readonly user?: string;
-	/** Ignored when the connection string names one. */
+	/** Ignored when the connection string has one. */
 	readonly applicationName?: string;
-	/** For tools older than 9.3, which know no `-d CONNINFO`: everything goes by the environment. */
+	/** For tools older than 9.3, which do not support `-d CONNINFO`: everything is passed in the environment. */
 	readonly byEnvironment?: boolean;
 };
 
 export type Connection = {
-	/** The database that the options name; libpq's default is used without. */
+	/** The configured database; undefined for libpq's default. */
 	readonly database: string | undefined;
-	/** For pg_dump, or pg_restore and psql that restore into it. */
+	/** Returns the connection for pg_dump, or for pg_restore and psql that restore into it. */
 	readonly forDatabase: (name: string, options?: ForDatabase) => ChildConnection;
-	/** For pg_dumpall: with `-l` when the options name a database. */
+	/** Returns the connection for pg_dumpall, with `-l` when a database is configured. */
 	readonly forGlobals: (options?: ForDatabase) => ChildConnection;
-	/** For the psql of a session; on the database that the options name unless another is given. */
+	/** Returns the connection for the psql of a session, to the configured database unless another is given. */
 	readonly forSession: (database?: string) => ChildConnection;
-	/** A keyword string without secrets, for logs. */
+	/** Returns a keyword string without secrets, for logs. */
 	readonly describe: () => string;
 	/** Removes the password file. No child may be started afterwards. */
 	readonly dispose: () => Promise<void>;
 };
 
 /**
- * Throws PgBackError CONFIG for a connection string that libpq would not take. A password, given in the string or by
- * PGPASSWORD, goes to a file of its own that only we can read; the caller disposes of it with `dispose()`.
+ * Builds the connection. Throws PgBackError CONFIG for a connection string that libpq would reject. A password, from
+ * the string or PGPASSWORD, is written to a private file; the caller removes it with `dispose()`. `environment` is that
+ * of the tools, without other secrets.
  */
 export async function buildConnection(
 	options: ConnectionOptions,
@@ -56,7 +60,7 @@ export async function buildConnection(
 	applicationName = 'pg_back',
 ): Promise<Connection> {
 	const {parameters, named} = resolveParameters(options);
-	const {parameters: shared, environment: env, dispose} = await hideSecrets(parameters, toolEnvironment(environment));
+	const {parameters: shared, environment: env, dispose} = await hideSecrets(parameters, environment);
 
 	const child = (dbname: string | undefined, forDatabase: ForDatabase = {}): ChildConnection => {
 		const name = shared.application_name ?? forDatabase.applicationName ?? applicationName;
@@ -86,13 +90,13 @@ export async function buildConnection(
 	};
 }
 
-/** A session waits for hours beside a dump: it must notice within two minutes when the server's machine is gone. */
+/** A session is idle for hours during a dump: it must detect within two minutes that the server's host is down. */
 function keepAlive(shared: Parameters): string {
 	if (Object.keys(shared).some(name => name.startsWith('keepalives'))) return '';
 	return 'keepalives_idle=60 keepalives_interval=10 keepalives_count=6 ';
 }
 
-/** A database name where libpq would expand a connection string. */
+/** Returns a database name in a form that libpq does not expand as a connection string. */
 function databaseArgument(name: string): string {
 	return isConnectionString(name) ? `dbname=${quoteValue(name)}` : name;
 }
@@ -101,7 +105,7 @@ function resolveParameters(options: ConnectionOptions): {parameters: Parameters;
 	const {dbname, host, port, user} = options;
 	const over = user ? {user} : {};
 	for (const value of [dbname, host, user]) {
-		if (value?.includes('\0')) throw new PgBackError('CONFIG', 'a connection parameter holds a NUL');
+		if (value?.includes('\0')) throw new PgBackError('CONFIG', 'a connection parameter contains a NUL');
 	}
 	if (dbname !== undefined && isConnectionString(dbname)) {
 		const parameters: Parameters = {...parseConnectionString(dbname), ...over};

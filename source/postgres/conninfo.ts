@@ -1,6 +1,7 @@
 /**
- * Connection strings by the rules of libpq (conninfo_parse and conninfo_uri_parse_options of fe-connect.c): what psql and pg_dump
- * accept is accepted, and means the same. Errors never show a value: it may be a password.
+ * Parses connection strings by the rules of libpq (conninfo_parse and conninfo_uri_parse_options of fe-connect.c): the
+ * same strings are accepted as in psql and pg_dump, with the same meaning. Errors never contain a value, which may be a
+ * password.
  */
 import {PgBackError} from '../core/errors.js';
 import {atCharacter} from '../lib/position.js';
@@ -8,46 +9,46 @@ import {isKeyword, type Keyword, type Parameters} from './keywords.js';
 
 const schemes = /^(?:postgresql|postgres):\/\//;
 
-/** True for what libpq takes for a connection string where a database name may stand as well. */
+/** Returns true for text that libpq treats as a connection string instead of a database name. */
 export function isConnectionString(text: string): boolean {
 	return schemes.test(text) || text.includes('=');
 }
 
 /** Parses a keyword string or a URI. Throws PgBackError CONFIG. */
 export function parseConnectionString(text: string): Parameters {
-	if (text.includes('\0')) throw invalid(text, text.indexOf('\0'), 'it holds a NUL');
+	if (text.includes('\0')) throw invalid(text, text.indexOf('\0'), 'it contains a NUL');
 	const scheme = schemes.exec(text);
 	return scheme ? parseUri(text, scheme[0].length) : parseKeywords(text);
 }
 
-/** `at` is an index into `text`. */
+/** Creates the error. `at` is an index into `text`. */
 function invalid(text: string, at: number, problem: string): PgBackError {
 	return new PgBackError('CONFIG', `invalid connection string: ${problem} ${atCharacter(text, at)}`, {
 		hint: 'write "host=... port=... user=... dbname=..." or postgresql://user@host:port/database',
 	});
 }
 
-/** Parameters on their way, and what they are read from. */
+/** The parameters so far, and the text that is parsed. */
 type Reading = {readonly text: string; readonly parameters: {[K in Keyword]?: string}};
 
-/** `at` is where the name stands. */
+/** Stores a parameter. `at` is the index of its name. */
 function store({text, parameters}: Reading, at: number, name: string, value: string): void {
 	if (name === 'requiressl') parameters.sslmode = value.startsWith('1') ? 'require' : 'prefer';
 	else if (isKeyword(name)) parameters[name] = value;
 	else throw invalid(text, at, `unknown keyword ${shown(name)}`);
 }
 
-/** What stands where a keyword should may be a piece of a password that is not quoted. */
+/** Escapes a keyword for an error; an unknown one may be a piece of a password that is not quoted. */
 function shown(name: string): string {
-	return /^[a-z_]{1,30}$/.test(name) ? `"${name}"` : '(not shown: it may be a piece of an unquoted password)';
+	return /^[a-z_]{1,30}$/.test(name) ? `"${name}"` : '(not shown: it may be part of an unquoted password)';
 }
 
-/** Blanks of the C locale's isspace(). */
+/** White space of the C locale's isspace(). */
 const blank = /[ \t\n\v\f\r]/;
 
 function parseKeywords(text: string): Parameters {
 	const reading: Reading = {text, parameters: {}};
-	// One keyword, "=", and a value: quoted, or up to a blank. In both, a backslash takes the next character as it is.
+	// One keyword, "=", and a value: quoted, or up to a space. In both, a backslash quotes the next character.
 	const pair = /([^= \t\n\v\f\r]*)[ \t\n\v\f\r]*(=?)[ \t\n\v\f\r]*/y;
 	const quoted = /'((?:[^'\\]|\\[^]|\\$)*)('?)/y;
 	const bare = /(?:[^\\ \t\n\v\f\r]|\\[^]|\\$)*/y;
@@ -67,7 +68,7 @@ function parseKeywords(text: string): Parameters {
 		let value;
 		if (text[position] === "'") {
 			const found = match(quoted);
-			if (found?.[2] !== "'") throw invalid(text, opened, `the quoted value of ${shown(name)} has no end, which opens`);
+			if (found?.[2] !== "'") throw invalid(text, opened, `unterminated quoted value of ${shown(name)}, which begins`);
 			value = found[1] ?? '';
 		} else value = match(bare)?.[0] ?? '';
 		store(reading, at, name, value.replaceAll(/\\([^]?)/g, '$1'));
@@ -98,7 +99,7 @@ function parseUri(text: string, start: number): Parameters {
 		more = text[end] === ',';
 		position = more ? end + 1 : end;
 	}
-	// A comma without a host or a port beside it keeps the place of the others.
+	// A comma without a host or a port keeps the position of the others.
 	if (hosts.join(',') !== '') store(reading, start, 'host', hosts.join(','));
 	if (ports.join(',') !== '') store(reading, start, 'port', ports.join(','));
 	const path = /^\/([^?]*)/.exec(text.slice(position));
@@ -117,11 +118,11 @@ function parseHost(text: string, start: number): Host {
 	hostPattern.lastIndex = start;
 	const bracketed = text[start] === '[';
 	const [all, address = '', name = ''] = hostPattern.exec(text) ?? [];
-	if (bracketed && !all) throw invalid(text, start, 'an IPv6 address has no "]", which begins');
+	if (bracketed && !all) throw invalid(text, start, 'an IPv6 address has no closing "]", which begins');
 	if (bracketed && address === '') throw invalid(text, start, 'an IPv6 address is empty');
 	const after = start + (all ?? '').length;
 	if (bracketed && after < text.length && !/[:/?,]/.test(text[after] ?? ''))
-		throw invalid(text, after, '":" or "/" is expected after an IPv6 address');
+		throw invalid(text, after, '":" or "/" expected after an IPv6 address');
 	const portPattern = /:([^/?,]*)|/y;
 	portPattern.lastIndex = after;
 	const [colon = '', port = ''] = portPattern.exec(text) ?? [];
@@ -149,7 +150,7 @@ function parseQuery(reading: Reading, start: number): void {
 	}
 }
 
-/** `part` stands at the index `at` of `text`. */
+/** Decodes `part`, which begins at the index `at` of `text`. */
 function decode(text: string, at: number, part: string): string {
 	const broken = /%(?![0-9A-Fa-f]{2})/.exec(part);
 	if (broken) throw invalid(text, at + broken.index, '"%" is not followed by two hexadecimal digits');
@@ -161,7 +162,7 @@ function decode(text: string, at: number, part: string): string {
 	}
 }
 
-/** A keyword string, keywords in order; every value reads back as it was. */
+/** Formats parameters as a keyword string, sorted by keyword; parsing it returns the same values. */
 export function formatKeywords(parameters: Parameters): string {
 	return Object.entries(parameters)
 		.toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -169,7 +170,7 @@ export function formatKeywords(parameters: Parameters): string {
 		.join(' ');
 }
 
-/** One value of a keyword string. */
+/** Quotes one value of a keyword string. */
 export function quoteValue(value: string): string {
 	const escaped = value.replaceAll(/[\\']/g, '\\$&');
 	return value === '' || blank.test(value) || /[='\\]/.test(value) ? `'${escaped}'` : escaped;

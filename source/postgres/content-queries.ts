@@ -1,4 +1,4 @@
-/** The objects of a database, kind by kind: name and definition. For servers from 10 on. */
+/** Queries for the objects of a database, by kind: name and definition. For servers since 10. */
 
 export type ContentQuery = {readonly kind: string; readonly sql: string};
 
@@ -7,13 +7,18 @@ const notOfExtension = (catalog: string, oid: string) =>
 const users = (namespace: string) => `${namespace}.nspname !~ '^pg_' and ${namespace}.nspname <> 'information_schema'`;
 const named = (namespace: string, name: string) => `pg_catalog.format('%I.%I', ${namespace}.nspname, ${name})`;
 
-/** `version` is the server's, such as 150018. Columns are in order of name: a restore may order those of inheriting tables anew. */
+/**
+ * Returns the queries. `version` is the server's, such as 150018. Columns are sorted by name, because a restore may
+ * order those of inheriting tables differently.
+ */
 export function contentQueries(version: number): readonly ContentQuery[] {
+	return [...dataQueries(version), ...codeQueries(version)];
+}
+
+/** Returns queries for relations with data, and for what belongs to them. */
+function dataQueries(version: number): readonly ContentQuery[] {
 	const generated = version >= 120_000 ? 'a.attgenerated' : "''";
 	const noParentConstraint = version >= 110_000 ? 'o.conparentid = 0' : 'true';
-	const noParentTrigger = version >= 130_000 ? 't.tgparentid = 0' : 'true';
-	const body = version >= 140_000 ? "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '')" : "''";
-	const isFunction = version >= 110_000 ? "p.prokind <> 'a'" : 'not p.proisagg';
 	return [
 		{
 			kind: 'schemas',
@@ -59,6 +64,15 @@ export function contentQueries(version: number): readonly ContentQuery[] {
 				where o.contype <> 'n' and ${noParentConstraint} and ${users('n')} and coalesce(r.relpersistence <> 't', true)
 				and ${notOfExtension('pg_class', 'coalesce(r.oid, 0)')} and ${notOfExtension('pg_type', 'coalesce(y.oid, 0)')}`,
 		},
+	];
+}
+
+/** Returns queries for types, functions, and code that runs or is checked during queries. */
+function codeQueries(version: number): readonly ContentQuery[] {
+	const noParentTrigger = version >= 130_000 ? 't.tgparentid = 0' : 'true';
+	const body = version >= 140_000 ? "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '')" : "''";
+	const isFunction = version >= 110_000 ? "p.prokind <> 'a'" : 'not p.proisagg';
+	return [
 		{
 			kind: 'types',
 			sql: `select ${named('n', 'y.typname')}, pg_catalog.concat_ws(' ', y.typtype, pg_catalog.format_type(nullif(y.typbasetype, 0), y.typtypmod),

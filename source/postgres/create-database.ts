@@ -1,4 +1,7 @@
-/** `createdb.sql`: what a dump by pg_dump older than 11, or a plain one, does not bring back of the database itself. */
+/**
+ * Creates `createdb.sql`: properties of the database that a dump by pg_dump older than 11, or a plain one, does not
+ * contain.
+ */
 import {PgBackError} from '../core/errors.js';
 import {databasePrivileges} from './database-privileges.js';
 import {databaseSettings} from './database-settings.js';
@@ -6,14 +9,14 @@ import {identifier, literal} from './quote.js';
 import type {Row, Session} from './session.js';
 
 export type DatabaseScript = {
-	/** Empty when there is nothing to say. */
+	/** Empty when nothing is needed. */
 	readonly text: string;
 	readonly warnings: readonly string[];
 };
 
 /**
- * Creation, comment, privileges and settings of the database `name`, for psql on another database. Throws PgBackError
- * DATABASE_GONE when it is not there any more.
+ * Returns creation, comment, privileges and settings of the database `name`, for psql connected to another database.
+ * Throws PgBackError DATABASE_GONE when it no longer exists.
  */
 export async function createDatabaseScript(session: Session, name: string): Promise<DatabaseScript> {
 	if (session.serverVersion < 90_000) {
@@ -39,7 +42,7 @@ async function databaseCreation(session: Session, name: string): Promise<string>
 			left join pg_catalog.pg_database t0 on t0.datname = 'template0'
 			left join pg_catalog.pg_roles z on z.oid = t0.datdba
 		where d.datname = ${literal(name)}`);
-	if (!row) throw new PgBackError('DATABASE_GONE', 'the database is not there any more');
+	if (!row) throw new PgBackError('DATABASE_GONE', 'the database does not exist any more');
 	if (name === 'template0') return '';
 	const isTemplate = row[6] === 't';
 	const comment = row[11] ?? null;
@@ -62,7 +65,7 @@ function creationOptions(row: Row): string {
 		`LC_COLLATE = ${literal(collate ?? '')}`,
 		`LC_CTYPE = ${literal(ctype ?? '')}`,
 	);
-	// libc is template0's own unless it is not: the usual case stays readable by every server.
+	// libc is usually the provider of template0; without the clause the script works on every server version.
 	if (provider !== 'c' || templateProvider !== 'c')
 		options.push(`LOCALE_PROVIDER = ${providers[provider ?? ''] ?? provider ?? ''}`);
 	if (locale != null) options.push(`${provider === 'b' ? 'BUILTIN_LOCALE' : 'ICU_LOCALE'} = ${literal(locale)}`);

@@ -1,17 +1,17 @@
 import {identifier, literal} from './quote.js';
 import type {Session} from './session.js';
 
-/** What one grantor gave to one grantee: privilege to grant option. `grantee` is null for PUBLIC. */
+/** The privileges that one grantor gave to one grantee, mapped to the grant option. `grantee` is null for PUBLIC. */
 type Entry = {readonly grantor: string; readonly grantee: string | null; readonly privileges: Map<string, boolean>};
 
-/** The statements that bring datacl back on a new database; none when it never was changed. */
+/** Returns the statements that restore datacl on a new database; none when it was never changed. */
 export async function databasePrivileges(session: Session, name: string): Promise<{text: string; warnings: string[]}> {
 	const [first] = await session.query(`select r.rolname, d.datacl is null
 		from pg_catalog.pg_database d left join pg_catalog.pg_roles r on r.oid = d.datdba
 		where d.datname = ${literal(name)}`);
 	if (!first || first[1] === 't') return {text: '', warnings: []};
 	const owner = first[0] ?? '';
-	// No LATERAL: servers before 9.3 have none.
+	// Without LATERAL, which servers before 9.3 do not support.
 	const acl = `select pg_catalog.aclexplode(datacl) as acl from pg_catalog.pg_database where datname = ${literal(name)}`;
 	const rows =
 		await session.query(`select g.rolname, (d.acl).grantee = 0, r.rolname, (d.acl).privilege_type, (d.acl).is_grantable
@@ -42,7 +42,7 @@ export async function databasePrivileges(session: Session, name: string): Promis
 	};
 }
 
-/** What a new database grants by itself, and this one does not. */
+/** Returns REVOKE statements for default privileges of a new database that this one does not grant. */
 function revokes(database: string, owner: string, entries: readonly Entry[]): string[] {
 	const byOwner = entries.filter(entry => entry.grantor === owner);
 	const forPublic = byOwner.find(entry => entry.grantee === null);
@@ -55,7 +55,7 @@ function revokes(database: string, owner: string, entries: readonly Entry[]): st
 	return lines;
 }
 
-/** True for what every new database has: TEMPORARY and CONNECT for PUBLIC, everything for the owner. */
+/** Returns true for defaults of every new database: TEMPORARY and CONNECT for PUBLIC, everything for the owner. */
 function isDefault({grantor, grantee, privileges}: Entry, owner: string): boolean {
 	if (grantor !== owner || (grantee !== null && grantee !== owner)) return false;
 	const expected = grantee === null ? ['CONNECT', 'TEMPORARY'] : ['CONNECT', 'CREATE', 'TEMPORARY'];

@@ -2,8 +2,8 @@ import {identifier, literal} from './quote.js';
 import type {Session} from './session.js';
 
 /**
- * ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE ... SET of one database, ordered by role, then as they were set: a
- * restored catalog equals the first.
+ * Returns ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE ... SET of one database, sorted by role, then in the
+ * order of setting, so that the restored catalog equals the original.
  */
 export async function databaseSettings(session: Session, name: string): Promise<string> {
 	const rows = await session.query(`select r.rolname, s.settings[s.place]
@@ -32,7 +32,7 @@ const quotedLists = new Set([
 	'unix_socket_directories',
 ]);
 
-/** The value after `SET name TO`: one literal, and one for each name of a list of names. */
+/** Returns the value after `SET name TO`: one literal, or one for each name of a list of names. */
 export function settingLiteral(variable: string, value: string): string {
 	if (!quotedLists.has(variable.toLowerCase())) return literal(value);
 	const names = [...value.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^",]+))\s*(?:,|$)/g)].map(

@@ -1,6 +1,6 @@
-import {PgBackError, type ErrorCode} from '../core/errors.js';
+import {type ErrorCode, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {describeEnd, type ChildResult} from '../process/child.js';
+import {type ChildResult, describeEnd, firstError} from '../process/child.js';
 
 type Known = readonly [pattern: RegExp, code: ErrorCode, what: string | undefined, hint: string];
 
@@ -14,20 +14,38 @@ const known: readonly Known[] = [
 	[
 		/database ".*" does not exist/,
 		'DATABASE_GONE',
-		'the database is not there any more',
-		'it was dropped or renamed while the run went on',
+		'the database does not exist any more',
+		'it was dropped or renamed during the run',
 	],
 	[
 		/server version mismatch/,
 		'TOOLS',
 		undefined,
-		'install the pg_dump of the major of the server, or name its directory with --bin-directory',
+		"install the pg_dump of the server's major version, or set its directory with --bin-directory",
 	],
 	[
 		/could not obtain lock|lock timeout|timeout[^]*LOCK TABLE/,
 		'DUMP_FAILED',
 		undefined,
-		'a transaction holds a table exclusively: dump at another time, or end it',
+		'a transaction holds an exclusive lock on a table: dump at another time, or end that transaction',
+	],
+	[
+		/max_locks_per_transaction/,
+		'DUMP_FAILED',
+		'the server has too few locks for all tables of the database',
+		'raise max_locks_per_transaction on the server (needs a restart), or dump fewer databases at once',
+	],
+	[
+		/permission denied for large object/,
+		'DUMP_FAILED',
+		undefined,
+		'pg_read_all_data does not cover large objects: dump as their owner or a superuser, or exclude them with with_blobs = false',
+	],
+	[
+		/does not have CONNECT privilege|permission denied for database/,
+		'DUMP_FAILED',
+		undefined,
+		'grant connect on the database to the user: GRANT CONNECT ON DATABASE … TO …',
 	],
 	[
 		/permission denied/,
@@ -39,7 +57,7 @@ const known: readonly Known[] = [
 		/row-level security/,
 		'DUMP_FAILED',
 		undefined,
-		'dump as a user with BYPASSRLS, or add --enable-row-security to pg_dump_options',
+		'dump as a user with BYPASSRLS or a superuser; --enable-row-security in pg_dump_options would omit the rows that the user may not see',
 	],
 	[
 		/No space left on device|Disk quota exceeded/,
@@ -56,17 +74,17 @@ const known: readonly Known[] = [
 	[
 		/server closed the connection|terminating connection|connection to server was lost/,
 		'DUMP_FAILED',
-		'the server ended the connection',
-		'look at the log of the server',
+		'the server closed the connection',
+		'check the server log',
 	],
 ];
 
-/** What a pg_dump that failed has to say: the reason by name where it is known, its own last words otherwise. */
+/** Returns the error for a failed pg_dump: a specific reason if it is known, otherwise the last lines of its output. */
 export function dumpFailure(tool: string, result: ChildResult): PgBackError {
 	const text = result.stderr.join('\n');
 	const [, code, what, hint] = known.find(([pattern]) => pattern.test(text)) ?? [];
-	const telling = result.stderr.find(line => /error:|FATAL:|ERROR:/.test(line)) ?? result.stderr.at(-1);
-	const reason = what ?? (telling === undefined ? undefined : display(telling.replace(/^\S+: error: /, '').trim()));
+	const firstLine = firstError(result.stderr);
+	const reason = what ?? (firstLine === undefined ? undefined : display(firstLine.replace(/^\S+: error: /, '').trim()));
 	return new PgBackError(
 		code ?? 'DUMP_FAILED',
 		`${tool}: ${describeEnd(result)}${reason === undefined ? '' : `: ${reason}`}`,

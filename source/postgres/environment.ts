@@ -1,17 +1,20 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Keys of remote places and of encryption, and whatever calls itself a secret. */
-const secret =
-	/^(?:PGBK_|AWS_|AZURE_|B2_|GCLOUD_|GOOGLE_)|^(?!PG)(?:.*_)?(?:PASS(?:WORD|PHRASE)?|SECRET|TOKEN|CREDENTIALS?|API_?KEY)(?:_|$)/i;
+/** Encryption keys, and variables with names that suggest a secret. */
+const secret = /^PGBK_|^(?!PG)(?:.*_)?(?:PASS(?:WORD|PHRASE)?|SECRET|TOKEN|CREDENTIALS?|API_?KEY)(?:_|$)/i;
 
 /**
- * What a PostgreSQL tool may know of our environment: all but secrets. A wrapper that stands in for pg_dump (over ssh, in a
- * container) needs variables that nobody can list.
+ * Returns the environment for PostgreSQL tools: everything except secrets and names that match one of `secretVariables`
+ * (of the stores). A wrapper for pg_dump (over ssh, in a container) may need any other variable.
  */
-export function toolEnvironment(environment: Environment): Record<string, string> {
+export function toolEnvironment(
+	environment: Environment,
+	secretVariables: readonly RegExp[],
+): Readonly<Record<string, string>> {
 	const result: Record<string, string> = {};
 	for (const [name, value] of Object.entries(environment)) {
-		if (value !== undefined && !secret.test(name)) result[name] = value;
+		const isSecret = secret.test(name) || secretVariables.some(names => names.test(name));
+		if (value !== undefined && !isSecret) result[name] = value;
 	}
 	return result;
 }

@@ -1,6 +1,7 @@
 /**
- * Every keyword of libpq's connection strings up to PostgreSQL 18 (https://www.postgresql.org/docs/18/libpq-connect.html), with
- * the environment variable that says the same, which tools older than 9.3 need because they take no connection string.
+ * Every keyword of libpq's connection strings up to PostgreSQL 18
+ * (https://www.postgresql.org/docs/18/libpq-connect.html), with the corresponding environment variable, which tools
+ * older than 9.3 need because they accept no connection string.
  */
 const environmentVariables = {
 	application_name: 'PGAPPNAME',
@@ -61,12 +62,12 @@ const environmentVariables = {
 
 export type Keyword = keyof typeof environmentVariables;
 
-/** Connection parameters; an empty value is libpq's default, not the environment's. */
+/** Connection parameters; an empty value means libpq's default, not the environment's. */
 export type Parameters = {readonly [K in Keyword]?: string};
 
 export const keywords = Object.keys(environmentVariables) as readonly Keyword[];
 
-/** What must stand in no argv, log or error. */
+/** Keywords with values that must not appear in argv, logs or errors. */
 export const secretKeywords = [
 	'password',
 	'sslpassword',
@@ -79,7 +80,7 @@ export function isKeyword(name: string): name is Keyword {
 	return Object.hasOwn(environmentVariables, name);
 }
 
-/** The parameters as PG* variables; those that have none are left out. */
+/** Returns the parameters as PG* variables; those without one are omitted. */
 export function asEnvironment(parameters: Parameters): Record<string, string> {
 	const environment: Record<string, string> = {};
 	for (const keyword of keywords) {

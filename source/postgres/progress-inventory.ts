@@ -1,5 +1,5 @@
-/** What a database holds that a dump of it would read: one query. */
-import type {Session} from './session.js';
+/** The tables and large objects that a dump of a database would read: one query. */
+import {PostgresError, type Session} from './session.js';
 
 export type StoredTable = {
 	readonly oid: number;
@@ -7,45 +7,80 @@ export type StoredTable = {
 	readonly name: string;
 	/** pg_table_size: the table with its TOAST, without its indexes. */
 	readonly bytes: number;
-	/** The part of it that is TOAST. */
+	/** The TOAST part of it. */
 	readonly toastBytes: number;
-	/** The planner's number, scaled to the table's size of now; undefined where it was never analysed. */
+	/** The planner's estimate, scaled to the table's current size; undefined if it was never analyzed. */
 	readonly rows?: number;
-	/** Of the table and of its TOAST as the catalog has them: what a parallel pg_dump sorts by. */
+	/** Pages of the table and of its TOAST in the catalog: the sort key of a parallel pg_dump. */
 	readonly pages: number;
-	/** True when a pattern without a schema finds it. */
+	/** True when a pattern without a schema matches it. */
 	readonly visible: boolean;
 	readonly unlogged: boolean;
 };
 
 export type StoredData = {
-	/** Ordinary tables, partitions too: all that has rows of its own. Not what is temporary, foreign, a view, or an extension's own. */
+	/**
+	 * Ordinary tables and partitions: all that have rows of their own. Without temporary and foreign tables, views, and
+	 * those of extensions.
+	 */
 	readonly tables: readonly StoredTable[];
-	/** Of all large objects. */
+	/** Bytes of all large objects. */
 	readonly largeObjectBytes: number;
 };
 
-/** The session is one on the database; its search_path is set back to the database's own. */
+const blockSize = "pg_catalog.current_setting('block_size')::bigint";
+/** SQLSTATEs for a lock timeout, a statement timeout, and a server without free locks. */
+const noLock = new Set(['55P03', '57014', '53200']);
+
+/**
+ * Reads the stored data. The session must be connected to the database; its search_path is set to the database's
+ * default. Sizes are those of the files, for which each table is locked for a moment; for an exclusively locked table,
+ * those in the catalog from the last VACUUM or ANALYZE.
+ */
 export async function storedData(session: Session): Promise<StoredData> {
+	try {
+		return await readStoredData(session, 'files');
+	} catch (error) {
+		if (!(error instanceof PostgresError) || !noLock.has(error.sqlstate)) throw error;
+		return readStoredData(session, 'catalog');
+	}
+}
+
+async function readStoredData(session: Session, sizes: 'files' | 'catalog'): Promise<StoredData> {
 	const {serverVersion} = session;
 	const configured = serverVersion >= 90_100 ? 'c.oid = any (e.extconfig)' : 'false';
 	const members = `select d.objid from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
 		where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 			and d.deptype = 'e' and d.objid = c.oid and not coalesce(${configured}, false)`;
 	await session.query('reset search_path');
-	// The size of a table that somebody has for himself is not worth waiting for.
-	if (serverVersion >= 90_300) await session.query("set lock_timeout = '1s'");
+	// Our query must not wait in the lock queue of a table, where it would block other sessions.
+	if (serverVersion >= 90_300) await session.query("set lock_timeout = '100ms'");
 	await session.query("set statement_timeout = '60s'");
-	const rows =
-		await session.query(`select c.oid, n.nspname, c.relname, pg_catalog.pg_table_size(c.oid), c.reltuples, c.relpages,
-			pg_catalog.pg_relation_size(c.oid), coalesce(t.relpages, 0), coalesce(pg_catalog.pg_table_size(t.oid), 0), pg_catalog.pg_table_is_visible(c.oid),
+	const [whole, main, toast] =
+		sizes === 'files'
+			? [
+					'pg_catalog.pg_table_size(c.oid)',
+					'pg_catalog.pg_relation_size(c.oid)',
+					'coalesce(pg_catalog.pg_table_size(t.oid), 0)',
+				]
+			: [
+					`(c.relpages + coalesce(t.relpages, 0))::bigint * ${blockSize}`,
+					`c.relpages::bigint * ${blockSize}`,
+					`coalesce(t.relpages, 0)::bigint * ${blockSize}`,
+				];
+	const rows = await session.query(`select c.oid, n.nspname, c.relname, ${whole}, c.reltuples, c.relpages,
+			${main}, coalesce(t.relpages, 0), ${toast}, pg_catalog.pg_table_is_visible(c.oid),
 			${serverVersion >= 90_100 ? "c.relpersistence = 'u'" : 'false'}, pg_catalog.current_setting('block_size')
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 			left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
 		where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 			and ${serverVersion >= 90_100 ? "c.relpersistence <> 't'" : 'not c.relistemp'}
 			${serverVersion >= 90_100 ? `and not exists (${members})` : ''}`);
-	const [[blobs] = []] = await session.query("select pg_catalog.pg_relation_size('pg_catalog.pg_largeobject')");
+	const [[blobs] = []] = await session.query(
+		sizes === 'files'
+			? "select pg_catalog.pg_relation_size('pg_catalog.pg_largeobject')"
+			: `select relpages::bigint * ${blockSize} from pg_catalog.pg_class where oid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass`,
+	);
 	return {
 		tables: rows.map(
 			([oid, schema, name, bytes, tuples, pages, mainBytes, toastPages, toastBytes, visible, unlogged, blockSize]) => {
@@ -59,7 +94,7 @@ export async function storedData(session: Session): Promise<StoredData> {
 					oid: Number(oid),
 					schema: schema ?? '',
 					name: name ?? '',
-					bytes: Number(bytes ?? 0), // dropped meanwhile
+					bytes: Number(bytes ?? 0), // dropped in the meantime
 					toastBytes: Number(toastBytes),
 					...(expected !== undefined && {rows: expected}),
 					pages: Number(pages) + Number(toastPages),
@@ -72,7 +107,7 @@ export async function storedData(session: Session): Promise<StoredData> {
 	};
 }
 
-/** As the planner does it: the density that ANALYZE found times the pages of now. */
+/** Estimates rows like the planner: the density that ANALYZE found times the current pages. */
 export function expectedRows(
 	tuples: number,
 	pages: number,
@@ -85,7 +120,7 @@ export function expectedRows(
 	return Math.round((tuples / pages) * pagesNow);
 }
 
-/** The relation's name, for people; undefined when it is gone. */
+/** Returns the relation's name, for people; undefined when it no longer exists. */
 export async function relationName(session: Session, oid: number): Promise<string | undefined> {
 	const [row] = await session.query(`select n.nspname || '.' || c.relname from pg_catalog.pg_class c
 		join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${Math.trunc(oid)}`);

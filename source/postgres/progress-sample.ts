@@ -1,4 +1,7 @@
-/** One look at our pg_dump sessions, and at who waits with or behind them: one query, for every version of the server. */
+/**
+ * Samples our pg_dump sessions, and the sessions that wait with or behind them: one query, for every version of the
+ * server.
+ */
 import {literal} from './quote.js';
 import type {Row, Session} from './session.js';
 
@@ -7,17 +10,20 @@ export type DumpSession = {
 	readonly pid: number;
 	readonly application: string;
 	readonly database: string;
-	/** `active`, `idle in transaction` …; undefined where we may not see it, or the server does not say. */
+	/** `active`, `idle in transaction` and so on; undefined if we may not see it, or the server does not report it. */
 	readonly state?: string;
-	/** `Lock:relation`, `Client:ClientWrite`, `IO:DataFileRead`; undefined while it computes, or the server does not say (before 9.6). */
+	/**
+	 * `Lock:relation`, `Client:ClientWrite`, `IO:DataFileRead`; undefined while it computes, or if the server does not
+	 * report it (before 9.6).
+	 */
 	readonly waitEvent?: string;
-	/** The statement's beginning; undefined where we may not see it. */
+	/** The beginning of the statement; undefined if we may not see it. */
 	readonly query?: string;
-	/** What `pg_stat_progress_copy` says (from 14 on). */
+	/** From `pg_stat_progress_copy` (since 14). */
 	readonly copy?: {readonly relation: number; readonly bytes: number; readonly rows: number};
 };
 
-/** A lock on a relation for which somebody waits. */
+/** A lock on a relation that another session waits for. */
 export type RelationLock = {
 	readonly pid: number;
 	readonly application: string;
@@ -28,7 +34,7 @@ export type RelationLock = {
 	/** Such as AccessExclusiveLock. */
 	readonly mode: string;
 	readonly granted: boolean;
-	/** Seconds, where the server says it (from 14 on). */
+	/** Seconds, if the server reports it (since 14). */
 	readonly waiting?: number;
 };
 
@@ -36,11 +42,13 @@ export type ServerSample = {
 	/** Milliseconds since the epoch, by our clock. */
 	readonly time: number;
 	readonly sessions: readonly DumpSession[];
-	/** All locks, granted or not, on the relations that somebody waits for. Empty when nobody waits. */
+	/** All locks, granted or not, on relations that a session waits for. Empty when none waits. */
 	readonly locks: readonly RelationLock[];
 };
 
-/** `applications` are exact application names. pg_locks is only read when a session waits for a lock. */
+/**
+ * Returns the query. `applications` are exact application names. pg_locks is only read when a session waits for a lock.
+ */
 export function sampleQuery(serverVersion: number, applications: readonly string[]): string {
 	const activity = columnsOf(serverVersion);
 	const copy = serverVersion >= 140_000;
@@ -72,7 +80,9 @@ function columnsOf(version: number) {
 	};
 }
 
-/** Asks once. `timeout` in seconds: a server that does not answer ends the session, not the dump. */
+/**
+ * Takes one sample. `timeout` is in seconds: when the server does not respond, the session is closed, but not the dump.
+ */
 export async function takeSample(
 	session: Session,
 	applications: readonly string[],

@@ -1,17 +1,17 @@
-/** What a statement of another session may be shown as, and which table one of pg_dump is about. Pure. */
+/** Shortens a statement of another session for display, and finds the table of one of pg_dump. Pure. */
 
-/** One line, without literals, numbers, parameters and comments, `length` characters at the most. */
+/** Returns one line without literals, numbers, parameters and comments, with at most `length` characters. */
 export function shortStatement(text: string, length = 80): string {
 	const bare = text
 		.replaceAll(/--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ')
-		// A literal that was cut off goes on to the end.
+		// A truncated literal extends to the end.
 		.replaceAll(/\b[eE]'(?:[^'\\]|''|\\[\s\S])*(?:'|\\?$)/g, '?')
 		.replaceAll(/(?:\b[bBxXnN]|\b[uU]&)?'(?:[^']|'')*(?:'|$)/g, '?')
 		.replaceAll(/\$([A-Za-z_\u0080-\uFFFF][\w\u0080-\uFFFF]*)?\$[\s\S]*?(?:\$\1\$|$)/g, '?')
 		.replaceAll(/"(?:[^"]|"")*(?:"|$)|(?<![\w$\u0080-\uFFFF])\d[\w.]*/g, part => (part.startsWith('"') ? part : '?'))
 		.replaceAll(/\s+/g, ' ')
 		.trim();
-	// Not within a pair of surrogates.
+	// Does not split a surrogate pair.
 	return bare.length <= length ? bare : `${bare.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
@@ -20,7 +20,7 @@ export type TableName = {readonly schema: string; readonly name: string};
 const identifierSource = String.raw`(?:"((?:[^"]|"")+)"|([^\s".(),;]+))`;
 const copyPattern = new RegExp(String.raw`^COPY ${identifierSource}\.${identifierSource}(?: |\()`, 'i');
 
-/** The table that `COPY schema.name (…) TO stdout` reads; undefined for anything else. */
+/** Returns the table that `COPY schema.name (…) TO stdout` reads; undefined for any other statement. */
 export function copiedTable(query: string): TableName | undefined {
 	const match = copyPattern.exec(query);
 	if (!match) return undefined;
@@ -28,7 +28,25 @@ export function copiedTable(query: string): TableName | undefined {
 	return {schema: unquoted(quotedSchema, schema), name: unquoted(quotedName, name)};
 }
 
-/** What pg_dump does with a statement of its first phase. A COPY is not one of them. */
+const nameSource = String.raw`((?:"(?:[^"]|"")+"|[^\s".(),;]+)(?:\.(?:"(?:[^"]|"")+"|[^\s".(),;]+))?)`;
+const indexPattern = new RegExp(String.raw`^CREATE (?:UNIQUE )?INDEX ${nameSource} ON (?:ONLY )?${nameSource}`, 'i');
+const constraintPattern = new RegExp(
+	String.raw`^ALTER TABLE (?:ONLY )?${nameSource}\s+ADD CONSTRAINT ${nameSource}`,
+	'i',
+);
+
+/** The index or the constraint that a statement of pg_restore builds, in the schema of its table; undefined for anything else. */
+export function builtIndex(query: string): string | undefined {
+	const [, index, of] = indexPattern.exec(query) ?? [];
+	const [, table, constraint] = constraintPattern.exec(query) ?? [];
+	const [name, relation] = index === undefined ? [constraint, table] : [index, of];
+	if (name === undefined || relation === undefined) return undefined;
+	const parts = relation.match(/"(?:[^"]|"")+"|[^.]+/g) ?? [];
+	const plain = (part: string) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part);
+	return [...parts.slice(0, -1), name].map(plain).join('.');
+}
+
+/** Returns what pg_dump does with a statement of its first phase, which has no COPY. */
 export function schemaActivity(query: string): string | undefined {
 	if (/^COPY /i.test(query)) return undefined;
 	return /^LOCK TABLE /i.test(query) ? 'locking tables' : 'reading the schema';

@@ -1,9 +1,9 @@
 /**
- * Pausing replay on a standby for as long as the dumps take. A dump there fails when replay removes what it reads, and hangs for
- * ever when replay is paused while it holds an exclusive lock: so replay is paused only where no such lock is held.
+ * Pauses replay on a standby during the dumps. A dump there fails when replay removes rows that it reads, and hangs
+ * forever when replay is paused while holding an exclusive lock, so replay is only paused when no such lock is held.
  */
 import {setTimeout as sleep} from 'node:timers/promises';
-import {PgBackError, messageOf} from '../core/errors.js';
+import {messageOf, PgBackError} from '../core/errors.js';
 import type {LogLevel} from '../core/events.js';
 import {formatDuration} from '../lib/format.js';
 import {createPauseMarker, type PauseMarker} from './pause-marker.js';
@@ -11,30 +11,33 @@ import type {Session} from './session.js';
 
 export type PauseOptions = {
 	readonly session: Session;
-	/** A new session for resuming when the first is lost; it must not end by the signal that ends the run. */
+	/**
+	 * Opens a session to resume replay when the first one is lost; it must not be closed by the signal that stops the
+	 * run.
+	 */
 	readonly openSession: () => Promise<Session>;
 	/** Seconds to try; at least one attempt is made. */
 	readonly timeoutSeconds: number;
 	/**
-	 * Where a file says that we have paused, for the run that comes after a `kill -9`; a suffix for the server is added. Its
-	 * directory must exist.
+	 * The path of the file that records the pause, for the next run after a `kill -9`; a suffix for the server is added.
+	 * Its directory must exist.
 	 */
 	readonly markerPath: string;
 	readonly signal: AbortSignal;
 	readonly log: (level: LogLevel, text: string) => void;
-	/** Milliseconds between attempts, 1,000 unless given. */
+	/** Milliseconds between attempts, 1,000 by default. */
 	readonly interval?: number;
 };
 
 export type ReplicationPause = {
-	/** Resumes, by a new session if need be; again has no effect. Throws PgBackError REPLICATION. */
+	/** Resumes replay, with a new session if necessary; further calls do nothing. Throws PgBackError REPLICATION. */
 	readonly resume: () => Promise<void>;
 };
 
 /**
- * Pauses replay and waits until it is paused. Undefined when there is nothing to resume: on a primary, where somebody else has
- * paused already, or without the right to (a warning says so). Throws PgBackError REPLICATION after the timeout; on this way
- * out, and when `signal` ends it, replay is resumed.
+ * Pauses replay and waits until it is paused. Returns undefined when there is nothing to resume: on a primary, when
+ * replay was already paused, or without the privilege (with a warning). Throws PgBackError REPLICATION after the
+ * timeout; then, and when `signal` aborts, replay is resumed.
  */
 export async function pauseReplication(options: PauseOptions): Promise<ReplicationPause | undefined> {
 	const {session, log} = options;
@@ -59,7 +62,7 @@ export async function pauseReplication(options: PauseOptions): Promise<Replicati
 	if (await isRequested(session, words)) {
 		if (!(await marker.isLeftOver())) {
 			await waitForNoLock(options);
-			log('warn', 'replication is paused already, by somebody else: it will not be resumed');
+			log('warn', 'replication is already paused by another session: it will not be resumed');
 			return undefined;
 		}
 		log('warn', 'replication is still paused by a run that was killed: resuming it');
@@ -111,7 +114,10 @@ async function pauseWhereNoLockIsHeld(options: PauseOptions, words: string): Pro
 	}
 }
 
-/** From 14 on the server says when a requested pause has come; before, replay stands still once it has applied one record more. */
+/**
+ * Since 14 the server reports when a requested pause is in effect; before that, replay stops after it has applied one
+ * more record.
+ */
 async function waitUntilPaused({session}: PauseOptions, words: string, attempts: Attempts): Promise<void> {
 	let before: string | null | undefined;
 	for (;;) {
@@ -124,7 +130,7 @@ async function waitUntilPaused({session}: PauseOptions, words: string, attempts:
 			if (now === before) return;
 			before = now;
 		}
-		await attempts.next('replication is asked to pause and has not paused yet', 'debug');
+		await attempts.next('a pause of replication was requested and has not taken effect yet', 'debug');
 	}
 }
 
@@ -133,12 +139,12 @@ async function waitForNoLock(options: PauseOptions): Promise<void> {
 	for (;;) {
 		const [[free = null] = []] = await options.session.query(`select ${noLock}`);
 		if (free === 't') return;
-		await attempts.next('replication was paused by somebody else while it held an AccessExclusiveLock');
+		await attempts.next('replication was paused by another session while it held an AccessExclusiveLock');
 	}
 }
 
 type Attempts = {
-	/** Waits for the next attempt; says why, at most every 10 seconds. Throws when the time is over. */
+	/** Waits for the next attempt, and logs why, at most every 10 seconds. Throws after the timeout. */
 	readonly next: (why: string, level?: LogLevel) => Promise<void>;
 };
 
@@ -151,7 +157,7 @@ function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOpt
 			const now = performance.now();
 			if (now - start >= timeoutSeconds * 1000) {
 				throw new PgBackError('REPLICATION', `replication not paused after ${formatDuration(timeoutSeconds)}: ${why}`, {
-					hint: 'look for a long transaction with an exclusive lock on the primary, or give more time with --pause-timeout',
+					hint: 'look for a long transaction with an exclusive lock on the primary, or increase --pause-timeout',
 				});
 			}
 			if (why !== lastSaid || now - saidAt >= 10_000) {
@@ -165,7 +171,7 @@ function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOpt
 	};
 }
 
-/** Resumes by the session that is there, or by new ones while the server comes back. */
+/** Resumes with the existing session, or with new ones while the server restarts. */
 function createResume(
 	{session, openSession, interval = 1000}: PauseOptions,
 	marker: PauseMarker,
@@ -187,7 +193,7 @@ function createResume(
 		}
 		throw new PgBackError('REPLICATION', `replication could not be resumed: ${messageOf(last)}`, {
 			cause: last,
-			hint: `run "select pg_${words}_replay_resume()" on the standby; the next run of pg_back tries again`,
+			hint: `run "select pg_${words}_replay_resume()" on the standby; the next pg_back run tries again`,
 		});
 	};
 }

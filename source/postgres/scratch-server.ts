@@ -1,49 +1,57 @@
-/** A PostgreSQL server of our own for a while: in a directory of its own, on a socket only, without fsync. */
-import {chmod, chown, mkdir, readFile, rm, writeFile} from 'node:fs/promises';
+/** A temporary PostgreSQL server: in its own directory, on a socket only, without fsync. */
+import {chownSync, mkdirSync} from 'node:fs';
+import {chmod, chown, mkdir, rm, stat, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
-import {captureChild, startChild, type Child} from '../process/child.js';
+import {type Account, accountOf, asAccount} from '../process/account.js';
+import {captureChild, type Child, firstError, startChild} from '../process/child.js';
 import type {Environment} from './environment.js';
 import type {Tool} from './tools.js';
 
 export type ScratchOptions = {
-	/** The `postgres` program; its sisters stand beside it. */
+	/** The `postgres` program; the other programs are in the same directory. */
 	readonly server: Tool;
-	/** Its directory, not there yet; its account must be able to reach it. */
+	/** The path of its directory, which must not exist yet; its account must be able to reach it. */
 	readonly directory: string;
-	/** Descriptors that it inherits: locks that are held until its last process is gone. */
+	/** Descriptors that it inherits: locks that are held until its last process exits. */
 	readonly inherit: readonly number[];
 	readonly env: Environment;
-	/** Ends the server at once. */
+	/** Stops the server immediately. */
 	readonly signal: AbortSignal;
+	/** The bootstrap superuser: that of the dumped server, which may have granted memberships. */
+	readonly superuser: string;
+	/** The dumped server's shared_preload_libraries; available ones are loaded. */
+	readonly preload: readonly string[];
+	/** The database in which pg_cron may be created. */
+	readonly cronDatabase?: string | undefined;
 };
 
 export type ScratchServer = {
 	readonly version: number;
-	/** Of the socket. */
+	/** The directory of the socket. */
 	readonly directory: string;
 	readonly port: string;
 	readonly user: string;
-	/** An empty directory that the server may use as a tablespace. */
-	readonly tablespace: () => Promise<string>;
-	/** Stops the server and removes all that it had. */
+	/** Returns an empty directory that the server may use as a tablespace. */
+	readonly tablespace: () => string;
+	/** Requested libraries that are not available. */
+	readonly missingLibraries: readonly string[];
+	/** Stops the server and removes all of its files. */
 	readonly close: () => Promise<void>;
 };
 
-/** Not a name that a backup holds, so that its roles and databases can all be made. */
-const superuser = 'drill_superuser';
 const startTimeout = 60_000;
 
-/** Throws FAILED when the server cannot be made or started. The caller closes it. */
+/** Starts the server. Throws FAILED when it cannot be created or started. The caller closes it. */
 export async function startScratchServer(options: ScratchOptions): Promise<ScratchServer> {
-	const {server, directory, inherit, signal} = options;
+	const {server, directory, inherit, signal, superuser} = options;
 	const account = await serverAccount();
 	await mkdir(directory, {mode: 0o700});
 	let running: Child | undefined;
 	const ending = new AbortController();
 	const close = async () => {
 		ending.abort();
-		await running?.done.catch(() => undefined); // ended on purpose
+		await running?.done.catch(() => undefined); // stopped on purpose
 		await rm(directory, {recursive: true, force: true});
 	};
 	try {
@@ -55,7 +63,11 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 		const initdb = ['-D', data, '-U', superuser, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
 		const [command, args] = asAccount(account, join(programs, 'initdb'), initdb);
 		await captureChild({command, args, env, cwd: directory, signal}, 'initdb for the scratch server');
-		await writeFile(join(data, 'postgresql.auto.conf'), configuration(directory));
+		const libraries = await librariesAt(programs, options.preload);
+		await writeFile(
+			join(data, 'postgresql.auto.conf'),
+			configuration(directory, libraries.found, options.cronDatabase),
+		);
 		const ready = Promise.withResolvers<true>();
 		const [program, words] = asAccount(account, server.path, ['-D', data], 'QUIT');
 		running = startChild({
@@ -71,13 +83,13 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 			},
 		});
 		const ended = running.done.then(({stderr}) => {
-			throw new PgBackError('FAILED', `the scratch server ended: ${stderr.at(-1) ?? 'it says nothing'}`, {
+			throw new PgBackError('FAILED', `the scratch server exited: ${firstError(stderr) ?? 'no error message'}`, {
 				output: stderr,
 			});
 		});
-		ended.catch(() => undefined); // of interest until it is ready
+		ended.catch(() => undefined); // only awaited until the server is ready
 		const timeout = setTimeout(
-			() => ready.reject(new PgBackError('FAILED', 'the scratch server does not come up')),
+			() => ready.reject(new PgBackError('FAILED', 'the scratch server does not start')),
 			startTimeout,
 		);
 		await Promise.race([ready.promise, ended]).finally(() => clearTimeout(timeout));
@@ -87,10 +99,11 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 			directory,
 			port,
 			user: superuser,
-			async tablespace() {
+			missingLibraries: libraries.missing,
+			tablespace() {
 				const path = join(directory, `tablespace${++tablespaces}`);
-				await mkdir(path, {mode: 0o700});
-				if (account) await chown(path, account.uid, account.gid);
+				mkdirSync(path, {mode: 0o700});
+				if (account) chownSync(path, account.uid, account.gid);
 				return path;
 			},
 			close,
@@ -103,7 +116,34 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 
 const port = '5432';
 
-function configuration(directory: string): string {
+/** Libraries that only observe: they start no workers. */
+const passive: ReadonlySet<string> = new Set([
+	...['pg_stat_statements', 'auto_explain', 'pgaudit', 'auth_delay', 'passwordcheck', 'pg_hint_plan', 'plpgsql_check'],
+	...['set_user', 'credcheck', 'pgauditlogtofile', 'pg_qualstats', 'supautils', 'plprofiler', 'orafce'],
+]);
+
+/** Directories in which packages install the libraries of a server, relative to its programs. */
+const libraryDirectories = ['../lib', '../lib/postgresql', '../lib64/pgsql', '../lib64', '../../lib64/pgsql'];
+
+async function librariesAt(programs: string, names: readonly string[]) {
+	const found: string[] = [];
+	const missing: string[] = [];
+	for (const name of names) {
+		const paths = libraryDirectories.map(below => join(programs, below, `${name}.so`));
+		const there = /^[\w-]+$/.test(name) && (await Promise.all(paths.map(isFile))).includes(true);
+		(there ? found : missing).push(name);
+	}
+	return {found, missing};
+}
+
+async function isFile(path: string): Promise<boolean> {
+	return stat(path).then(
+		stats => stats.isFile(),
+		() => false, // missing, or not accessible
+	);
+}
+
+function configuration(directory: string, libraries: readonly string[], cronDatabase = 'postgres'): string {
 	return Object.entries({
 		port,
 		listen_addresses: '',
@@ -122,54 +162,26 @@ function configuration(directory: string): string {
 		lc_messages: 'C',
 		maintenance_work_mem: '256MB',
 		max_locks_per_transaction: '256',
+		max_logical_replication_workers: '0',
+		shared_preload_libraries: libraries.join(','),
+		// Without worker slots no background worker starts: no job of the dumped server may run here.
+		...(libraries.every(name => passive.has(name)) ? {} : {max_worker_processes: '0'}),
+		...(libraries.includes('pg_cron') && {'cron.launch_active_jobs': 'off', 'cron.database_name': cronDatabase}),
+		...(libraries.includes('timescaledb') && {'timescaledb.telemetry_level': 'off'}),
 	})
 		.map(([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`)
 		.join('');
 }
 
-export type Account = {readonly uid: number; readonly gid: number};
-
-/** Who runs the server when we are root, which PostgreSQL refuses to be: nobody, who owns no other server's files. */
-export async function serverAccount(): Promise<Account | undefined> {
-	if (process.getuid?.() !== 0) return undefined;
-	const accounts = await readFile('/etc/passwd', 'utf8');
-	for (const name of ['nobody', 'postgres']) {
-		const [, , uid, gid] =
-			accounts
-				.split('\n')
-				.find(line => line.startsWith(`${name}:`))
-				?.split(':') ?? [];
-		if (uid !== undefined && gid !== undefined) return {uid: Number(uid), gid: Number(gid)};
-	}
-	throw new PgBackError('FAILED', 'root cannot run a scratch server, and there is no user nobody or postgres', {
-		hint: 'run the drill as another user',
-	});
+/**
+ * Returns the account that runs the server and reads dumps when we are root: nobody, which owns no files of another
+ * server.
+ */
+export function serverAccount(): Promise<Account | undefined> {
+	return accountOf(['nobody', 'postgres'], 'a scratch server');
 }
 
-/** The command as that account, without our groups. It dies with us: a change of account undoes what `startChild` has asked for. */
-export function asAccount(
-	account: Account | undefined,
-	command: string,
-	args: readonly string[],
-	deathSignal = 'TERM',
-): [string, readonly string[]] {
-	if (!account) return [command, args];
-	return [
-		'setpriv',
-		[
-			`--reuid=${account.uid}`,
-			`--regid=${account.gid}`,
-			'--clear-groups',
-			'--pdeathsig',
-			deathSignal,
-			'--',
-			command,
-			...args,
-		],
-	];
-}
-
-/** Nothing that leads libpq elsewhere. */
+/** Without variables that redirect libpq. */
 function childEnvironment({PATH, TMPDIR, TZ, LD_LIBRARY_PATH}: Environment): Record<string, string | undefined> {
 	return {PATH, TMPDIR, TZ, LD_LIBRARY_PATH, LC_ALL: 'C'};
 }

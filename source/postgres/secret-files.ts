@@ -1,21 +1,27 @@
-/** Secrets reach libpq by files of mode 0600 in a directory of mode 0700: they stand neither in argv nor in the environment. */
+/**
+ * Passes secrets to libpq in files of mode 0600 in a directory of mode 0700, so that they are neither in argv nor in
+ * the environment.
+ */
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import type {Environment} from './environment.js';
-import {secretKeywords, type Parameters} from './keywords.js';
+import {type Parameters, secretKeywords} from './keywords.js';
 
 export type SecretFiles = {
-	/** The parameters as they may stand in argv. */
+	/** The parameters that may be in argv. */
 	readonly parameters: Parameters;
-	/** The environment with which they mean what they meant before. */
+	/** The environment that completes them. */
 	readonly environment: Readonly<Record<string, string>>;
 	/** Removes the files. */
 	readonly dispose: () => Promise<void>;
 };
 
-/** Takes the secrets out of `parameters` and `environment`. Throws PgBackError CONFIG for a secret that cannot be kept. */
+/**
+ * Removes the secrets from `parameters` and `environment`. Throws PgBackError CONFIG for a secret that cannot be
+ * stored.
+ */
 export async function hideSecrets(parameters: Parameters, environment: Environment): Promise<SecretFiles> {
 	const {password: given, passfile, ...others} = parameters;
 	const {PGPASSWORD, ...inherited} = environment;
@@ -34,10 +40,10 @@ export async function hideSecrets(parameters: Parameters, environment: Environme
 		if (password === undefined) {
 			if (passfile !== undefined) shown.passfile = passfile;
 		} else if (/[\n\r]/.test(password)) {
-			env['PGPASSWORD'] = password; // a line of a password file cannot hold it
+			env['PGPASSWORD'] = password; // a password file cannot contain it
 		} else {
 			const path = await files.write('pgpass', `*:*:*:*:${password.replaceAll(/[\\:]/g, '\\$&')}\n`);
-			// libpq before 10 knows only the variable, but a service's own passfile would beat it.
+			// libpq before 10 supports only the variable, but a service's own passfile would override it.
 			if (service) shown.passfile = path;
 			else env['PGPASSFILE'] = path;
 		}
@@ -56,12 +62,12 @@ function checkServiceLines(lines: readonly string[], service: string | undefined
 	if (lines.length === 0) return;
 	const names = lines.map(line => line.slice(0, line.indexOf('='))).join(', ');
 	if (service) {
-		throw new PgBackError('CONFIG', `${names} beside a service cannot be kept out of the process list`, {
+		throw new PgBackError('CONFIG', `${names} cannot be kept out of the process list when a service is used`, {
 			hint: `write ${names} into the service file`,
 		});
 	}
 	if (lines.some(line => /[\n\r]|\s$/.test(line))) {
-		throw new PgBackError('CONFIG', `the value of ${names} ends with a blank or holds a line break`);
+		throw new PgBackError('CONFIG', `the value of ${names} ends with a space or contains a line break`);
 	}
 }
 

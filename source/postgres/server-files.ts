@@ -1,4 +1,6 @@
-/** The configuration of the server as files: what may not be read is a warning that names the missing right, never an error. */
+/**
+ * Saves the configuration of the server as files. A missing privilege causes a warning that names it, never an error.
+ */
 import {PostgresError, type Session} from './session.js';
 import {formatVersion} from './versions.js';
 
@@ -8,7 +10,7 @@ export type ServerFile = {
 	readonly warning?: string;
 };
 
-/** The settings that stand in the configuration files, as lines that postgresql.conf takes. */
+/** Returns the settings of the configuration files, as lines for postgresql.conf. */
 export async function readSettings(session: Session): Promise<ServerFile> {
 	if (session.serverVersion < 80_400) {
 		return {
@@ -34,20 +36,18 @@ export async function readSettings(session: Session): Promise<ServerFile> {
 		const text = rows.map(([name, value]) => `${name ?? ''} = ${settingValue(value ?? '')}\n`).join('');
 		return {
 			...(text === '' ? {} : {content: Buffer.from(text)}),
-			...(all
-				? {}
-				: {warning: 'the server is older than 9.5: settings that something else overrides are missing from the dump'}),
+			...(all ? {} : {warning: 'the server is older than 9.5: overridden settings are missing from the dump'}),
 		};
 	});
 }
 
-/** A value of postgresql.conf: one quoted string, lists too, on one line. */
+/** Formats a value for postgresql.conf: one quoted string on one line, also for lists. */
 function settingValue(value: string): string {
 	const escaped = value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll('\n', '\\n').replaceAll('\r', '\\r');
 	return `'${escaped}'`;
 }
 
-/** pg_hba.conf or pg_ident.conf, below a line with its path. */
+/** Returns pg_hba.conf or pg_ident.conf, after a line with its path. */
 export async function readServerFile(session: Session, setting: 'hba_file' | 'ident_file'): Promise<ServerFile> {
 	const failed = `${setting} is not dumped`;
 	const [[path = null] = []] = await session.query(
@@ -69,7 +69,10 @@ export async function readServerFile(session: Session, setting: 'hba_file' | 'id
 	});
 }
 
-/** An expression for the bytes of the file named by `setting`: a file may hold what is no text in the server's encoding. */
+/**
+ * Returns an expression for the bytes of the file named by `setting`: a file may contain text that is invalid in the
+ * server's encoding.
+ */
 async function allowedReader(session: Session): Promise<string | undefined> {
 	if (session.serverVersion < 90_100) {
 		return `pg_catalog.convert_to(pg_catalog.pg_read_file(setting, 0, (pg_catalog.pg_stat_file(setting)).size), 'SQL_ASCII')`;
@@ -82,7 +85,7 @@ async function allowedReader(session: Session): Promise<string | undefined> {
 	return text === 't' ? `pg_catalog.convert_to(pg_catalog.pg_read_file(setting), 'UTF8')` : undefined;
 }
 
-/** The server refuses: that is a missing right or a missing file of the server, not a reason to dump nothing. */
+/** Converts errors of the server to a warning: a missing privilege or a missing file is no reason to dump nothing. */
 async function warnInstead(failed: string, read: () => Promise<ServerFile>): Promise<ServerFile> {
 	try {
 		return await read();

@@ -1,15 +1,16 @@
 /**
- * A control connection: one psql kept alive, so that all of libpq's rules (strings, services, .pgpass, TLS, GSS) are those of
- * pg_dump. A statement goes in; its records come back, ended by NUL, which no text of PostgreSQL can hold, and then a line with
- * the state. Fields and NULLs are told apart by a random mark of the session.
+ * A control connection: one psql that is kept running, so that all of libpq's rules (strings, services, .pgpass, TLS,
+ * GSS) are the same as for pg_dump. A statement is written to it; its records are returned, terminated by NUL, which no
+ * PostgreSQL text can contain, and then a line with the state. Fields and NULLs are marked by a random string of the
+ * session.
  */
 import {randomBytes} from 'node:crypto';
-import {PgBackError, messageOf, toPgBackError} from '../core/errors.js';
-import {startChild, type Child} from '../process/child.js';
-import {connectionError} from './connection-error.js';
+import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {type Child, startChild} from '../process/child.js';
 import type {Connection} from './connection.js';
+import {connectionError} from './connection-error.js';
 
-/** A statement that the server refused. */
+/** A statement that the server rejected. */
 export class PostgresError extends PgBackError {
 	/** Five characters, such as 42501. */
 	readonly sqlstate: string;
@@ -23,38 +24,40 @@ export class PostgresError extends PgBackError {
 export type Row = readonly (string | null)[];
 
 export type QueryOptions = {
-	/** Seconds after which the session is given up: the server does not answer. 600 unless given; 0 waits as long as it takes. */
+	/** Seconds after which the session is closed because the server does not respond. 600 by default; 0 waits forever. */
 	readonly timeout?: number;
 };
 
 export type Session = {
-	/** As psql reached it: the host, or the directory of the socket. */
+	/** The host that psql connected to, or the directory of the socket. */
 	readonly host: string;
 	readonly port: string;
 	readonly user: string;
 	readonly database: string;
 	/** Such as 150018. */
 	readonly serverVersion: number;
-	/** False when psql or the connection is gone. */
+	/** False when psql has exited or the connection is lost. */
 	readonly alive: boolean;
 	/**
-	 * One statement without a semicolon; statements queue. Rejects with PostgresError when the server refuses it, and with
-	 * PgBackError CONNECTION when the connection is lost.
+	 * Runs one statement without a semicolon; statements are queued. Rejects with PostgresError when the server rejects
+	 * it, and with PgBackError CONNECTION when the connection is lost.
 	 */
 	readonly query: (sql: string, options?: QueryOptions) => Promise<readonly Row[]>;
-	/** Ends psql. */
+	/** Stops psql. */
 	readonly close: () => Promise<void>;
 };
 
 export type SessionOptions = {
-	/** The program: 11 or newer. */
+	/** The path of psql, version 11 or newer. */
 	readonly psql: string;
 	readonly connection: Connection;
-	/** Instead of the one that the connection names. */
+	/** Overrides the database of the connection. */
 	readonly database?: string;
-	/** Ends the session. */
+	/** Closes the session when aborted. */
 	readonly signal: AbortSignal;
-	/** Seconds to wait for a server that does not answer, per address. PGCONNECT_TIMEOUT and connect_timeout beat it. */
+	/**
+	 * Seconds to wait for a server that does not respond, per address. PGCONNECT_TIMEOUT and connect_timeout override it.
+	 */
 	readonly connectTimeout?: number;
 };
 
@@ -70,7 +73,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 			PGCONNECT_TIMEOUT: String(options.connectTimeout ?? 30),
 			...connection.env,
 			PGCLIENTENCODING: 'UTF8',
-			LC_ALL: 'C', // messages that connectionError() can tell apart
+			LC_ALL: 'C', // messages that connectionError() can recognize
 		},
 		stdin: 'pipe',
 		stdout: 'pipe',
@@ -91,7 +94,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 	const [[, encoding = null] = []] = await query(
 		`select pg_catalog.set_config('search_path', '', false), pg_catalog.current_setting('server_encoding')`,
 	);
-	await query(`select ${neutral(serverVersion, encoding).join(', ')}`);
+	await query(`select ${neutralSettings(serverVersion, encoding).join(', ')}`);
 	return {
 		host,
 		port,
@@ -106,17 +109,20 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 	};
 }
 
-/** Settings of a role or a database must not change what our statements mean, or end a session that waits for a dump. */
-function neutral(serverVersion: number, encoding: string | null): string[] {
+/**
+ * Returns settings that keep those of a role or a database from changing our statements, or from ending a session that
+ * is idle during a dump.
+ */
+export function neutralSettings(serverVersion: number, encoding: string | null): string[] {
 	const settings: readonly (readonly [string, string, number])[] = [
 		['statement_timeout', '0', 0],
 		['client_min_messages', 'error', 0],
 		['datestyle', 'ISO', 0],
 		['default_transaction_read_only', 'off', 0],
-		// The bytes as they are: psql drops from UTF-8 what it thinks is no character, such as U+FFFE or a byte of Latin 1.
+		// Raw bytes: psql removes from UTF-8 what it considers invalid, such as U+FFFE or a byte of Latin 1.
 		['client_encoding', encoding === 'UTF8' || encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8', 0],
 		['lock_timeout', '0', 90_300],
-		// Catalogue queries look expensive and are not: compiling one takes a hundred times as long as running it.
+		// Catalog queries only look expensive: JIT compilation takes a hundred times as long as running them.
 		['jit', 'off', 110_000],
 		['idle_in_transaction_session_timeout', '0', 90_600],
 		['transaction_timeout', '0', 170_000],
@@ -135,7 +141,7 @@ type Waiting = {
 	readonly reject: (error: unknown) => void;
 };
 
-/** One statement at a time through psql's stdin and stdout. */
+/** Runs one statement at a time through psql's stdin and stdout. */
 function createChannel(child: Child, ending: AbortController, mark: string) {
 	const end = `${mark}e\n`;
 	const queue: Waiting[] = [];
@@ -169,7 +175,7 @@ function createChannel(child: Child, ending: AbortController, mark: string) {
 		for (const waiting of all) waiting.reject(failure);
 		ending.abort(failure);
 	};
-	child.stdin?.on('error', () => undefined); // psql is gone: `done` says why
+	child.stdin?.on('error', () => undefined); // psql has exited: `done` gives the reason
 	child.stdout?.setEncoding('utf8');
 	child.stdout?.on('data', (text: string) => {
 		output += text;
@@ -208,5 +214,5 @@ function createChannel(child: Child, ending: AbortController, mark: string) {
 }
 
 function silent(seconds: number): PgBackError {
-	return new PgBackError('CONNECTION', `the server has not answered for ${seconds} seconds`);
+	return new PgBackError('CONNECTION', `the server has not responded for ${seconds} seconds`);
 }

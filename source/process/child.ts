@@ -1,29 +1,37 @@
-import {spawn, type ChildProcess} from 'node:child_process';
+import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {PassThrough, pipeline, type Readable, type Writable} from 'node:stream';
-import {PgBackError, CancelledError, isSystemError, systemReason} from '../core/errors.js';
+import {CancelledError, isSystemError, PgBackError, systemReason} from '../core/errors.js';
 import {createLineSplitter} from '../lib/lines.js';
 
 export type ChildOptions = {
-	/** Absolute path, or a name to look up in the child's PATH. */
+	/** An absolute path, or a name to look up in the child's PATH. */
 	readonly command: string;
-	/** No secret may stand here. */
+	/** Must not contain a secret. */
 	readonly args: readonly string[];
-	/** The whole environment of the child. */
+	/** The complete environment of the child. */
 	readonly env: Readonly<Record<string, string | undefined>>;
 	readonly cwd?: string;
 	readonly stdin?: 'ignore' | 'pipe';
-	/** `pipe` (read `child.stdout`), `lines` (given to `onLine` like stderr), `ignore`, or a descriptor that the child writes to itself. */
+	/**
+	 * `pipe` (read `child.stdout`), `lines` (passed to `onLine` like stderr), `ignore`, or a descriptor that the child
+	 * writes to.
+	 */
 	readonly stdout?: 'pipe' | 'lines' | 'ignore' | number;
-	/** Descriptors that the child inherits from number 3 on: a lock held this way is freed when the last child is gone. */
+	/**
+	 * Descriptors that the child inherits from number 3 on: a lock held this way is released when the last child exits.
+	 */
 	readonly inherit?: readonly number[];
-	/** Ends the child: `stopSignal` (default SIGTERM), then SIGKILL after `killAfter` milliseconds (default 5,000). */
+	/** Stops the child: `stopSignal` (default SIGTERM), then SIGKILL after `killAfter` milliseconds (default 5,000). */
 	readonly signal: AbortSignal;
 	readonly stopSignal?: NodeJS.Signals;
 	readonly killAfter?: number;
-	/** It may ask at our terminal. All others get a session of their own: no hangup and no Ctrl-C of the terminal reaches them. */
+	/**
+	 * The child may prompt at our terminal. All others run in their own session, so that no hangup and no Ctrl-C of the
+	 * terminal reaches them.
+	 */
 	readonly foreground?: boolean;
-	/** Each line of stderr (and of stdout with `lines`) as it comes. */
+	/** Called with each line of stderr (and of stdout with `lines`) as it arrives. */
 	readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 };
 
@@ -39,21 +47,29 @@ export type Child = {
 	readonly stdout: Readable | null;
 	readonly stdin: Writable | null;
 	/**
-	 * Resolves when the child has ended and its streams are closed, whatever its status; rejects when it could not be started
-	 * or was ended by `signal` (with the signal's reason).
+	 * Resolves when the child has exited and its streams are closed, whatever its status; rejects when it could not be
+	 * started or was killed by `signal` (with the signal's reason).
 	 */
 	readonly done: Promise<ChildResult>;
 };
 
 const tailLines = 50;
-/** Milliseconds after a child's end for which what it wrote is still waited for. */
-const lastWords = 5000;
-/** Begins the line of a program that is not there, or is none; its exit status is 126 or 127, as a shell's. */
+/**
+ * libpq names the file of a wrong password: a file of ours (postgres/secret-files.ts) is removed by then, and the user
+ * cannot fix it.
+ */
+const ownPasswordFile = /^password retrieved from file ".*\/pg_back-[^"]*"$/;
+/** Milliseconds to wait for remaining output after a child has exited. */
+const OUTPUT_GRACE_MS = 5000;
+/**
+ * Prefix of the message for a program that does not exist or is not executable; its exit status is 126 or 127, as in a
+ * shell.
+ */
 export const cannotRun = 'cannot run ';
 
 /**
- * Starts a child in our process group's session, tied to our life where the system offers it (`setpriv --pdeathsig`): after a
- * `kill -9` of ours it gets SIGTERM from the kernel.
+ * Starts a child in its own session, bound to our process if the system supports it (`setpriv --pdeathsig`): after a
+ * `kill -9` of ours the kernel sends it SIGTERM.
  */
 export function startChild(options: ChildOptions): Child {
 	options.signal.throwIfAborted();
@@ -70,10 +86,9 @@ export function startChild(options: ChildOptions): Child {
 	const stderr: string[] = [];
 	collectLines(child.stderr, text => {
 		const line = text.replace(/^setpriv: failed to execute /, cannotRun);
-		if (line.trim() !== '') {
-			stderr.push(line);
-			if (stderr.length > tailLines) stderr.shift();
-		}
+		if (line.trim() === '' || ownPasswordFile.test(line)) return;
+		stderr.push(line);
+		if (stderr.length > tailLines) stderr.shift();
 		options.onLine?.(line, 'stderr');
 	});
 	if (stdout === 'lines') collectLines(child.stdout, line => options.onLine?.(line, 'stdout'));
@@ -85,17 +100,17 @@ export function startChild(options: ChildOptions): Child {
 	};
 }
 
-/** When a child has ended, Node throws away what nobody reads yet (`flushStdio`): whoever takes this stream may take its time. */
+/** Copies a stream. When a child has exited, Node discards unread output (`flushStdio`); the copy can be read later. */
 function kept(stream: Readable): Readable {
 	const copy = new PassThrough();
-	pipeline(stream, copy, () => undefined); // an error destroys the copy, where its reader meets it
+	pipeline(stream, copy, () => undefined); // an error destroys the copy, where the reader receives it
 	return copy;
 }
 
-/** Each with whether it shares our terminal's session. */
+/** Running children, with whether each shares our terminal's session. */
 const living = new Map<ChildProcess, boolean>();
 
-// The kernel ends them with us, but a thread that reads from one must be free before we can go.
+// The kernel kills them with us, but a worker that reads from one must be unblocked before we can exit.
 process.on('exit', () => {
 	for (const [child, foreground] of living) endGroup(child, 'SIGKILL', {foreground});
 });
@@ -116,17 +131,17 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 		};
 		options.signal.addEventListener('abort', onAbort, {once: true});
 		child.once('error', error => {
-			if (child.pid !== undefined) return; // a failed kill; the close event still comes
+			if (child.pid !== undefined) return; // a failed kill; the close event still follows
 			settle();
 			const why = isSystemError(error) ? systemReason(error) : error.message;
 			reject(new PgBackError('FAILED', `could not start ${options.command}: ${why}`, {cause: error}));
 		});
-		// What it has left running (a hook that starts a service) may hold its end of our pipes for ever.
+		// Processes that it has left running (a hook that starts a service) may hold the other end of our pipes forever.
 		child.once('exit', () => {
 			letGo = setTimeout(() => {
 				child.stderr?.destroy();
-				if (options.stdout === 'lines') child.stdout?.destroy();
-			}, lastWords);
+				if (options.stdout === 'lines' || options.signal.aborted) child.stdout?.destroy();
+			}, OUTPUT_GRACE_MS);
 		});
 		child.once('close', (exitCode, signalName) => {
 			settle();
@@ -138,7 +153,7 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 	});
 }
 
-/** The child and what it has started (a hook is often a script), which share its session. */
+/** Signals the child and the processes that it has started (a hook is often a script), which share its session. */
 function endGroup(child: ChildProcess, signal: NodeJS.Signals, {foreground}: Pick<ChildOptions, 'foreground'>): void {
 	if (foreground || child.pid === undefined) {
 		child.kill(signal);
@@ -147,7 +162,7 @@ function endGroup(child: ChildProcess, signal: NodeJS.Signals, {foreground}: Pic
 	try {
 		process.kill(-child.pid, signal);
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has just ended
+		if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has just exited
 	}
 }
 
@@ -161,14 +176,22 @@ function collectLines(stream: Readable | null, onLine: (line: string) => void): 
 
 const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(path => process.platform === 'linux' && existsSync(path));
 
-/** setpriv keeps argv[0], the environment and the descriptors, and is gone after its exec. */
+/** setpriv keeps argv[0], the environment and the descriptors, and is replaced by exec. */
 function tiedToUs(command: string, args: readonly string[]): [string, string[]] {
 	return setpriv === undefined ? [command, [...args]] : [setpriv, ['--pdeathsig', 'TERM', '--', command, ...args]];
 }
 
-/** How a child ended, for people: `exit status 3`, `killed by SIGXFSZ`. */
+/** Describes how a child ended, for people: `exit status 3`, `killed by SIGXFSZ`. */
 export function describeEnd(result: Pick<ChildResult, 'exitCode' | 'signalName'>): string {
 	return result.signalName === null ? `exit status ${result.exitCode ?? '?'}` : `killed by ${result.signalName}`;
+}
+
+/**
+ * Returns the line with the reason of a failure: the first error, because later ones are consequences; else the last
+ * line.
+ */
+export function firstError(stderr: readonly string[]): string | undefined {
+	return stderr.find(line => /(?:^|: )(?:error|fatal|ERROR|FATAL|PANIC): /.test(line)) ?? stderr.at(-1);
 }
 
 /** Waits for the child and throws a PgBackError with the end of its stderr unless it exited with 0. */
@@ -179,16 +202,17 @@ export async function succeed(
 ): Promise<ChildResult> {
 	const result = await child.done;
 	if (result.exitCode === 0) return result;
-	const last = result.stderr.at(-1);
+	const last = firstError(result.stderr);
 	throw new PgBackError(code, `${what}: ${describeEnd(result)}${last ? `: ${last}` : ''}`, {output: result.stderr});
 }
 
-/** Runs to the end and returns all of stdout as text. For small outputs, such as `--version`. */
+/** Runs a child to its end and returns all of stdout as text. For small outputs, such as `--version`. */
 export async function captureChild(options: Omit<ChildOptions, 'stdout'>, what: string): Promise<string> {
 	const child = startChild({...options, stdout: 'pipe'});
 	let text = '';
 	child.stdout?.setEncoding('utf8');
 	child.stdout?.on('data', (chunk: string) => (text += chunk));
+	child.stdout?.on('error', () => undefined); // truncated: the child's exit status gives the reason
 	await succeed(child, what);
 	return text;
 }

@@ -1,16 +1,19 @@
-/** How much processor time our children have had: from /proc, on Linux. */
+/** Measures the processor time of our children from /proc, on Linux. */
 import {readdir, readFile} from 'node:fs/promises';
 
-/** `utime` and `stime` are in ticks of 1/100 s on every Linux that there is. */
+/** `utime` and `stime` are in ticks of 1/100 s on every Linux. */
 const ticksPerSecond = 100;
 
-/** Seconds of the processes below us whose command line holds `text`, their children included; undefined where nobody says. */
+/**
+ * Returns the seconds of our descendants with `text` in their command line, including their children; undefined if
+ * unknown.
+ */
 export async function childSeconds(text: string): Promise<number | undefined> {
 	if (process.platform !== 'linux') return undefined;
 	const children = await childrenOf(process.pid);
 	let total: number | undefined;
 	for (const pid of children) {
-		const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // it has ended
+		const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // it has exited
 		if (!command.includes(text)) continue;
 		for (const one of [pid, ...(await childrenOf(pid))]) total = (total ?? 0) + (await secondsOf(one));
 	}
@@ -18,7 +21,7 @@ export async function childSeconds(text: string): Promise<number | undefined> {
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
-	const tasks = await readdir(`/proc/${pid}/task`).catch(() => [] as string[]); // it has ended
+	const tasks = await readdir(`/proc/${pid}/task`).catch(() => [] as string[]); // it has exited
 	const lists = await Promise.all(
 		tasks.map(task => readFile(`/proc/${pid}/task/${task}/children`, 'utf8').catch(() => '')),
 	);
@@ -26,8 +29,8 @@ async function childrenOf(pid: number): Promise<number[]> {
 }
 
 async function secondsOf(pid: number): Promise<number> {
-	const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // it has ended
-	// The name may hold blanks and brackets; what follows its last bracket does not.
+	const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // it has exited
+	// The name may contain spaces and parentheses; the fields follow its last parenthesis.
 	const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 	return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
 }

@@ -1,29 +1,29 @@
 /**
- * Pipes whose two ends are plain descriptors, which Node does not make: what it gives a child as a pipe is a socket, and can be read by
- * its event loop only. A shell makes many at once and holds them until we have opened them through /proc. Where that cannot be,
- * mkfifo(1) makes named ones, which lose their names as soon as they are open.
+ * Creates pipes with two plain descriptors, which Node does not support: what it gives a child as a pipe is a socket,
+ * which only its event loop can read. A shell creates several at once and holds them until we have opened them through
+ * /proc. If that is impossible, mkfifo(1) creates named pipes, which are unlinked as soon as they are open.
  */
 import {closeSync, constants, existsSync, mkdtempSync, openSync, rmdirSync, unlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {captureChild, startChild, succeed, type ChildOptions} from './child.js';
+import {captureChild, type ChildOptions, startChild, succeed} from './child.js';
 
-/** Blocking, and not inherited by children unless given to them. Whoever takes the pipe closes both ends. */
+/** Blocking, and not inherited by children unless passed to them. The caller of `takePipe` closes both ends. */
 export type Pipe = {readonly readable: number; readonly writable: number};
 
 type Environment = ChildOptions['env'];
 
 const ready: Pipe[] = [];
 let making: Promise<void> | undefined;
-/** Descriptors in the shell; as many pipes at a time. */
+/** Descriptors in the shell; this number of pipes at a time. */
 const [first, last] = [10, 13];
 
-/** Has some ready: what stands in the way of it, who takes one is told. */
+/** Creates some in advance; errors are thrown by `takePipe`. */
 export function preparePipes(env: Environment): void {
 	if (ready.length === 0) makeMore(env).catch(() => undefined);
 }
 
-/** Throws FAILED when there is neither bash nor mkfifo, and system errors. */
+/** Returns a pipe. Throws FAILED when there is neither bash nor mkfifo, and system errors. */
 export async function takePipe(env: Environment): Promise<Pipe> {
 	for (;;) {
 		const pipe = ready.pop();
@@ -42,12 +42,12 @@ async function makePipes(env: Environment): Promise<void> {
 	await makeNamed(env);
 }
 
-/** False when there is no bash. */
+/** Returns false when there is no bash. */
 export async function makeAnonymous(env: Environment): Promise<boolean> {
 	const ending = new AbortController();
 	const child = startChild({
 		command: 'bash',
-		// A bash whose input is a socket takes itself for one at the end of a network connection, and reads its start-up files.
+		// A bash with a socket as its input assumes a network login, and reads its start-up files.
 		args: [
 			'--norc',
 			'--noprofile',
@@ -59,7 +59,7 @@ export async function makeAnonymous(env: Environment): Promise<boolean> {
 		stdout: 'pipe',
 		signal: ending.signal,
 	});
-	child.stdin?.on('error', () => undefined); // it is gone already: its end says why
+	child.stdin?.on('error', () => undefined); // it has exited already: its exit status gives the reason
 	const done = succeed(child, 'bash');
 	try {
 		const isReady = await Promise.race([
@@ -72,7 +72,7 @@ export async function makeAnonymous(env: Environment): Promise<boolean> {
 		return true;
 	} finally {
 		child.stdin?.end('\n');
-		await done.catch(() => undefined); // the caller has another way
+		await done.catch(() => undefined); // the caller has a fallback
 	}
 }
 
@@ -81,7 +81,7 @@ export async function makeNamed(env: Environment): Promise<void> {
 	const directory = makeDirectory();
 	const paths = Array.from({length: last - first + 1}, (_, index) => join(directory, String(index)));
 	try {
-		const {signal} = new AbortController(); // it takes a moment, and others wait for it too
+		const {signal} = new AbortController(); // it takes a moment, and other callers wait for it too
 		await captureChild({command: 'mkfifo', args: ['-m', '600', ...paths], env: {PATH: env['PATH']}, signal}, 'mkfifo');
 		for (const path of paths) ready.push(openNamed(path));
 	} finally {
@@ -90,7 +90,7 @@ export async function makeNamed(env: Environment): Promise<void> {
 	}
 }
 
-/** One end alone would wait for the other. */
+/** Opens both ends, because opening one alone would block. */
 function openNamed(path: string): Pipe {
 	const both = openSync(path, constants.O_RDWR);
 	try {
@@ -104,7 +104,7 @@ function openBoth(path: string): Pipe {
 	return {readable: openSync(path, constants.O_RDONLY), writable: openSync(path, constants.O_WRONLY)};
 }
 
-/** Some systems give a service no /tmp to write to. */
+/** Creates a directory outside /tmp if necessary: some services may not write to /tmp. */
 function makeDirectory(): string {
 	try {
 		return mkdtempSync(join(tmpdir(), 'pg_back-'));

@@ -1,45 +1,105 @@
-/** Tells a watchdog about a backup: `URL/start`, then `URL` or `URL/fail` with the end of the log (the convention of healthchecks.io). */
+/**
+ * Reports a backup to a monitoring service: `URL/start`, then `URL` or `URL/fail` with the end of the log (compatible
+ * with healthchecks.io).
+ */
 import {messageOf} from '../core/errors.js';
 import type {RunState} from '../core/state.js';
+import {summaryLine} from '../core/summary.js';
 import {display} from '../lib/display.js';
-import {logTime} from './log-time.js';
-import {summaryLine} from './summary.js';
+import type {HttpClients} from '../lib/http/http.js';
+import {ProxyError} from '../lib/http/proxy-error.js';
+import {tlsFailure} from '../lib/http/tls-failure.js';
+import {logLine} from '../lib/log-line.js';
 
 export type HealthReporter = {
 	readonly start: (state: RunState) => Promise<void>;
 	readonly finish: (state: RunState) => Promise<void>;
 };
 
-/** `onProblem` gets one line: a watchdog that cannot be reached never fails a backup. */
-export function createHealthReporter(url: string, onProblem: (text: string) => void, timeout = 10_000): HealthReporter {
-	const base = url.replace(/\/+$/, '');
-	const tell = async (path: string, {runId}: RunState, body: string) => {
+export type HealthOptions = {
+	/** `health_url`: the path is a secret, as are a user and a password in it. */
+	readonly url: string;
+	readonly fetch: HttpClients['fetch'];
+	/** Called with one line without secrets: an unreachable service never fails a backup. */
+	readonly onProblem: (text: string) => void;
+	/** Milliseconds for one report; 10 seconds by default. */
+	readonly timeout?: number;
+};
+
+export function createHealthReporter({url, fetch, onProblem, timeout = 10_000}: HealthOptions): HealthReporter {
+	const base = parse(url);
+	const report = async (suffix: string, {runId}: RunState, body: string) => {
+		if (base === undefined) return onProblem('health_url is not an http:// or https:// URL');
 		try {
-			const response = await fetch(`${base}${path}?rid=${encodeURIComponent(runId)}`, {
-				method: 'POST',
-				body,
-				signal: AbortSignal.timeout(timeout),
-			});
-			await response.body?.cancel();
-			if (!response.ok) onProblem(`the health check answers ${response.status}`);
+			const status = await post(fetch, targetOf(base, suffix, runId), body, AbortSignal.timeout(timeout));
+			if (status < 200 || status > 299) onProblem(`the health check returned status ${status}`);
 		} catch (error) {
-			const {cause} = error as {cause?: unknown};
-			onProblem(`the health check cannot be reached: ${messageOf(cause ?? error)}`);
+			onProblem(`cannot reach the health check: ${reasonOf(error, timeout)}`);
 		}
 	};
 	return {
-		start: state => tell('/start', state, ''),
-		finish: state => tell(state.finished?.exitCode === 0 ? '' : '/fail', state, report(state)),
+		start: state => report('/start', state, ''),
+		finish: state => report(state.finished?.exitCode === 0 ? '' : '/fail', state, logOf(state)),
 	};
 }
 
-/** The services take 10 to 100 kB. */
+function parse(text: string): URL | undefined {
+	const url = URL.parse(text);
+	return url && /^https?:$/.test(url.protocol) ? url : undefined;
+}
+
+function targetOf(base: URL, suffix: string, runId: string): URL {
+	const url = new URL(base);
+	url.pathname = `${url.pathname.replace(/\/+$/, '')}${suffix}`;
+	url.searchParams.set('rid', runId);
+	return url;
+}
+
+const mostRedirects = 5;
+
+/** Returns the status of the response. Follows redirects like a browser, without credentials for another origin. */
+async function post(fetch: HttpClients['fetch'], first: URL, content: string, signal: AbortSignal): Promise<number> {
+	const {username, password} = first;
+	let url = first;
+	let method = 'POST';
+	for (let redirects = 0; ; redirects++) {
+		const bare = new URL(url);
+		bare.username = bare.password = '';
+		const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+		const response = await fetch(bare, {
+			method,
+			...(method === 'POST' && {body: content}),
+			...(user !== ':' &&
+				bare.origin === first.origin && {headers: {authorization: `Basic ${Buffer.from(user).toString('base64')}`}}),
+			signal,
+		});
+		await response.body?.cancel();
+		const {status} = response;
+		const next = URL.parse(response.headers.get('location') ?? '', url.href);
+		const isRedirect = [301, 302, 303, 307, 308].includes(status) && next !== null && /^https?:$/.test(next.protocol);
+		if (!isRedirect || redirects === mostRedirects) return status;
+		if (status < 307) method = 'GET';
+		url = next;
+	}
+}
+
+function reasonOf(error: unknown, timeout: number): string {
+	if (error instanceof ProxyError) return error.message;
+	if (!(error instanceof Error)) return messageOf(error);
+	if (error.name === 'TimeoutError') return `no response within ${timeout / 1000} s`;
+	return tlsFailure(error)?.reason ?? messageOf(error);
+}
+
+/** The services accept 10 to 100 kB. */
 const tailLines = 60;
 
-function report(state: RunState): string {
+function logOf(state: RunState): string {
 	const lines = state.log
 		.filter(line => line.level !== 'debug')
 		.slice(-tailLines)
-		.map(line => `${logTime(line.time)} ${line.level.toUpperCase()}: ${display(line.text)}`);
-	return [summaryLine(state), ...lines, ''].join('\n');
+		.map(line => logLine(line.time, line.level, line.text).trimEnd());
+	const alarms = Object.entries(state.shrunk ?? {}).map(
+		([database, percent]) => `ALARM: the dump of ${display(database)} has lost ${percent} % since the last good one`,
+	);
+	return [summaryLine(state), ...alarms, ...lines, ''].join('\n');
 }

@@ -1,20 +1,19 @@
 import type {Listener} from '../core/bus.js';
-import type {LogLevel} from '../core/events.js';
+import type {LineLevel} from '../core/events.js';
 import type {RunState} from '../core/state.js';
-import {display} from '../lib/display.js';
-import {logTime} from './log-time.js';
+import {logLine} from '../lib/log-line.js';
 import {jobProgressText} from './progress-text.js';
 import type * as Summary from './summary.js';
 
 export type PlainOptions = {
-	/** Gets whole lines, for stderr. */
+	/** Receives whole lines, for stderr. */
 	readonly write: (text: string) => void;
 	readonly verbose: boolean;
-	/** Only WARN, ERROR and FATAL; beats `verbose`. */
+	/** Only WARN, ERROR and FATAL; overrides `verbose`. */
 	readonly quiet: boolean;
-	/** Milliseconds between two lines for each job that runs; 0 for none. */
+	/** Milliseconds between two lines for each running job; 0 for none. */
 	readonly heartbeat?: number;
-	/** First index of the log to print: lines before it were shown elsewhere. */
+	/** First index of the log to print: earlier lines were already shown. */
 	readonly from?: number;
 };
 
@@ -24,21 +23,21 @@ export type Source = {
 };
 
 /**
- * The log for cron and pipes: `YYYY/MM/DD HH:MM:SS LEVEL: text`, one line for each change of state, a heartbeat so that a long dump is
- * not silent, a table at the end. Returns the function that ends it, when all is written.
+ * Writes the log for cron and pipes: `YYYY/MM/DD HH:MM:SS LEVEL: text`, one line for each change of state, a heartbeat
+ * during long dumps, a table at the end. Returns the function that stops it, when everything is written.
  */
 export function startPlainReporter(source: Source, options: PlainOptions): () => Promise<void> {
-	// What measures the table's cells takes long to load: it comes while the server is being waited for.
+	// The code that measures the table's cells loads slowly: it is loaded while waiting for the server.
 	let table: typeof Summary | undefined;
 	const loading = options.quiet ? undefined : import('./summary.js').then(module => (table = module));
-	/** Runs whose table has to wait for that, and with them all that was logged since. */
+	/** Finished runs that wait for that code, with everything logged since. */
 	const ended: {readonly time: number; readonly state: RunState}[] = [];
 	let next = options.from ?? source.state().logCount;
-	const shown = (level: LogLevel) =>
+	const shown = (level: LineLevel) =>
 		level === 'debug' ? options.verbose && !options.quiet : level === 'info' ? !options.quiet : true;
-	const print = (time: number, level: LogLevel, text: string) => {
+	const print = (time: number, level: LineLevel, text: string) => {
 		if (!shown(level)) return;
-		options.write(`${logTime(time, options.verbose && !options.quiet)} ${level.toUpperCase()}: ${display(text)}\n`);
+		options.write(logLine(time, level, text, options.verbose && !options.quiet));
 	};
 	const catchUp = (state: RunState) => {
 		for (const line of state.log.slice(Math.max(0, state.log.length - (state.logCount - next))))
@@ -51,7 +50,7 @@ export function startPlainReporter(source: Source, options: PlainOptions): () =>
 		if (ended.length === 0) catchUp(state);
 		else if (table) tell(table);
 	});
-	// The table first: what the run failed of is the last thing that is read.
+	// The table comes first, so that the reason of a failure is the last line.
 	const tell = ({summaryLines}: typeof Summary) => {
 		for (const {time, state} of ended.splice(0)) {
 			for (const text of summaryLines(state)) print(time, 'info', text);

@@ -1,23 +1,20 @@
-import {jobBytes, type JobState} from '../core/state.js';
+import {jobBytes} from '../core/jobs.js';
+import type {JobState} from '../core/state.js';
 import {formatBytes, formatDuration} from '../lib/format.js';
 
-/** `41 %, 8.1 of ~19.6 GiB, 148 MiB/s, table public.events, ~1m20s left`: only what is known. `now` in milliseconds. */
+/**
+ * Returns `41 %, 8.1 of ~19.6 GiB, 148 MiB/s, table public.events, ~1m20s left`: only what is known. `now` is in
+ * milliseconds.
+ */
 export function jobProgressText(job: JobState, now: number): string {
 	const {progress} = job;
 	const parts: string[] = [];
 	if (progress?.fraction !== undefined) {
 		parts.push(`${progress.estimated ? '~' : ''}${Math.floor(progress.fraction * 100)} %`);
 	}
-	const {read, readTotal, readRate} = progress ?? {};
-	if (read === undefined || readTotal === undefined) parts.push(`${formatBytes(jobBytes(job))} written`);
-	else parts.push(ofTotal(read, readTotal));
-	const rate = readRate ?? progress?.rate;
-	if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
-	const table = progress?.tables?.[0];
-	if (table) parts.push(`table ${table.name}`);
-	else if (progress?.activity !== undefined) parts.push(progress.activity);
-	const stages = job.stages.filter(stage => job.stage[stage]?.state === 'running');
-	if (stages.length > 0 && !table && progress?.activity === undefined) parts.push(stages.join(' + '));
+	parts.push(...amountsOf(job));
+	const activity = activityOf(job);
+	if (activity !== '') parts.push(activity);
 	if (progress?.limitedBy !== undefined) parts.push(`limited by ${progress.limitedBy}`);
 	parts.push(
 		progress?.eta === undefined
@@ -27,7 +24,23 @@ export function jobProgressText(job: JobState, now: number): string {
 	return parts.join(', ');
 }
 
-/** `8.1 of ~19.6 GiB`, with both units where they differ. */
+/** Returns how much is done, and how fast. */
+function amountsOf(job: JobState): string[] {
+	const {read, readTotal, readRate, rate} = job.progress ?? {};
+	const amount =
+		read === undefined || readTotal === undefined ? `${formatBytes(jobBytes(job))} written` : ofTotal(read, readTotal);
+	const speed = readRate ?? rate;
+	return [amount, ...(speed === undefined ? [] : [`${formatBytes(speed)}/s`])];
+}
+
+/** Returns the current activity; '' when unknown. */
+function activityOf({progress, stages, stage}: JobState): string {
+	const table = progress?.tables?.[0];
+	if (table) return `table ${table.name}`;
+	return progress?.activity ?? stages.filter(one => stage[one]?.state === 'running').join(' + ');
+}
+
+/** Returns `8.1 of ~19.6 GiB`, with both units if they differ. */
 function ofTotal(read: number, total: number): string {
 	const [number = '', unit = ''] = formatBytes(read).split(' ');
 	const all = formatBytes(total);

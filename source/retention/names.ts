@@ -1,20 +1,20 @@
 /**
- * The names of all files that a run leaves: printing them, and reading them back. `NAME_TIME.SUFFIX`, then up to three of
- * `.shaN` and `.age`; `NAME` is an encoded database name or one of the special names.
+ * The names of all files that a run leaves: formats and parses them. `NAME_TIME.SUFFIX`, then up to three of `.shaN`
+ * and `.age`; `NAME` is an encoded database name or one of the special names.
  */
 import {join} from 'node:path';
-import {checksumAlgorithms, type ChecksumAlgorithm} from '../core/formats.js';
+import {type ChecksumAlgorithm, checksumAlgorithms} from '../core/formats.js';
 import type {CompressedSuffix} from '../lib/compression.js';
-import {formatTimestamp, parseTimestamp, timestampSource, type TimestampFormat} from '../lib/time.js';
+import {formatTimestamp, parseTimestamp, type TimestampFormat, timestampSource} from '../lib/time.js';
 
-/** What a file is about: a database, one of the outputs that belong to the whole server, or the run itself. */
+/** The subject of a file: a database, one of the server-wide outputs, or the run itself. */
 export type Subject =
 	| {readonly kind: 'database'; readonly name: string}
 	| {readonly kind: 'globals' | 'settings' | 'hba' | 'ident' | 'run'};
 
 export type FileSuffix = 'sql' | 'dump' | 'tar' | 'd' | 'out' | 'createdb.sql' | 'lock' | RunSuffix;
-/** The manifest, its encrypted companion, and what the last restore drill proved. */
-export type RunSuffix = 'manifest.json' | 'private.json.age' | 'proven.json';
+/** The manifest, the private manifest, the results of restore drills, and the pin. */
+export type RunSuffix = 'manifest.json' | 'private.json.age' | 'proven.json' | 'pinned.json';
 
 const specialTexts = {
 	globals: 'pg_globals',
@@ -27,35 +27,36 @@ const reserved = new Map<string, Subject>(
 	(['globals', 'settings', 'hba', 'ident'] as const).map(kind => [specialTexts[kind], {kind}]),
 );
 
-/** The part of a file name that stands for the subject, and what `{dbname}` in the backup directory becomes. */
+/** Returns the text for the subject in a file name, which also replaces `{dbname}` in the backup directory. */
 export function subjectText(subject: Subject): string {
 	return subject.kind === 'database' ? encodeDatabaseName(subject.name) : specialTexts[subject.kind];
 }
 
 /**
- * A database name as a part of a file name, injective: letters, digits, `_`, `.` and `-` stay, every other byte of its UTF-8
- * form becomes `%XX`, and so do a first `.` or `-` and the first byte of a name that is reserved for a special output. At
- * most three times as long.
+ * Encodes a database name for a file name, injectively: letters, digits, `_`, `.` and `-` are kept, every other byte of
+ * its UTF-8 form becomes `%XX`, and so do a first `.` and the first byte of a name that is reserved for a special
+ * output. At most three times as long.
  */
 export function encodeDatabaseName(name: string): string {
 	let text = '';
 	for (const byte of Buffer.from(name)) {
 		const character = String.fromCharCode(byte);
-		const plain = text === '' ? /[\w]/ : /[\w.-]/;
+		const plain = text === '' ? /[\w-]/ : /[\w.-]/;
 		text += plain.test(character) ? character : escapeByte(byte);
 	}
 	return reserved.has(text) ? escapeByte(text.charCodeAt(0)) + text.slice(1) : text;
 }
 
-/** The inverse: undefined for a text that `encodeDatabaseName` never gives. */
+/** Decodes a name; undefined for a text that `encodeDatabaseName` never returns. */
 export function decodeDatabaseName(text: string): string | undefined {
 	if (!/^(?:[\w.-]|%[0-9A-F]{2})+$/.test(text)) return undefined;
 	const bytes = text.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 	const name = Buffer.from(bytes, 'latin1').toString();
-	return encodeDatabaseName(name) === text ? name : undefined;
+	// Early versions escaped a leading `-`.
+	return encodeDatabaseName(name) === text.replace(/^%2D/, '-') ? name : undefined;
 }
 
-/** What pg_back 2.x made of a database name: a slash became `_`, and a first dot got a `_` in front. */
+/** Returns the form of a database name in pg_back 2.x: a slash became `_`, and a leading dot was prefixed by `_`. */
 export function legacyDatabaseName(name: string): string {
 	return (name.startsWith('.') ? `_${name}` : name).replaceAll('/', '_');
 }
@@ -64,56 +65,77 @@ function escapeByte(byte: number): string {
 	return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
-/** The backup directory of a subject: every `{dbname}` in the template replaced, the path cleaned. */
+/** Returns the backup directory of a subject: every `{dbname}` in the template replaced, the path normalized. */
 export function directoryFor(template: string, subject: Subject): string {
 	return directoryForText(template, subjectText(subject));
 }
 
-/** The same for a text that stands for a subject in file names. */
+/** Does the same for the text of a subject in file names. */
 export function directoryForText(template: string, text: string): string {
 	const cleaned = join(template.replaceAll('{dbname}', () => text));
 	return cleaned.length > 1 && cleaned.endsWith('/') ? cleaned.slice(0, -1) : cleaned;
 }
 
 export type FileNameParts = {
-	/** The backup directory as configured, `{dbname}` and all. */
+	/** The backup directory as configured, including `{dbname}`. */
 	readonly directory: string;
 	readonly subject: Subject;
-	/** Undefined leaves the time out (locks). */
+	/** Undefined omits the time (for locks). */
 	readonly time: Date | undefined;
 	readonly timestampFormat: TimestampFormat;
 	readonly suffix: FileSuffix;
-	/** Appended to a plain dump that is compressed; means nothing for the others. */
+	/** Appended to a compressed plain dump; ignored for other files. */
 	readonly compressed?: CompressedSuffix | undefined;
+	/** For the run's own files: the shard of a divided run that wrote it. */
+	readonly shard?: ShardName | undefined;
 };
 
-/** `DIRECTORY/NAME_TIME.SUFFIX`, for a plain dump with `.gz`, `.lz4` or `.zst`, or `DIRECTORY/NAME.SUFFIX` without a time. */
+/** A shard of a divided run, as in the names of its manifest and of the files that belong to it. */
+export type ShardName = {
+	/** From 1 on. */
+	readonly index: number;
+	readonly of: number;
+	/** From 1: a repeated shard writes another manifest if the first is not complete. */
+	readonly attempt: number;
+};
+
+function shardText({index, of, attempt}: ShardName): string {
+	return `shard-${index}-of-${of}${attempt > 1 ? `.${attempt}` : ''}.`;
+}
+
+/**
+ * Returns `DIRECTORY/NAME_TIME.SUFFIX`, for a plain dump with `.gz`, `.lz4` or `.zst`, or `DIRECTORY/NAME.SUFFIX`
+ * without a time.
+ */
 export function fileName(parts: FileNameParts): string {
 	const time = parts.time === undefined ? '' : `_${formatTimestamp(parts.time, parts.timestampFormat)}`;
 	const suffix = parts.suffix === 'sql' && parts.compressed ? `sql.${parts.compressed}` : parts.suffix;
-	return join(directoryFor(parts.directory, parts.subject), `${subjectText(parts.subject)}${time}.${suffix}`);
+	const shard = parts.shard ? shardText(parts.shard) : '';
+	return join(directoryFor(parts.directory, parts.subject), `${subjectText(parts.subject)}${time}.${shard}${suffix}`);
 }
 
 export type ParsedName = {
 	/**
-	 * Decoded. For a name that only pg_back 2.x can have written (with a blank, say), the database is the text itself, which is
-	 * a guess: 2.x wrote `a/b` and `a_b` alike.
+	 * Decoded. For a name that only pg_back 2.x can have written (with a space, for example), the database is the text
+	 * itself, which is a guess: 2.x wrote `a/b` and `a_b` alike.
 	 */
 	readonly subject: Subject;
-	/** As it stands in the file name. */
+	/** The text of the subject in the file name. */
 	readonly subjectText: string;
-	/** As it stands in the file name: files of one subject with the same text are one dump. */
+	/** The text of the time in the file name: files of one subject with the same text are one dump. */
 	readonly timeText: string;
 	/** Milliseconds since the epoch. */
 	readonly time: number;
-	/** `sql`, `sql.gz` and the like, `dump`, `tar`, `d`, `out`, `createdb.sql`, or one of the run's own, without `.age`. */
+	/** `sql`, `sql.gz` and so on, `dump`, `tar`, `d`, `out`, `createdb.sql`, or one of the run's own, without `.age`. */
 	readonly suffix: ParsedSuffix;
-	/** Of the bytes that the file has, or of those that it is the checksum of. */
+	/** Whether the file is encrypted or, for a checksum file, the file that it belongs to. */
 	readonly encrypted: boolean;
-	/** The algorithm, for the checksum of a file; a checksum that is encrypted has it too. */
+	/** The algorithm of a checksum file, also of an encrypted one. */
 	readonly checksum?: ChecksumAlgorithm;
 	/** The path of the file inside a directory dump. */
 	readonly member?: string;
+	/** For the run's own files: the shard of a divided run that wrote it. */
+	readonly shard?: ShardName;
 };
 
 export type ParsedSuffix =
@@ -126,30 +148,36 @@ export type ParsedSuffix =
 	| 'createdb.sql'
 	| 'manifest.json'
 	| 'private.json'
-	| 'proven.json';
+	| 'proven.json'
+	| 'pinned.json';
 
-// Greedy first group and everything after it of bounded length: linear in the length of the name.
+// A greedy first group and everything after it of bounded length: linear in the length of the name.
 const sum = String.raw`\.sha(?:1|224|256|384|512)`;
 const namePattern = new RegExp(
 	String.raw`^(?<subject>[^./][^/]*)_(?<time>${timestampSource})\.(?:` +
 		String.raw`(?<suffix>createdb\.sql|sql\.(?:gz|lz4|zst)|sql|dump|tar|d|out)(?<chain>(?:${sum})?(?:\.age(?:${sum})?)?)` +
-		String.raw`|(?<run>manifest\.json|private\.json(?=\.age$)|proven\.json)(?:\.age)?)$`,
+		String.raw`|(?:shard-(?<index>[1-9]\d{0,4})-of-(?<of>[1-9]\d{0,4})(?:\.(?<attempt>[1-9]\d{0,3}))?\.(?=manifest|private))?` +
+		String.raw`(?<run>manifest\.json|private\.json(?=\.age$)|proven\.json|pinned\.json)(?:\.age)?)$`,
 	's',
 );
 
 /**
- * Reads a file name, or the path of a member of a directory dump (`NAME_TIME.d/toc.dat`); the directories above must be
- * taken off before. Undefined for every name that is not, as a whole, one that pg_back writes.
+ * Parses a file name, or the path of a member of a directory dump (`NAME_TIME.d/toc.dat`); the directories above must
+ * be removed before. Returns undefined for every name that pg_back does not write.
  */
 export function parseFileName(name: string): ParsedName | undefined {
 	const slash = name.indexOf('/');
 	if (slash !== -1) return parseMember(name.slice(0, slash), name.slice(slash + 1));
 	const groups = namePattern.exec(name)?.groups;
-	const {subject: text, time: timeText, suffix, chain, run} = groups ?? {};
+	const {subject: text, time: timeText, suffix, chain, run, index, of, attempt = '1'} = groups ?? {};
 	if (text === undefined || timeText === undefined) return undefined;
 	const time = parseTimestamp(timeText);
 	if (time === undefined) return undefined;
-	if (run !== undefined) return parseRunFile(text, timeText, time, run as ParsedSuffix, name);
+	if (run !== undefined) {
+		const shard = index === undefined ? undefined : {index: Number(index), of: Number(of), attempt: Number(attempt)};
+		const parts = {subjectText: text, timeText, time, suffix: run as ParsedSuffix};
+		return parseRunFile(name, {...parts, ...(shard && {shard})});
+	}
 	if (suffix === 'd' && chain === '.age') return undefined; // a directory is encrypted member by member
 	return {
 		subject: subjectOf(text),
@@ -163,15 +191,12 @@ export function parseFileName(name: string): ParsedName | undefined {
 }
 
 function parseRunFile(
-	text: string,
-	timeText: string,
-	time: number,
-	suffix: ParsedSuffix,
 	name: string,
+	parts: Pick<ParsedName, 'subjectText' | 'timeText' | 'time' | 'suffix' | 'shard'>,
 ): ParsedName | undefined {
 	const encrypted = name.endsWith('.age');
-	if (text !== specialTexts.run || encrypted !== (suffix === 'private.json')) return undefined;
-	return {subject: {kind: 'run'}, subjectText: text, timeText, time, suffix, encrypted};
+	if (parts.subjectText !== specialTexts.run || encrypted !== (parts.suffix === 'private.json')) return undefined;
+	return {subject: {kind: 'run'}, ...parts, encrypted};
 }
 
 function parseMember(directory: string, member: string): ParsedName | undefined {
@@ -190,8 +215,8 @@ function subjectOf(text: string): Subject {
 }
 
 /**
- * The same for a path or a remote key with directories in front: the last part that is one of our names counts, or the
- * directory dump that the last part lies in. `directory` is what stands before, with its slash.
+ * Parses a path or a remote key with directories in front: the last part, or the directory dump that contains it.
+ * `directory` is the part before, with its slash.
  */
 export function parsePath(path: string): (ParsedName & {readonly directory: string}) | undefined {
 	const start = path.lastIndexOf('/') + 1;
@@ -210,8 +235,8 @@ export function parsePath(path: string): (ParsedName & {readonly directory: stri
 }
 
 /**
- * The texts under which files of a subject may stand: its own, and the one that pg_back 2.x gave it, provided that no other
- * subject can have a claim to that. `databases` are all that the server has.
+ * Returns the texts of a subject in file names: its own, and the one of pg_back 2.x, unless it could belong to another
+ * subject. `databases` are all databases of the server.
  */
 export function subjectTexts(subject: Subject, databases: readonly string[]): readonly string[] {
 	const own = subjectText(subject);

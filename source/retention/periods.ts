@@ -1,8 +1,11 @@
-/** Days, ISO weeks, months and years of the local calendar, as texts that stand for them. */
+/** Days, ISO weeks, months and years of the local calendar, as texts. */
 
 export type PeriodKind = 'daily' | 'weekly' | 'monthly' | 'yearly';
 
-/** `2026-10-03`, `2026-W40`, `2026-10` or `2026`: the period that `time` (milliseconds since the epoch) lies in. */
+/**
+ * Returns the period that contains `time` (milliseconds since the epoch): `2026-10-03`, `2026-W40`, `2026-10` or
+ * `2026`.
+ */
 export function periodOf(time: number, kind: PeriodKind): string {
 	const date = new Date(time);
 	const year = pad(date.getFullYear(), 4);
@@ -18,7 +21,7 @@ export function periodOf(time: number, kind: PeriodKind): string {
 	}
 }
 
-/** ISO 8601: a week belongs to the year that its Thursday lies in. */
+/** Returns the ISO 8601 week, which belongs to the year of its Thursday. */
 function isoWeek(date: Date): string {
 	const thursday = new Date(0);
 	thursday.setUTCFullYear(date.getFullYear(), date.getMonth(), date.getDate());

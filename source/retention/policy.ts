@@ -1,41 +1,50 @@
-/** Which dumps of one subject stay, and why. Pure: no clock, no files. */
-import {periodOf, type PeriodKind} from './periods.js';
+/** Decides which dumps of one subject are kept, and why. Pure: no clock, no files. */
+import {type PeriodKind, periodOf} from './periods.js';
 
 /** Numbers of dumps and of periods may be Infinity: all of them. */
 export type RetentionPolicy = {
 	/**
-	 * Milliseconds: what is strictly older than the start of the run minus this may go. Negative puts the limit into the
-	 * future: then dumps of this run go as well, and no dump is kept for being the last one.
+	 * Milliseconds: dumps strictly older than the start of the run minus this may be removed. A negative value puts the
+	 * limit into the future: then dumps of this run are removed too, and the last dump is not protected.
 	 */
 	readonly olderThan: number;
-	/** The newest whole dumps that stay whatever their age. */
+	/** The number of newest complete dumps that are kept at any age. */
 	readonly minKeep: number;
-	/** Of so many of the newest days (weeks, months, years) that have one, the newest whole dump stays. */
+	/** The number of newest days (weeks, months, years) with dumps; the newest complete dump of each is kept. */
 	readonly keepDaily?: number;
 	readonly keepWeekly?: number;
 	readonly keepMonthly?: number;
 	readonly keepYearly?: number;
 };
 
-/** All files of one subject with the same time in their names: what one run wrote about it. */
+/** All files of one subject with the same time in their names: the output of one run. */
 export type DumpGroup = {
 	readonly timeText: string;
 	/** Milliseconds since the epoch. */
 	readonly time: number;
-	/** Holds a whole dump as far as is known; left-over checksums, cut dumps and failed ones are not whole. */
+	/** Contains a complete dump as far as known; leftover checksums, truncated dumps and failed ones are not complete. */
 	readonly whole: boolean;
 	/** Written by this run. */
 	readonly current?: boolean;
-	/** Why this dump is not ours to remove, such as `it belongs to another cluster`. */
-	readonly hands?: string;
+	/** Why this dump is not ours to remove, such as `of another server (db2:5432)`: it is kept and not counted. */
+	readonly protectedBecause?: string;
+	/**
+	 * Who pinned it and why, such as `pinned by dba: before the migration`: it is kept and counted like any other dump.
+	 */
+	readonly pinned?: string;
+	/**
+	 * Why the place refuses to remove it, such as `locked until 2027-01-01T00:00:00Z`: it is kept and counted like any
+	 * other dump.
+	 */
+	readonly locked?: string;
 };
 
 export type PolicyContext = {
-	/** Start of this run in milliseconds since the epoch; counts by its whole second. */
+	/** Start of this run in milliseconds since the epoch, rounded down to a second. */
 	readonly start: number;
-	/** Milliseconds since the epoch, when the purge begins. */
+	/** Milliseconds since the epoch, when the purge starts. */
 	readonly now: number;
-	/** Why nothing may be removed by age: the clock cannot be trusted. */
+	/** Why nothing may be removed by age: the clock, or the time of a dump, cannot be trusted. */
 	readonly clockDoubt?: string;
 };
 
@@ -43,10 +52,10 @@ export type Decision<Group> = {readonly group: Group; readonly action: 'keep' | 
 
 const second = 1000;
 const day = 86_400 * second;
-/** So long may a dump that is not whole yet be one that somebody is still writing. */
+/** An incomplete dump younger than this may still be in progress. */
 const unfinishedGrace = day;
 
-/** One decision for each group, newest first. */
+/** Returns one decision for each group, newest first. */
 export function decide<Group extends DumpGroup>(
 	groups: readonly Group[],
 	policy: RetentionPolicy,
@@ -55,30 +64,39 @@ export function decide<Group extends DumpGroup>(
 	const newestFirst = groups.toSorted((a, b) => b.time - a.time || (a.timeText < b.timeText ? 1 : -1));
 	const reasons = keptWhole(newestFirst, policy);
 	const start = Math.floor(context.start / second) * second;
-	const clockDoubt = context.clockDoubt ?? doubtClock(newestFirst, context);
+	const clockDoubt =
+		context.clockDoubt ?? clockWentBack(context) ?? doubtOf(newestFirst.find(group => isFromFuture(group, context)));
 	const limit = describeLimit(policy);
-	const incomplete = `no whole dump in it, ${limit}`;
+	const incomplete = `no complete dump in it, ${limit}`;
 	return newestFirst.map(group => {
 		const kept = reasonToKeep(group, reasons.get(group), policy, {...context, start, clockDoubt});
 		if (kept !== undefined) return {group, action: 'keep', reason: kept};
+		if (group.locked !== undefined) return {group, action: 'keep', reason: group.locked};
 		return {group, action: 'remove', reason: group.whole ? limit : incomplete};
 	});
 }
 
-/** Other hosts' clocks may be ahead of ours by this much before we doubt our own. */
+/** Milliseconds by which the clocks of other hosts may be ahead of ours. */
 const clockTolerance = 5 * 60 * second;
 
+/** Returns a reason when the clock was set back during the run, which makes ages meaningless. */
+export function clockWentBack({start, now}: PolicyContext): string | undefined {
+	return now < start - second ? `the clock was set back by ${formatAge(start - now)} during the run` : undefined;
+}
+
 /**
- * Why the clock cannot be trusted, if so: it went back during the run, or a dump (a run, a manifest) of another run is from
- * the future. Ages mean nothing then.
+ * Returns true for a dump (or a manifest) of another run dated in the future: one of the clocks is wrong, and nothing
+ * is removed by age.
  */
-export function doubtClock(
-	others: readonly {readonly time: number; readonly current?: boolean}[],
-	{start, now}: PolicyContext,
-): string | undefined {
-	if (now < start - second) return `the clock went back by ${formatAge(start - now)} during the run`;
-	const ahead = others.find(other => !other.current && other.time > now + clockTolerance);
-	return ahead && `a dump of ${new Date(ahead.time).toISOString()} lies in the future`;
+export function isFromFuture(
+	other: {readonly time: number; readonly current?: boolean},
+	{now}: Pick<PolicyContext, 'now'>,
+): boolean {
+	return other.current !== true && other.time > now + clockTolerance;
+}
+
+function doubtOf(ahead: DumpGroup | undefined): string | undefined {
+	return ahead && `a dump of ${new Date(ahead.time).toISOString()} is dated in the future`;
 }
 
 function reasonToKeep(
@@ -88,19 +106,18 @@ function reasonToKeep(
 	{start, clockDoubt}: PolicyContext,
 ): string | undefined {
 	if (policy.minKeep === Infinity) return 'all are kept';
-	if (group.hands !== undefined) return group.hands;
+	if (group.protectedBecause !== undefined) return group.protectedBecause;
+	if (group.pinned !== undefined) return group.pinned;
 	const everything = policy.olderThan < 0;
 	if (group.current && !everything) return 'of this run';
 	if (counted !== undefined) return counted;
 	const age = start - group.time;
 	if (!(age > policy.olderThan)) {
-		return everything
-			? 'its time lies in the future'
-			: `${describeAge(age)}, kept until ${formatAge(policy.olderThan)}`;
+		return everything ? 'its time is in the future' : `${describeAge(age)}, kept until ${formatAge(policy.olderThan)}`;
 	}
 	if (everything) return undefined;
 	if (clockDoubt !== undefined) return `nothing is removed by age: ${clockDoubt}`;
-	if (!group.whole && age < unfinishedGrace) return 'no whole dump in it, but it may still be written';
+	if (!group.whole && age < unfinishedGrace) return 'no complete dump in it, but it may still be being written';
 	return undefined;
 }
 
@@ -116,12 +133,12 @@ const periodKinds = [
 	['yearly', 'keepYearly'],
 ] as const satisfies readonly (readonly [PeriodKind, keyof RetentionPolicy])[];
 
-/** Only whole dumps count, so that nothing broken pushes out a good one. */
+/** Only complete dumps are counted, so that a broken one does not displace a good one. */
 function keptWhole<Group extends DumpGroup>(
 	newestFirst: readonly Group[],
 	policy: RetentionPolicy,
 ): Map<Group, string> {
-	const whole = newestFirst.filter(group => group.whole && group.hands === undefined);
+	const whole = newestFirst.filter(group => group.whole && group.protectedBecause === undefined);
 	const reasons = new Map<Group, string>();
 	for (const [kind, key] of periodKinds) {
 		const seen = new Set<string>();
@@ -144,7 +161,10 @@ function describeAge(age: number): string {
 	return age < 0 ? 'newer than this run' : `${formatAge(age)} old`;
 }
 
-/** `12 days`, `36 hours`, `5 minutes`: rounded down, in the largest unit of which there are at least two (or exactly one). */
+/**
+ * Returns `12 days`, `36 hours`, `5 minutes`: rounded down, in the largest unit of which there are at least two (or
+ * exactly one).
+ */
 export function formatAge(milliseconds: number): string {
 	const units = [
 		['day', day],

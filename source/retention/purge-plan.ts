@@ -1,59 +1,94 @@
-/** From a listing to a purge plan: files into groups, groups to the policy. The same for local and remote places; no I/O. */
-import {parsePath, subjectText, subjectTexts, type ParsedName, type Subject} from './names.js';
-import {decide, doubtClock, type Decision, type DumpGroup, type RetentionPolicy} from './policy.js';
+/**
+ * What the purge of one place removes and keeps, and the input for it. The same for local and remote places; no I/O.
+ */
+import type {Subject} from './names.js';
+import type {Decision, DumpGroup, RetentionPolicy} from './policy.js';
+import type {ServerIdentity} from './server-identity.js';
 
-export type PurgeSubject = {readonly subject: Subject; readonly policy: RetentionPolicy};
+export type PurgeSubject = {
+	readonly subject: Subject;
+	readonly policy: RetentionPolicy;
+	/**
+	 * This run will still leave a dump of it at this place: the plan counts it as present and good, and does not list it.
+	 */
+	readonly coming?: boolean;
+	/** Why nothing of it is removed in this run, for example because its last dump lost data. */
+	readonly keptBecause?: string;
+};
 
-/** What a manifest says that matters for a purge. Paths are written as the listing writes them: local paths or keys. */
+/** The part of a manifest that a purge needs. Paths have the form of the listing: local paths or keys. */
 export type RunRecord = {
-	/** Of the manifest itself. */
+	/** The path of the manifest; for a divided run the path that its only manifest would have. */
 	readonly path: string;
+	/** For a divided run: the manifests of its shards. */
+	readonly parts?: readonly string[];
 	readonly runId: string;
 	/** Start of that run, milliseconds since the epoch. */
 	readonly time: number;
-	readonly systemIdentifier?: string;
+	/** The server that it dumped. */
+	readonly server?: ServerIdentity;
 	readonly files: readonly RecordedFile[];
 };
 
+/** The content of a pin. */
+export type Pinned = {
+	/** Such as `pinned by dba: before the migration`. */
+	readonly reason: string;
+	/** In the form of the listing. A pin without paths keeps the files in its manifest. */
+	readonly paths: readonly string[];
+};
+
+/** Reads a pin of a listing. Returns undefined when it no longer exists or does not count. */
+export type ReadPin = (path: string) => Promise<Pinned | undefined>;
+
 export type RecordedFile = {
 	readonly path: string;
-	/** Bytes. A directory dump's is the sum of its files and is not compared. */
+	/** Bytes. For a directory dump the sum of its files, which is not compared. */
 	readonly size?: number;
-	/** False when the run itself did not hold it for a good dump. */
+	/** False when the run itself did not consider it a good dump. */
 	readonly good: boolean;
-	/** Milliseconds since the epoch: better than the name's where that has no zone. */
+	/** Milliseconds since the epoch: more exact than a name without a zone. */
 	readonly time?: number;
 };
 
 export type PurgeOptions = {
-	/** What to purge: as a rule the databases that were dumped in this run, and the four special outputs. */
+	/** The subjects to purge: usually the databases that were dumped in this run, and the four special outputs. */
 	readonly subjects: readonly PurgeSubject[];
-	/** For manifests of which no file is left. */
+	/** For manifests without remaining files. */
 	readonly runPolicy: RetentionPolicy;
-	/** All databases of the server: tells who else may have a claim to a file of pg_back 2.x. */
+	/** All databases of the server, to find other possible owners of a file of pg_back 2.x. */
 	readonly databases: readonly string[];
 	/** Start of this run, milliseconds since the epoch. */
 	readonly start: number;
-	/** Milliseconds since the epoch; the clock, unless given. */
-	readonly now?: number;
+	/** Milliseconds since the epoch: the clock. */
+	readonly now: number;
 	/** Paths or keys that this run has published. */
 	readonly current: ReadonlySet<string>;
-	/** The manifests that could be read. A manifest in the listing that has no record is never removed. */
+	/** The readable manifests. A manifest in the listing without a record is never removed. */
 	readonly records?: readonly RunRecord[];
-	/** Of the server that is being dumped; dumps of which a manifest says another one are left alone. */
-	readonly systemIdentifier?: string;
+	/** Without it nothing is pinned. */
+	readonly readPin?: ReadPin;
+	/** The identifier of the dumped server; dumps of another one, according to their manifests, are not touched. */
+	readonly server?: ServerIdentity;
 };
 
 /** The files of a subject with the same time. */
 export type PurgeGroup = DumpGroup & {
-	/** What the paths (or keys) begin with, up to the time: shared by all groups of a subject, as there may be a million. */
+	/**
+	 * The beginning of the paths (or keys), up to the time: shared by all groups of a subject, of which there may be a
+	 * million.
+	 */
 	readonly stem: string;
-	/** What the paths of files have after the time, such as `.dump.age`. */
+	/** The part of the paths after the time, such as `.dump.age`. */
 	readonly tails: readonly string[];
-	/** Has a directory dump, to be removed with all that is in it. */
+	/** Contains a directory dump, to be removed with all of its files. */
 	readonly directory: boolean;
-	/** The manifest that speaks of this group. */
+	/** The files of the directory dump, if the plan was asked to name them: relative to it. */
+	readonly members?: readonly string[];
+	/** The manifest that contains this group. */
 	readonly record: RunRecord | undefined;
+	/** Why one of its files is not ours to remove, such as `of another user (uid 1001)`. */
+	readonly foreign?: string;
 };
 
 export type PurgePlan = {
@@ -61,6 +96,8 @@ export type PurgePlan = {
 	readonly location: string;
 	/** Manifests first. */
 	readonly decisions: readonly Decision<PurgeGroup>[];
+	/** Obstacles that need attention: names of dumps that are dated in the future. */
+	readonly warnings: readonly string[];
 };
 
 export type PlannedItem = {
@@ -70,12 +107,15 @@ export type PlannedItem = {
 	readonly reason: string;
 };
 
-/** The plan file by file, in the order of its execution. */
+/** Yields the plan file by file, in the order of execution. */
 export function* planItems(plan: PurgePlan): Generator<PlannedItem> {
 	for (const decision of plan.decisions) yield* groupItems(decision);
 }
 
-/** A manifest before its companions, a dump before what describes it: half removed, nothing looks better than it is. */
+/**
+ * Yields a manifest before its companions, and a dump before files that describe it, so that an interrupted removal
+ * leaves nothing that looks better than it is.
+ */
 export function* groupItems({group, action, reason}: Decision<PurgeGroup>): Generator<PlannedItem> {
 	const start = group.stem + group.timeText;
 	if (group.directory) yield {path: `${start}.d`, directory: true, action, reason};
@@ -85,7 +125,18 @@ export function* groupItems({group, action, reason}: Decision<PurgeGroup>): Gene
 	}
 }
 
-/** Of a path or a part of one. */
+/** Yields items for people: each object of a directory dump at a remote by its own key, if the plan names them. */
+export function* printedItems(plan: PurgePlan): Generator<PlannedItem> {
+	for (const decision of plan.decisions) {
+		const {members, stem, timeText} = decision.group;
+		for (const item of groupItems(decision)) {
+			if (!item.directory || !members) yield item;
+			else for (const name of members) yield {...item, path: `${stem}${timeText}.d/${name}`, directory: false};
+		}
+	}
+}
+
+/** Accepts a path or a part of one. */
 export function isManifest(path: string): boolean {
 	return path.endsWith('.manifest.json');
 }
@@ -99,156 +150,71 @@ export type ListedEntry = {
 	/** Bytes. */
 	readonly size: number;
 	readonly directory: boolean;
+	/** Until when the place refuses to remove it (Object Lock, retention policies), in milliseconds since the epoch. */
+	readonly lockedUntil?: number;
+	/** Why it is not ours to remove. */
+	readonly foreign?: string;
 };
 
-type MutableGroup = {-readonly [K in keyof PurgeGroup]: PurgeGroup[K]};
-/** What stands at one place under one text; groups by the text of their time. */
-type Slot = {readonly stem: string; readonly groups: Map<string, MutableGroup>};
+/** Returns the manifests of a run, by their paths. */
+export function manifestPaths({path, parts}: RunRecord): readonly string[] {
+	return parts ?? [path];
+}
 
-const runSubject: Subject = {kind: 'run'};
+/** Returns the path of a group's first file, for messages. */
+export function nameOf(group: PurgeGroup): string {
+	return `${group.stem}${group.timeText}${group.directory ? '.d' : (group.tails[0] ?? '')}`;
+}
+
+/** Returns only what is to be removed, which is sufficient to restrict a later purge to its plan. */
+export function removalsOf(plan: PurgePlan): PurgePlan {
+	return {...plan, decisions: plan.decisions.filter(({action}) => action === 'remove')};
+}
 
 /**
- * Collects what a listing gives, and plans. `directoryOf` gives the place of files by the text of their subject, with a slash
- * at its end (or empty for the root). Only compact groups are kept, whatever the size of the listing.
+ * Returns the part of `actual` that was also in `planned`, so that never more is removed than planned: later files are
+ * kept, and so is a manifest that describes some of them. Files of this run itself may be removed (with a negative
+ * purge interval).
  */
-export function createPlanner(options: PurgeOptions, directoryOf: (subjectText: string) => string) {
-	const slots = new Map<string, Slot>();
-	const slotFor = (subject: Subject, text: string): Slot => {
-		const slot: Slot = {stem: `${directoryOf(text)}${text}_`, groups: new Map()};
-		slots.set(slotKey(slot.stem, subject), slot);
-		return slot;
-	};
-	const subjects = options.subjects.map(({subject, policy}) => ({
-		policy,
-		slots: subjectTexts(subject, options.databases).map(text => slotFor(subject, text)),
-	}));
-	const runs = slotFor(runSubject, subjectText(runSubject));
-	const shareTails = createSharing();
-
-	const recorded = new Map<string, {record: RunRecord; file: RecordedFile}>();
-	for (const record of options.records ?? []) {
-		for (const file of record.files) recorded.set(file.path, {record, file});
-	}
-	const records = new Map((options.records ?? []).map(record => [record.path, record]));
-	const seen = new Set<string>();
-
-	return {
-		/** Takes one entry of the listing; what is not ours is passed over. False when it was. */
-		add(entry: ListedEntry): boolean {
-			const parsed = parsePath(entry.path);
-			if (parsed === undefined) return false;
-			const {directory, member} = parsed;
-			const dump = parsed.suffix === 'd' && parsed.checksum === undefined;
-			if (member === undefined && entry.directory !== dump) return false; // a directory called like a file, or the reverse
-			const path = member === undefined ? entry.path : entry.path.slice(0, -member.length - 1);
-			if (recorded.has(path)) seen.add(path);
-			const slot = slots.get(slotKey(`${directory}${parsed.subjectText}_`, parsed.subject));
-			if (slot === undefined) return false;
-			const found = recorded.get(path);
-			const group = groupOf(slot, parsed);
-			group.record ??= found?.record ?? records.get(path);
-			if (found?.file.time !== undefined) group.time = found.file.time;
-			if (options.current.has(path)) group.current = true;
-			if (dump) group.directory = true;
-			else group.tails = shareTails([...group.tails, path.slice(slot.stem.length + parsed.timeText.length)]);
-			if (isWholeDump(parsed, entry, found?.file)) group.whole = true;
-			return true;
-		},
-
-		/** `exists` is asked for files that a manifest names and that were not in the listing. */
-		async plan(location: string, exists: (path: string) => Promise<boolean>): Promise<PurgePlan> {
-			const now = options.now ?? Date.now();
-			const others = [...records.values()].map(({path, time}) => ({time, current: options.current.has(path)}));
-			const context = {start: options.start, now};
-			const judge = {...context, clockDoubt: doubtClock(others, context)};
-			const decisions = subjects.flatMap(({policy, slots: own}) => {
-				const groups = own.flatMap(slot => [...slot.groups.values()]);
-				for (const group of groups) group.hands = otherHands(group.record, options.systemIdentifier);
-				return decide<PurgeGroup>(groups, policy, judge);
-			});
-			const going = new Set<string>();
-			for (const {path, action} of recorded.size === 0 ? [] : planItems({location, decisions})) {
-				if (action === 'remove' && recorded.has(path)) going.add(path);
-			}
-			const manifests: Decision<PurgeGroup>[] = [];
-			for (const decision of decide<PurgeGroup>([...runs.groups.values()], options.runPolicy, judge)) {
-				manifests.push(await decideManifest(decision, going, async path => seen.has(path) || exists(path), options));
-			}
-			return {location, decisions: [...manifests, ...decisions]};
-		},
-	};
+export function restrictPlan(actual: PurgePlan, planned: PurgePlan): PurgePlan {
+	const allowed = new Map<string, PurgeGroup>();
+	for (const {group, action} of planned.decisions) if (action === 'remove') allowed.set(keyOf(group), group);
+	const staying = new Set<string>();
+	const restricted = actual.decisions.map(decision => {
+		const {group} = decision;
+		if (decision.action === 'keep' || group.current) return [decision];
+		const [going, held] = divide(group, allowed.get(keyOf(group)));
+		for (const {path} of held ? groupItems({...decision, group: held}) : []) staying.add(path);
+		return [
+			...(going ? [{...decision, group: going}] : []),
+			...(held ? [{group: held, action: 'keep', reason: notPlanned} as const] : []),
+		];
+	});
+	if (staying.size === 0) return actual;
+	const decisions = restricted.flat().map(decision => {
+		const describes = hasManifest(decision.group) && decision.group.record?.files.some(file => staying.has(file.path));
+		return describes && decision.action === 'remove'
+			? ({...decision, action: 'keep', reason: 'describes files that stay'} as const)
+			: decision;
+	});
+	return {...actual, decisions};
 }
 
-function slotKey(stem: string, subject: Subject): string {
-	return subject.kind === 'run' ? `run\0${stem}` : stem;
+const notPlanned = 'it appeared after the plan of this run was made';
+
+function keyOf(group: PurgeGroup): string {
+	return group.stem + group.timeText;
 }
 
-function groupOf({stem, groups}: Slot, parsed: ParsedName): MutableGroup {
-	const old = groups.get(parsed.timeText);
-	if (old) return old;
-	// A copy: a part cut from the text of a page of the listing would keep the whole page in memory.
-	const timeText = Buffer.from(parsed.timeText).toString();
-	const group: MutableGroup = {
-		timeText,
-		time: parsed.time,
-		whole: false,
-		current: false,
-		hands: undefined,
-		stem,
-		tails: [],
-		directory: false,
-		record: undefined,
-	};
-	groups.set(timeText, group);
-	return group;
-}
-
-/** There are few different lists of tails: each is kept once. */
-function createSharing(): (tails: readonly string[]) => readonly string[] {
-	const lists = new Map<string, readonly string[]>();
-	return tails => {
-		const key = tails.join('/');
-		const known = lists.get(key);
-		if (known) return known;
-		const copy = tails.map(tail => Buffer.from(tail).toString());
-		lists.set(copy.join('/'), copy);
-		return copy;
-	};
-}
-
-/** A directory dump is whole once its table of contents is there: pg_dump writes that last, and the purge removes it first. */
-export const contentsNames = ['toc.dat', 'toc.dat.age'] as const;
-
-function isWholeDump(parsed: ParsedName, entry: ListedEntry, file: RecordedFile | undefined): boolean {
-	if (file?.good === false || parsed.checksum !== undefined || parsed.suffix === 'createdb.sql') return false;
-	if (parsed.suffix === 'd') return contentsNames.some(name => name === parsed.member) && entry.size > 0;
-	if (parsed.subject.kind === 'run') return false;
-	return entry.size > 0 && (file?.size === undefined || file.size === entry.size);
-}
-
-function otherHands(record: RunRecord | undefined, own: string | undefined): string | undefined {
-	const other = record?.systemIdentifier;
-	return other === undefined || own === undefined || other === own ? undefined : `of another cluster (${other})`;
-}
-
-/** A manifest goes when nothing that it speaks of stays. One that cannot be read stays: nobody knows what it speaks of. */
-async function decideManifest(
-	decision: Decision<PurgeGroup>,
-	going: ReadonlySet<string>,
-	exists: (path: string) => Promise<boolean>,
-	options: PurgeOptions,
-): Promise<Decision<PurgeGroup>> {
-	const {group} = decision;
-	const {record} = group;
-	const everything = options.runPolicy.olderThan < 0;
-	if (group.current && !everything) return decision;
-	if (record === undefined) {
-		return hasManifest(group) ? {group, action: 'keep', reason: 'not known what it describes'} : decision;
-	}
-	for (const file of record.files) {
-		if (!going.has(file.path) && (await exists(file.path)))
-			return {group, action: 'keep', reason: 'describes files that stay'};
-	}
-	if (record.files.some(file => going.has(file.path))) return {group, action: 'remove', reason: 'all its files go'};
-	return decision.action === 'keep' ? decision : {...decision, reason: 'none of its files is left'};
+/** Splits `group` into the part that is in `planned` too, and the rest. */
+function divide(
+	group: PurgeGroup,
+	planned: PurgeGroup | undefined,
+): [going: PurgeGroup | undefined, held: PurgeGroup | undefined] {
+	if (!planned) return [undefined, group];
+	const tails = group.tails.filter(tail => planned.tails.includes(tail));
+	if (tails.length === group.tails.length && (!group.directory || planned.directory)) return [group, undefined];
+	const going = {...group, tails, directory: group.directory && planned.directory};
+	const others = group.tails.filter(tail => !planned.tails.includes(tail));
+	return [going, {...group, tails: others, directory: group.directory && !planned.directory}];
 }

@@ -1,16 +1,17 @@
 /** The purge of a remote place, by the same policy. */
-import type {Emit} from '../core/events.js';
 import {PgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import type {Storage} from '../storage/storage.js';
 import {subjectText, subjectTexts} from './names.js';
+import {readPins} from './pins.js';
+import {contentsNames, createPlanner} from './planner.js';
 import {purgeError, type PurgeErrors} from './purge.js';
 import {
-	contentsNames,
-	createPlanner,
 	groupItems,
 	hasManifest,
 	isManifest,
+	manifestPaths,
 	type PlannedItem,
 	type PurgeOptions,
 	type PurgePlan,
@@ -19,36 +20,46 @@ import {
 export type RemotePurgeOptions = PurgeOptions & {
 	readonly storage: Storage;
 	/**
-	 * The place of the files of a subject, given the text that stands for it in file names: upload prefix and the way from the
-	 * backup directory, with a slash at its end; empty for the root.
+	 * Returns the directory of a subject, given its text in file names: upload prefix and the path relative to the backup
+	 * directory, with a trailing slash; empty for the root.
 	 */
 	readonly directoryOf: (subjectText: string) => string;
+	/** Lists every object of a directory dump in the plan. */
+	readonly nameMembers?: boolean;
+	/** Objects to ignore, such as those that this run uploads during the listing. */
+	readonly ignores?: (key: string) => boolean;
 	readonly signal: AbortSignal;
 };
 
-/** Looks only: one listing of what all places have in common. A listing that fails gives an empty plan and its error. */
+/**
+ * Plans with one listing of the common prefix of all places; changes nothing. A failed listing gives an empty plan and
+ * its error.
+ */
 export async function planRemotePurge(options: RemotePurgeOptions): Promise<{plan: PurgePlan; errors: PurgeErrors}> {
 	const {storage, signal} = options;
-	const planner = createPlanner(options, options.directoryOf);
+	const planner = createPlanner(options, options.directoryOf, {nameMembers: options.nameMembers === true});
+	let pins: Awaited<ReturnType<typeof readPins>>;
 	try {
-		for await (const object of storage.list(commonPlace(options), {signal})) {
-			planner.add({path: object.key, size: object.size, directory: object.directory === true});
+		for await (const {key, size, directory, lockedUntil} of storage.list(commonPlace(options), {signal})) {
+			if (options.ignores?.(key)) continue;
+			planner.add({path: key, size, directory: directory === true, ...(lockedUntil !== undefined && {lockedUntil})});
 		}
+		pins = await readPins(planner.pins(), options.readPin);
 	} catch (error) {
 		signal.throwIfAborted();
 		return {
-			plan: {location: storage.location, decisions: []},
+			plan: {location: storage.location, decisions: [], warnings: []},
 			errors: [purgeError(`could not purge ${storage.location}`, error)],
 		};
 	}
-	// What the listing did not show is not there.
-	return {plan: await planner.plan(storage.location, async () => false), errors: []};
+	// A file that is not in the listing does not exist.
+	return {plan: planner.plan(storage.location, {pins}), errors: []};
 }
 
 /**
- * Carries a plan out: manifests first, and files whose manifest would not go stay. Removes in batches; all errors are
- * returned, one for each thing that stays and should not; a remote that cannot be reached any more is one error, and ends it.
- * Rejects only when `signal` aborts.
+ * Executes a plan: manifests first; files with a manifest that could not be removed are kept. Removes in batches.
+ * Returns one error for each file that could not be removed; a remote that becomes unreachable is one error, and ends
+ * it. Rejects only when `signal` aborts.
  */
 export async function executeRemotePurge(
 	plan: PurgePlan,
@@ -56,10 +67,12 @@ export async function executeRemotePurge(
 ): Promise<PurgeErrors> {
 	const errors: PgBackError[] = [];
 	const {location} = plan;
-	const removal = createRemoval(storage, signal, (item, error) => {
-		if (error === undefined) emit({type: 'file.removed', path: item.path, location, reason: item.reason});
-		else errors.push(removalError(item.path, location, error));
-		return error === undefined;
+	const removal = createRemoval(storage, signal, (item, failure) => {
+		const {path} = item;
+		if (failure === undefined) emit({type: 'file.removed', path, location, reason: item.reason});
+		else if (failure instanceof Kept) emit({type: 'file.kept', path, location, reason: failure.reason});
+		else errors.push(removalError(path, location, failure));
+		return failure === undefined;
 	});
 	try {
 		await carryOut(plan, removal, {emit, signal});
@@ -83,7 +96,8 @@ async function carryOut(
 	}
 	const stuck = await removal.flush();
 	for (const decision of plan.decisions) {
-		const held = decision.group.record !== undefined && stuck.has(decision.group.record.path);
+		const {record} = decision.group;
+		const held = record !== undefined && manifestPaths(record).some(path => stuck.has(path));
 		for (const item of groupItems(decision)) {
 			signal.throwIfAborted();
 			if (decision.action === 'remove' && isManifest(item.path)) continue;
@@ -97,26 +111,38 @@ async function carryOut(
 	await removal.flush();
 }
 
-/** A storage names the key, the place and the cause itself. */
+/** A storage's message already names the key, the place and the cause. */
 function removalError(path: string, location: string, error: unknown): PgBackError {
-	const told = error instanceof PgBackError && error.message.startsWith(`could not remove ${display(path)}`);
-	return told ? error : purgeError(`could not remove ${path} from ${location}`, error);
+	const isComplete = error instanceof PgBackError && error.message.startsWith(`could not remove ${display(path)}`);
+	return isComplete ? error : purgeError(`could not remove ${path} from ${location}`, error);
 }
 
-/** Tried again until the time for that was over: the next thing would only take as long. */
+/** The budget for retries is used up: the next request would only take as long. */
 function isExhausted(error: unknown): boolean {
 	return error instanceof PgBackError && (error as {readonly exhausted?: boolean}).exhausted === true;
 }
 
-/** Plans and carries out. */
+/** Plans and executes. */
 export async function purgeRemote(options: RemotePurgeOptions & {readonly emit: Emit}): Promise<PurgeErrors> {
 	const {plan, errors} = await planRemotePurge(options);
+	for (const text of plan.warnings) options.emit({type: 'log', level: 'warn', text});
 	return [...errors, ...(await executeRemotePurge(plan, options))];
 }
 
 const batchSize = 1000;
 
-/** Rejects when a storage has given up; all else is told to `done`, which hears of each item, and of a directory dump once, when all of it is gone. */
+/** The place keeps the file: not an error of the purge, and the next one tries again. */
+class Kept {
+	readonly reason: string;
+	constructor(reason: string) {
+		this.reason = reason;
+	}
+}
+
+/**
+ * Creates the removal. It rejects when a storage has given up; everything else is reported to `done`, with each item,
+ * and with a directory dump once, when all of it is removed.
+ */
 function createRemoval(storage: Storage, signal: AbortSignal, done: (item: PlannedItem, error?: unknown) => boolean) {
 	let batch: PlannedItem[] = [];
 	const failed = new Set<string>();
@@ -124,7 +150,10 @@ function createRemoval(storage: Storage, signal: AbortSignal, done: (item: Plann
 	async function remove(keys: readonly string[]): Promise<Map<string, unknown>> {
 		const errors = new Map<string, unknown>();
 		try {
-			for (const result of await storage.remove(keys, {signal})) if (result.error) errors.set(result.key, result.error);
+			for (const {key, error, kept} of await storage.remove(keys, {signal})) {
+				if (kept !== undefined) errors.set(key, new Kept(kept));
+				else if (error) errors.set(key, error);
+			}
 		} catch (error) {
 			signal.throwIfAborted();
 			if (isExhausted(error)) throw error;
@@ -148,7 +177,9 @@ function createRemoval(storage: Storage, signal: AbortSignal, done: (item: Plann
 			batch.push(item);
 			if (batch.length >= batchSize) await flush();
 		},
-		/** Lists it again rather than keeping all its keys. Its table of contents goes first, directory entries last. */
+		/**
+		 * Lists it again instead of keeping all its keys. Its table of contents is removed first, directory entries last.
+		 */
 		async directory(item: PlannedItem): Promise<void> {
 			const prefix = `${item.path}/`;
 			const first: string[] = [];
@@ -184,7 +215,7 @@ function* chunks(keys: readonly string[]): Generator<readonly string[]> {
 	for (let start = 0; start < keys.length; start += batchSize) yield keys.slice(start, start + batchSize);
 }
 
-/** The longest directory that all places lie in, as a prefix of keys. */
+/** Returns the longest directory that contains all places, as a prefix of keys. */
 function commonPlace(options: RemotePurgeOptions): string {
 	const texts = options.subjects.flatMap(({subject}) => subjectTexts(subject, options.databases));
 	const places = [...texts, subjectText({kind: 'run'})].map(options.directoryOf);

@@ -1,61 +1,94 @@
 /** The purge of the backup directory. */
+import type {Stats} from 'node:fs';
 import {readdir, rm, stat, unlink} from 'node:fs/promises';
 import {join} from 'node:path';
-import type {Emit} from '../core/events.js';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {lstatIfThere, syncDirectory} from '../lib/files.js';
-import {directoryForText, parseFileName, subjectText, subjectTexts, type Subject} from './names.js';
+import {directoryForText, parseFileName, type Subject, subjectText, subjectTexts} from './names.js';
+import {createOwnership, type HiddenRun, hiddenRun} from './ownership.js';
+import {readPins} from './pins.js';
+import {contentsNames, createPlanner, type Planner} from './planner.js';
 import {
-	createPlanner,
 	groupItems,
 	isManifest,
+	manifestPaths,
 	type PlannedItem,
-	contentsNames,
 	type PurgeOptions,
 	type PurgePlan,
 } from './purge-plan.js';
 
 export type LocalPurgeOptions = PurgeOptions & {
-	/** The backup directory as configured, `{dbname}` and all. */
+	/** The backup directory as configured, including `{dbname}`. */
 	readonly directory: string;
+	/** Before the run: missing directories will be created. */
+	readonly mayBeMissing?: boolean;
+	/** Names files that this run creates and removes. */
+	readonly runTag: string;
 	readonly signal: AbortSignal;
 };
 
 export type PurgeErrors = readonly PgBackError[];
 
-/** Looks only. `errors` are directories that could not be read: their subjects are not in the plan. */
+/** Plans; changes nothing. `errors` are unreadable directories: their subjects are not in the plan. */
 export async function planLocalPurge(options: LocalPurgeOptions): Promise<{plan: PurgePlan; errors: PurgeErrors}> {
 	const placeOf = (text: string) => place(directoryForText(options.directory, text));
 	const planner = createPlanner(options, placeOf);
 	const errors: PgBackError[] = [];
+	const ownership = createOwnership(options.runTag);
+	const known = new Set((options.records ?? []).flatMap(manifestPaths));
+	const hiddenRuns: HiddenRun[] = [];
 	for (const [directory, required] of directoriesOf(options, placeOf)) {
 		options.signal.throwIfAborted();
 		try {
-			for (const entry of await readdir(directory === '' ? '.' : directory, {withFileTypes: true})) {
-				if (parseFileName(entry.name) === undefined) continue;
-				const path = directory + entry.name;
-				if (entry.isDirectory()) {
-					planner.add({path, size: 0, directory: true});
-					for (const name of contentsNames) {
-						const contents = await lstatIfThere(join(path, name));
-						if (contents?.isFile()) planner.add({path: `${path}/${name}`, size: contents.size, directory: false});
-					}
-				} else if (entry.isFile() || entry.isSymbolicLink()) {
-					planner.add({path, size: await sizeOf(path), directory: false});
+			for (const {name} of await readdir(directory === '' ? '.' : directory, {withFileTypes: true})) {
+				const parsed = parseFileName(name);
+				if (parsed === undefined) continue;
+				const path = directory + name;
+				const stats = await lstatIfThere(path);
+				if (stats === undefined) continue; // another run has purged it
+				const foreign = await ownership.foreign(stats.uid, directory);
+				await addEntry(planner, path, {stats, foreign});
+				if (foreign === undefined && isManifest(path) && !known.has(path)) {
+					const hidden = await hiddenRun(path, parsed.time, stats);
+					if (hidden) hiddenRuns.push(hidden);
 				}
 			}
 		} catch (error) {
 			const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-			if (required || !missing) errors.push(purgeError(`could not purge ${directory || '.'}`, error));
+			if ((required && !options.mayBeMissing) || !missing)
+				errors.push(purgeError(`could not purge ${directory || '.'}`, error));
 		}
 	}
-	const exists = async (path: string) => (await lstatIfThere(path)) !== undefined;
-	return {plan: await planner.plan('local', exists), errors};
+	const existing = new Set<string>();
+	for (const path of planner.unlisted()) {
+		options.signal.throwIfAborted();
+		if ((await lstatIfThere(path)) !== undefined) existing.add(path);
+	}
+	const pins = await readPins(planner.pins(), options.readPin);
+	return {plan: planner.plan('local', {existing, hiddenRuns, pins}), errors};
+}
+
+async function addEntry(
+	planner: Planner,
+	path: string,
+	{stats, foreign}: {readonly stats: Stats; readonly foreign: string | undefined},
+): Promise<void> {
+	const ours = foreign === undefined ? {} : {foreign};
+	if (stats.isDirectory()) {
+		planner.add({path, size: 0, directory: true, ...ours});
+		if (foreign !== undefined) return; // it need not be readable, and is not counted
+		for (const name of contentsNames) {
+			const contents = await lstatIfThere(join(path, name));
+			if (contents?.isFile()) planner.add({path: `${path}/${name}`, size: contents.size, directory: false});
+		}
+	} else if (stats.isFile()) planner.add({path, size: stats.size, directory: false, ...ours});
+	else if (stats.isSymbolicLink()) planner.add({path, size: await sizeOf(path), directory: false, ...ours});
 }
 
 /**
- * Carries a plan out: manifests first, and files whose manifest would not go stay. Links are removed, never followed. All
- * errors are returned; the rest is removed all the same. Rejects only when `signal` aborts.
+ * Executes a plan: manifests first; files with a manifest that could not be removed are kept. Links are removed, never
+ * followed. Returns all errors; the rest is removed nevertheless. Rejects only when `signal` aborts.
  */
 export async function executeLocalPurge(
 	plan: PurgePlan,
@@ -65,8 +98,9 @@ export async function executeLocalPurge(
 	const stuck = new Set<string>();
 	const {location} = plan;
 	for (const decision of plan.decisions) {
-		const manifest = decision.group.record?.path;
-		const held = decision.action === 'remove' && manifest !== undefined && stuck.has(manifest);
+		const {record} = decision.group;
+		const isStuck = record !== undefined && manifestPaths(record).some(path => stuck.has(path));
+		const held = decision.action === 'remove' && isStuck;
 		for (const item of groupItems(decision)) {
 			signal.throwIfAborted();
 			const {path, action} = item;
@@ -87,9 +121,10 @@ export async function executeLocalPurge(
 	return errors;
 }
 
-/** Plans and carries out. */
+/** Plans and executes. */
 export async function purgeLocal(options: LocalPurgeOptions & {readonly emit: Emit}): Promise<PurgeErrors> {
 	const {plan, errors} = await planLocalPurge(options);
+	for (const text of plan.warnings) options.emit({type: 'log', level: 'warn', text});
 	return [...errors, ...(await executeLocalPurge(plan, options))];
 }
 
@@ -101,7 +136,9 @@ export function purgeError(what: string, error: unknown): PgBackError {
 	});
 }
 
-/** Every place once, and whether it has to be there: where 2.x may have put files of an awkward name need not be. */
+/**
+ * Returns every place once, and whether it must exist: those where 2.x may have put files with unusual names need not.
+ */
 function directoriesOf(options: LocalPurgeOptions, placeOf: (text: string) => string): Map<string, boolean> {
 	const directories = new Map<string, boolean>();
 	for (const {subject} of options.subjects) {
@@ -120,7 +157,7 @@ function place(directory: string): string {
 	return directory === '.' ? '' : directory === '/' ? '/' : `${directory}/`;
 }
 
-/** Of what a link points to; a link to nowhere holds nothing. */
+/** Returns the size of a link's target; 0 for a dangling link. */
 async function sizeOf(path: string): Promise<number> {
 	try {
 		const stats = await stat(path);
@@ -138,7 +175,7 @@ async function remove({path, directory}: PlannedItem): Promise<void> {
 		await unlink(path).catch(ignoreMissing);
 		if (isManifest(path)) await syncDirectory(join(path, '..'));
 	} else if (stats.isDirectory()) {
-		// Without its table of contents a directory that is half removed is no dump.
+		// Without its table of contents a partly removed directory is not a dump.
 		for (const name of contentsNames) await rm(join(path, name), {force: true});
 		await rm(path, {recursive: true, force: true});
 	} else throw new PgBackError('PURGE_FAILED', 'it is no longer a directory');

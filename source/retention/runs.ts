@@ -1,17 +1,17 @@
 /**
- * Which files belong to one run, for lists. A manifest says so; where there is none (pg_back 2.x, or a run that was killed),
- * names have to do: files with the same time in their names are of one run, and so are neighbours in time that are at most an
- * hour apart, as long as no subject comes twice. Without uniform time stamps 2.x gave every dump its own start.
+ * Groups files into runs, for lists. A manifest defines its run; without one (pg_back 2.x, or a killed run) the names
+ * decide: files with the same time belong to one run, and so do neighbors in time at most an hour apart, as long as no
+ * subject occurs twice. Without uniform timestamps 2.x gave every dump its own start time.
  */
 import type {ParsedName} from './names.js';
-import type {RunRecord} from './purge-plan.js';
+import {manifestPaths, type RunRecord} from './purge-plan.js';
 
 export type RunFiles = {
-	/** The id of the run; where no manifest tells, its first time in UTC, such as `2026-10-03T02:00:00Z`. */
+	/** The id of the run; without a manifest its first time in UTC, such as `2026-10-03T02:00:00Z`. */
 	readonly run: string;
 	/** Milliseconds since the epoch: of the manifest, or of the first file. */
 	readonly time: number;
-	/** Databases and special outputs, as they stand in the names. */
+	/** Databases and special outputs, as in the names. */
 	readonly subjects: readonly string[];
 	readonly files: number;
 	/** Bytes. */
@@ -21,10 +21,10 @@ export type RunFiles = {
 	readonly manifest?: string;
 };
 
-/** Longer than this between two times, and they are two runs. */
+/** Milliseconds; times further apart belong to two runs. */
 export const runGap = 3_600_000;
 
-/** What is known of one second: small, as there may be a million. `run` is the first second of its run. */
+/** The data of one second: small, because there may be a million. `run` is the first second of its run. */
 type Moment = {
 	files: number;
 	bytes: number;
@@ -33,11 +33,12 @@ type Moment = {
 	run: number;
 };
 
-/** Takes a listing of any length; keeps a few numbers for each time that occurs, and no keys. */
+/** Accepts a listing of any length; keeps a few numbers for each time that occurs, and no keys. */
 export function createRunGrouper(records: readonly RunRecord[]) {
 	const byPath = new Map<string, RunRecord>();
 	for (const record of records)
-		for (const path of [record.path, ...record.files.map(file => file.path)]) byPath.set(path, record);
+		for (const path of [record.path, ...manifestPaths(record), ...record.files.map(file => file.path)])
+			byPath.set(path, record);
 	const recorded = new Map<RunRecord, Moment>();
 	const moments = new Map<number, Moment>();
 	const names = new Map<string, string>();
@@ -73,7 +74,7 @@ export function createRunGrouper(records: readonly RunRecord[]) {
 			count(moment, parsed, size);
 		},
 
-		/** All runs, newest first. */
+		/** Returns all runs, newest first. */
 		runs(): RunFiles[] {
 			const known = [...recorded].map(([record, moment]) => describe([moment], record.runId, record.time, record.path));
 			const guessed = split(
@@ -88,7 +89,7 @@ export function createRunGrouper(records: readonly RunRecord[]) {
 			return [...known, ...guessed].sort((a, b) => b.time - a.time);
 		},
 
-		/** The run of one file that was added; call after `runs`. */
+		/** Returns the run of an added file; must be called after `runs`. */
 		runOf(path: string, parsed: ParsedName): string {
 			const record = recordOf(path, parsed);
 			if (record) return record.runId;
@@ -106,7 +107,7 @@ function idOf(second: number): string {
 	return new Date(second * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** A part cut from the text of a page of the listing would keep the whole page in memory. */
+/** A slice of a page's text would keep the whole page in memory. */
 function copyOf(text: string): string {
 	return Buffer.from(text).toString();
 }
@@ -128,7 +129,7 @@ function subjectsOf(moment: Moment | undefined): string[] {
 	return typeof moment.subjects === 'string' ? [moment.subjects] : [...moment.subjects];
 }
 
-/** Cuts ascending times where the gap is too long or a subject would come twice. */
+/** Splits ascending times where the gap is too long or a subject would occur twice. */
 function split(times: readonly number[], subjectsAt: (time: number) => string[]): number[][] {
 	const runs: number[][] = [];
 	let subjects = new Set<string>();

@@ -1,37 +1,39 @@
 /**
- * Everything that a run writes goes through here, once: source → [digest] → [age] → [digest] → hidden partial file. Nothing has
+ * Writes every file of a run in one pass: source → [checksum] → [age] → [checksum] → hidden partial file. No file has
  * its final name before `publishAll`.
  */
-import type {ChecksumAlgorithm} from '../core/formats.js';
 import {rm} from 'node:fs/promises';
-import {basename} from 'node:path';
+import {basename, dirname} from 'node:path';
 import {CancelledError} from '../core/errors.js';
 import type {Emit, FileRole} from '../core/events.js';
-import {createPartial, discardPartial, publish} from '../lib/files.js';
+import type {ChecksumAlgorithm} from '../core/formats.js';
+import {createPartial, discardPartial, giveName, syncDirectory} from '../lib/files.js';
 import type {EncryptionKeys} from './age/recipients.js';
-import type {GrowingFile} from './growing.js';
-import {hashHandle, type Digests} from './hash.js';
+import type {GrowingFile} from './growing-file.js';
+import {type Digests, hashHandle} from './hash.js';
 import type {Meter} from './meter.js';
-import {passThread} from './pass-thread.js';
-import {passThrough, type Passage} from './pass-through.js';
+import {hashAndEncrypt, type HashAndEncryptOptions} from './pipeline.js';
+import {hashAndEncryptInWorker} from './pipeline-thread.js';
 import {openSink, type Sink} from './sink.js';
 
-/** What holds for every file of a run (or of one database). */
+/** Settings for every file of a run (or of one database). */
 export type OutputSettings = {
-	/** The run's six characters, part of partial names. */
+	/** The six characters of the run, part of partial names. */
 	readonly run: string;
-	/** Undefined: left to the umask. */
+	/** Undefined: determined by the umask. */
 	readonly mode: number | undefined;
-	/** Of the checksum files; undefined for none. */
+	/** The algorithm of the checksum files; undefined for none. */
 	readonly algorithm?: ChecksumAlgorithm;
-	/** Digests taken besides, for the manifest. */
+	/** Further checksums, for the manifest. */
 	readonly extraAlgorithms: readonly ChecksumAlgorithm[];
 	readonly encryption?: EncryptionKeys;
-	/** Keep the plain file beside the encrypted one. */
+	/** Keeps the plain file next to the encrypted one. */
 	readonly keepSource: boolean;
+	/** Present if no local file is written: returns where the bytes of a file with this final path go instead. */
+	readonly stream?: (finalPath: string) => Sink;
 };
 
-/** One regular file's bytes: of the plain text and, where encrypted, of the `.age` file. */
+/** The bytes of one regular file: plain and, if encrypted, of the `.age` file. */
 export type Content = {
 	/** Relative to the directory of the checksum file, without `.age`. */
 	readonly name: string;
@@ -39,10 +41,14 @@ export type Content = {
 	readonly plainDigests: Digests;
 	readonly cipherSize?: number;
 	readonly cipherDigests?: Digests;
+	/** Counted by the server and again in the file: for the parts of a divided table. */
+	readonly rows?: number;
 };
 
-/** A file or directory that is whole and flushed, waiting for its final name. */
+/** A complete file or directory that waits for its final name. */
 export type PendingFile = {
+	/** Resolves when its bytes are on disk, and rejects if that failed; undefined: they are on disk. */
+	readonly flushed?: Promise<void>;
 	readonly partial: string;
 	readonly finalPath: string;
 	readonly role: FileRole;
@@ -50,9 +56,11 @@ export type PendingFile = {
 	readonly encrypted: boolean;
 	readonly directory: boolean;
 	readonly contents: readonly Content[];
-	/** False for the plain file that is kept beside an encrypted one: it never leaves this machine. */
+	/** False for the plain file kept next to an encrypted one, which never leaves this host. */
 	readonly ship: boolean;
-	/** Told when the file has its final name, or will never have it. */
+	/** Its bytes go to the remote while they are produced: `partial` and `finalPath` do not exist. */
+	readonly streamed?: true;
+	/** Notified when the file has its final name, or will never have it. */
 	readonly growing?: GrowingFile;
 };
 
@@ -71,22 +79,24 @@ export type ArtifactOptions = {
 	readonly settings: OutputSettings;
 	readonly signal: AbortSignal;
 	readonly meter?: Meter;
-	/** Told of the bytes of `source` as they come. */
+	/** Called with the number of bytes of `source` as they arrive. */
 	readonly onBytes?: (bytes: number) => void;
-	/** Awaited after the last byte: throws when the source, though it ended, did not succeed. */
+	/** Awaited after the last byte: throws when the source ended without success. */
 	readonly confirm?: () => Promise<void>;
-	/** Called with each file that will be shipped as soon as bytes begin to go into it, for those who follow it while it grows. */
+	/**
+	 * Called with each file to be uploaded as soon as bytes are written to it, for readers that follow it while it grows.
+	 */
 	readonly onOpen?: (file: GrowingFile) => void;
 };
 
-/** All digests that are taken of a file. */
+/** Returns all checksum algorithms to compute for a file. */
 export function algorithmsOf(settings: OutputSettings): ChecksumAlgorithm[] {
 	return [...(settings.algorithm ? [settings.algorithm] : []), ...settings.extraAlgorithms];
 }
 
 /**
- * Passes `source` through to a partial file: bytes that come to us, or a descriptor (a pipe or a file, which the caller closes) that
- * another thread reads to its end. On failure the partial file is gone and the error is thrown.
+ * Writes `source` to a partial file. `source` is an iterable, or a descriptor (a pipe or a file, which the caller
+ * closes) that a worker reads to its end. On failure the partial file is removed and the error is thrown.
  */
 export async function writeArtifact(
 	source: AsyncIterable<Uint8Array> | {readonly descriptor: number},
@@ -95,31 +105,24 @@ export async function writeArtifact(
 	const {settings, plainPath, meter, signal} = options;
 	const {encryption} = settings;
 	const algorithms = algorithmsOf(settings);
-	const plain = encryption && !settings.keepSource ? undefined : await openSink(plainPath, settings);
+	const open = (path: string) => settings.stream?.(path) ?? openSink(path, settings);
+	const plain = encryption && !settings.keepSource ? undefined : await open(plainPath);
 	let cipher: Sink | undefined;
 	try {
-		if (encryption) cipher = await openSink(`${plainPath}.age`, settings);
+		if (encryption) cipher = await open(`${plainPath}.age`);
 		const shipped = cipher ?? plain;
 		if (shipped) options.onOpen?.(shipped.growing);
-		// age and its curves take longer to load than a small dump takes: only who encrypts loads them.
+		// Loading age and its curves takes longer than a small dump, so it is loaded only for encryption.
 		const seal = encryption && (await (await import('./age/encrypt.js')).createSeal(encryption, signal));
 		if (algorithms.length > 0) meter?.start('checksum');
 		if (seal) meter?.start('encrypt');
-		const passage: Passage = {
-			algorithms,
-			seal,
-			plain,
-			cipher,
-			signal,
-			onBytes(plainBytes, cipherBytes) {
-				options.onBytes?.(plainBytes);
-				meter?.count('checksum', plainBytes);
-				meter?.count('encrypt', plainBytes, cipherBytes);
-			},
+		const passage: HashAndEncryptOptions = {
+			...{algorithms, seal, plain, cipher, signal},
+			onBytes: byteCounter(options),
 		};
 		const passed = await ('descriptor' in source
-			? passThread(source.descriptor, passage)
-			: passThrough(source, passage));
+			? hashAndEncryptInWorker(source.descriptor, passage)
+			: hashAndEncrypt(source, passage));
 		signal.throwIfAborted();
 		await options.confirm?.();
 		const content: Content = {
@@ -129,14 +132,14 @@ export async function writeArtifact(
 			...(encryption && {cipherSize: passed.cipher.size, cipherDigests: passed.cipher.digests}),
 		};
 		const sinks = [cipher, plain].filter(sink => sink !== undefined);
-		for (const sink of sinks) await sink.flush();
-		meter?.finish('checksum');
-		meter?.finish('encrypt');
+		const finished = await Promise.all(sinks.map(sink => sink.finish()));
+		finishStages(meter);
 		return {
 			plainPath,
 			directory: false,
 			contents: [content],
-			files: sinks.map(sink => ({
+			files: sinks.map((sink, index) => ({
+				flushed: finished[index]?.flushed,
 				partial: sink.path,
 				finalPath: sink.finalPath,
 				role: options.role,
@@ -145,21 +148,35 @@ export async function writeArtifact(
 				directory: false,
 				contents: [content],
 				ship: sink === cipher || !encryption,
+				...(settings.stream && {streamed: true}),
 				growing: sink.growing,
 			})),
 		};
 	} catch (error) {
-		meter?.finish('checksum', 'failed');
-		meter?.finish('encrypt', 'failed');
+		finishStages(meter, 'failed');
 		await plain?.discard();
 		await cipher?.discard();
 		throw error;
 	}
 }
 
+function finishStages(meter: Meter | undefined, outcome?: 'failed'): void {
+	meter?.finish('checksum', outcome);
+	meter?.finish('encrypt', outcome);
+}
+
+function byteCounter({onBytes, meter}: ArtifactOptions): HashAndEncryptOptions['onBytes'] {
+	return (plainBytes, cipherBytes) => {
+		onBytes?.(plainBytes);
+		meter?.count('checksum', plainBytes);
+		meter?.count('encrypt', plainBytes, cipherBytes);
+	};
+}
+
 /**
- * Lets somebody else write: `write` gets a descriptor and the path of a new partial file and returns when all bytes are in it (a child that
- * writes its own archive keeps the archive's offsets that way). Then the file is hashed, from the page cache. Never encrypted.
+ * Lets `write` create a file: it receives a descriptor and the path of a new partial file, and returns when all bytes
+ * are in it (a child that writes its own archive preserves the archive's offsets). Then the file is hashed from the
+ * page cache. Never encrypted.
  */
 export async function ownedArtifact(
 	write: (descriptor: number, path: string) => Promise<void>,
@@ -169,15 +186,21 @@ export async function ownedArtifact(
 	const {path, handle} = await createPartial(plainPath, settings.run, settings.mode);
 	try {
 		meter?.watch('dump', async () => (await handle.stat()).size);
+		// The child opens the file by its name: a umask such as 277 removes even the owner's right to write.
+		const mode = (await handle.stat()).mode & 0o777;
+		const isReadOnly = (mode & 0o200) === 0;
+		if (isReadOnly) await handle.chmod(mode | 0o200);
 		await write(handle.fd, path);
+		if (isReadOnly) await handle.chmod(mode);
 		const algorithms = algorithmsOf(settings);
 		if (algorithms.length > 0) meter?.start('checksum');
 		const {size, digests} = await hashHandle(handle, algorithms, signal, bytes => meter?.count('checksum', bytes));
-		await handle.sync();
-		await handle.close();
+		const flushed = handle.sync().finally(() => handle.close());
+		flushed.catch(() => undefined); // awaited, and thrown, before the file gets its name
 		meter?.finish('checksum');
 		const content: Content = {name: basename(plainPath), plainSize: size, plainDigests: digests};
 		const file: PendingFile = {
+			flushed,
 			partial: path,
 			finalPath: plainPath,
 			role: options.role,
@@ -197,8 +220,8 @@ export async function ownedArtifact(
 }
 
 /**
- * Gives every file its final name, in order. All or nothing: when one cannot have it (the name is taken, the disk is gone), those
- * that had theirs lose it again, and the rest is discarded.
+ * Waits until all files are flushed, gives them their final names, in order, and flushes each directory once. All or nothing: when one
+ * fails (the name is taken, the disk is lost), the earlier ones are removed again, and the rest is discarded.
  */
 export async function publishAll(
 	written: readonly Pick<Written, 'files'>[],
@@ -209,10 +232,12 @@ export async function publishAll(
 	const files = written.flatMap(one => one.files);
 	const done: PendingFile[] = [];
 	try {
+		await Promise.all(files.flatMap(file => file.flushed ?? []));
 		for (const file of files) {
-			await publish(file.partial, file.finalPath, {...options, isDirectory: file.directory});
+			await giveName(file.partial, file.finalPath, {...options, isDirectory: file.directory});
 			done.push(file);
 		}
+		for (const directory of new Set(files.map(file => dirname(file.finalPath)))) await syncDirectory(directory);
 	} catch (error) {
 		for (const file of done) await rm(file.finalPath, {recursive: true, force: true});
 		await discardAll(written);
@@ -228,12 +253,14 @@ export async function publishAll(
 
 export async function discardAll(written: readonly Pick<Written, 'files'>[]): Promise<void> {
 	for (const file of written.flatMap(one => one.files)) {
-		await discardPartial(file.partial);
+		await file.flushed?.catch(() => undefined); // no longer needed
+		if (!file.streamed) await discardPartial(file.partial);
 		file.growing?.fail(new CancelledError('the file was discarded'));
 	}
 }
 
-function describeFile(file: PendingFile) {
+/** Returns what the events say of a file. */
+export function describeFile(file: PendingFile) {
 	const only = file.contents.length === 1 && !file.directory ? file.contents[0] : undefined;
 	return {
 		path: file.finalPath,
@@ -241,6 +268,7 @@ function describeFile(file: PendingFile) {
 		size: file.size,
 		encrypted: file.encrypted,
 		directory: file.directory,
+		...(file.streamed && {streamed: true}),
 		plainSize: file.contents.reduce((sum, content) => sum + content.plainSize, 0),
 		plainSha256: only?.plainDigests.sha256,
 		sha256: file.encrypted ? only?.cipherDigests?.sha256 : only?.plainDigests.sha256,

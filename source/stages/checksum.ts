@@ -1,10 +1,11 @@
 import type {ChecksumAlgorithm} from '../core/formats.js';
-import {discardAll, writeArtifact, type Content, type OutputSettings, type Written} from './artifact.js';
-import {once} from '../lib/once.js';
+import {once} from '../lib/single-chunk.js';
+import {type Content, discardAll, type OutputSettings, writeArtifact, type Written} from './artifact.js';
 
 /**
- * The checksum files of what was written, as `shaXsum -c` reads them from their own directory: `X.A` of the plain file or directory,
- * and for encrypted ones `X.age.A`, `X.A.age` and `X.A.age.A` (README, "Files"). Names stand relative to the checksum file.
+ * Writes the checksum files of published files, in the form that `shaXsum -c` reads in their directory: `X.A` of the
+ * plain file or directory, and for encrypted ones `X.age.A`, `X.A.age` and `X.A.age.A` (docs/reference.md). Names are
+ * relative to the checksum file.
  */
 export async function writeChecksums(
 	written: Written,
@@ -19,28 +20,31 @@ export async function writeChecksums(
 	const sealed = {settings: {...settings, keepSource: false}, role: 'checksum', signal} as const;
 	const open = {...sealed, settings: {...sealed.settings, encryption: undefined}} as const;
 	if (!encryption) return [await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName})];
-	const made: Written[] = [];
+	const made: Promise<Written>[] = [];
+	const write = (text: string, how: typeof open | typeof sealed, name: string): Promise<Written> => {
+		const writing = writeArtifact(once(Buffer.from(text)), {...how, plainPath: name});
+		writing.catch(() => undefined); // thrown where it is awaited, below
+		made.push(writing);
+		return writing;
+	};
 	const cipherText = contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
 	try {
-		made.push(
-			await writeArtifact(once(Buffer.from(cipherText)), {...open, plainPath: `${plainPath}.age.${algorithm}`}),
-		);
-		const list = await writeArtifact(once(Buffer.from(plainText)), {...sealed, plainPath: plainName});
-		made.push(list);
+		void write(cipherText, open, `${plainPath}.age.${algorithm}`);
+		const list = await write(plainText, sealed, plainName);
 		const listText = list.contents.map(content => line(content, 'cipher', algorithm, ' *')).join('');
-		made.push(await writeArtifact(once(Buffer.from(listText)), {...open, plainPath: `${plainName}.age.${algorithm}`}));
-		if (settings.keepSource)
-			made.push(await writeArtifact(once(Buffer.from(plainText)), {...open, plainPath: plainName}));
+		void write(listText, open, `${plainName}.age.${algorithm}`);
+		if (settings.keepSource) void write(plainText, open, plainName);
+		return await Promise.all(made);
 	} catch (error) {
-		await discardAll(made);
+		const ended = await Promise.allSettled(made);
+		await discardAll(ended.flatMap(one => (one.status === 'fulfilled' ? [one.value] : [])));
 		throw error;
 	}
-	return made;
 }
 
 function line(content: Content, side: 'plain' | 'cipher', algorithm: ChecksumAlgorithm, mark: string): string {
 	const digest = (side === 'plain' ? content.plainDigests : content.cipherDigests)?.[algorithm];
-	if (digest === undefined) throw new TypeError(`no ${algorithm} of ${content.name} was taken`);
+	if (digest === undefined) throw new TypeError(`the ${algorithm} checksum of ${content.name} was not computed`);
 	const name = side === 'plain' ? content.name : `${content.name}.age`;
 	return /[\\\n\r]/.test(name)
 		? `\\${digest}${mark}${name.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}\n`

@@ -1,8 +1,11 @@
-/** Which arguments pg_dump and pg_dumpall get, and what an old one cannot do (behaviour of 2.6, thresholds included). Pure. */
+/**
+ * The arguments of pg_dump and pg_dumpall, depending on their version (compatible with 2.6, including its thresholds).
+ * Pure.
+ */
 
 import type {DumpFormat} from '../core/formats.js';
-import {compressedSuffixes, levelOf, methodOf, type CompressedSuffix} from '../lib/compression.js';
-import {dumpsDatabaseProperties, supportsNoBlobs, supportsParallel} from '../postgres/versions.js';
+import {type CompressedSuffix, compressedSuffixes, levelOf, methodOf} from '../lib/compression.js';
+import {dumpsDatabaseProperties, supportsNoBlobs, supportsParallel, supportsStatistics} from '../postgres/versions.js';
 
 export const dumpSuffixes: Readonly<Record<DumpFormat, string>> = {
 	plain: 'sql',
@@ -13,7 +16,7 @@ export const dumpSuffixes: Readonly<Record<DumpFormat, string>> = {
 
 export type DumpChoices = {
 	readonly format: DumpFormat;
-	/** Jobs inside one dump; only the directory format has them. */
+	/** Parallel jobs in one dump; only the directory format has them. */
 	readonly parallelJobs: number;
 	readonly schemas: readonly string[];
 	readonly excludeSchemas: readonly string[];
@@ -21,19 +24,25 @@ export type DumpChoices = {
 	readonly excludeTables: readonly string[];
 	/** Undefined: pg_dump's default. */
 	readonly withBlobs: boolean | undefined;
-	/** What follows `-Z`; undefined: pg_dump's default. */
+	/** The value of `-Z`; undefined: pg_dump's default. */
 	readonly compression: string | undefined;
 	readonly lockWaitTimeout?: number;
+	readonly statistics: 'auto' | 'yes' | 'no';
+	/** The version of the dumped server, such as 150018. */
+	readonly serverVersion: number;
 	readonly options: readonly string[];
-	/** Where pg_dump writes itself: the directory format, which cannot stream. */
+	/** The directory that pg_dump itself writes, for the directory format, which cannot stream. */
 	readonly directory?: string;
-	/** We flush the files ourselves. */
+	/** pg_back flushes the files itself. */
 	readonly noSync?: boolean;
 };
 
 export type Arguments = {readonly args: readonly string[]; readonly warnings: readonly string[]};
 
-/** `version` is pg_dump's, as 150018 or 90300. The connection's arguments come last and are the caller's. */
+/**
+ * Returns the arguments. `version` is pg_dump's, such as 150018 or 90300. The caller appends the connection's
+ * arguments.
+ */
 export function dumpArguments(choices: DumpChoices, version: number): Arguments {
 	const warnings: string[] = [];
 	const args = [`-F${choices.format.charAt(0)}`, '-w'];
@@ -55,22 +64,51 @@ export function dumpArguments(choices: DumpChoices, version: number): Arguments 
 		if (choices.format === 'tar') warnings.push('compression level is not supported by the target format');
 		else args.push('-Z', choices.compression);
 	}
-	if (choices.lockWaitTimeout !== undefined) args.push(`--lock-wait-timeout=${choices.lockWaitTimeout * 1000}`);
+	const statistics = statisticsArgument(choices, version);
+	if (statistics !== undefined) args.push(statistics);
+	else if (choices.statistics === 'yes') warnings.push(whyNoStatistics(version));
+	if (choices.lockWaitTimeout !== undefined)
+		args.push(`--lock-wait-timeout=${Math.ceil(choices.lockWaitTimeout * 1000)}`);
 	if (choices.noSync && version >= 100_000) args.push('--no-sync');
 	args.push(...choices.options);
 	return {args, warnings};
 }
 
-/** True when the server's database creation, ACL and settings are not in this pg_dump's output (createdb.sql is then ours). */
+/** pg_dump rejects `--statistics` together with these; abbreviated options count too. */
+const decidesStatistics = /^(?:-[a-zA-Z]*[as]|--(?:schema-o|data-o|stat|no-stat).*)$/;
+
+/** Returns undefined when pg_dump has no such option, when other options decide, or when its default is wanted. */
+function statisticsArgument(
+	{statistics, serverVersion, options}: DumpChoices,
+	version: number,
+): '--statistics' | '--no-statistics' | undefined {
+	if (!supportsStatistics(version) || options.some(option => decidesStatistics.test(option))) return undefined;
+	// pg_dump excludes them by default, so the command line for an older server does not change.
+	if (statistics === 'auto') return supportsStatistics(serverVersion) ? '--statistics' : undefined;
+	return statistics === 'yes' ? '--statistics' : '--no-statistics';
+}
+
+function whyNoStatistics(version: number): string {
+	return supportsStatistics(version)
+		? 'dump_statistics = yes has no effect: pg_dump_options decide what is dumped'
+		: 'dump_statistics = yes has no effect: pg_dump 18 or newer is needed';
+}
+
+/**
+ * Returns true when this pg_dump does not write the database's creation, ACL and settings, so that pg_back writes
+ * createdb.sql.
+ */
 export function needsCreateFile(version: number, format: DumpFormat): boolean {
 	return !dumpsDatabaseProperties(version) || format === 'plain';
 }
 
-/** What the name of a plain dump gets at its end: that of the file that pg_dump makes. Undefined for all others. */
+/**
+ * Returns the suffix of a compressed plain dump, for the kind of file that pg_dump creates; undefined for all others.
+ */
 export function compressedSuffix(format: DumpFormat, compression: string | undefined): CompressedSuffix | undefined {
 	if (format !== 'plain' || compression === undefined) return undefined;
 	const method = /^\d$/.test(compression) ? methodOf(Number(compression)) : methodOf(compression);
 	if (method === undefined || method === 'none') return undefined;
-	// Level 0 of gzip is no compression; of the others it is their default.
+	// Level 0 of gzip means no compression; for the other methods it is their default level.
 	return method === 'gzip' && levelOf(compression) === 0 ? undefined : compressedSuffixes[method];
 }

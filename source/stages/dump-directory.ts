@@ -1,26 +1,57 @@
-/** A directory-format dump: each member is hashed, encrypted and removed as soon as pg_dump has finished it, while it writes on. */
+/**
+ * A directory-format dump: each member is hashed, encrypted and removed as soon as pg_dump has finished it, while
+ * pg_dump continues.
+ */
 import {constants} from 'node:fs';
-import {chmod, mkdir, open, readdir, readFile, readlink, realpath, rename, rm, stat} from 'node:fs/promises';
+import {type FileHandle, mkdir, open, readdir, readFile, readlink, realpath, rename, rm, stat} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
-import {discardPartial, filesBelow, makeParents, partialPath, partialPattern, syncDirectory} from '../lib/files.js';
+import {
+	discardPartial,
+	filesBelow,
+	makeParents,
+	partialPath,
+	partialPattern,
+	setMode,
+	syncDirectory,
+} from '../lib/files.js';
+import {inParallel} from '../lib/in-parallel.js';
 import {startChild} from '../process/child.js';
-import {algorithmsOf, writeArtifact, type ArtifactOptions, type Content, type Written} from './artifact.js';
-import {dumped, type DumpCommand} from './dump.js';
+import {algorithmsOf, type ArtifactOptions, type Content, writeArtifact, type Written} from './artifact.js';
+import {type DumpCommand, dumped} from './dump.js';
+import {encryptSmallMember, smallMember} from './encrypt-member.js';
 import {hashHandle} from './hash.js';
 import type {Meter} from './meter.js';
 
-/** How often finished members are looked for, in milliseconds. */
+/** Milliseconds between two scans for finished members. */
 const scanInterval = 250;
+const tableOfContents = 'toc.dat';
+
+/** Writes members of its own beside pg_dump. */
+export type Companion = {
+	/**
+	 * Writes into the directory while pg_dump runs; `dumped` resolves when that has succeeded. A member has a partial name
+	 * until it is complete. A failure stops pg_dump.
+	 */
+	readonly write: (directory: string, signal: AbortSignal, dumped: Promise<void>) => Promise<void>;
+	/**
+	 * Called when pg_dump and `write` have ended: enters the members in the table of contents. Returns the names of those
+	 * that are not entered, which are removed.
+	 */
+	readonly enter: (directory: string, signal: AbortSignal) => Promise<readonly string[]>;
+	/** Returns the rows of a member, if it is one of these. */
+	readonly rowsOf: (member: string) => number | undefined;
+};
 
 /**
- * Runs pg_dump, which writes the directory that `commandFor` is given. Members keep their names, with `.age` where encrypted. When
- * this returns or throws, the child is gone; after a failure so is the directory.
+ * Runs pg_dump, which writes to the directory that `commandFor` receives. Members keep their names, with `.age` if
+ * encrypted. When this returns or throws, the child has exited; after a failure the directory is removed.
  */
 export async function dumpToDirectory(
 	commandFor: (directory: string) => DumpCommand,
 	options: ArtifactOptions,
+	companion?: Companion,
 ): Promise<Written> {
 	const {plainPath, settings, meter} = options;
 	await makeParents(plainPath);
@@ -29,7 +60,7 @@ export async function dumpToDirectory(
 	const real = await realpath(directory);
 	const inner = new AbortController();
 	const signal = AbortSignal.any([options.signal, inner.signal]);
-	const members = new MemberPass(real, {...options, signal});
+	const members = new MemberPass(real, {...options, signal}, companion);
 	meter?.start('dump');
 	try {
 		const command = commandFor(directory);
@@ -37,28 +68,33 @@ export async function dumpToDirectory(
 		const child = startChild({...command, stdout: 'ignore', signal, onLine: line => command.onLine(line)});
 		meter?.watch('dump', () => members.bytesSoFar());
 		const over = new AbortController();
-		const ended = dumped(child, command.what).finally(() => over.abort());
+		const pgDump = dumped(child, command.what);
+		const ended = (companion ? bothEnded(pgDump, companion.write(real, signal, pgDump), inner) : pgDump).finally(() =>
+			over.abort(),
+		);
 		const passes = (async () => {
 			while (!over.signal.aborted) {
 				await members.pass(() => openFiles(child.pid));
-				await delay(scanInterval, undefined, {signal: over.signal}).catch(() => undefined); // it has ended
+				await delay(scanInterval, undefined, {signal: over.signal}).catch(() => undefined); // pg_dump has exited
 			}
 		})().catch((error: unknown) => {
-			inner.abort(error); // a member that cannot be processed ends pg_dump
+			inner.abort(error); // a member that cannot be processed stops pg_dump
 			throw error;
 		});
 		const [childResult, passed] = await Promise.allSettled([ended, passes]);
-		if (passed.status === 'rejected' && inner.signal.aborted) throw passed.reason;
+		if (passed.status === 'rejected' && inner.signal.aborted) throw inner.signal.reason;
 		if (childResult.status === 'rejected') throw childResult.reason;
+		if (companion) await members.release(await companion.enter(real, signal));
 		meter?.finish('dump');
 		await members.pass(async () => new Set());
+		await members.flush();
 		const contents = members.contents();
-		if (!contents.some(content => basename(content.name) === 'toc.dat')) {
+		if (!contents.some(content => basename(content.name) === tableOfContents)) {
 			throw new PgBackError('DUMP_FAILED', `${command.what}: no table of contents in the dump`);
 		}
 		meter?.finish('checksum');
 		meter?.finish('encrypt');
-		if (settings.mode !== undefined) await chmod(directory, directoryMode(settings.mode));
+		if (settings.mode !== undefined) await setMode(directory, directoryMode(settings.mode));
 		await syncDirectory(directory);
 		return {plainPath, directory: true, contents, files: [members.pending(directory)]};
 	} catch (error) {
@@ -68,7 +104,16 @@ export async function dumpToDirectory(
 	}
 }
 
-/** x for whoever has r or w. */
+/** Waits for pg_dump and its companion. When one fails, the other is stopped; throws the first failure. */
+async function bothEnded(pgDump: Promise<void>, companion: Promise<void>, inner: AbortController): Promise<void> {
+	const stop = (error: unknown) => inner.abort(error);
+	pgDump.catch(stop);
+	companion.catch(stop);
+	await Promise.allSettled([pgDump, companion]);
+	inner.signal.throwIfAborted();
+}
+
+/** Adds x for everyone with r or w. */
 function directoryMode(mode: number): number {
 	const some = (mode | (mode >> 1)) & 0o222;
 	return (mode | (some >> 1)) & 0o777;
@@ -78,28 +123,71 @@ class MemberPass {
 	readonly #directory: string;
 	readonly #options: ArtifactOptions;
 	readonly #done = new Map<string, Content>();
+	/** Resolves when no large member is being encrypted: one at a time, as each takes a worker. */
+	#large: Promise<unknown> = Promise.resolve();
+	/** Paths of members that are complete, but may not be on disk yet. */
+	#unflushed: string[] = [];
+	readonly #companion: Companion | undefined;
+	/** A member that must not be processed yet. */
+	#held: string | undefined;
 
-	constructor(directory: string, options: ArtifactOptions) {
+	constructor(directory: string, options: ArtifactOptions, companion?: Companion) {
 		this.#directory = directory;
 		this.#options = options;
+		this.#companion = companion;
+		this.#held = companion && tableOfContents;
 		if (algorithmsOf(options.settings).length > 0) options.meter?.start('checksum');
 		if (options.settings.encryption) options.meter?.start('encrypt');
 	}
 
 	/**
-	 * Processes each member that is not done and not open. A member is opened once, when it is made: one that was listed, and is not
-	 * open afterwards, is finished. `openFiles` gives absolute paths; undefined where the system does not say (all is done at the end).
+	 * Processes each finished member that is not open. A member is opened only once, when it is created, so one that is
+	 * listed and no longer open is finished. `openFiles` returns absolute paths; undefined if the system does not provide
+	 * them (then everything is processed at the end).
 	 */
 	async pass(openFiles: () => Promise<ReadonlySet<string> | undefined>): Promise<void> {
 		const names = await filesBelow(this.#directory);
 		const open = await openFiles();
 		if (open === undefined) return;
-		for (const name of names) {
-			if (this.#done.has(name) || name.endsWith('.age') || partialPattern.test(basename(name))) continue;
-			if (open.has(join(this.#directory, name))) continue;
+		const finished = names.filter(
+			name =>
+				!this.#done.has(name) &&
+				name !== this.#held &&
+				!name.endsWith('.age') &&
+				!partialPattern.test(basename(name)) &&
+				!open.has(join(this.#directory, name)),
+		);
+		await inParallel(finished, async name => {
 			this.#options.signal.throwIfAborted();
 			this.#done.set(name, await this.#process(name));
+		});
+	}
+
+	/** The table of contents is complete: it is processed with the next pass. Removes `unused` members. */
+	async release(unused: readonly string[]): Promise<void> {
+		this.#held = undefined;
+		for (const name of unused) {
+			const paths = [join(this.#directory, name), join(this.#directory, `${name}.age`)];
+			for (const path of paths) await rm(path, {force: true});
+			this.#done.delete(name);
+			this.#unflushed = this.#unflushed.filter(path => !paths.includes(path));
 		}
+	}
+
+	/**
+	 * Flushes what was left unflushed, after pg_dump has finished: the first flush then writes the file system's journal for all members,
+	 * and thousands of them take little longer than one.
+	 */
+	async flush(): Promise<void> {
+		await inParallel(this.#unflushed, async path => {
+			this.#options.signal.throwIfAborted();
+			const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+			try {
+				await handle.sync();
+			} finally {
+				await handle.close();
+			}
+		});
 	}
 
 	async #process(name: string): Promise<Content> {
@@ -108,33 +196,58 @@ class MemberPass {
 		const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 		try {
 			const shown = `${basename(plainPath)}/${name}`;
-			if (settings.mode !== undefined) await handle.chmod(settings.mode & 0o777);
+			if (settings.mode !== undefined) await setMode(path, settings.mode & 0o777, {handle});
 			if (!settings.encryption) {
 				const {size, digests} = await hashHandle(handle, algorithmsOf(settings), signal, bytes =>
 					meter?.count('checksum', bytes),
 				);
-				await handle.sync();
+				this.#unflushed.push(path);
 				return {name: shown, plainSize: size, plainDigests: digests};
 			}
-			const written = await writeArtifact(
-				{descriptor: handle.fd},
-				{
-					plainPath: path,
-					role: 'dump',
-					settings: {...settings, keepSource: false},
-					signal,
-					meter: meter && withoutEnds(meter),
-				},
+			const small = await this.#encryptSmall(path, handle);
+			if (small) return {...small, name: shown};
+			const writing = this.#large.then(() =>
+				writeArtifact(
+					{descriptor: handle.fd},
+					{
+						plainPath: path,
+						role: 'dump',
+						settings: {...settings, keepSource: false},
+						signal,
+						meter: meter && withoutEnds(meter),
+					},
+				),
 			);
-			for (const file of written.files) await rename(file.partial, file.finalPath);
+			this.#large = writing.catch(() => undefined); // thrown here
+			const written = await writing;
+			for (const file of written.files) {
+				await file.flushed;
+				await rename(file.partial, file.finalPath);
+			}
 			if (settings.keepSource) await handle.sync();
 			else await rm(path);
 			const content = written.contents[0];
-			if (!content) throw new PgBackError('BUG', `nothing was written of ${name}`);
+			if (!content) throw new PgBackError('BUG', `pg_dump did not write ${name}`);
 			return {...content, name: shown};
 		} finally {
 			await handle.close();
 		}
+	}
+
+	/** Returns undefined for a member that is too large for it. */
+	async #encryptSmall(path: string, handle: FileHandle): Promise<Omit<Content, 'name'> | undefined> {
+		const {settings, signal, meter} = this.#options;
+		const {encryption: keys, keepSource} = settings;
+		const {size} = await handle.stat();
+		if (!keys || size > smallMember) return undefined;
+		const content = await encryptSmallMember(path, handle, size, {settings, keys, signal});
+		if (!content) throw new PgBackError('DUMP_FAILED', `${path} changed after pg_dump had closed it`);
+		meter?.count('checksum', size);
+		meter?.count('encrypt', size, content.cipherSize);
+		this.#unflushed.push(`${path}.age`);
+		if (keepSource) this.#unflushed.push(path);
+		else await rm(path);
+		return content;
 	}
 
 	async bytesSoFar(): Promise<number> {
@@ -145,7 +258,7 @@ class MemberPass {
 				continue;
 			const size = await stat(join(this.#directory, entry.name)).then(
 				stats => stats.size,
-				() => 0, // done and removed meanwhile
+				() => 0, // processed and removed in the meantime
 			);
 			bytes += size;
 		}
@@ -153,7 +266,11 @@ class MemberPass {
 	}
 
 	contents(): Content[] {
-		return [...this.#done.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+		const contents = [...this.#done].map(([member, content]) => {
+			const rows = this.#companion?.rowsOf(member);
+			return rows === undefined ? content : {...content, rows};
+		});
+		return contents.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 	}
 
 	pending(directory: string) {
@@ -173,25 +290,28 @@ class MemberPass {
 	}
 }
 
-/** A stage lasts as long as the whole dump, not as one member. */
+/** Ignores the end of a stage: it lasts as long as the whole dump, not one member. */
 function withoutEnds(meter: Meter): Meter {
 	return {
 		start: () => undefined,
 		finish: () => undefined,
 		watch: () => undefined,
+		countSlots: () => undefined,
 		count: (stage, bytesIn, bytesOut) => meter.count(stage, bytesIn, bytesOut),
 	};
 }
 
-/** The files that a process and its children (pg_dump's workers) have open, from /proc; undefined where there is none. */
+/**
+ * Returns the files that a process and its children (pg_dump's workers) have open, from /proc; undefined without /proc.
+ */
 async function openFiles(pid: number | undefined): Promise<ReadonlySet<string> | undefined> {
 	if (pid === undefined || process.platform !== 'linux') return undefined;
 	const paths = new Set<string>();
 	for (const one of [pid, ...(await childrenOf(pid))]) {
 		const directory = `/proc/${one}/fd`;
-		const descriptors = await readdir(directory).catch(() => [] as string[]); // the process has ended
+		const descriptors = await readdir(directory).catch(() => [] as string[]); // the process has exited
 		for (const descriptor of descriptors) {
-			const target = await readlink(join(directory, descriptor)).catch(() => undefined); // closed meanwhile
+			const target = await readlink(join(directory, descriptor)).catch(() => undefined); // closed in the meantime
 			if (target !== undefined) paths.add(target);
 		}
 	}
@@ -199,7 +319,7 @@ async function openFiles(pid: number | undefined): Promise<ReadonlySet<string> |
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
-	const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => ''); // the process has ended
+	const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => ''); // the process has exited
 	const direct = text.split(' ').filter(Boolean).map(Number);
 	const below = await Promise.all(direct.map(childrenOf));
 	return [...direct, ...below.flat()];

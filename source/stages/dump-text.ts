@@ -1,49 +1,52 @@
-/** What a dump holds, read from its text as pg_dump and pg_restore write it: its objects, and how many rows of which table. */
+/** Reads the objects and the rows per table from the text that pg_dump and pg_restore write. */
 import {PgBackError} from '../core/errors.js';
-import {startChild} from '../process/child.js';
+import {firstError, startChild} from '../process/child.js';
 
 export type DumpText = {
-	/** `TABLE public.t`: kind and name of what a restore must bring back, in the dump's own encoding, a character a byte. */
+	/**
+	 * `TABLE public.t`: kind and name of each object that a restore must create, in the dump's own encoding, one
+	 * character per byte.
+	 */
 	readonly objects: ReadonlySet<string>;
 	readonly tables: readonly TextRows[];
-	/** Rows stand in INSERT statements too, where they are not counted. */
+	/** Rows are also in INSERT statements, which are not counted. */
 	readonly inserts: boolean;
-	/** Of the client that wrote it, such as `UTF8`. */
+	/** The client encoding of the dump, such as `UTF8`. */
 	readonly encoding: string;
 };
 
-/** Rows that a COPY brings into a table; both names without quotes, a character a byte. */
+/** The rows of a table's COPY; both names without quotes, one character per byte. */
 export type TextRows = {readonly schema: string; readonly table: string; readonly rows: number};
 
-/** Kinds whose names all versions of pg_dump write alike, and which are there after a restore whatever else is. */
-const kinds: ReadonlySet<string> = new Set([
+/** Kinds of objects that every version of pg_dump names alike, and that are always present after a restore. */
+export const comparedKinds: ReadonlySet<string> = new Set([
 	...['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE', 'INDEX', 'CONSTRAINT', 'FK CONSTRAINT'],
 	...['TRIGGER', 'EVENT TRIGGER', 'RULE', 'POLICY', 'FUNCTION', 'PROCEDURE', 'AGGREGATE', 'OPERATOR', 'OPERATOR CLASS'],
 	...['TYPE', 'DOMAIN', 'SCHEMA', 'EXTENSION', 'COLLATION', 'CONVERSION', 'CAST', 'STATISTICS', 'PUBLICATION'],
 	...['SERVER', 'FOREIGN DATA WRAPPER', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY'],
 ]);
-/** Every database has them. */
-const common: ReadonlySet<string> = new Set(['SCHEMA -.public', 'EXTENSION -.plpgsql']);
+/** Objects that every database has. */
+export const commonObjects: ReadonlySet<string> = new Set(['SCHEMA -.public', 'EXTENSION -.plpgsql']);
 
 const newline = 0x0a;
 const backslash = 0x5c;
 const dot = 0x2e;
-/** Of a line of SQL nothing beyond this is looked at; of a row nothing at all. */
+/** Bytes of a line of SQL that are examined; rows are not examined at all. */
 const longest = 1 << 20;
 
-/** Takes the text piece by piece. */
+/** Parses the text piece by piece. */
 export class DumpTextReader {
 	readonly #objects = new Set<string>();
 	readonly #rows = new Map<string, {schema: string; table: string; rows: number}>();
 	#inserts = false;
 	#encoding = 'UTF8';
 	#rest: Buffer = Buffer.alloc(0);
-	/** The line goes on beyond what is kept of it. */
+	/** The line is longer than the part that is kept. */
 	#cut = false;
 	#previous = '';
-	/** The table whose rows come next. */
+	/** The table of the rows that follow. */
 	#data: {readonly schema: string; readonly table: string} | undefined;
-	/** A COPY statement whose table has a line break in its name. */
+	/** A COPY statement for a table with a line break in its name. */
 	#statement = '';
 	#copy: {rows: number} | undefined;
 
@@ -82,37 +85,49 @@ export class DumpTextReader {
 		else if (line.startsWith('SET client_encoding = ')) this.#encoding = /'(.*)'/.exec(line)?.[1] ?? this.#encoding;
 	}
 
-	/** `-- Name: t; Type: TABLE; Schema: public; Owner: app`, after a line of its own with `--`. */
+	/** Parses `-- Name: t; Type: TABLE; Schema: public; Owner: app`, which follows a line with only `--`. */
 	#comment(line: string): void {
 		const [, data, name, kind, schema] =
 			/^-- (Data for )?Name: (.*); Type: ([A-Z ]+); Schema: (.*); Owner: /.exec(line) ?? [];
 		if (name === undefined || kind === undefined || schema === undefined) return;
 		this.#data = data !== undefined && kind === 'TABLE DATA' ? {schema, table: name} : undefined;
 		const object = `${kind} ${schema}.${name}`;
-		if (data === undefined && kinds.has(kind) && !common.has(object)) this.#objects.add(object);
+		if (data === undefined && comparedKinds.has(kind) && !commonObjects.has(object)) this.#objects.add(object);
 	}
 
-	/** Begins to count when the statement is whole. The table is that of the statement: `--load-via-partition-root` names another. */
+	/**
+	 * Starts counting when the statement is complete. The table is the one in the statement: with
+	 * `--load-via-partition-root` it differs from the comment's.
+	 */
 	#copyStatement(text: string): void {
 		const whole = / FROM stdin;$/.test(text);
 		this.#statement = whole || text.length > longest ? '' : text;
 		if (!whole) return;
-		const [, first, second] = /^COPY ("(?:[^"]|"")*"|[^\s."(]+)(?:\.("(?:[^"]|"")*"|[^\s."(]+))?/.exec(text) ?? [];
-		// Until 10.3 the schema was in the search path.
-		const schema = second === undefined ? this.#data?.schema : unquoted(first ?? '');
-		const table = unquoted(second ?? first ?? '');
-		const key = `${schema ?? ''}\0${table}`;
-		const counted = this.#rows.get(key) ?? {schema: schema ?? '', table, rows: 0};
+		const {schema, table} = copiedInto(text, this.#data?.schema);
+		const key = `${schema}\0${table}`;
+		const counted = this.#rows.get(key) ?? {schema, table, rows: 0};
 		this.#rows.set(key, counted);
 		this.#copy = counted;
 	}
+}
+
+/** Returns the table of a COPY statement. Up to 10.3 the schema was in the search path: then it is `home`. */
+export function copiedInto(
+	statement: string,
+	home: string | undefined,
+): {readonly schema: string; readonly table: string} {
+	const [, first, second] = /^COPY ("(?:[^"]|"")*"|[^\s."(]+)(?:\.("(?:[^"]|"")*"|[^\s."(]+))?/.exec(statement) ?? [];
+	return {
+		schema: (second === undefined ? home : unquoted(first ?? '')) ?? '',
+		table: unquoted(second ?? first ?? ''),
+	};
 }
 
 function unquoted(name: string): string {
 	return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
 
-/** Passes on what it reads. */
+/** Parses the text while passing it on. */
 export async function* readingText(
 	source: AsyncIterable<Uint8Array>,
 	reader: DumpTextReader,
@@ -128,11 +143,11 @@ export type TextCommand = {
 	readonly args: readonly string[];
 	readonly env: Readonly<Record<string, string | undefined>>;
 	readonly signal: AbortSignal;
-	/** For the error: `the text of orders`. */
+	/** For errors: `the text of orders`. */
 	readonly what: string;
 };
 
-/** What `pg_restore -f -` or `pg_dump` writes to its standard output. Throws FAILED. */
+/** Parses the standard output of `pg_restore -f -` or `pg_dump`. Throws FAILED. */
 export async function textOfCommand({what, ...command}: TextCommand): Promise<DumpText> {
 	const child = startChild({...command, stdout: 'pipe'});
 	const reader = new DumpTextReader();
@@ -140,7 +155,11 @@ export async function textOfCommand({what, ...command}: TextCommand): Promise<Du
 	for await (const chunk of (child.stdout ?? []) as AsyncIterable<Buffer>) reader.push(chunk);
 	const {exitCode, stderr} = await child.done;
 	if (exitCode === 0) return reader.result();
-	throw new PgBackError('FAILED', `${what} cannot be read: ${stderr.at(-1) ?? `exit status ${String(exitCode)}`}`, {
-		output: stderr,
-	});
+	throw new PgBackError(
+		'FAILED',
+		`${what} cannot be read: ${firstError(stderr) ?? `exit status ${String(exitCode)}`}`,
+		{
+			output: stderr,
+		},
+	);
 }

@@ -1,49 +1,64 @@
-/** One child's standard output, whole or not at all, into one artifact. */
+/** Writes the complete standard output of one child to one artifact. */
 import {closeSync} from 'node:fs';
 import {PgBackError} from '../core/errors.js';
 import {dumpFailure} from '../postgres/dump-failure.js';
-import {startChild, type Child, type ChildOptions} from '../process/child.js';
+import {type Child, type ChildOptions, startChild} from '../process/child.js';
 import {preparePipes, takePipe} from '../process/pipes.js';
-import {discardAll, ownedArtifact, writeArtifact, type ArtifactOptions, type Written} from './artifact.js';
-import {prepareThread} from './pass-thread.js';
+import {type ArtifactOptions, discardAll, ownedArtifact, writeArtifact, type Written} from './artifact.js';
+import {prepareWorker} from './pipeline-thread.js';
 
 export type DumpCommand = {
 	readonly command: string;
 	readonly args: readonly string[];
 	readonly env: ChildOptions['env'];
-	/** Descriptors to inherit: the locks. */
+	/** Descriptors that the child inherits: the locks. */
 	readonly inherit: readonly number[];
 	/** For messages: `pg_dump of orders`. */
 	readonly what: string;
 	readonly onLine: (line: string) => void;
-	/** Told of the whole command when it is started. */
+	/** Called with the complete command line when the child is started. */
 	readonly onStart: (words: readonly string[]) => void;
-	/** Told when it has ended well: what remains is hashing what it wrote, and giving it its name. */
+	/** Called when the child has exited successfully: the remaining work is the checksum and the final name. */
 	readonly onEnd?: () => void;
-	/** It does not look at what becomes of its writes (pg_dumpall, when the disk is full): its bytes pass through us. */
-	readonly careless?: true;
+	/**
+	 * The program ignores write errors (pg_dumpall on a full disk), so its output is read through a pipe and written by
+	 * pg_back.
+	 */
+	readonly ignoresWriteErrors?: true;
+	/** Little output is expected: the main thread processes it, as starting a worker and its pipe would take longer. */
+	readonly isSmall?: boolean;
 };
 
-/** Gets ready, while there is something else to be waited for, what encrypted dumps need before their first byte. */
+/** Databases below this size, in bytes, are dumped on the main thread. Only speed depends on it. */
+const smallDatabase = 64 << 20;
+
+/** `size` is reported by the server, in bytes; undefined if it is not. */
+export function isSmallDatabase(size: number | undefined): boolean {
+	return size !== undefined && size < smallDatabase;
+}
+
+/** Prepares what large encrypted dumps need before their first byte, while something else is being awaited. */
 export function prepareStreams(env: ChildOptions['env']): void {
 	preparePipes(env);
-	prepareThread();
+	prepareWorker();
 }
 
 /**
- * Runs the command and keeps what it writes to stdout. Without encryption the child writes the partial file itself unless it is
- * careless; with it the bytes stream through us and no plain text touches the disk. When this returns or throws, the child is gone.
+ * Runs the command and saves its stdout. Without encryption the child writes the partial file itself, unless it ignores
+ * write errors; with encryption, or without a local file, the bytes stream through pg_back, and no plaintext is written
+ * to disk. When this returns or throws, the child has exited.
  */
 export async function dumpToArtifact(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	const {meter} = options;
 	meter?.start('dump');
 	try {
-		const written = await (options.settings.encryption || command.careless
+		const {encryption, stream} = options.settings;
+		const written = await (encryption || stream || command.ignoresWriteErrors
 			? streamed(command, options)
 			: owned(command, options));
 		if (written.contents.every(content => content.plainSize === 0)) {
 			await discardAll([written]);
-			throw new PgBackError('DUMP_FAILED', `${command.what}: it wrote nothing, though it ended well`);
+			throw new PgBackError('DUMP_FAILED', `${command.what} exited successfully but produced no output`);
 		}
 		return written;
 	} catch (error) {
@@ -52,7 +67,7 @@ export async function dumpToArtifact(command: DumpCommand, options: ArtifactOpti
 	}
 }
 
-/** Throws what pg_dump's own words say it was. */
+/** Waits for pg_dump, and throws an error with the cause from its messages. */
 export async function dumped(child: Child, what: string): Promise<void> {
 	const result = await child.done;
 	if (result.exitCode !== 0) throw dumpFailure(what, result);
@@ -65,7 +80,8 @@ function start(command: DumpCommand, stdout: 'pipe' | number, signal: AbortSigna
 
 function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	return ownedArtifact(async (descriptor, path) => {
-		// By name, as ever, for wrappers that look for it; what goes to standard output instead lands in the same file.
+		// Passes the name with `-f`, as 2.x does, for wrappers that look for it; other output on stdout goes to the same
+		// file.
 		const named = {...command, args: ['-f', path, ...command.args]};
 		await dumped(start(named, descriptor, options.signal), command.what);
 		options.meter?.finish('dump');
@@ -75,8 +91,9 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 
 async function streamed(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
 	const inner = new AbortController();
-	// A thread of its own is for what is sealed; without that, only little comes this way.
-	const pipe = options.settings.encryption ? await takePipe(command.env) : undefined;
+	// A worker is only used for large encrypted dumps; otherwise little data takes this path.
+	const {encryption, stream} = options.settings;
+	const pipe = encryption && !stream && !command.isSmall ? await takePipe(command.env) : undefined;
 	let child: Child;
 	try {
 		child = start(command, pipe?.writable ?? 'pipe', AbortSignal.any([options.signal, inner.signal]));
@@ -84,10 +101,10 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 		if (pipe) closeSync(pipe.readable);
 		throw error;
 	} finally {
-		if (pipe) closeSync(pipe.writable); // the child has it: its end is the end of the bytes
+		if (pipe) closeSync(pipe.writable); // the child has it: when the child exits, the pipe ends
 	}
 	const ended = dumped(child, command.what);
-	const settled = ended.catch(() => undefined); // thrown by `confirm`, unless we failed first
+	const settled = ended.catch(() => undefined); // thrown by `confirm`, unless pg_back failed first
 	try {
 		return await writeArtifact(
 			pipe ? {descriptor: pipe.readable} : ((child.stdout ?? []) as AsyncIterable<Uint8Array>),
@@ -95,7 +112,11 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 				...options,
 				onBytes: bytes => options.meter?.count('dump', bytes),
 				confirm: async () => {
-					await ended;
+					// The job reports the first failure.
+					await ended.catch((error: unknown) => {
+						options.meter?.finish('dump', options.signal.aborted ? 'cancelled' : 'failed');
+						throw error;
+					});
 					options.meter?.finish('dump');
 					command.onEnd?.();
 				},
@@ -104,7 +125,7 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 	} catch (error) {
 		inner.abort(error);
 		await settled;
-		// Our own failure comes first: the child then fails of the pipe that broke.
+		// Our own failure comes first: it breaks the pipe, which makes the child fail.
 		throw error;
 	} finally {
 		if (pipe) closeSync(pipe.readable);

@@ -5,10 +5,11 @@ import type {ChecksumAlgorithm} from '../core/formats.js';
 /** Lower-case hexadecimal, by algorithm. */
 export type Digests = {readonly [A in ChecksumAlgorithm]?: string};
 
-/** Several digests of the same bytes, in one pass, and their number. */
+/** Computes several checksums of the same bytes in one pass, and counts the bytes. */
 export class MultiHash {
 	bytes = 0;
 	readonly #hashes: readonly (readonly [ChecksumAlgorithm, Hash])[];
+	#digests: Digests | undefined;
 
 	constructor(algorithms: readonly ChecksumAlgorithm[]) {
 		this.#hashes = [...new Set(algorithms)].map(algorithm => [algorithm, createHash(algorithm)] as const);
@@ -19,16 +20,28 @@ export class MultiHash {
 		for (const [, hash] of this.#hashes) hash.update(chunk);
 	}
 
-	/** Ends the hashes: call once. */
+	/** Returns the checksums of all bytes; there must be no more. */
 	digests(): Digests {
-		return Object.fromEntries(this.#hashes.map(([algorithm, hash]) => [algorithm, hash.digest('hex')]));
+		return (this.#digests ??= Object.fromEntries(
+			this.#hashes.map(([algorithm, hash]) => [algorithm, hash.digest('hex')]),
+		));
+	}
+
+	/** Returns the SHA-256, which must be one of the algorithms, of the bytes so far. */
+	sha256SoFar(): string {
+		if (this.#digests) return this.#digests.sha256 ?? '';
+		const hash = this.#hashes.find(([algorithm]) => algorithm === 'sha256')?.[1];
+		return hash?.copy().digest('hex') ?? '';
 	}
 }
 
-/** Bytes a read; the event loop is free between two (1 MiB of SHA-256 takes under a millisecond). */
+/** Bytes per read; the event loop runs between two reads (1 MiB of SHA-256 takes under a millisecond). */
 export const readSize = 1 << 20;
 
-/** All bytes of an open file from `position` on, in pieces of up to 1 MiB. Each piece is valid until the next is asked for. */
+/**
+ * Yields all bytes of an open file from `position` on, in pieces of up to 1 MiB. Each piece is valid until the next is
+ * requested.
+ */
 export async function* readHandle(
 	handle: FileHandle,
 	signal: AbortSignal,
@@ -44,10 +57,10 @@ export async function* readHandle(
 	}
 }
 
-/** A new buffer for each of many small files would be most of what the garbage collector has to do. */
+/** Reused buffers: a new one for each of many small files would be most of the garbage collector's work. */
 const spare: Buffer[] = [];
 
-/** Hashes an open file from its beginning; any read error is an error. */
+/** Hashes an open file from its beginning; throws on any read error. */
 export async function hashHandle(
 	handle: FileHandle,
 	algorithms: readonly ChecksumAlgorithm[],

@@ -1,17 +1,23 @@
-/** Bytes from elsewhere into local files: as they come, and, where asked, decrypted in the same pass. */
-import type {ChecksumAlgorithm} from '../core/formats.js';
+/** Writes incoming bytes to local files: as they arrive and, if requested, decrypted in the same pass. */
 import {basename} from 'node:path';
-import type {DecryptionKeys} from './age/keys.js';
+import type {ChecksumAlgorithm} from '../core/formats.js';
+import type {DecryptionKeys} from './age/load-keys.js';
 import type {PendingFile} from './artifact.js';
-import {MultiHash, type Digests} from './hash.js';
+import {type Digests, MultiHash, readHandle} from './hash.js';
 import type {Meter} from './meter.js';
-import {openSink, type Sink} from './sink.js';
+import type {PartialDownload} from './partial-download.js';
+import {createSink, type FileSink, openSink, type Sink} from './sink.js';
 
 export type ReceiveOptions = {
-	/** Where the bytes go as they come. */
+	/** The path for the bytes as they arrive. */
 	readonly path: string;
 	/** Given for an encrypted file that is to be decrypted too: `path` without `.age`. */
 	readonly decrypted?: {readonly path: string; readonly keys: DecryptionKeys};
+	/**
+	 * If present, the bytes as they arrive are appended to it, and `source` begins after those that it has. On failure the
+	 * caller keeps or discards it.
+	 */
+	readonly partial?: PartialDownload | undefined;
 	readonly run: string;
 	readonly mode: number | undefined;
 	readonly algorithms: readonly ChecksumAlgorithm[];
@@ -21,14 +27,17 @@ export type ReceiveOptions = {
 
 export type Received = {readonly size: number; readonly digests: Digests; readonly files: readonly PendingFile[]};
 
-/** Leaves flushed partial files to be published once they are found right; on failure nothing. */
+/**
+ * Leaves flushed partial files, to be published when they are found to be correct; on failure nothing, except for
+ * `options.partial`.
+ */
 export async function receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<Received> {
-	const {path, decrypted, signal, meter} = options;
-	const hash = new MultiHash(options.algorithms);
+	const {path, decrypted, partial, signal, meter} = options;
+	const hash = partial?.hash ?? new MultiHash(options.algorithms);
 	const plainHash = new MultiHash([]);
-	const sinks: Sink[] = [];
+	const sinks: FileSink[] = [];
 	try {
-		const cipher = await openSink(path, options);
+		const cipher = await openCipher(options);
 		sinks.push(cipher);
 		const plain = decrypted && (await openSink(decrypted.path, options));
 		if (plain) sinks.push(plain);
@@ -43,11 +52,15 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 			);
 			await plain?.write(pieces);
 		};
+		if (decryptor)
+			for await (const chunk of earlierBytes(partial, signal))
+				await release(await decryptor.push(chunk), chunk.byteLength);
 		for await (const chunk of source) {
 			signal.throwIfAborted();
+			await cipher.write([Buffer.from(chunk)]); // the source may reuse its buffer, the sink frees its input
 			hash.update(chunk);
+			await partial?.wrote();
 			if (decryptor) await release(await decryptor.push(chunk), chunk.byteLength);
-			await cipher.write([Buffer.from(chunk)]); // the source may use its buffer again, the sink frees what it is given
 		}
 		if (decryptor) await release(await decryptor.final(), 0);
 		for (const sink of sinks) await sink.flush();
@@ -58,9 +71,21 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 		return {size: hash.bytes, digests: hash.digests(), files};
 	} catch (error) {
 		meter?.finish('decrypt', 'failed');
-		for (const sink of sinks) await sink.discard();
+		await abandon(sinks, partial);
 		throw error;
 	}
+}
+
+async function openCipher({path, partial, run, mode}: ReceiveOptions): Promise<FileSink> {
+	return partial ? createSink(partial, path) : openSink(path, {run, mode});
+}
+
+async function* earlierBytes(partial: PartialDownload | undefined, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+	if (partial) yield* readHandle(partial.handle, signal);
+}
+
+async function abandon(sinks: readonly FileSink[], partial: PartialDownload | undefined): Promise<void> {
+	for (const sink of sinks) await (sink.path === partial?.path ? sink.close() : sink.discard());
 }
 
 function pending(sink: Sink, size: number, encrypted: boolean): PendingFile {

@@ -1,21 +1,24 @@
-/** One file on its way to a store, and the record of how far it is. */
-import {open, stat, type FileHandle} from 'node:fs/promises';
+/** Uploads one file to a store, and records its progress. */
+import {constants} from 'node:fs';
+import {type FileHandle, open, stat} from 'node:fs/promises';
 import {relative} from 'node:path';
 import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {readChunks, type ReadInto} from '../lib/read-chunks.js';
+import {StorageError} from '../storage/errors.js';
+import {isProof, proofText} from '../storage/proof.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
-import {hashHandle, MultiHash} from './hash.js';
 import type {Meter} from './meter.js';
-import {removeUploadRecord, uploadRecordPath, writeUploadRecord, type UploadRecord} from './upload-journal.js';
+import {proveExisting, proveStored} from './prove-upload.js';
+import {removeUploadRecord, type UploadRecord, uploadRecordPath, writeUploadRecord} from './upload-journal.js';
 
 export type UploadOptions = {
 	readonly storage: Storage;
-	/** The run's six characters. */
+	/** The six characters of the run. */
 	readonly run: string;
-	/** The key of a local path, prefix and all. */
+	/** Returns the key of a local path, including the prefix. */
 	readonly keyFor: (path: string) => string;
-	/** Removes the local copy once every byte of it is known to be at the other end. */
+	/** Removes the local copy once every byte of it is proven to be stored remotely. */
 	readonly deleteLocal: boolean;
 	readonly emit: Emit;
 };
@@ -24,14 +27,17 @@ export type Shipment = {
 	readonly path: string;
 	readonly key: string;
 	readonly location: string;
-	readonly result: PutResult;
+	/** How the object was checked against the file, in words. */
+	readonly checked: string;
+	/** False: checked by size only. The local copy must stay. */
+	readonly proven: boolean;
 };
 
-/** One regular file that is to be shipped, with the directory in which its record stands. */
+/** One regular file to upload, with the directory of its upload record. */
 export type Parcel = {
 	readonly path: string;
 	readonly recordDirectory: string;
-	/** Where it is while it has not its name yet. */
+	/** The path while the file does not have its final name. */
 	readonly partial?: string;
 	readonly sha256?: string;
 	readonly journal?: unknown;
@@ -61,74 +67,134 @@ async function describeParcel(options: UploadOptions, parcel: Parcel, journal?: 
 }
 
 export async function sendFile(target: Target, parcel: Parcel, record: RecordFile): Promise<Shipment> {
-	const handle = await open(parcel.path, 'r');
+	const handle = await open(parcel.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 	try {
-		const {size} = await handle.stat();
-		const readInto: ReadInto = async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead;
-		const source: PutSource = {size, read: (offset, signal) => readChunks(readInto, offset, signal), readInto};
-		return await put(target, parcel.path, source, {
+		const stats = await handle.stat();
+		if (!stats.isFile()) throw new PgBackError('FILE_SYSTEM', `${parcel.path} is not a regular file`);
+		const {size} = stats;
+		return await put(target, parcel.path, fileSource(handle, size), {
 			size: () => size,
 			sha256: () => parcel.sha256,
 			journal: parcel.journal,
 			onJournal: journal => void record.tell(journal),
-			handle,
+			whole: true,
 		});
 	} finally {
 		await handle.close();
 	}
 }
 
-type Facts = {
-	readonly size: () => number;
-	/** Known at the end. */
-	readonly sha256: () => string | undefined;
-	/** A guess, where the size is not known before the end. */
-	readonly expectedSize?: number;
-	readonly journal?: unknown;
-	readonly onJournal: (journal: unknown) => void;
-	/** A whole file: an object that exists already may be this one. */
-	readonly handle?: FileHandle;
-};
-
-export async function put(
-	{options, job, meter, signal}: Target,
-	path: string,
-	source: PutSource,
-	facts: Facts,
-): Promise<Shipment> {
-	const {storage, emit} = options;
-	const key = options.keyFor(path);
-	let confirmed = 0;
-	const started = performance.now();
-	const result = await storage
-		.put(key, source, {
-			signal,
-			ifAbsent: true,
-			metadata: (): Record<string, string> => {
-				const digest = facts.sha256();
-				return digest === undefined ? {} : {sha256: digest};
-			},
-			sha256: facts.sha256,
-			expectedSize: facts.expectedSize,
-			journal: facts.journal,
-			onJournal: facts.onJournal,
-			onProgress(bytes) {
-				meter.count('upload', bytes - confirmed);
-				confirmed = bytes;
-			},
-		})
-		.catch(async (error: unknown) => {
-			meter.count('upload', -confirmed); // it is sent again, or not at all
-			if (!(error instanceof PgBackError) || error.code !== 'EXISTS' || !facts.handle) throw error;
-			return existing(storage, key, facts.handle, error, signal);
-		});
-	const {location} = storage;
-	const seconds = (performance.now() - started) / 1000;
-	emit({type: 'file.uploaded', job, path, location, key, size: facts.size(), seconds, checked: result.checked});
-	return {path, key, location, result};
+/** Returns the bytes of a complete file. The caller closes the handle. */
+export function fileSource(handle: FileHandle, size: number): PutSource {
+	const readInto: ReadInto = async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead;
+	return {size, read: (offset, signal) => readChunks(readInto, offset, signal), readInto};
 }
 
-/** The record of one file's upload: written anew when the journal changes, one write after the other. */
+type Facts = {
+	readonly size: () => number;
+	/** Returns the checksum; known at the end. */
+	readonly sha256: () => string | undefined;
+	/** An estimate, if the size is not known before the end. */
+	readonly expectedSize?: number;
+	readonly journal?: unknown;
+	/** Absent if the upload cannot be resumed: then nothing of a failed one is kept at the remote. */
+	readonly onJournal?: (journal: unknown) => void;
+	/** The file is already complete: an object that exists under its key may be the same file. */
+	readonly whole?: boolean;
+};
+
+/** Total attempts for one file when an object that was read back differs. */
+const mostAttempts = 2;
+
+/**
+ * Uploads one file. The result has a proof if the service provides one, and always one if the local copy is to be
+ * deleted and the object can be read back.
+ */
+export async function put(target: Target, path: string, source: PutSource, facts: Facts): Promise<Shipment> {
+	const {options, job, signal} = target;
+	const {storage, emit} = options;
+	const key = options.keyFor(path);
+	const started = performance.now();
+	const result = await putProven(target, key, source, facts);
+	signal.throwIfAborted();
+	const {location} = storage;
+	const seconds = (performance.now() - started) / 1000;
+	const checked = checkedText(result);
+	emit({type: 'file.uploaded', job, path, location, key, size: facts.size(), seconds, checked});
+	return {path, key, location, checked, proven: isProof(result.proof)};
+}
+
+type Proven = PutResult & {readonly existed?: boolean};
+
+async function putProven(target: Target, key: string, source: PutSource, facts: Facts): Promise<Proven> {
+	const {options, meter, signal} = target;
+	const {storage} = options;
+	const place = {storage, key, signal};
+	const original = () => ({source, size: facts.size(), sha256: facts.sha256()});
+	let held = 0;
+	const onTurn = (hasSlot: boolean) => {
+		meter.countSlots(Number(hasSlot) - held);
+		held = Number(hasSlot);
+	};
+	for (let attempt = 1; ; attempt++) {
+		const journal = attempt === 1 ? facts.journal : undefined;
+		let confirmed = 0;
+		const count = (bytes: number) => {
+			meter.count('upload', bytes - confirmed);
+			confirmed = bytes;
+		};
+		try {
+			const result = await putOnce(storage, key, source, {facts, journal, signal, onProgress: count, onTurn});
+			if (isProof(result.proof) || !options.deleteLocal) return result;
+			options.emit({type: 'log', level: 'info', text: `reading ${key} back from ${storage.location} to verify it`});
+			return {...result, proof: await proveStored(place, original(), result)};
+		} catch (error) {
+			count(0); // sent again, or not at all
+			if (error instanceof PgBackError && error.code === 'EXISTS' && facts.whole)
+				return {...(await proveExisting(place, original(), error)), existed: true};
+			const again = error instanceof StorageError && error.fault === 'corrupt' && !error.exhausted;
+			if (!again || attempt === mostAttempts || source.canRestart?.() === false) throw error;
+			options.emit({type: 'log', level: 'warn', text: `${error.message}: uploading it again`});
+		}
+	}
+}
+
+type Attempt = {
+	readonly facts: Facts;
+	readonly journal: unknown;
+	readonly signal: AbortSignal;
+	readonly onProgress: (bytes: number) => void;
+	readonly onTurn: (hasSlot: boolean) => void;
+};
+
+function putOnce(
+	storage: Storage,
+	key: string,
+	source: PutSource,
+	{facts, journal, signal, onProgress, onTurn}: Attempt,
+): Promise<PutResult> {
+	return storage.put(key, source, {
+		signal,
+		ifAbsent: true,
+		metadata: (): Record<string, string> => {
+			const sha256 = facts.sha256();
+			return sha256 === undefined ? {} : {sha256};
+		},
+		sha256: facts.sha256,
+		expectedSize: facts.expectedSize,
+		journal,
+		onJournal: facts.onJournal,
+		onProgress,
+		onTurn,
+	});
+}
+
+/** Returns how an upload was checked, in the words of the log and the manifest. */
+function checkedText({proof, flushed, existed}: Proven): string {
+	return [existed && 'it already existed', proofText(proof), flushed && 'flushed'].filter(Boolean).join(', ');
+}
+
+/** The upload record of one file: rewritten when the journal changes, one write at a time. */
 export class RecordFile {
 	readonly #options: UploadOptions;
 	readonly #parcel: Parcel;
@@ -142,7 +208,7 @@ export class RecordFile {
 		this.#path = uploadRecordPath(parcel.recordDirectory, options.storage.location, options.keyFor(parcel.path));
 	}
 
-	/** Resolves when this journal, or a newer one, is written down; a record that cannot be is a warning. */
+	/** Resolves when this journal, or a newer one, is written; a failed write causes a warning. */
 	async tell(journal: unknown): Promise<void> {
 		this.#newest = journal;
 		this.#writing ??= this.#write()
@@ -151,7 +217,10 @@ export class RecordFile {
 		await this.#writing;
 	}
 
-	/** Writes down that the file will have its name at once. False: it cannot be, or an earlier run is not done with that name. */
+	/**
+	 * Records that the file is about to get its final name. Returns false if that fails, or if an earlier run still uses
+	 * that name.
+	 */
 	async announce(): Promise<boolean> {
 		try {
 			await writeUploadRecord(this.#path, await describeParcel(this.#options, this.#parcel));
@@ -160,6 +229,11 @@ export class RecordFile {
 			if (!isSystemError(error) || error.code !== 'EEXIST') this.#warn(error);
 			return false;
 		}
+	}
+
+	/** The latest journal. */
+	get journal(): unknown {
+		return this.#newest;
 	}
 
 	async settled(): Promise<void> {
@@ -172,7 +246,7 @@ export class RecordFile {
 	}
 
 	#warn(error: unknown): void {
-		const text = `the progress of the upload of ${this.#parcel.path} cannot be written down: ${messageOf(error)}`;
+		const text = `cannot record the progress of the upload of ${this.#parcel.path}: ${messageOf(error)}`;
 		this.#options.emit({type: 'log', level: 'warn', text});
 	}
 
@@ -182,27 +256,4 @@ export class RecordFile {
 			if (journal === this.#newest) return;
 		}
 	}
-}
-
-/** An object under the same key is ours when it has the same bytes: an upload that was completed by a run which then died. */
-async function existing(
-	storage: Storage,
-	key: string,
-	handle: FileHandle,
-	error: PgBackError,
-	signal: AbortSignal,
-): Promise<PutResult> {
-	const info = await storage.stat(key, {signal});
-	const {size} = await handle.stat();
-	if (info?.size !== size) throw error;
-	const {sha256: own} = (await hashHandle(handle, ['sha256'], signal)).digests;
-	const stored = info.metadata['sha256'] ?? (await sha256Of(storage.get(key, {signal})));
-	if (stored !== own) throw error;
-	return {size, checked: 'it was there already, sha256 checked'};
-}
-
-async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string | undefined> {
-	const hash = new MultiHash(['sha256']);
-	for await (const chunk of source) hash.update(chunk);
-	return hash.digests().sha256;
 }

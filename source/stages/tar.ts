@@ -3,8 +3,8 @@ import {PgBackError} from '../core/errors.js';
 const block = 512;
 
 /**
- * Passes a tar archive on and looks at its bones: every header's checksum, that every member is whole, and the two empty blocks of the
- * end. pg_restore itself takes a cut tar for a whole one, or spins for ever over it. Throws CORRUPT after the last byte.
+ * Passes a tar archive on and checks its structure: every header's checksum, complete members, and the two empty blocks
+ * at the end. pg_restore itself accepts a truncated tar archive, or loops forever. Throws CORRUPT after the last byte.
  */
 export async function* checkedTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
 	const header = Buffer.alloc(block);
@@ -27,16 +27,16 @@ export async function* checkedTar(source: AsyncIterable<Uint8Array>): AsyncGener
 			if (filled < block) continue;
 			filled = 0;
 			if (header.every(byte => byte === 0)) empty++;
-			else if (empty > 0 || !isHeader(header)) problem = 'a header of the tar archive is damaged';
+			else if (empty > 0 || !isHeader(header)) problem = 'damaged header in the tar archive';
 			else skip = Math.ceil(sizeOf(header) / block) * block;
 		}
 		yield chunk;
 	}
-	if (problem === undefined && (skip > 0 || filled > 0 || empty < 2)) problem = 'the tar archive is cut';
+	if (problem === undefined && (skip > 0 || filled > 0 || empty < 2)) problem = 'the tar archive is truncated';
 	if (problem !== undefined) throw new PgBackError('CORRUPT', problem);
 }
 
-/** The sum of all bytes, those of the sum itself taken as blanks. */
+/** Compares the header's checksum: the sum of all bytes, with those of the checksum itself taken as spaces. */
 function isHeader(header: Buffer): boolean {
 	const stored = Number.parseInt(header.toString('latin1', 148, 156), 8);
 	let sum = 8 * 0x20;
@@ -44,7 +44,7 @@ function isHeader(header: Buffer): boolean {
 	return sum === stored;
 }
 
-/** Octal digits, or from 8 GiB on a binary number behind a set first bit. */
+/** Parses octal digits or, from 8 GiB on, a binary number after a set first bit. */
 function sizeOf(header: Buffer): number {
 	if (((header[124] ?? 0) & 0x80) === 0) return Number.parseInt(header.toString('latin1', 124, 136), 8) || 0;
 	return Number(header.readBigUInt64BE(128));

@@ -1,12 +1,12 @@
 import {setTimeout as wait} from 'node:timers/promises';
 
-/** Time and chance, so that tests of retries and limits need neither. */
+/** Time and randomness, replaceable in tests of retries and limits. */
 export type Clock = {
-	/** Milliseconds; only differences count. */
+	/** Returns milliseconds; only differences are meaningful. */
 	readonly now: () => number;
-	/** Rejects with the signal's reason when it is aborted. */
+	/** Rejects with the signal's reason when it aborts. */
 	readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-	/** 0 to 1. */
+	/** Returns a number from 0 to 1. */
 	readonly random: () => number;
 };
 

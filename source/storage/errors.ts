@@ -1,7 +1,10 @@
 import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {ProxyError} from '../lib/http/proxy-error.js';
+import {tlsFailure} from '../lib/http/tls-failure.js';
+import {redactUrls} from '../lib/redact.js';
 
-/** What went wrong, in the few kinds that make a difference to what is done about it. */
+/** The kinds of failure that are handled differently. */
 export const faults = [
 	'missing',
 	'forbidden',
@@ -12,6 +15,7 @@ export const faults = [
 	'expired',
 	'skew',
 	'corrupt',
+	'replaced',
 	'throttled',
 	'network',
 	'timeout',
@@ -19,7 +23,7 @@ export const faults = [
 ] as const;
 export type Fault = (typeof faults)[number];
 
-/** Trying again cannot help. */
+/** Faults that a retry cannot fix. */
 const permanentFaults: ReadonlySet<Fault> = new Set([
 	'missing',
 	'forbidden',
@@ -27,30 +31,32 @@ const permanentFaults: ReadonlySet<Fault> = new Set([
 	'invalid',
 	'full',
 	'unsupported',
+	'replaced',
 ]);
 
 const faultHints: Readonly<Record<Fault, string | undefined>> = {
 	missing: 'check the name of the bucket, container or directory, and the key',
-	forbidden: 'check the credentials and what they are allowed to do there',
-	exists: 'remove the remote file first, or give the new one another name',
+	forbidden: 'check the credentials and their permissions',
+	exists: 'remove the remote file first, or use a different name',
 	invalid: undefined,
 	full: 'free some space or raise the quota on the remote side, and upload again',
-	unsupported: 'the remote service does not offer this: turn the setting off',
+	unsupported: 'the remote service does not support this: turn the setting off',
 	expired: 'renew the credentials',
-	skew: 'set the clock of this machine, with ntp for instance',
-	corrupt: 'the bytes were changed on the way: upload again, and check the network and the memory of this machine',
+	skew: 'synchronize the clock of this machine, for example with NTP',
+	corrupt: 'the data was changed in transit: upload again, and check the network and the memory of this machine',
+	replaced: 'download it again from the beginning',
 	throttled: 'the remote service is busy: try again later, or with fewer --upload-jobs',
 	network: 'check the network and the address of the remote service',
 	timeout: 'check the network and the address of the remote service',
-	server: 'the remote service has a problem of its own: try again later',
+	server: 'the remote service reported an internal error: try again later',
 };
 
 export type StorageErrorDetails = {
 	readonly cause?: unknown;
 	readonly hint?: string;
-	/** Milliseconds that the service asked us to wait. */
+	/** Milliseconds that the service asked to wait. */
 	readonly retryAfter?: number;
-	/** True once no more attempts are wanted, whatever the fault. */
+	/** True when no more attempts must be made, whatever the fault. */
 	readonly exhausted?: boolean;
 };
 
@@ -74,7 +80,9 @@ export class StorageError extends PgBackError {
 
 export type Operation = 'list' | 'upload' | 'download' | 'inspect' | 'remove' | 'connect to' | 'clean up';
 
-/** `could not upload a/b to s3://bucket/: access denied`, with names made safe for a terminal. */
+/**
+ * Returns an error such as `could not upload a/b to s3://bucket/: access denied`, with names escaped for a terminal.
+ */
 export function storageError(
 	fault: Fault,
 	where: {readonly operation: Operation; readonly location: string; readonly key?: string},
@@ -92,7 +100,7 @@ export function storageError(
 		'clean up': ' at',
 	}[operation];
 	const what = key === undefined ? ` ${display(location)}` : ` ${display(key)}${link} ${display(location)}`;
-	return new StorageError(fault, `could not ${operation}${what}: ${display(oneLine(reason))}`, details);
+	return new StorageError(fault, `could not ${operation}${what}: ${display(oneLine(redactUrls(reason)))}`, details);
 }
 
 function oneLine(text: string): string {
@@ -106,7 +114,28 @@ export function isMissing(error: unknown): boolean {
 	return error instanceof StorageError && error.fault === 'missing';
 }
 
-/** The rule behind `Storage.isPermanent`: faults of the network, of time and of the service pass; all else stays. */
+/** Returns the error of a download that cannot continue, because the object is not the one that it began with. */
+export function replacedError(location: string, key: string): StorageError {
+	const reason = 'the object was replaced while it was downloaded';
+	return storageError('replaced', {operation: 'download', location, key}, reason);
+}
+
+/**
+ * Returns a version of a file from its size in bytes and its time of modification in milliseconds; undefined
+ * if one is missing.
+ */
+export function fileVersion(size: number | undefined, modified: number | undefined): string | undefined {
+	return size === undefined || modified === undefined ? undefined : `${size} ${modified}`;
+}
+
+export function isReplaced(error: unknown): boolean {
+	return error instanceof StorageError && error.fault === 'replaced';
+}
+
+/**
+ * Implements `Storage.isPermanent`: faults of the network, timeouts and service errors are transient; all others are
+ * permanent.
+ */
 export function isPermanentError(error: unknown): boolean {
 	if (error instanceof StorageError) return error.exhausted || permanentFaults.has(error.fault);
 	if (error instanceof PgBackError) return true;
@@ -136,35 +165,35 @@ const networkTexts: Readonly<Record<string, string>> = {
 	EPIPE: 'the connection was closed',
 	EHOSTUNREACH: 'no route to the host',
 	ENETUNREACH: 'the network is unreachable',
-	EAI_AGAIN: 'the host name cannot be resolved at the moment',
+	EAI_AGAIN: 'temporary failure in name resolution',
 	ENOTFOUND: 'no such host',
 	ETIMEDOUT: 'the connection timed out',
 };
 
-const tlsCode = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH)/;
+const proxyHint = 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment of this program';
+const addressHint = 'check the scheme and the port of the endpoint';
 
-/** The fault behind an error of node's net, dns and tls (or of something that wraps one), if it is one. */
+/** Returns the fault of an error of Node's net, dns and tls (or of a wrapped one), if it is one. */
 export function networkFault(
 	error: unknown,
 ): {readonly fault: Fault; readonly reason: string; readonly hint?: string} | undefined {
 	for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+		if (at instanceof ProxyError)
+			return {fault: at.permanent ? 'invalid' : 'network', reason: at.message, hint: proxyHint};
+		const tls = tlsFailure(at);
+		if (tls) return {fault: tls.permanent ? 'invalid' : 'network', reason: tls.reason, hint: tls.hint};
 		const {code} = at as NodeJS.ErrnoException;
 		if (code === undefined) continue;
-		const fault = networkFaults[code];
-		if (fault !== undefined) return {fault, reason: networkTexts[code] ?? messageOf(at), hint: faultHints.network};
-		if (tlsCode.test(code)) {
-			return {
-				fault: 'forbidden',
-				reason: `the TLS connection cannot be trusted: ${messageOf(at)}`,
-				hint: 'check the certificate of the remote service (NODE_EXTRA_CA_CERTS names a file of further authorities)',
-			};
-		}
+		const fault = networkFaults[code] ?? (code.startsWith('HPE_') ? 'server' : undefined);
+		if (fault === undefined) continue;
+		const reason = code.startsWith('HPE_') ? 'the response is not HTTP' : (networkTexts[code] ?? messageOf(at));
+		return {fault, reason, hint: code.startsWith('HPE_') ? addressHint : faultHints[fault]};
 	}
 	if (error instanceof AggregateError) return error.errors.map(networkFault).find(found => found !== undefined);
 	return undefined;
 }
 
-/** The fault of an error of the local file system. */
+/** Returns the fault of a file system error. */
 export function fileFault(error: unknown): Fault {
 	if (!isSystemError(error)) return 'server';
 	if (error.code === 'ENOSPC' || error.code === 'EFBIG' || error.errno === -122) return 'full';

@@ -1,5 +1,5 @@
-import {systemClock, type Clock} from './clock.js';
 import {messageOf} from '../core/errors.js';
+import {type Clock, systemClock} from './clock.js';
 import {isPermanentError, StorageError} from './errors.js';
 import type {OpenContext} from './storage.js';
 
@@ -7,25 +7,28 @@ export type RetryOptions = {
 	readonly signal: AbortSignal;
 	readonly isPermanent: (error: unknown) => boolean;
 	readonly clock?: Clock;
-	/** Milliseconds from the first failure on; 15 minutes by default. */
+	/** Milliseconds from the first failure; 15 minutes by default. */
 	readonly budget?: number;
-	/** The longest wait before the first repetition, in milliseconds; doubles each time, up to 30 s. */
+	/** The longest wait before the first retry, in milliseconds; doubles each time, up to 30 s. */
 	readonly firstDelay?: number;
-	/** Told before each wait. `delay` in milliseconds. */
+	/** Called before each wait. `delay` is in milliseconds. */
 	readonly onRetry?: (error: unknown, delay: number, attempt: number) => void;
 };
 
 export const defaultBudget = 15 * 60_000;
 const longestDelay = 30_000;
 
-/** Milliseconds before repetition `attempt` (1, 2, …): exponential with full jitter, and never less than the service asked for. */
+/**
+ * Returns the milliseconds before retry `attempt` (1, 2, …): exponential backoff with full jitter, and never less than
+ * the service asked for.
+ */
 export function backoff(attempt: number, error: unknown, clock: Clock, firstDelay = 500): number {
 	const jittered = clock.random() * Math.min(longestDelay, firstDelay * 2 ** (attempt - 1));
 	const asked = error instanceof StorageError ? (error.retryAfter ?? 0) : 0;
 	return Math.max(asked, jittered);
 }
 
-/** Decides after each failure: waits, or throws the error for good. One for each thing that is tried again. */
+/** Creates a retrier, which after each failure either waits or throws the error. One for each operation. */
 export function createRetrier(options: RetryOptions): {
 	readonly failed: (error: unknown) => Promise<void>;
 	readonly progressed: () => void;
@@ -45,7 +48,7 @@ export function createRetrier(options: RetryOptions): {
 			options.onRetry?.(error, delay, attempt);
 			await clock.sleep(delay, options.signal);
 		},
-		/** What follows is a new trouble with a budget of its own. */
+		/** A later failure starts with a full budget. */
 		progressed() {
 			attempt = 0;
 			since = undefined;
@@ -53,7 +56,7 @@ export function createRetrier(options: RetryOptions): {
 	};
 }
 
-/** A retrier for the requests of a place, with its clock and budget, that tells each repetition in the log. */
+/** Creates a retrier for the requests of a store, with its clock and budget, that logs each retry. */
 export function requestRetrier(
 	context: OpenContext,
 	signal: AbortSignal,
@@ -69,7 +72,10 @@ export function requestRetrier(
 	});
 }
 
-/** Runs `work` until it succeeds, fails for good, is aborted, or the budget is spent (the last error then says how often). */
+/**
+ * Runs `work` until it succeeds, fails permanently, is aborted, or the budget is used up (the last error then contains
+ * the number of attempts).
+ */
 export async function retrying<T>(work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
 	const retrier = createRetrier(options);
 	for (let attempt = 1; ; attempt++) {

@@ -1,10 +1,10 @@
-/** Where uploads read from, and the counting that no target may leave out. */
-import {open, type FileHandle} from 'node:fs/promises';
+/** The sources of uploads, with the check of their length that every store must use. */
+import {type FileHandle, open} from 'node:fs/promises';
 import {readChunks, type ReadInto} from '../lib/read-chunks.js';
 import {StorageError} from './errors.js';
 import type {PutSource} from './storage.js';
 
-/** The bytes in memory, for small things and tests. */
+/** Returns a source for bytes in memory, for small files and tests. */
 export function bytesSource(bytes: Uint8Array): PutSource {
 	return {
 		size: bytes.length,
@@ -16,7 +16,9 @@ export function bytesSource(bytes: Uint8Array): PutSource {
 
 export type FileSource = PutSource & {readonly size: number; readonly close: () => Promise<void>};
 
-/** A finished file, as long as it is now: one that shrinks or grows later makes the upload fail. The caller closes it. */
+/**
+ * Opens a finished file with its current length: if it shrinks or grows later, the upload fails. The caller closes it.
+ */
 export async function openFileSource(path: string): Promise<FileSource> {
 	const handle = await open(path, 'r');
 	try {
@@ -41,7 +43,7 @@ function fileHandleSource(handle: FileHandle, size: number): FileSource {
 	};
 }
 
-/** `source.read`, with an error when it ends before or after `source.size`. */
+/** Yields `source.read`, and throws when it ends before or after `source.size`. */
 export async function* readWhole(source: PutSource, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
 	let at = offset;
 	for await (const chunk of source.read(offset, signal)) {
@@ -54,13 +56,11 @@ export async function* readWhole(source: PutSource, offset: number, signal: Abor
 	if (source.size !== undefined && at !== source.size) throw wrongSize(at, source.size);
 }
 
-/** The source gave other than the `expected` bytes that it promised. */
+/** Returns the error for a source that yielded another number of bytes than it declared. */
 export function wrongSize(got: number, expected: number): StorageError {
 	const what =
-		got > expected
-			? `has more than the ${expected} bytes that were expected`
-			: `ended after ${got} of ${expected} bytes`;
+		got > expected ? `has more than the expected ${expected} bytes` : `ended after ${got} of ${expected} bytes`;
 	return new StorageError('invalid', `the source of the upload ${what}`, {
-		hint: 'the file changed while it was being uploaded: see what else writes to it, and upload again',
+		hint: 'the file changed during the upload: check what else writes to it, then upload again',
 	});
 }

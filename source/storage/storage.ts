@@ -1,126 +1,219 @@
-/** The one interface to every place where files are kept. Decorators add retries, limits and dry runs; targets only talk. */
+/** The one interface to every store. Decorators add retries and limits; stores only communicate. */
 
+import type {Socket} from 'node:net';
+import type {HttpClients} from '../lib/http/http.js';
 import type {ReadInto} from '../lib/read-chunks.js';
 import type {Clock} from './clock.js';
+import type {Proof, StoredChecksum} from './proof.js';
 
 export type StorageObject = {
 	readonly key: string;
 	/** Bytes. */
 	readonly size: number;
-	/** Milliseconds since the epoch, where the service says. */
+	/** Milliseconds since the epoch, if the service reports it. */
 	readonly modified?: number;
 	/** SFTP and local directories; object stores have none. */
 	readonly directory?: boolean;
+	/** Until when the service refuses to remove it, in milliseconds since the epoch, if a listing contains it. */
+	readonly lockedUntil?: number;
 };
 
 export type ObjectInfo = StorageObject & {
-	/** Our own metadata, such as `sha256`. */
+	/** Metadata set by pg_back, such as `sha256`; it proves nothing about what is stored. */
 	readonly metadata: Readonly<Record<string, string>>;
-	/** What the service itself says of the content, such as `{crc32: '…'}`; a multipart ETag is not an MD5 and is not here. */
-	readonly checksums?: Readonly<Record<string, string>>;
+	/**
+	 * Checksums of the whole object that the service computed from the stored bytes, in lower-case hexadecimal. Never a
+	 * value that the client may have set, nor an ETag of a multipart upload.
+	 */
+	readonly checksums?: readonly StoredChecksum[];
 };
 
-/** Where the bytes of an upload come from. */
+/** Bytes that are still being produced, such as a dump's. */
+export type GrowingBytes = {
+	/** Returns true when all bytes exist. */
+	readonly isComplete: () => boolean;
+	/** Returns true when a read at `offset` would return bytes, the end or an error immediately. */
+	readonly isReady: (offset: number) => boolean;
+	/** Resolves when `isReady` would be true; throws when the source has failed, or on abort. */
+	readonly wait: (offset: number, signal: AbortSignal) => Promise<void>;
+};
+
+/** The source of an upload's bytes. */
 export type PutSource = {
-	/** Bytes in all, where that is known before the end. */
+	/** Total bytes, if known before the end. */
 	readonly size?: number;
 	/**
-	 * Bytes from `offset` on, to the end. May be called again after a failure, and with an offset to resume. Throws when the
-	 * source fails; the upload then fails too and leaves nothing visible. Each chunk belongs to whoever reads it.
+	 * Yields bytes from `offset` to the end. May be called again after a failure, and with an offset to resume. Throws
+	 * when the source fails; the upload then fails too and leaves nothing visible. The reader owns each chunk.
 	 */
 	readonly read: (offset: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 	/**
-	 * Fills `target` from byte `offset` on and returns how many bytes came: fewer than asked at any time, 0 only at the end. What a
-	 * file can offer beside `read` so that its bytes go straight into the buffers of a part, without a copy.
+	 * Fills `target` from byte `offset` on and returns the number of bytes: possibly fewer than requested, 0 only at the
+	 * end. A file can provide this in addition to `read`, so that its bytes are read into the buffers of a part without a
+	 * copy.
 	 */
 	readonly readInto?: ReadInto;
+	/** Present if a read may have to wait for the producer of the bytes. */
+	readonly growing?: GrowingBytes;
+	/**
+	 * Present for bytes that are kept nowhere else and are read only once, in order. Returns false as soon as the
+	 * beginning cannot be read again: a failed upload is then not repeated. Nothing of such a source may be visible before
+	 * it is complete; a store that cannot ensure this rejects it with the fault `unsupported`.
+	 */
+	readonly canRestart?: () => boolean;
 };
 
 export type PutOptions = {
 	readonly signal: AbortSignal;
 	/**
-	 * Stored beside the object where the service can. Called once: after the last byte where that is early enough, so that a digest
-	 * taken on the way fits; before the first byte of an S3 multipart upload, which must say its metadata at the start. Gives what is
-	 * known at that moment; empty values are left out.
+	 * Metadata to store with the object, if the service supports it. Called once: after the last byte if that is early
+	 * enough, so that a checksum computed during the upload is included; before the first byte of an S3 multipart upload,
+	 * which requires its metadata at the start. Returns what is known at that moment; empty values are omitted.
 	 */
 	readonly metadata?: () => Readonly<Record<string, string>>;
-	/** Refuse when the key exists (`If-None-Match: *`); the error's code is EXISTS. */
+	/** Rejects the upload when the key exists (`If-None-Match: *`); the error has the code EXISTS. */
 	readonly ifAbsent?: boolean;
-	/** Called with the bytes that the service has confirmed so far. */
+	/**
+	 * With `ifAbsent`: only the service decides, atomically with the creation of the object, without a check before. Of
+	 * several concurrent writers exactly one succeeds. If the service does not support this, the error has the fault
+	 * `unsupported`.
+	 */
+	readonly atomic?: boolean;
+	/** Called with the number of bytes that the service has confirmed so far. */
 	readonly onProgress?: (bytes: number) => void;
-	/** Lower-case hexadecimal SHA-256 of the whole, once known: compared by targets that can. */
+	/**
+	 * Called with true when the upload gets a slot (decorators/limit.ts), with false when it waits for one or is done.
+	 */
+	readonly onTurn?: (hasSlot: boolean) => void;
+	/** Returns the lower-case hexadecimal SHA-256 of the whole source, once known; compared by stores that can. */
 	readonly sha256?: () => string | undefined;
-	/** What a resumable upload needs to go on later; called whenever it changes. Persisted by the caller. */
+	/** Called with the state that a later upload needs to resume, whenever it changes. The caller persists it. */
 	readonly onJournal?: (journal: unknown) => void;
-	/** What an earlier, interrupted upload of the same bytes left with `onJournal`. */
+	/** The last `onJournal` value of an earlier, interrupted upload of the same bytes. */
 	readonly journal?: unknown;
-	/** Predicted size in bytes when `source.size` is unknown: only used to choose part sizes. */
+	/** Estimated bytes when `source.size` is unknown: only used to choose part sizes. */
 	readonly expectedSize?: number;
 };
 
 export type PutResult = {
-	/** Bytes, as the service reports them after the end. */
+	/** Bytes as reported by the service after the upload. */
 	readonly size: number;
-	/** For people: what was compared, such as `size and crc32 checked`. */
-	readonly checked: string;
+	/** The proof that these bytes are stored (proof.ts). */
+	readonly proof: Proof;
+	/** The bytes were flushed to the remote disk. */
+	readonly flushed?: boolean;
+	/**
+	 * True when this call certainly created the object, by a conditional write or an exclusive rename: it may be removed
+	 * if it is found to be damaged.
+	 */
+	readonly created?: boolean;
 };
 
-export type RemoveResult = {readonly key: string; readonly error?: Error};
+export type RemoveResult = {
+	readonly key: string;
+	readonly error?: Error;
+	/**
+	 * Why the service keeps the object in spite of the request, such as `locked until 2027-01-01T00:00:00Z`; not an
+	 * error.
+	 */
+	readonly kept?: string;
+};
 
 export type ListOptions = {readonly signal: AbortSignal; readonly after?: string};
 
-export type GetOptions = {readonly signal: AbortSignal; readonly offset?: number};
-
-/** What a target is opened with, beside its own settings. */
-export type OpenContext = {
-	/** The environment that credentials may come from. */
-	readonly env: Readonly<Record<string, string | undefined>>;
-	/** Ends the opening; every operation brings its own signal. */
+export type GetOptions = {
 	readonly signal: AbortSignal;
-	/** Tells of retries, refreshed credentials and the like, without secrets. */
-	readonly log: (level: 'debug' | 'info' | 'warn', text: string) => void;
-	readonly clock?: Clock;
-	/** Milliseconds for which one thing is tried again; 15 minutes by default. */
-	readonly retryBudget?: number;
-	/** Milliseconds without a byte; 60 seconds by default. */
-	readonly idleTimeout?: number;
+	readonly offset?: number;
+	/**
+	 * With `offset`: the version that `onVersion` received when the bytes before it were read. If the object is another
+	 * one now, nothing is yielded and the error has the fault `replaced`.
+	 */
+	readonly version?: string | undefined;
+	/**
+	 * Called before the first byte with what identifies the stored bytes (an ETag, a generation, a size and time), or
+	 * undefined if the service reports nothing of the kind.
+	 */
+	readonly onVersion?: (version: string | undefined) => void;
 };
 
-/** A plain object whose functions use no `this`: decorators copy it. */
+export type CleanupOptions = {
+	readonly signal: AbortSignal;
+	/** Milliseconds since the epoch: younger uploads may still be active. */
+	readonly olderThan: number;
+	/** Only uploads of these runs (six characters each), which are known to be dead, whatever their age. */
+	readonly runs?: ReadonlySet<string>;
+	/** Journals of uploads that will be resumed: their data is kept. */
+	readonly keep?: readonly unknown[];
+};
+
+/** The context in which a store is opened, in addition to its own settings. */
+export type OpenContext = {
+	/** The environment, which may contain credentials. */
+	readonly env: Readonly<Record<string, string | undefined>>;
+	/** Aborts the opening; every operation has its own signal. */
+	readonly signal: AbortSignal;
+	/** Logs retries, refreshed credentials and similar events, without secrets. */
+	readonly log: (level: 'debug' | 'info' | 'warn', text: string) => void;
+	readonly clock?: Clock;
+	/** Creates the HTTP clients, once; without it they are configured by `env` alone. */
+	readonly http?: (onSocket: OpenContext['onSocket']) => Promise<HttpClients>;
+	/** Milliseconds for which one operation is retried; 15 minutes by default. */
+	readonly retryBudget?: number;
+	/** Called with each connection that a store makes. */
+	readonly onSocket?: ((socket: Socket) => void) | undefined;
+	/** Milliseconds without a byte; 60 seconds by default. */
+	readonly idleTimeout?: number;
+	/** Six characters of the run, by which a later run finds the owner of unfinished files. */
+	readonly run?: string;
+};
+
+/** A plain object with functions that do not use `this`, because decorators copy it. */
 export type Storage = {
 	/** s3, b2, gcs, azure, sftp, local or memory. */
 	readonly kind: string;
-	/** For people and logs, without secrets: `s3://bucket/`. */
+	/** The location for people and logs, without secrets: `s3://bucket/`. */
 	readonly location: string;
 	/**
-	 * Every object whose key begins with `prefix`, in the order of the service. Pages are fetched as they are consumed; a page
-	 * that fails throws: the iteration never ends early in silence. `after` leaves out everything up to and including that key, so
-	 * that a listing which broke off goes on where it was.
+	 * Yields every object with a key that begins with `prefix`, in the order of the service. Pages are requested as they
+	 * are consumed; a failed page throws, so the iteration never ends early without an error. `after` omits everything up
+	 * to and including that key, to resume an interrupted listing.
 	 */
 	readonly list: (prefix: string, options: ListOptions) => AsyncIterable<StorageObject>;
-	/** No object is visible under `key` unless it is whole. */
+	/** Uploads an object. Nothing is visible under `key` until it is complete. */
 	readonly put: (key: string, source: PutSource, options: PutOptions) => Promise<PutResult>;
-	/** The bytes from `offset` (default 0) on, all of them or an error. A missing key is an error that `isMissing` (errors.ts) knows. */
+	/**
+	 * Yields all bytes from `offset` (default 0) on, or throws. `isMissing` (errors.ts) recognizes the error for a
+	 * missing key, `isReplaced` that for another version.
+	 */
 	readonly get: (key: string, options: GetOptions) => AsyncIterable<Uint8Array>;
-	/** Undefined when there is no such object. */
+	/** Returns undefined when there is no such object. */
 	readonly stat: (key: string, options: {readonly signal: AbortSignal}) => Promise<ObjectInfo | undefined>;
-	/** In batches where the service has them. One result a key, in order; a key that is not there is removed already. */
+	/**
+	 * Removes objects, in batches if the service supports them. Returns one result for each key, in order; a missing key
+	 * counts as removed.
+	 */
 	readonly remove: (
 		keys: readonly string[],
 		options: {readonly signal: AbortSignal},
 	) => Promise<readonly RemoveResult[]>;
-	/** True when trying again cannot help: missing, forbidden, malformed, exists. Most targets use `isPermanentError` (errors.ts). */
-	readonly isPermanent: (error: unknown) => boolean;
-	/** Aborts uploads that nobody will finish, older than `olderThan` (milliseconds since the epoch). Returns their keys. */
-	readonly cleanup?: (
-		prefix: string,
-		options: {readonly signal: AbortSignal; readonly olderThan: number},
-	) => Promise<readonly string[]>;
 	/**
-	 * True when the target itself ends a connection on which nothing moves for `idleTimeout`. Needed where `onProgress` comes in
-	 * steps that a slow line does not manage in that time; all others are watched by the idle decorator.
+	 * Returns true when a retry cannot help: missing, forbidden, malformed, exists. Most stores use `isPermanentError`
+	 * (errors.ts).
+	 */
+	readonly isPermanent: (error: unknown) => boolean;
+	/** Aborts or removes unfinished uploads below `prefix`, according to the options. Returns their keys. */
+	readonly cleanup?: (prefix: string, options: CleanupOptions) => Promise<readonly string[]>;
+	/**
+	 * True when the store itself aborts a connection without progress for `idleTimeout`. Needed if `onProgress` is called
+	 * in steps that take longer than that on a slow line; all others are watched by the idle decorator.
 	 */
 	readonly watchesIdle?: boolean;
-	/** May be called twice; ends connections. */
+	/** Closes connections. May be called twice. */
 	readonly close: () => Promise<void>;
 };
+
+/**
+ * The kinds of stores with unfinished files next to the finished ones; the others remove them themselves, or when they
+ * are told to.
+ */
+export const storesWithPartials: ReadonlySet<string> = new Set(['local', 'sftp']);

@@ -1,14 +1,16 @@
-import {Box, useInput, type Key} from 'ink';
+import {Box} from 'ink';
 import {useEffect, useRef, useSyncExternalStore} from 'react';
 import {DialogPanel} from './components/DialogPanel.js';
 import {StatusLine} from './components/StatusLine.js';
 import type {Frame} from './console.js';
-import {PaintContext, type Paint} from './paint.js';
 import {tooSmall} from './layout/regions.js';
+import {type Paint, PaintContext} from './paint.js';
 import {Detail} from './screens/Detail.js';
 import {Files} from './screens/Files.js';
+import {Fleet} from './screens/Fleet.js';
 import {Jobs} from './screens/Jobs.js';
 import {Logs} from './screens/Logs.js';
+import {Server} from './screens/Server.js';
 
 export type FrameStore = {
 	readonly subscribe: (listener: () => void) => () => void;
@@ -18,17 +20,15 @@ export type FrameStore = {
 type Props = {
 	readonly store: FrameStore;
 	readonly paint: Paint;
-	readonly onInput: (input: string, key: Key) => void;
-	/** The screen has taken another size. */
+	/** Called when the terminal has another size. */
 	readonly onSized: (columns: number, rows: number) => void;
 };
 
-const screenComponents = {jobs: Jobs, detail: Detail, files: Files, logs: Logs} as const;
+const screenComponents = {jobs: Jobs, detail: Detail, files: Files, logs: Logs, fleet: Fleet, server: Server} as const;
 
-/** The whole screen: exactly as wide and as high as the terminal, from one frame of the store. */
-export function App({store, paint, onInput, onSized}: Props) {
+/** Renders the whole screen, exactly as wide and as high as the terminal, from one frame of the store. */
+export function App({store, paint, onSized}: Props) {
 	const frame = useSyncExternalStore(store.subscribe, store.frame);
-	useInput(onInput);
 	const {columns, rows} = frame;
 	const isFirst = useRef(true);
 	useEffect(() => {

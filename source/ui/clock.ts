@@ -1,19 +1,19 @@
-/** The one clock of the console: everything that moves moves on its tick, and nothing else causes a frame but a key. */
+/** The one clock of the console: everything that moves does so on its tick; other frames are caused only by keys. */
 
-/** Milliseconds between ticks while somebody types, and when nobody has for `idleAfter`. */
+/** Milliseconds between ticks while the user types, and after `idleAfter` without input. */
 export const tickLength = 250;
 export const idleTickLength = 1000;
 export const idleAfter = 60_000;
 
 export type Clock = {
-	/** How often it has ticked; the frame of every spinner. */
+	/** Returns the number of ticks, which is the frame of every spinner. */
 	readonly ticks: () => number;
-	/** Somebody is there: full speed again. */
+	/** Returns to full speed after an input. */
 	readonly wake: () => void;
 	readonly stop: () => void;
 };
 
-/** Calls `onTick` until it is stopped. `monotonic` gives milliseconds. The caller stops it. */
+/** Calls `onTick` until it is stopped. `monotonic` returns milliseconds. The caller stops it. */
 export function startClock(onTick: () => void, monotonic: () => number = () => performance.now()): Clock {
 	let ticks = 0;
 	let lastKey = monotonic();

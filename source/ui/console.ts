@@ -1,29 +1,43 @@
-/** The console's own state beside the engine's, and the one place where both become what is drawn. */
+/** The console's own state in addition to the engine's, and the one place where both become a frame. */
 import {messageOf} from '../core/errors.js';
-import type {EngineHandle} from '../core/handle.js';
-import {countJobs, type RunState} from '../core/state.js';
+import type {EngineHandle, RunElsewhere, Secrets} from '../core/handle.js';
+import {countJobs} from '../core/jobs.js';
+import type {RunState} from '../core/state.js';
+import {cellWidth} from '../lib/width.js';
+import type {Attached} from './attachment.js';
 import type {Dialog, Waiting} from './dialog.js';
 import type {FilesStore} from './files/store.js';
-import type {Glyphs} from './glyphs.js';
+import type {FleetStore} from './fleet/store.js';
+import {clean, type Glyphs} from './glyphs.js';
 import type {Home} from './home.js';
+import {wrapWords} from './layout/wrap.js';
+import {joinSecrets} from './secrets.js';
 import type {Size} from './terminal.js';
 import type {Tone} from './text.js';
-import {initialView, type FilesView, type JobsView, type LogsView, type View} from './view.js';
+import {
+	type FilesView,
+	type FleetView,
+	initialView,
+	type JobsView,
+	type LogsView,
+	type ServerScreenView,
+	type View,
+} from './view.js';
 
-/** Why the console was left. */
+/** Why the user left the console. */
 export type LeaveReason =
 	/** Nothing was running. */
 	| 'quit'
-	/** Work goes on without the screen. */
+	/** Work continues without the screen. */
 	| 'detached'
-	/** All work has been cancelled, and is ending. */
+	/** All work was canceled, and is ending. */
 	| 'cancelled'
-	/** The run ended, and the screen was not to stay. */
+	/** The run ended, and the screen was configured not to stay. */
 	| 'finished'
-	/** The terminal is gone; work goes on. */
+	/** The terminal is lost; work continues. */
 	| 'hangup';
 
-/** All that one frame shows. */
+/** Everything that one frame shows. */
 export type Frame = Size & {
 	readonly run: RunState;
 	readonly view: View;
@@ -32,25 +46,36 @@ export type Frame = Size & {
 	readonly tick: number;
 	readonly glyphs: Glyphs;
 	readonly home: Home;
+	/** Present while a run of another process is shown. */
+	readonly attached?: Attached;
 	readonly files: FilesStore;
-	/** Changes when the file list has. */
+	readonly fleet: FleetStore;
+	/** Changes with the file list. */
 	readonly filesVersion: number;
 	readonly info: ConsoleInfo;
 };
 
-/** What the caller says about itself. */
+/** Information from the caller about itself. */
 export type ConsoleInfo = {
 	readonly version: string;
-	/** Where the plain log goes if the terminal dies; the Logs screen shows it. */
+	/** Where the plain log continues if the terminal is lost; shown on the Logs screen. */
 	readonly hangupLog?: string;
-	/** True when nothing can be steered: a recorded run. */
+	/** True when nothing can be controlled: a recorded run. */
 	readonly readOnly: boolean;
 };
 
-/** What an action may do: look, change the view, ask the engine, leave. */
+/** The functions available to actions: read, change the view, call the engine, leave. */
 export type Console = {
+	/** The handle of the shown run: an attached one while there is one. */
 	readonly handle: EngineHandle;
+	/** Returns whether work of this process is running, whatever is shown. */
+	readonly isWorking: () => boolean;
+	readonly home: () => Home;
+	readonly attached: () => Attached | undefined;
+	readonly attach: (run: RunElsewhere) => Promise<void>;
+	readonly detach: () => void;
 	readonly files: FilesStore;
+	readonly fleet: FleetStore;
 	readonly glyphs: Glyphs;
 	readonly info: ConsoleInfo;
 	readonly now: () => number;
@@ -60,25 +85,51 @@ export type Console = {
 	readonly setJobs: (patch: Partial<JobsView>) => void;
 	readonly setLogs: (patch: Partial<LogsView>) => void;
 	readonly setFiles: (patch: Partial<FilesView>) => void;
+	readonly setFleet: (patch: Partial<FleetView>) => void;
+	readonly setServer: (patch: Partial<ServerScreenView>) => void;
 	readonly ask: (dialog: Dialog | undefined) => void;
-	/** Shows one line for a few seconds. */
+	/** Shows a message for a few seconds. */
 	readonly say: (text: string, tone?: Tone) => void;
-	/** Shows what went wrong with something that was started. */
+	/** Shows the error of started work. */
 	readonly attempt: (work: Promise<unknown>) => void;
+	/** The same in words, in full: in a panel where a line has no room for them. */
+	readonly fail: (reason: string) => void;
+	/** What was typed to open dumps, in memory only. */
+	readonly secrets: () => Secrets | undefined;
+	readonly remember: (secrets: Secrets) => void;
 	readonly copy: (text: string) => void;
 	readonly leave: (reason: LeaveReason) => void;
-	/** Gives the terminal to the plain log until a key brings the screen back. */
+	/** Shows the plain log in the terminal until a key returns to the screen. */
 	readonly stream: () => void;
 	readonly redraw: () => void;
-	/** Stops the whole program, as Ctrl-Z does. */
+	/** Reads again what the Jobs screen shows before any work. */
+	readonly reloadHome: () => void;
+	/** Stops the whole program, like Ctrl-Z. */
 	readonly suspend: () => void;
 };
 
 export type ConsoleParts = Pick<
 	Console,
-	'handle' | 'files' | 'glyphs' | 'info' | 'now' | 'size' | 'copy' | 'leave' | 'stream' | 'redraw' | 'suspend'
+	| 'handle'
+	| 'isWorking'
+	| 'home'
+	| 'attached'
+	| 'attach'
+	| 'detach'
+	| 'files'
+	| 'fleet'
+	| 'glyphs'
+	| 'info'
+	| 'now'
+	| 'size'
+	| 'copy'
+	| 'leave'
+	| 'stream'
+	| 'redraw'
+	| 'reloadHome'
+	| 'suspend'
 > & {
-	/** Something that is drawn has changed by a person's hand: draw at once. */
+	/** Called when the user has changed what is drawn: draws immediately. */
 	readonly onChange: () => void;
 };
 
@@ -86,6 +137,7 @@ const messageTime = 6000;
 
 export function createConsole(parts: ConsoleParts): Console {
 	let view = initialView;
+	let secrets: Secrets | undefined;
 	const set = (patch: Partial<View>) => {
 		const waiting = waitingIn(view.dialog);
 		view = {...view, ...patch};
@@ -93,6 +145,17 @@ export function createConsole(parts: ConsoleParts): Console {
 		parts.onChange();
 	};
 	const say = (text: string, tone: Tone = 'warn') => set({message: {text, tone, until: parts.now() + messageTime}});
+	const fail = (reason: string) => {
+		const {columns} = parts.size();
+		if (cellWidth(clean(reason, parts.glyphs)) + 2 <= columns) {
+			if (waitingIn(view.dialog)) set({dialog: undefined});
+			return say(reason, 'failed');
+		}
+		const lines = wrapWords(clean(reason, parts.glyphs), Math.max(10, columns - 8)).map(text => [
+			{text, tone: 'failed'} as const,
+		]);
+		set({dialog: {kind: 'info', title: 'This did not work', lines, top: 0, copy: reason}});
+	};
 	return {
 		...parts,
 		view: () => view,
@@ -100,11 +163,16 @@ export function createConsole(parts: ConsoleParts): Console {
 		setJobs: patch => set({jobs: {...view.jobs, ...patch}}),
 		setLogs: patch => set({logs: {...view.logs, ...patch}}),
 		setFiles: patch => set({files: {...view.files, ...patch}}),
+		setFleet: patch => set({fleet: {...view.fleet, ...patch}}),
+		setServer: patch => set({server: {...view.server, ...patch}}),
 		ask: dialog => set({dialog}),
 		say,
 		attempt(work) {
-			work.catch((error: unknown) => say(messageOf(error), 'failed'));
+			work.catch((error: unknown) => fail(messageOf(error)));
 		},
+		fail,
+		secrets: () => secrets,
+		remember: typed => (secrets = joinSecrets(secrets, typed)),
 	};
 }
 
@@ -112,7 +180,7 @@ function waitingIn(dialog: Dialog | undefined): Waiting | undefined {
 	return dialog && 'waiting' in dialog ? dialog.waiting : undefined;
 }
 
-/** True while a job runs or waits to run. */
+/** Returns true while a job runs or waits. */
 export function isWorking(run: RunState): boolean {
 	if (run.finished !== undefined) return false;
 	const counts = countJobs(run);

@@ -1,11 +1,15 @@
-/** The questions and panels that lie over a screen. One at a time; Esc closes each without doing anything. */
+/** The questions and panels over a screen. One at a time; Esc closes each without doing anything. */
+import type {DumpContents} from '../core/restore-handle.js';
+import type {TreeView} from './restore/tree.js';
+import type {Wizard} from './restore/wizard.js';
+import {isPrivateKey} from './secrets.js';
 import type {Line} from './text.js';
 
-/** Of a dialog that shows work: aborted as soon as the dialog is closed, or asks something else. */
+/** For a dialog that shows work: aborted when the dialog is closed, or replaced. */
 export type Waiting = AbortController;
 
 export type Option = {
-	/** The letter that chooses it. */
+	/** The letter that selects it. */
 	readonly key: string;
 	readonly label: string;
 	readonly danger?: boolean;
@@ -19,25 +23,46 @@ export type ChoiceDialog = {
 	readonly text: readonly string[];
 	readonly options: readonly Option[];
 	readonly cursor: number;
+	/** The command line that does the same: `Y` copies it. */
+	readonly command?: string;
 };
 
 export type Field = {
 	readonly name: string;
 	readonly label: string;
-	readonly kind: 'text' | 'masked' | 'toggle';
-	/** A toggle's is `yes` or `no`. */
+	/** `path`: Tab completes it. `key`: a private key, or the path of its file; the key is not shown. */
+	readonly kind: 'text' | 'masked' | 'toggle' | 'path' | 'key';
+	/** For a toggle: `yes` or `no`. */
 	readonly value: string;
 };
 
-/** Things to be typed. `submit` gets the values by field name, and may set `problem` instead of going on. */
+/** By name. */
+export function valuesOf(fields: readonly Field[]): Readonly<Record<string, string>> {
+	return Object.fromEntries(fields.map(field => [field.name, field.value]));
+}
+
+/** True where Tab completes what was typed; where nothing was, it goes to the next field. */
+export function isCompleted({kind, value}: Field): boolean {
+	return (kind === 'path' || kind === 'key') && value !== '' && !isPrivateKey(value);
+}
+
+/** A form. `submit` receives the values by field name, and may set `problem` instead of continuing. */
 export type FormDialog = {
 	readonly kind: 'form';
 	readonly title: string;
 	readonly text: readonly string[];
 	readonly fields: readonly Field[];
 	readonly cursor: number;
-	readonly problem?: string;
+	readonly problem?: string | undefined;
+	/** What helps while typing. */
+	readonly note?: string | undefined;
+	/** What is to be known for it, and may change with the fields. */
+	readonly facts?: readonly string[];
+	/** The command line that does the same: F2 copies it. */
+	readonly command?: (values: Readonly<Record<string, string>>) => string;
 	readonly waiting?: Waiting;
+	/** Told of every change of a value. */
+	readonly onEdit?: (values: Readonly<Record<string, string>>) => void;
 	readonly submit: (values: Readonly<Record<string, string>>) => void;
 };
 
@@ -47,12 +72,21 @@ export type PlanDialog = {
 	readonly databases: readonly {readonly name: string; readonly bytes: number; readonly format: string}[];
 	readonly facts: readonly (readonly [label: string, value: string])[];
 	readonly marked: ReadonlySet<string>;
+	/** Among those that the filter shows. */
 	readonly cursor: number;
+	readonly filter: string;
+	/** The filter is being typed. */
+	readonly isFiltering: boolean;
+	/** Something was chosen, or Enter was pressed once: the next Enter starts. */
+	readonly isChosen: boolean;
+	/** The command line that does the same: `Y` copies it. */
+	readonly command: string;
 	readonly waiting?: Waiting;
-	readonly problem?: string;
+	readonly problem?: string | undefined;
+	readonly note?: string | undefined;
 };
 
-/** A text to be read. */
+/** A text to read. */
 export type InfoDialog = {
 	readonly kind: 'info';
 	readonly title: string;
@@ -65,6 +99,12 @@ export type InfoDialog = {
 
 export type HelpDialog = {readonly kind: 'help'; readonly top: number};
 
+/** The steps of a restore. */
+export type RestoreDialog = {readonly kind: 'restore'; readonly wizard: Wizard; readonly waiting?: Waiting};
+
+/** The contents of a dump, to browse. */
+export type ContentsDialog = {readonly kind: 'contents'; readonly contents: DumpContents; readonly tree: TreeView};
+
 export type WaitingDialog = FormDialog | PlanDialog | InfoDialog;
 
-export type Dialog = ChoiceDialog | FormDialog | PlanDialog | InfoDialog | HelpDialog;
+export type Dialog = ChoiceDialog | FormDialog | PlanDialog | InfoDialog | HelpDialog | RestoreDialog | ContentsDialog;

@@ -1,17 +1,19 @@
-/** Engine events and keys become frames: four a second at the most, at once on a key, none while nothing changes. */
+/**
+ * Turns engine events and keys into frames: at most four per second, immediately on a key, none while nothing changes.
+ */
 import type {EngineHandle} from '../core/handle.js';
 import type {FrameStore} from './App.js';
 import {startClock} from './clock.js';
-import {isWorking, type Console, type Frame} from './console.js';
+import {type Console, type Frame, isWorking} from './console.js';
 import type {Home} from './home.js';
 import type {Terminal} from './terminal.js';
 
 export type Frames = FrameStore & {
-	/** Draw as soon as the keys that have arrived are handled. */
+	/** Draws as soon as the arrived keys are handled. */
 	readonly soon: () => void;
-	/** Somebody has pressed a key. */
+	/** Called when the user has pressed a key. */
 	readonly wake: () => void;
-	/** Something has changed that can wait for the next tick. */
+	/** Called for a change that can wait for the next tick. */
 	readonly stale: () => void;
 	readonly stop: () => void;
 };
@@ -19,6 +21,7 @@ export type Frames = FrameStore & {
 export type FrameSources = {
 	readonly console: () => Console;
 	readonly home: () => Home;
+	/** The handle of the shown run. */
 	readonly handle: EngineHandle;
 	readonly terminal: Terminal;
 };
@@ -36,6 +39,7 @@ export function createFrames({console: getConsole, home, handle, terminal}: Fram
 	function make(): Frame {
 		const c = getConsole();
 		const {columns, rows} = terminal.size();
+		const attached = c.attached();
 		return {
 			columns,
 			rows,
@@ -45,22 +49,26 @@ export function createFrames({console: getConsole, home, handle, terminal}: Fram
 			tick: clock.ticks(),
 			glyphs: c.glyphs,
 			home: home(),
+			...(attached && {attached}),
 			files: c.files,
+			fleet: c.fleet,
 			filesVersion: c.files.version(),
 			info: c.info,
 		};
 	}
 
-	/** Clocks, spinners and messages that fade need frames of their own. */
+	/** Clocks, spinners and fading messages need frames of their own. */
 	function moves(): boolean {
 		const c = getConsole();
 		const {message, screen} = c.view();
 		const fading = message !== undefined && last !== undefined && message.until > last.now;
-		return isWorking(handle.state()) || fading || (screen === 'files' && c.files.state() === 'listing');
+		const waits =
+			(screen === 'files' && c.files.state() === 'listing') || (screen === 'fleet' && c.fleet.state() === 'reading');
+		return isWorking(handle.state()) || fading || waits;
 	}
 
 	function publish(): void {
-		// A terminal that takes nothing gets nothing; what has changed meanwhile comes with the next frame.
+		// A blocked terminal is not written to; changes in the meantime are drawn with the next frame.
 		if (terminal.congested()) {
 			dirty = true;
 			return;

@@ -1,4 +1,4 @@
-/** The characters that are drawn, in two sets: the one for terminals that show Unicode, and ASCII for all others. */
+/** The characters to draw, in two sets: one for terminals with Unicode, and ASCII for all others. */
 import {display} from '../lib/display.js';
 
 export type Glyphs = {
@@ -16,7 +16,7 @@ export type Glyphs = {
 	readonly open: string;
 	readonly full: string;
 	readonly empty: string;
-	/** Eighths of a cell, from the smallest. */
+	/** Eighths of a cell, smallest first. */
 	readonly parts: readonly string[];
 	readonly rule: string;
 	readonly cut: string;
@@ -81,7 +81,7 @@ export const asciiGlyphs: Glyphs = {
 	box: {corners: ['+', '+', '+', '+'], side: '|'},
 };
 
-/** Text from outside, safe for this terminal: no control characters, and nothing that an ASCII terminal cannot show. */
+/** Escapes outside text for this terminal: no control characters, and nothing that an ASCII terminal cannot show. */
 export function clean(text: string, glyphs: Glyphs): string {
 	const safe = display(text);
 	return glyphs.ascii ? safe.replaceAll(/[^ -~]/gu, '?') : safe;

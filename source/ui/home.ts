@@ -1,54 +1,156 @@
-/** What the console shows before anything was started: what a backup would do, and the last runs. Read once, when needed. */
+/** What the console shows before any work: the age of the dumps, the last runs, and what a backup would do. */
 import {messageOf} from '../core/errors.js';
-import type {EngineHandle, PlanPreview, RunSummary} from '../core/handle.js';
+import type {DatabaseAge, EngineHandle, PlanPreview, RunElsewhere, RunSummary} from '../core/handle.js';
 
 export type Home = {
+	/** The labels of all locations. */
+	readonly places?: readonly string[];
+	/** Active runs of other processes in the backup directory. */
+	readonly elsewhere?: readonly RunElsewhere[];
 	readonly plan?: PlanPreview;
-	readonly problem?: string;
-	/** The newest first. */
+	/** Why there is no plan: usually because the server cannot be reached. */
+	readonly planProblem?: string;
+	/** Newest first. */
 	readonly runs?: readonly RunSummary[];
+	/** Over all locations; the oldest first, after those without a good dump. */
+	readonly ages?: readonly DatabaseAge[];
+	/** Errors of reading the dumps, by location. */
+	readonly problems?: readonly string[];
 };
 
 export type HomeStore = {
 	readonly home: () => Home;
-	/** Reads again. */
+	/** Reads everything that is not being read already. */
 	readonly load: () => void;
+	/** Reads again what has failed, or is older than a minute. Remote locations are only read by `load`. */
+	readonly refresh: () => void;
 	readonly close: () => void;
 };
 
 const shownRuns = 8;
+/** Milliseconds. */
+const freshFor = 60_000;
 
-export function createHomeStore(
-	handle: Pick<EngineHandle, 'preview' | 'runs' | 'locations'>,
-	onChange: () => void,
-): HomeStore {
+export type HomeHandle = Pick<EngineHandle, 'preview' | 'runs' | 'locations' | 'ages' | 'runsElsewhere'>;
+
+export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeStore {
 	let home: Home = {};
 	const stop = new AbortController();
 	const {signal} = stop;
 	const put = (patch: Home) => {
+		if (signal.aborted) return;
 		home = {...home, ...patch};
 		onChange();
 	};
+	const {read, isOld} = createReadings(signal);
+	const ages = new Map<string, readonly DatabaseAge[]>();
+	const problems = new Map<string, string>();
 
-	async function readRuns(): Promise<void> {
-		let runs: RunSummary[] = [];
+	function readPlan(): void {
+		read(
+			'plan',
+			async () => put({plan: await handle.preview([], {listRemote: false}), planProblem: undefined}),
+			planProblem => put({planProblem}),
+		);
+	}
+
+	function readElsewhere(): void {
+		// Errors of reading the directory are reported by the other reads.
+		const none = () => put({elsewhere: []});
+		read('elsewhere', async () => put({elsewhere: await handle.runsElsewhere()}), none);
+	}
+
+	function readRuns(): void {
 		const [first] = handle.locations();
-		if (first === undefined) return put({runs});
-		for await (const run of handle.runs(first.id, {signal})) {
-			runs = [...runs, run].toSorted((a, b) => b.time - a.time).slice(0, shownRuns);
+		if (first === undefined) return put({runs: []});
+		const work = async () => {
+			let runs: RunSummary[] = [];
+			for await (const run of handle.runs(first.id, {signal}))
+				runs = [...runs, run].toSorted((a, b) => b.time - a.time).slice(0, shownRuns);
+			put({runs});
+		};
+		read('runs', work, message => put({runs: home.runs ?? [], problems: [message]}));
+	}
+
+	function readAges(withRemotes: boolean): void {
+		for (const {id, label, remote} of handle.locations()) {
+			if (remote && !withRemotes) continue;
+			const show = () => put({ages: mergeAges([...ages.values()].flat()), problems: [...problems.values()]});
+			read(
+				`ages ${id}`,
+				async () => {
+					ages.set(id, await handle.ages(id, {signal}));
+					problems.delete(id);
+					show();
+				},
+				message => {
+					problems.set(id, `${label}: ${message}`);
+					show();
+				},
+			);
 		}
-		put({runs});
 	}
 
 	return {
 		home: () => home,
 		load() {
-			const fail = (error: unknown) => {
-				if (!signal.aborted) put({problem: messageOf(error)});
-			};
-			handle.preview([]).then(plan => put({plan}), fail);
-			readRuns().catch(fail);
+			put({places: handle.locations().map(location => location.label)});
+			readElsewhere();
+			readPlan();
+			readRuns();
+			readAges(true);
+		},
+		refresh() {
+			readElsewhere();
+			if (home.planProblem !== undefined || isOld('plan')) readPlan();
+			if (isOld('runs')) {
+				readRuns();
+				readAges(false);
+			}
 		},
 		close: () => stop.abort(),
 	};
+}
+
+type Read = (what: string, work: () => Promise<void>, onFailure: (message: string) => void) => void;
+
+/** Allows one read of each kind at a time, and remembers when the last one ended. */
+function createReadings(signal: AbortSignal): {readonly read: Read; readonly isOld: (what: string) => boolean} {
+	const reading = new Set<string>();
+	/** Monotonic milliseconds. */
+	const readAt = new Map<string, number>();
+	return {
+		read(what, work, onFailure) {
+			if (reading.has(what)) return;
+			reading.add(what);
+			work()
+				.catch((error: unknown) => {
+					if (!signal.aborted) onFailure(messageOf(error));
+				})
+				.finally(() => {
+					reading.delete(what);
+					readAt.set(what, performance.now());
+				});
+		},
+		isOld: what => performance.now() - (readAt.get(what) ?? -Infinity) > freshFor,
+	};
+}
+
+/** Returns one entry per database, with its newest values; the oldest first. */
+export function mergeAges(found: readonly DatabaseAge[]): readonly DatabaseAge[] {
+	const merged = new Map<string, DatabaseAge>();
+	const later = (a: number | undefined, b: number | undefined) =>
+		a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
+	for (const one of found) {
+		const other = merged.get(one.database);
+		merged.set(one.database, {
+			database: one.database,
+			newest: later(one.newest, other?.newest),
+			proven: later(one.proven, other?.proven),
+			restored: later(one.restored, other?.restored),
+		});
+	}
+	return [...merged.values()].toSorted(
+		(a, b) => (a.newest ?? 0) - (b.newest ?? 0) || (a.database < b.database ? -1 : 1),
+	);
 }

@@ -1,21 +1,22 @@
-/** Every key, once. The footer, the `?` overlay and the README's list are made from this table. */
+/** Every key, once. The footer, the `?` overlay and the README's list are generated from this table. */
+import type {Screen} from './view.js';
 
-export type Scope = 'global' | 'lists' | 'jobs' | 'detail' | 'files' | 'logs';
+export type Scope = 'global' | 'lists' | 'jobs' | 'detail' | 'files' | 'logs' | 'fleet';
 
 export type Binding = {
 	readonly action: string;
-	/** Names as `keys.ts` gives them. */
+	/** Names as in `keys.ts`. */
 	readonly keys: readonly string[];
-	/** How the keys are written for people; the first of `keys` when absent. */
+	/** The keys as shown to people; the first of `keys` when absent. */
 	readonly label?: string;
 	/** One or two words, for the footer. */
 	readonly short: string;
 	/** For the help overlay and the README. */
 	readonly help: string;
 	readonly scope: Scope;
-	/** Where in the footer, from 1; what has no rank is only in the help. The last give way first. */
-	readonly rank?: {readonly [S in 'jobs' | 'detail' | 'files' | 'logs']?: number};
-	/** Does harm to work or files: always behind a question. */
+	/** The position in the footer, from 1; a binding without a rank is only in the help. The last are dropped first. */
+	readonly rank?: {readonly [S in Screen]?: number};
+	/** Changes work or files: always asks first. */
 	readonly asks?: boolean;
 };
 
@@ -27,7 +28,7 @@ export const keymap = [
 		short: 'help',
 		help: 'this list',
 		scope: 'global',
-		rank: {jobs: 2, detail: 2, files: 2, logs: 2},
+		rank: {jobs: 2, detail: 2, files: 2, logs: 2, fleet: 2, server: 2},
 	},
 	{
 		action: 'quit',
@@ -35,7 +36,7 @@ export const keymap = [
 		short: 'quit',
 		help: 'back; on a main screen leave, with a question while work runs',
 		scope: 'global',
-		rank: {jobs: 1, files: 1, logs: 1},
+		rank: {jobs: 1, files: 1, logs: 1, fleet: 1},
 	},
 	{
 		action: 'escape',
@@ -44,7 +45,7 @@ export const keymap = [
 		short: 'back',
 		help: 'back, or clear the filter',
 		scope: 'global',
-		rank: {detail: 1},
+		rank: {detail: 1, server: 1},
 	},
 	{
 		action: 'nextScreen',
@@ -52,7 +53,7 @@ export const keymap = [
 		short: 'screen',
 		help: 'next screen',
 		scope: 'global',
-		rank: {jobs: 11, files: 11, logs: 6},
+		rank: {jobs: 11, files: 16, logs: 6, fleet: 8},
 	},
 	{
 		action: 'previousScreen',
@@ -65,13 +66,14 @@ export const keymap = [
 	{action: 'showJobs', keys: ['1'], short: 'jobs', help: 'Jobs', scope: 'global'},
 	{action: 'showFiles', keys: ['2'], short: 'files', help: 'Files', scope: 'global'},
 	{action: 'showLogs', keys: ['3'], short: 'logs', help: 'Logs', scope: 'global'},
+	{action: 'showFleet', keys: ['4'], short: 'fleet', help: 'Fleet, where fleet_prefix is set', scope: 'global'},
 	{
 		action: 'filter',
 		keys: ['/'],
 		short: 'filter',
 		help: 'filter by a part of the name; ! in front inverts, Esc clears',
 		scope: 'global',
-		rank: {jobs: 7, files: 6, logs: 3},
+		rank: {jobs: 7, files: 10, logs: 3, fleet: 6, server: 4},
 	},
 	{
 		action: 'sort',
@@ -79,7 +81,7 @@ export const keymap = [
 		short: 'sort',
 		help: 'sort by the next column',
 		scope: 'global',
-		rank: {jobs: 12, files: 12},
+		rank: {jobs: 12, files: 15, fleet: 7},
 	},
 	{action: 'reverse', keys: ['S'], short: 'reverse', help: 'reverse the order', scope: 'global'},
 	{
@@ -90,7 +92,16 @@ export const keymap = [
 		scope: 'global',
 		rank: {jobs: 9, detail: 7, logs: 7},
 	},
-	{action: 'redraw', keys: ['ctrl-l'], short: 'redraw', help: 'draw the screen anew', scope: 'global'},
+	{action: 'redraw', keys: ['ctrl-l'], short: 'redraw', help: 'draw the screen again', scope: 'global'},
+	{
+		action: 'refresh',
+		keys: ['f5', 'ctrl-r'],
+		label: 'F5',
+		short: 'refresh',
+		help: 'in Files, in Fleet and before anything was started: read again',
+		scope: 'global',
+		rank: {files: 9, fleet: 5, server: 5},
+	},
 	{
 		action: 'interrupt',
 		keys: ['ctrl-c'],
@@ -106,7 +117,7 @@ export const keymap = [
 		short: 'move',
 		help: 'down',
 		scope: 'lists',
-		rank: {jobs: 10, detail: 6, files: 10, logs: 8},
+		rank: {jobs: 10, detail: 6, files: 17, logs: 8, fleet: 9, server: 6},
 	},
 	{action: 'pageUp', keys: ['pageup'], label: 'PgUp', short: 'page', help: 'a page up', scope: 'lists'},
 	{action: 'pageDown', keys: ['pagedown'], label: 'PgDn', short: 'page', help: 'a page down', scope: 'lists'},
@@ -133,9 +144,9 @@ export const keymap = [
 		action: 'open',
 		keys: ['enter'],
 		short: 'open',
-		help: 'open: detail of a job, files of a run, inside of a dump',
+		help: 'open: detail of a job, files of a run, inside of a dump, databases of a server, dumps of a database',
 		scope: 'lists',
-		rank: {jobs: 3, files: 4},
+		rank: {jobs: 3, files: 4, fleet: 3, server: 7},
 	},
 	{
 		action: 'copy',
@@ -143,7 +154,7 @@ export const keymap = [
 		short: 'copy',
 		help: 'copy the name, path or error (OSC 52)',
 		scope: 'lists',
-		rank: {detail: 3, files: 13, logs: 11},
+		rank: {detail: 3, files: 18, logs: 11, fleet: 10, server: 8},
 	},
 	{
 		action: 'cancelJob',
@@ -166,7 +177,7 @@ export const keymap = [
 		action: 'nextError',
 		keys: ['e'],
 		short: 'next error',
-		help: 'go to the next failure',
+		help: 'go to the next failure, or to a dump that others wait behind',
 		scope: 'jobs',
 		rank: {jobs: 6},
 	},
@@ -206,20 +217,37 @@ export const keymap = [
 		scope: 'files',
 		rank: {files: 5},
 	},
-	{action: 'decrypt', keys: ['t'], short: 'decrypt', help: 'decrypt what is marked', scope: 'files', rank: {files: 7}},
+	{action: 'decrypt', keys: ['t'], short: 'decrypt', help: 'decrypt what is marked', scope: 'files', rank: {files: 11}},
 	{
 		action: 'verify',
 		keys: ['v'],
 		short: 'verify',
 		help: 'verify checksums and contents',
 		scope: 'files',
-		rank: {files: 8},
+		rank: {files: 12},
 	},
 	{
-		action: 'restoreDrill',
+		action: 'restore',
 		keys: ['R'],
-		short: 'restore drill',
-		help: 'restore into a scratch server to prove the dump',
+		short: 'restore',
+		help: 'restore: for practice, into a new database, some objects, or in place of a database',
+		scope: 'files',
+		asks: true,
+		rank: {files: 6},
+	},
+	{
+		action: 'compareRuns',
+		keys: ['c'],
+		short: 'compare',
+		help: 'compare the marked two runs, or a run with the one before it',
+		scope: 'files',
+	},
+	{action: 'findTable', keys: ['f'], short: 'find table', help: 'find the dumps that hold a table', scope: 'files'},
+	{
+		action: 'togglePin',
+		keys: ['p'],
+		short: 'pin',
+		help: 'pin a run, so that no purge removes it, or unpin it',
 		scope: 'files',
 		asks: true,
 	},
@@ -227,9 +255,10 @@ export const keymap = [
 		action: 'remove',
 		keys: ['D'],
 		short: 'delete',
-		help: 'delete for good: the number of files must be typed',
+		help: 'delete for good: the number of files must be typed, of a last good dump its database',
 		scope: 'files',
 		asks: true,
+		rank: {files: 7},
 	},
 	{
 		action: 'info',
@@ -237,86 +266,60 @@ export const keymap = [
 		short: 'info',
 		help: 'look into a dump: databases, date, sizes, tables',
 		scope: 'files',
-		rank: {files: 9},
+		rank: {files: 13},
 	},
 	{
-		action: 'toggleGroups',
+		action: 'nextList',
 		keys: ['g'],
-		short: 'runs/files',
-		help: 'runs, or plain names',
+		short: 'runs/names',
+		help: 'dumps, or runs, or names as they are stored',
 		scope: 'files',
 		rank: {files: 14},
 	},
-	{action: 'previousLocation', keys: ['left'], label: '←', short: 'place', help: 'previous location', scope: 'files'},
+	{
+		action: 'previousLocation',
+		keys: ['left'],
+		label: '←',
+		short: 'location',
+		help: 'previous location',
+		scope: 'files',
+	},
 	{
 		action: 'nextLocation',
 		keys: ['right'],
 		label: '→',
-		short: 'place',
+		short: 'location',
 		help: 'next location',
 		scope: 'files',
-		rank: {files: 15},
+		rank: {files: 8},
 	},
-	{action: 'refresh', keys: ['f5', 'ctrl-r'], label: 'F5', short: 'refresh', help: 'list anew', scope: 'files'},
+	{
+		action: 'serverFiles',
+		keys: ['f'],
+		short: 'files',
+		help: 'the dumps of this server in Files',
+		scope: 'fleet',
+		rank: {fleet: 4, server: 3},
+	},
 ] as const satisfies readonly Binding[];
 
 export type Action = (typeof keymap)[number]['action'] | 'suspend';
 
-export type ScreenName = 'jobs' | 'detail' | 'files' | 'logs';
-
-const scopes: Readonly<Record<ScreenName, readonly Scope[]>> = {
+const scopes: Readonly<Record<Screen, readonly Scope[]>> = {
 	jobs: ['jobs', 'lists', 'global'],
 	detail: ['detail', 'jobs', 'lists', 'global'],
 	files: ['files', 'lists', 'global'],
 	logs: ['logs', 'lists', 'global'],
+	fleet: ['fleet', 'lists', 'global'],
+	server: ['fleet', 'lists', 'global'],
 };
 
-/** The action of a key on a screen: the screen's own keys go before those of all lists, and those before the global ones. */
-export function actionFor(key: string, screen: ScreenName): Action | undefined {
+/** Returns the action of a key on a screen: the screen's keys come before those of lists, those before global ones. */
+export function actionFor(key: string, screen: Screen): Action | undefined {
 	if (key === 'ctrl-z') return 'suspend';
 	for (const scope of scopes[screen]) {
 		const found = keymap.find((binding: Binding) => binding.scope === scope && binding.keys.includes(key));
 		if (found) return found.action;
 	}
 	return undefined;
-}
-
-/** The keys of a footer, the most needed first. */
-export function footerBindings(screen: ScreenName): readonly Binding[] {
-	const bindings: readonly Binding[] = keymap;
-	return bindings
-		.filter(binding => binding.rank?.[screen] !== undefined)
-		.toSorted((a, b) => (a.rank?.[screen] ?? 0) - (b.rank?.[screen] ?? 0));
-}
-
-const scopeTitles: Readonly<Record<Scope, string>> = {
-	global: 'Everywhere',
-	lists: 'Lists',
-	jobs: 'Jobs',
-	detail: 'Detail',
-	files: 'Files',
-	logs: 'Logs',
-};
-
-export type KeyGroup = {
-	readonly title: string;
-	readonly rows: readonly {readonly label: string; readonly help: string; readonly scope: Scope}[];
-};
-
-/** All keys by scope, for the overlay and the README. */
-export function keyGroups(ascii = false): readonly KeyGroup[] {
-	const bindings: readonly Binding[] = keymap;
-	const order: readonly Scope[] = ['global', 'lists', 'jobs', 'files', 'logs'];
-	return order.map(scope => ({
-		title: scopeTitles[scope],
-		rows: bindings
-			.filter(one => one.scope === scope)
-			.map(one => ({label: keyLabel(one, ascii), help: one.help, scope})),
-	}));
-}
-
-export function keyLabel(binding: Binding, ascii = false): string {
-	const label = binding.label ?? binding.keys[0] ?? '';
-	if (!ascii) return label;
-	return label.replace('↑', 'up').replace('↓', 'down').replace('←', 'left').replace('→', 'right');
 }

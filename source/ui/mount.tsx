@@ -1,232 +1,274 @@
-/** The console on a terminal: from the first frame until it is left, the terminal put back as it was. */
+/** Runs the console on a terminal: from the first frame until the user leaves, and restores the terminal. */
 import process from 'node:process';
 import type {ReadStream, WriteStream} from 'node:tty';
-import {render, type Instance, type Key} from 'ink';
 import type {EngineHandle} from '../core/handle.js';
-import {App} from './App.js';
-import {clipboardSequence} from './clipboard.js';
-import {createConsole, isWorking, type ConsoleInfo, type LeaveReason} from './console.js';
-import {createFilesStore} from './files/store.js';
-import {createFrames} from './frames.js';
-import {asciiGlyphs, unicodeGlyphs} from './glyphs.js';
 import {enterFiles} from './actions/files-view.js';
-import {createHomeStore} from './home.js';
+import {enterFleet} from './actions/fleet.js';
+import {interrupt} from './actions/leaving.js';
+import {type Attachment, createAttachment} from './attachment.js';
+import {clipboardSequence} from './clipboard.js';
+import {type Console, type ConsoleInfo, createConsole, isWorking, type LeaveReason} from './console.js';
+import {createFilesStore} from './files/store.js';
+import {createFleetStore} from './fleet/store.js';
+import {createFrames, type Frames} from './frames.js';
+import {asciiGlyphs, unicodeGlyphs} from './glyphs.js';
+import {createHomeStore, type HomeStore} from './home.js';
 import {handleTyped} from './input.js';
-import {readKeys} from './keys.js';
-import {streamLog} from './stream.js';
+import {stopSelf, whenForeground} from './job-control.js';
+import {onAsked} from './restore/swap.js';
+import {type Next, Screen} from './screen.js';
+import type {StreamEnd} from './stream.js';
 import {renderSummary} from './summary.js';
-import {createPaint} from './paint.js';
-import {openTerminal} from './terminal.js';
 
 export type ConsoleOptions = {
 	readonly ascii: boolean;
-	/** Default: what the terminal says of itself, NO_COLOR and FORCE_COLOR heeded. Where it is false FORCE_COLOR=0 must stand in the environment before this module is loaded, for what Ink colours itself. */
+	/**
+	 * Default: detected from the terminal, NO_COLOR and FORCE_COLOR. If false, FORCE_COLOR=0 must be in the environment
+	 * before this module is loaded, for Ink's own colors.
+	 */
 	readonly color?: boolean;
-	/** Leave when the run ends; else the outcome stays until a key. */
+	/** Leaves when the run ends; otherwise the result is shown until a key is pressed. */
 	readonly exitWhenDone: boolean;
 	readonly version: string;
 	/** Milliseconds since the epoch; a recorded run has its own time. */
 	readonly now?: () => number;
-	/** Nothing can be steered. */
+	/** Nothing can be controlled. */
 	readonly readOnly?: boolean;
-	/** Where the log goes on when the terminal dies, for the Logs screen. */
+	/** Where the log continues when the terminal is lost, for the Logs screen. */
 	readonly hangupLog?: string;
-	/** Frames a second at the most, keys among their causes (the clock alone makes four). Default: 60, so that a key just after a frame does not wait. */
+	/**
+	 * Maximum frames per second, including those caused by keys (the clock alone makes four). Default: 60, so that a key
+	 * just after a frame does not wait.
+	 */
 	readonly maxFps?: number;
-	/** Print the table of what was done on the normal screen afterwards. Default: true. */
+	/** Prints the summary table on the normal screen afterwards. Default: true. */
 	readonly summary?: boolean;
+	/**
+	 * Returns false while the program is in the background: nothing is drawn and no key is read. Default: always true.
+	 */
+	readonly isForeground?: () => boolean;
 };
+
+/** Milliseconds between two reads of what the first screen shows. */
+const homeInterval = 15_000;
 
 export type MountRequest = {
 	readonly handle: EngineHandle;
 	readonly stdin: ReadStream;
 	readonly stdout: WriteStream;
-	readonly start: 'jobs' | 'logs' | {readonly files: string};
+	readonly start: 'jobs' | 'logs' | 'fleet' | {readonly files: string};
 	readonly options: ConsoleOptions;
-	/** Aborted: the screen is left at once, with the reason `hangup`; work is not touched. */
+	/** Aborted: the screen is left immediately, with the reason `hangup`; work is not affected. */
 	readonly signal?: AbortSignal;
 };
 
 export type MountResult = {
 	readonly reason: LeaveReason | 'crashed';
-	/** What the screen itself died of: a bug. The work goes on. */
+	/** The error that ended the screen: a bug. The work continues. */
 	readonly error?: unknown;
 };
 
-type Next = LeaveReason | 'stream' | 'suspend';
+/** The parts of one console, and how it is left. */
+type Session = {
+	readonly console: Console;
+	readonly attachment: Attachment;
+	readonly screen: Screen;
+	readonly frames: Frames;
+	readonly home: HomeStore;
+	readonly isForeground: () => boolean;
+	/** Returns why the console must be left, once it must. */
+	readonly left: () => LeaveReason | undefined;
+	/** Resolves when the console must be left. */
+	readonly leaving: Promise<unknown>;
+	/** Stops everything and restores the terminal. */
+	readonly close: () => void;
+};
 
 /**
- * Shows the console until it is left, and resolves with why. It never ends the work by itself: `cancelled` says that the
- * person has cancelled it through the handle.
+ * Shows the console until the user leaves, and resolves to the reason. It never ends the work by itself: `cancelled`
+ * means that the user has canceled it through the handle.
  */
-export async function mountConsole({
-	handle,
-	stdin,
-	stdout,
-	start,
-	options,
-	signal,
-}: MountRequest): Promise<MountResult> {
-	const now = options.now ?? Date.now;
-	const glyphs = options.ascii ? asciiGlyphs : unicodeGlyphs;
+export async function mountConsole(request: MountRequest): Promise<MountResult> {
+	const {handle, start, options} = request;
+	const session = openSession(request);
+	const {console: c, screen, home} = session;
+	try {
+		startOn(c, handle, start);
+		if (handle.state().command === 'console' && !c.info.readOnly) home.load();
+		const reason = await visit(session, request).finally(screen.terminal.release);
+		const ended = !isWorking(handle.state()) || c.info.readOnly;
+		if (reason !== 'hangup' && ended && (options.summary ?? true)) {
+			const {columns} = screen.terminal.size();
+			screen.terminal.write(renderSummary(handle.state(), {columns, glyphs: c.glyphs}));
+		}
+		return {reason};
+	} catch (error) {
+		return {reason: 'crashed', error};
+	} finally {
+		session.close();
+	}
+}
+
+function openSession({handle: own, stdin, stdout, options, signal}: MountRequest): Session {
+	const attachment = createAttachment(own, () => frames.soon());
+	const {handle} = attachment;
 	const info: ConsoleInfo = {
 		version: options.version,
 		hangupLog: options.hangupLog,
 		readOnly: options.readOnly ?? false,
 	};
-	/** Set while the screen is up: ends it. */
-	let endScreen: ((next: Next) => void) | undefined;
+	const isForeground = options.isForeground ?? (() => true);
 	let left: LeaveReason | undefined;
 	const leaving = Promise.withResolvers<undefined>();
 	const leave = (reason: LeaveReason) => {
 		left ??= reason;
 		leaving.resolve(undefined);
-		endScreen?.(reason);
+		screen.end(reason);
 	};
-	let instance: Instance | undefined;
-	/** The screen has been laid out for this size: if the terminal has it, everything is drawn anew. */
-	const onSized = (columns: number, rows: number) => {
-		const size = terminal.size();
-		if (instance === undefined || columns !== size.columns || rows !== size.rows) return;
-		instance.clear();
-		terminal.mute(false);
-		terminal.repaint();
-	};
-	const terminal = openTerminal(stdin, stdout, {
-		onResize() {
-			if (!terminal.measure()) return;
-			// What Ink would draw now is laid out for the old size.
-			if (instance !== undefined) terminal.mute(true);
+	const screen = new Screen(stdin, stdout, {onResize: () => frames.soon(), onLost: () => leave('hangup')});
+	const {stores, closeStores} = openStores(handle, () => frames.stale());
+	const c = createConsole({
+		...attachment,
+		isWorking: () => isWorking(own.state()),
+		home: () => home.home(),
+		...stores,
+		glyphs: options.ascii ? asciiGlyphs : unicodeGlyphs,
+		info,
+		now: options.now ?? Date.now,
+		size: screen.terminal.size,
+		leave,
+		onChange() {
+			const current = c.view().screen;
+			if (current === 'jobs' && current !== lastScreen) refreshHome();
+			lastScreen = current;
 			frames.soon();
 		},
-		onLost: () => leave('hangup'),
-	});
-	const files = createFilesStore(handle, () => frames.stale());
-	const c = createConsole({
-		handle,
-		files,
-		glyphs,
-		info,
-		now,
-		size: terminal.size,
-		leave,
-		onChange: () => frames.soon(),
-		stream: () => endScreen?.('stream'),
-		suspend: () => endScreen?.('suspend'),
-		redraw() {
-			instance?.clear();
-			terminal.repaint();
-		},
+		reloadHome: () => showsHome() && home.load(),
+		stream: () => screen.end('stream'),
+		suspend: () => screen.end('suspend'),
+		redraw: () => screen.redraw(),
 		copy(text) {
-			terminal.write(clipboardSequence(text));
+			screen.terminal.write(clipboardSequence(text));
 			c.say('copied', 'done');
 		},
 	});
 	const home = createHomeStore(handle, () => frames.stale());
-	const frames = createFrames({console: () => c, home: home.home, handle, terminal});
-	const unsubscribe = handle.subscribe(event => {
-		if (event.type === 'run.finished' && options.exitWhenDone) leave('finished');
+	let lastScreen = c.view().screen;
+	const showsHome = () =>
+		handle.state().command === 'console' &&
+		handle.state().jobs.size === 0 &&
+		c.view().screen === 'jobs' &&
+		!info.readOnly;
+	const refreshHome = () => {
+		if (showsHome() && isForeground()) home.refresh();
+	};
+	const homeTimer = setInterval(refreshHome, homeInterval);
+	homeTimer.unref();
+	const frames = createFrames({console: () => c, home: home.home, handle, terminal: screen.terminal});
+	const unsubscribe = own.subscribe(event => {
+		if (event.type === 'run.finished' && (options.exitWhenDone || !isForeground())) leave('finished');
+		if (event.type === 'job.asked' && event.question !== undefined) onAsked(c, event.job);
 	});
-	const onHangup = () => leave('hangup');
+	const unwatch = watchSignals(screen, () => leave('hangup'), signal);
+	if (options.exitWhenDone && own.state().finished !== undefined) leave('finished');
+	const close = () => {
+		for (const stop of [unwatch, unsubscribe, frames.stop, closeStores, home.close, attachment.detach]) stop();
+		clearInterval(homeTimer);
+		screen.terminal.close();
+	};
+	return {
+		console: c,
+		attachment,
+		screen,
+		frames,
+		home,
+		isForeground,
+		left: () => left,
+		leaving: leaving.promise,
+		close,
+	};
+}
+
+function openStores(handle: EngineHandle, onChange: () => void) {
+	const files = createFilesStore(handle, onChange);
+	const fleet = createFleetStore(handle, onChange);
+	return {
+		stores: {files, fleet},
+		closeStores: () => {
+			files.close();
+			fleet.close();
+		},
+	};
+}
+
+/** Returns the function that stops watching. */
+function watchSignals(screen: Screen, onHangup: () => void, signal: AbortSignal | undefined): () => void {
+	const onStop = () => {
+		if (screen.isUp) return screen.end('suspend');
+		screen.terminal.release();
+		void stopSelf();
+	};
+	const onContinue = () => screen.end('resume');
+	process.on('SIGTSTP', onStop);
+	process.on('SIGCONT', onContinue);
 	process.on('SIGHUP', onHangup);
 	signal?.addEventListener('abort', onHangup, {once: true});
-	if (signal?.aborted) leave('hangup');
-	if (options.exitWhenDone && handle.state().finished !== undefined) leave('finished');
-
-	const onInput = (input: string, key: Key) => {
-		frames.wake();
-		for (const typed of readKeys(input, key)) handleTyped(c, typed);
-	};
-
-	/** One visit of the alternate screen. */
-	async function showScreen(): Promise<Next> {
-		if (left !== undefined) return left;
-		const next = new Promise<Next>(resolve => (endScreen = resolve));
-		terminal.measure();
-		frames.soon();
-		terminal.listen(true);
-		instance = render(
-			<App
-				store={frames}
-				paint={createPaint(options.color ?? stdout.getColorDepth() > 1)}
-				onInput={onInput}
-				onSized={onSized}
-			/>,
-			{
-				stdin: terminal.input,
-				stdout: terminal.output,
-				alternateScreen: true,
-				incrementalRendering: true,
-				interactive: true,
-				maxFps: options.maxFps ?? 60,
-				exitOnCtrlC: false,
-				patchConsole: false,
-			},
-		);
-		try {
-			return await Promise.race([next, instance.waitUntilExit().then(() => next)]);
-		} finally {
-			endScreen = undefined;
-			terminal.mute(false);
-			const ending = instance;
-			instance = undefined;
-			ending.unmount();
-			await ending.waitUntilExit().catch(() => undefined);
-			terminal.listen(false);
-		}
-	}
-
-	async function visit(): Promise<LeaveReason> {
-		let printed = 0;
-		for (;;) {
-			const next = await showScreen();
-			if (next === 'suspend') {
-				process.kill(process.pid, 'SIGSTOP');
-				continue;
-			}
-			if (next !== 'stream') return next;
-			const {end, next: following} = await streamLog({
-				handle,
-				terminal,
-				glyphs,
-				from: printed,
-				stopped: leaving.promise,
-			});
-			printed = following;
-			if (end === 'leave') return isWorking(handle.state()) && !info.readOnly ? 'detached' : 'quit';
-			if (end === 'interrupt') {
-				if (!isWorking(handle.state()) || info.readOnly) return 'quit';
-				handle.cancel();
-				return 'cancelled';
-			}
-		}
-	}
-
-	try {
-		startOn(start);
-		if (handle.state().command === 'console' && !info.readOnly) home.load();
-		const reason = await visit();
-		const ended = !isWorking(handle.state()) || info.readOnly;
-		if (reason !== 'hangup' && ended && (options.summary ?? true))
-			terminal.write(renderSummary(handle.state(), {columns: terminal.size().columns, glyphs}));
-		return {reason};
-	} catch (error) {
-		return {reason: 'crashed', error};
-	} finally {
+	if (signal?.aborted) onHangup();
+	return () => {
 		process.off('SIGHUP', onHangup);
+		process.off('SIGTSTP', onStop);
+		process.off('SIGCONT', onContinue);
 		signal?.removeEventListener('abort', onHangup);
-		unsubscribe();
-		frames.stop();
-		files.close();
-		home.close();
-		terminal.close();
-	}
+	};
+}
 
-	function startOn(where: MountRequest['start']): void {
-		if (where === 'jobs') return;
-		if (where === 'logs') return c.set({screen: 'logs'});
-		const index = handle.locations().findIndex(location => location.id === where.files);
-		c.setFiles({location: Math.max(0, index)});
-		enterFiles(c);
+/** Alternates between the screen, the plain log and the shell until the console is left. */
+async function visit(session: Session, {stdout, options}: MountRequest): Promise<LeaveReason> {
+	const {console: c, attachment, screen, frames, isForeground, left, leaving} = session;
+	const color = options.color ?? stdout.getColorDepth() > 1;
+	const maxFps = options.maxFps ?? 60;
+	const onTyped = (typed: Parameters<typeof handleTyped>[1]) => handleTyped(c, typed);
+	const mayStop = () => !c.isWorking() || c.info.readOnly;
+	/** The first log line that was not printed yet, by run. */
+	const printed = new Map<string, number>();
+	for (;;) {
+		if (left() === undefined && !isForeground()) await whenForeground(isForeground, leaving);
+		let next: Next | StreamEnd = left() ?? (await screen.show({frames, onTyped, color, maxFps}));
+		if (next === 'stream') {
+			const shown = attachment.attached()?.id ?? '';
+			const from = printed.get(shown) ?? 0;
+			const log = await screen.showLog({handle: c.handle, glyphs: c.glyphs, from, mayStop});
+			printed.set(shown, log.next);
+			next = log.end;
+		}
+		switch (next) {
+			case 'screen':
+			case 'stream':
+				continue;
+			case 'resume':
+				// The shell has changed the modes meanwhile: they are set again.
+				screen.terminal.release();
+				continue;
+			case 'suspend':
+				screen.terminal.release();
+				await stopSelf(leaving);
+				continue;
+			case 'interrupt':
+				interrupt(c);
+				continue;
+			case 'leave':
+				return left() ?? (c.isWorking() && !c.info.readOnly ? 'detached' : 'quit');
+			default:
+				return next;
+		}
 	}
+}
+
+function startOn(c: Console, handle: EngineHandle, start: MountRequest['start']): void {
+	if (start === 'jobs') return;
+	if (start === 'logs') return c.set({screen: 'logs'});
+	if (start === 'fleet') return enterFleet(c);
+	const index = handle.locations().findIndex(location => location.id === start.files);
+	c.setFiles({location: Math.max(0, index)});
+	enterFiles(c);
 }

@@ -1,11 +1,11 @@
-/** A row of styled text as the terminal's own codes: one string a row costs Ink a fraction of what a tree of texts does. */
+/** Formats a row of styled text with terminal codes: one string per row costs Ink a fraction of a tree of texts. */
 import {createContext} from 'react';
 import type {Line, Span} from './text.js';
-import {theme, type Look} from './theme.js';
+import {type Look, theme} from './theme.js';
 
 export type Paint = (line: Line) => string;
 
-/** Without colour there are no codes at all: every meaning has its glyph or word besides. */
+/** Without color there are no codes: every meaning also has a glyph or a word. */
 export function createPaint(color: boolean): Paint {
 	return color ? paintLine : line => line.map(one => one.plain ?? one.text).join('');
 }
@@ -38,7 +38,7 @@ function paintLine(line: Line): string {
 	let current = none;
 	let inverse = false;
 	for (const one of line) {
-		// A blank looks the same in every tone.
+		// A space looks the same in every tone.
 		const next = !one.inverse && !inverse && one.text.trim() === '' ? current : codesOf(one);
 		inverse = one.inverse ?? false;
 		if (next.open !== current.open) painted += current.close + next.open;

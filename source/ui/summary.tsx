@@ -1,29 +1,31 @@
-/** What stays on the normal screen after the console: what was done, what failed and why, where the files went. */
-import {Box, Text, renderToString} from 'ink';
+/** The summary on the normal screen after the console: results, failures with reasons, and destinations. */
+import {Box, renderToString, Text} from 'ink';
 import {Table} from 'ink-table';
 import type {PropsWithChildren} from 'react';
-import {countJobs, isSkipped, jobBytes, jobWord, type JobState, type RunState} from '../core/state.js';
-import {formatBytes, formatDuration, plural} from '../lib/format.js';
+import {failureGroups, failureText} from '../core/failures.js';
+import type {RunState} from '../core/state.js';
+import {summaryLine, type SummaryRow, summaryRows} from '../core/summary.js';
+import {formatCount} from '../lib/format.js';
 import {cellWidth, fit} from '../lib/width.js';
 import {asciiGlyphs, clean, type Glyphs} from './glyphs.js';
 import {theme} from './theme.js';
 
+/** The column of places and reasons has no room in it: reasons follow the table, and the places are in its last line. */
 type Row = {readonly [column: string]: string};
 
-/** Failures are all named; of what went well, as many as one looks at. */
+/** All failures are listed; of successful jobs only this many. */
 const maxDone = 12;
 
 export type SummaryOptions = {readonly columns: number; readonly glyphs: Glyphs};
 
 /** Ends with a newline; empty when there was no work. */
 export function renderSummary(run: RunState, {columns, glyphs}: SummaryOptions): string {
-	const jobs = [...run.jobs.values()];
-	if (jobs.length === 0) return '';
-	const bad = jobs.filter(job => job.status !== 'done');
-	const done = jobs.filter(job => job.status === 'done');
-	const shown = [...bad, ...done.slice(0, maxDone)];
+	const rows = summaryRows(run);
+	if (rows.length === 0) return '';
+	const done = rows.filter(row => row.status === 'done');
+	const shown = [...done.slice(0, maxDone), ...rows.filter(row => row.status !== 'done')];
 	const text = renderToString(
-		<Summary run={run} jobs={shown} hidden={jobs.length - shown.length} columns={columns} glyphs={glyphs} />,
+		<Summary run={run} rows={shown} hidden={rows.length - shown.length} columns={columns} glyphs={glyphs} />,
 		{columns},
 	);
 	return `${
@@ -36,58 +38,36 @@ export function renderSummary(run: RunState, {columns, glyphs}: SummaryOptions):
 	}\n`;
 }
 
-type Props = SummaryOptions & {readonly run: RunState; readonly jobs: readonly JobState[]; readonly hidden: number};
+type Props = SummaryOptions & {readonly run: RunState; readonly rows: readonly SummaryRow[]; readonly hidden: number};
 
-function Summary({run, jobs, hidden, columns, glyphs}: Props) {
-	const {cancelled, failed, done} = countJobs(run);
-	const spent =
-		run.finished === undefined || run.startedAt === 0
-			? ''
-			: ` in ${formatDuration((run.finished.at - run.startedAt) / 1000)}`;
-	const skipped = [...run.jobs.values()].filter(isSkipped).length;
-	const words = [
-		`${done - skipped} done`,
-		skipped > 0 ? `${skipped} skipped` : '',
-		failed > 0 ? `${failed} failed` : '',
-		cancelled > 0 ? `${cancelled} cancelled` : '',
-	].filter(word => word !== '');
+function Summary({run, rows, hidden, columns, glyphs}: Props) {
 	return (
 		<Box flexDirection="column">
-			<Table data={jobs.map(job => tableRow(job, columns, glyphs))} cell={Cell} skeleton={Skeleton} header={Header} />
-			{hidden > 0 && <Text>and {plural(hidden, 'more')} done</Text>}
-			{jobs
-				.filter(job => job.error !== undefined)
-				.map(job => (
-					<Text key={job.id} {...theme.failed}>
-						{glyphs[job.status]} {clean(job.name, glyphs)}: {clean(job.error?.message ?? '', glyphs)}
-						{job.error?.hint === undefined ? '' : `; hint: ${clean(job.error.hint, glyphs)}`}
-					</Text>
-				))}
+			<Table data={rows.map(row => tableRow(row, columns, glyphs))} cell={Cell} skeleton={Skeleton} header={Header} />
+			{hidden > 0 && <Text>and {formatCount(hidden)} more done</Text>}
+			{failureGroups(run).map(group => (
+				<Text key={group.jobs[0]?.id ?? ''} {...theme.failed}>
+					{glyphs[group.jobs[0]?.status ?? 'failed']} {clean(failureText(group), glyphs)}
+					{group.hint === undefined ? '' : `; hint: ${clean(group.hint, glyphs)}`}
+				</Text>
+			))}
 			<Text>
-				{words.join(', ')}
-				{spent}
+				{summaryLine(run)}
 				{run.destinations.length > 0 ? `, files in ${run.destinations.map(one => clean(one, glyphs)).join(', ')}` : ''}
 			</Text>
 		</Box>
 	);
 }
 
-/** ink-table measures by length, not in cells: a name is as long as it is wide. */
-function tableRow(job: JobState, columns: number, glyphs: Glyphs): Row {
-	const name = fit(clean(job.name, glyphs), Math.min(cellWidth(clean(job.name, glyphs)), Math.max(12, columns - 40)), {
-		cut: 'middle',
-		mark: glyphs.cut,
-	});
-	const spent =
-		job.startedAt === undefined || job.finishedAt === undefined
-			? ''
-			: formatDuration((job.finishedAt - job.startedAt) / 1000);
-	const bytes = jobBytes(job);
+/** ink-table measures by length instead of cells, so a name is padded to its width. */
+function tableRow(row: SummaryRow, columns: number, glyphs: Glyphs): Row {
+	const full = clean(row.name, glyphs);
+	const name = fit(full, Math.min(cellWidth(full), Math.max(12, columns - 40)), {cut: 'middle', mark: glyphs.cut});
 	return {
 		name: name + ' '.repeat(Math.max(0, cellWidth(name) - name.length)),
-		result: `${glyphs[isSkipped(job) ? 'cancelled' : job.status]} ${jobWord(job)}`,
-		size: bytes === 0 ? '' : formatBytes(bytes),
-		time: spent,
+		result: `${glyphs[row.skipped ? 'cancelled' : row.status]} ${row.result}`,
+		size: row.size,
+		time: row.time,
 	};
 }
 

@@ -1,7 +1,7 @@
 /**
- * The terminal as the console uses it. Ink gets streams of ours, not the process's: so a dead terminal is no uncaught error, a
- * slow one does not block the dump, a size of nothing becomes a size, and a new size reaches Ink after the screen has been laid
- * out for it.
+ * The terminal as the console uses it. Ink gets streams of ours instead of the process's: a lost terminal is then not
+ * an uncaught error, a slow one does not block the dump, a size of zero becomes a usable size, and a new size reaches
+ * Ink after the screen has been laid out for it.
  */
 import {PassThrough, Writable} from 'node:stream';
 import type {ReadStream, WriteStream} from 'node:tty';
@@ -9,34 +9,51 @@ import type {ReadStream, WriteStream} from 'node:tty';
 export type Size = {readonly columns: number; readonly rows: number};
 
 export type Terminal = {
+	/** Ink's stdin: it never reads keys, `onData` does. */
 	readonly input: ReadStream;
 	readonly output: WriteStream;
-	/** Always something that can be drawn on. */
+	/** Always a usable size. */
 	readonly size: () => Size;
-	/** More has been written than the terminal has taken: draw nothing until it has. */
+	/** The terminal has not accepted all output: nothing is drawn until it has. */
 	readonly congested: () => boolean;
-	/** Takes in the terminal's present size; true when it is another one. */
+	/** Reads the terminal's current size; returns true when it has changed. */
 	readonly measure: () => boolean;
-	/** Drops what Ink draws, or lets it through again. */
+	/** Drops Ink's output, or passes it again. */
 	readonly mute: (on: boolean) => void;
-	/** Empties the screen, and has Ink draw all of it. */
+	/** Clears the screen, and makes Ink draw everything. */
 	readonly repaint: () => void;
-	/** Writes past Ink: copies to the clipboard, and the summary. */
+	/** Writes without Ink: for the clipboard, and the summary. */
 	readonly write: (text: string) => void;
-	/** Reads keys (again), or stops reading them, with the terminal's own line editing back. */
+	/**
+	 * Enables raw mode and passes keys to `onData`; or leaves keys in the terminal, which stays in raw mode: between the
+	 * screen and the plain log a Ctrl-C is a key and no signal. A second call changes nothing.
+	 */
 	readonly listen: (on: boolean) => void;
-	/** Stops listening. The listener that makes a late error harmless stays. */
+	/** Stops listening, and restores the terminal's line editing. A second call changes nothing. */
+	readonly release: () => void;
+	/** Releases the terminal for good. The listener that ignores late errors stays. */
 	readonly close: () => void;
 };
 
 export type TerminalEvents = {
+	readonly onData: (chunk: Buffer | string) => void;
 	readonly onResize: () => void;
-	/** The terminal is gone (EIO, EPIPE, end of input). */
+	/** The terminal is lost (EIO, EPIPE, end of input). */
 	readonly onLost: () => void;
 };
 
 const maxPending = 64 * 1024;
-const homeAndErase = '\u001B[H\u001B[2J';
+/** A terminal keeps the column of the cursor when it changes screens. */
+const home = '\u001B[H';
+const homeAndErase = `${home}\u001B[2J`;
+const alternateScreen = '\u001B[?1049h';
+const normalScreen = '\u001B[?1049l';
+/**
+ * Disables application cursor keys, the application keypad, mouse reports and focus reports, which an earlier program
+ * may have left enabled; enables bracketed paste.
+ */
+const enterModes = `\u001B[?1l\u001B>${[9, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015].map(mode => `\u001B[?${mode}l`).join('')}\u001B[?2004h`;
+const leaveModes = '\u001B[?2004l';
 const limit = (value: number | undefined, otherwise: number, most: number) =>
 	value !== undefined && Number.isInteger(value) && value > 0 ? Math.min(value, most) : otherwise;
 
@@ -54,24 +71,20 @@ export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: Ter
 		new Writable({
 			decodeStrings: false,
 			write(chunk: string | Buffer, _encoding, done) {
-				if (!muted && !lost && stdout.writable) stdout.write(chunk);
+				if (!muted && !lost && stdout.writable) stdout.write(withModes(chunk));
 				done();
 			},
 		}),
 		{isTTY: true, columns: size.columns, rows: size.rows},
 	);
-	const input = Object.assign(new PassThrough(), {
-		isTTY: true,
-		setRawMode: (on: boolean) => guard(() => stdin.setRawMode(on)),
-		ref: () => stdin.ref(),
-		unref: () => stdin.unref(),
-	});
-	const onData = (chunk: Buffer | string) => input.write(translateKeys(chunk));
 	stdout.on('error', lose);
 	stdin.on('error', lose);
 	stdin.on('end', lose);
 	stdout.on('resize', events.onResize);
 
+	function write(text: string): void {
+		if (!lost && stdout.writable) stdout.write(text);
+	}
 	function read(): Size {
 		return {columns: limit(stdout.columns, 80, 1000), rows: limit(stdout.rows, 24, 500)};
 	}
@@ -79,13 +92,14 @@ export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: Ter
 		try {
 			action();
 		} catch (error) {
-			// EIO from a terminal that went away between two events.
+			// EIO from a terminal that was lost between two events.
 			if (!(error instanceof Error && 'code' in error)) throw error;
 			lose();
 		}
 	}
+	const keys = createKeySource(stdin, {onData: events.onData, guard, write});
 	return {
-		input: input as unknown as ReadStream,
+		input: silentInput() as unknown as ReadStream,
 		output: output as unknown as WriteStream,
 		size: () => size,
 		congested: () => stdout.writableLength > maxPending,
@@ -98,37 +112,82 @@ export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: Ter
 		},
 		mute: on => (muted = on),
 		repaint() {
-			if (!lost && stdout.writable) stdout.write(homeAndErase);
+			write(homeAndErase);
 			output.emit('resize');
 		},
-		write: text => {
-			if (!lost && stdout.writable) stdout.write(text);
-		},
-		listen(on) {
-			if (on) stdin.on('data', onData).resume();
-			else stdin.off('data', onData).pause();
-		},
+		write,
+		...keys,
 		close() {
-			stdin.off('data', onData).pause();
+			keys.release();
 			stdin.off('end', lose);
 			stdout.off('resize', events.onResize);
 		},
 	};
 }
 
+type KeyEvents = Pick<TerminalEvents, 'onData'> & {
+	/** Runs what fails when the terminal is lost. */
+	readonly guard: (action: () => void) => void;
+	readonly write: (text: string) => void;
+};
+
+function createKeySource(stdin: ReadStream, {onData, guard, write}: KeyEvents): Pick<Terminal, 'listen' | 'release'> {
+	let listening = false;
+	let raw = false;
+	const onChunk = (chunk: Buffer | string) => onData(chunk);
+	function setRaw(on: boolean): void {
+		if (raw === on) return;
+		raw = on;
+		guard(() => stdin.setRawMode(on));
+	}
+	function listen(on: boolean): void {
+		if (listening === on) return;
+		listening = on;
+		if (!on) {
+			stdin.off('data', onChunk).pause();
+			return;
+		}
+		setRaw(true);
+		write(enterModes);
+		stdin.on('data', onChunk).resume();
+	}
+	return {
+		listen,
+		release() {
+			listen(false);
+			if (raw) write(leaveModes);
+			setRaw(false);
+		},
+	};
+}
+
+/** Ink reads no keys, and sets no modes. */
+function silentInput(): PassThrough {
+	return Object.assign(new PassThrough(), {
+		isTTY: true,
+		setRawMode: () => undefined,
+		ref: () => undefined,
+		unref: () => undefined,
+	});
+}
+
 /**
- * Node writes to terminals with blocking calls: one that takes nothing (a stopped terminal, a hung SSH connection) would stop
- * the whole program, and pg_dump behind it.
+ * Node writes to terminals with blocking calls: a terminal that accepts nothing (a stopped terminal, a hung SSH
+ * connection) would stop the whole program, and pg_dump with it.
  */
 function unblock(stdout: WriteStream): void {
 	const {_handle: handle} = stdout as WriteStream & {readonly _handle?: {readonly setBlocking?: (on: boolean) => void}};
 	handle?.setBlocking?.(false);
 }
 
-/** Ink passes on no function keys: F1 is `?`, F5 is Ctrl-R. */
-function translateKeys(chunk: Buffer | string): Buffer | string {
-	const text = typeof chunk === 'string' ? chunk : chunk.toString('latin1');
-	if (!text.includes('\u001B')) return chunk;
-	const translated = text.replaceAll(/\u001B(?:OP|\[11~|\[\[A)/g, '?').replaceAll(/\u001B(?:\[15~|\[\[E)/g, '\u0012');
-	return typeof chunk === 'string' ? translated : Buffer.from(translated, 'latin1');
+/**
+ * Ink restores the screen on every exit, including signals and exceptions: the modes enabled with it are disabled with
+ * it.
+ */
+function withModes(chunk: string | Buffer): string | Buffer {
+	if (typeof chunk !== 'string') return chunk;
+	if (chunk.includes(normalScreen)) return chunk.replace(normalScreen, leaveModes + normalScreen);
+	return chunk.includes(alternateScreen)
+		? chunk.replace(alternateScreen, `${alternateScreen}${home}${enterModes}`)
+		: chunk;
 }

@@ -1,7 +1,7 @@
-/** Rows of styled text, measured in cells: what every pure layout function returns and `Row` draws. */
+/** Rows of styled text, measured in cells: the result of every pure layout function, drawn by `Row`. */
 import {cellWidth, fit} from '../lib/width.js';
 
-/** What a piece of text means; `theme.ts` says how it looks. Every tone is doubled by a glyph or a word. */
+/** The meaning of a piece of text; `theme.ts` defines its style. Every tone also has a glyph or a word. */
 export type Tone =
 	'plain' | 'quiet' | 'strong' | 'title' | 'running' | 'done' | 'failed' | 'warn' | 'key' | 'bar' | 'track';
 
@@ -9,11 +9,11 @@ export type Span = {
 	readonly text: string;
 	readonly tone?: Tone;
 	readonly inverse?: boolean;
-	/** What stands there where there are no colours and nothing is reversed. As wide as `text`. */
+	/** The text without colors and inversion. As wide as `text`. */
 	readonly plain?: string;
 };
 
-/** Where the next character goes in a field. */
+/** The cursor in a field. */
 export const textCursor: Span = {text: ' ', inverse: true, plain: '_'};
 
 /** One row of the screen. */
@@ -23,12 +23,12 @@ export const blank: Line = [];
 
 const segmenter = new Intl.Segmenter();
 
-/** What a person takes for characters. */
+/** Returns what a user perceives as characters. */
 export function graphemes(text: string): readonly string[] {
 	return Array.from(segmenter.segment(text), piece => piece.segment);
 }
 
-/** The end of `text` that fits `width` cells: what one sees of a text while typing it. */
+/** Returns the end of `text` that fits `width` cells, for an input field. */
 export function keepEnd(text: string, width: number): string {
 	let left = width;
 	const pieces = graphemes(text);
@@ -48,7 +48,7 @@ export function lineText(line: Line): string {
 	return line.map(one => one.text).join('');
 }
 
-/** `line` in at most `width` cells; what is cut ends with `mark`. */
+/** Returns `line` in at most `width` cells; truncated text ends with `mark`. */
 export function cutLine(line: Line, width: number, mark = '…'): Line {
 	let left = width;
 	const cut: Span[] = [];
@@ -67,18 +67,12 @@ export function cutLine(line: Line, width: number, mark = '…'): Line {
 	return cut;
 }
 
-/** `left` at the left edge and `right` at the right one; the left side gives way. */
+/** Returns `left` at the left edge and `right` at the right one; the left side is truncated. */
 export function spread(left: Line, right: Line, width: number, mark = '…'): Line {
 	const room = width - lineWidth(right);
 	if (room <= 1) return cutLine(left, width, mark);
 	const cut = cutLine(left, room - (right.length > 0 ? 1 : 0), mark);
 	return right.length === 0 ? cut : [...cut, span(' '.repeat(room - lineWidth(cut))), ...right];
-}
-
-/** `line` filled to `width` and drawn in reverse, for the row under the cursor. */
-export function highlight(line: Line, width: number): Line {
-	const padding = Math.max(0, width - lineWidth(line));
-	return [...line, span(' '.repeat(padding))].map(one => ({...one, inverse: true}));
 }
 
 export function sameLine(a: Line, b: Line): boolean {

@@ -1,4 +1,4 @@
-/** How a tone looks: the terminal's own 16 colours, so that the person's palette is kept. */
+/** The style of each tone: the terminal's own 16 colors, so that the user's palette is kept. */
 import type {Tone} from './text.js';
 
 export type Look = {
@@ -7,7 +7,9 @@ export type Look = {
 	readonly dimColor?: boolean;
 };
 
-/** Blue and yellow beside bold red: done and failed differ for the colour-blind too, and always by their glyph. */
+/**
+ * Blue and yellow together with bold red: done and failed differ for color-blind users too, and always by their glyph.
+ */
 export const theme: Readonly<Record<Tone, Look>> = {
 	plain: {},
 	quiet: {dimColor: true},

@@ -1,6 +1,6 @@
 /** Readers with faults, to prove that the fuzzer finds each sort. */
-import {PgBackError} from '../../source/core/errors.js';
 import type {Kind} from '../../scripts/fuzzing/kinds.js';
+import {PgBackError} from '../../source/core/errors.js';
 
 const samples = ['a[b', 'x'];
 const refuse = (text: string) => {

@@ -130,7 +130,7 @@ test('every mistake is found at once, with a suggestion where one is near', asyn
 		'-Z: must be in the range -1 to 9',
 		'--format: "x" is not one of plain, custom, tar, directory',
 		'--encrypt: "maybe" is not a boolean, use true or false',
-		'-D: "a\\"b" has a double quote that is not closed or stands inside an item',
+		'-D: "a\\"b" has a double quote that is unterminated or inside an item',
 	]);
 	assert.deepEqual(await problems('-j'), ['option -j needs a value']);
 	assert.deepEqual(await problems('--list-remote'), ['option --list-remote needs a value']);
@@ -142,7 +142,7 @@ test('every mistake is found at once, with a suggestion where one is near', asyn
 });
 
 test('a refused secret is not repeated', async () => {
-	assert.deepEqual(await problems('--cipher-pass=se\0cret'), ['--cipher-pass: the value is malformed']);
+	assert.deepEqual(await problems('--cipher-pass=se\0cret'), ['--cipher-pass: malformed value']);
 });
 
 test('what answers and ends does so beside values of no use, but not beside what cannot be read', async () => {
@@ -167,13 +167,6 @@ test('what answers and ends does so beside values of no use, but not beside what
 		assert.equal((await problems(not, '-Z', '10')).length, 1, not);
 });
 
-test('an option without its feature is an unknown option', async () => {
-	for (const [name, option] of Object.entries(options)) {
-		if (!option.pending || option.long === undefined || longFlags.has(option.long)) continue;
-		assert.match((await problems(`--${option.long}`))[0] ?? '', /^unknown option/, name);
-	}
-});
-
 test('every flag of the table arrives under its name', async () => {
 	const samples: Partial<Record<string, string>> = {
 		boolean: 'true',
@@ -186,10 +179,11 @@ test('every flag of the table arrives under its name', async () => {
 		duration: '1h',
 		bytes: '1M',
 		compression: 'zstd:3',
+		percent: '20%',
 	};
 	for (const [long, {name, option, negative}] of longFlags) {
 		if (name === 'help' || name === 'version') continue;
-		const text = option.kind === 'choice' ? (option.choices[0] ?? '') : (samples[option.kind] ?? 'x');
+		const text = 'choices' in option ? (option.choices[0] ?? '') : (samples[option.kind] ?? 'x');
 		assert.deepEqual(Object.keys(await values(`--${long}=${text}`)), [name], long);
 		if (negative) assert.equal((await values(`--${long}`))[name], false, long);
 	}

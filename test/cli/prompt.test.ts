@@ -4,8 +4,8 @@ import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {test} from 'node:test';
+import {fileURLToPath} from 'node:url';
 import {spawn as spawnTerminal} from '@lydell/node-pty';
 
 const fixture = fileURLToPath(new URL('prompt-fixture.ts', import.meta.url));
@@ -102,7 +102,7 @@ test('without a terminal it is an error at once', async () => {
 	let text = '';
 	child.stdout.setEncoding('utf8').on('data', (piece: string) => (text += piece));
 	await once(child, 'close');
-	assert.match(text, /error: USAGE 2 there is no terminal to ask for the passphrase/);
+	assert.match(text, /error: USAGE 2 no terminal to ask for the passphrase/);
 });
 
 test('in the background it is an error at once, not a stopped process', async () => {

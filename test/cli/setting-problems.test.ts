@@ -6,9 +6,9 @@ import {join} from 'node:path';
 import {after, test} from 'node:test';
 import {generateIdentity, identityToRecipient} from 'age-encryption';
 import {parseCommandLine} from '../../source/cli/parse.js';
+import {settingProblems} from '../../source/cli/setting-problems.js';
 import {loadConfiguration} from '../../source/config/configuration.js';
 import {ProblemsError} from '../../source/core/errors.js';
-import {settingProblems} from '../../source/engine/setting-problems.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'pg_back-problems-'));
 after(() => rmSync(directory, {recursive: true}));
@@ -56,13 +56,13 @@ test('keys and connection strings are told with all other problems, each with it
 			'pg_back.conf:1: jobs: "many" is not a whole number',
 			'pg_back.conf:3: dbname: invalid connection string: unknown keyword "zzz" at character 15',
 			'pg_back.conf:4: cipher_public_key: malformed public key age1nope',
-			'pg_back.conf:4: cipher_public_key: this is a private key, and a public key belongs here',
+			'pg_back.conf:4: cipher_public_key: this is a private key, expected a public key',
 			'pg_back.conf:5: cipher_recipients_file: recipients:3: malformed public key age1oops',
 			'pg_back.conf:5: cipher_recipients_file: recipients:5: malformed public key',
 			'pg_back.conf:5: cipher_recipients_file: could not read absent: no such file or directory',
 			'pg_back.conf:6: cipher_private_key: malformed private key',
 			'pg_back.conf:7: cipher_identity_file: identities:3: malformed private key',
-			'pg_back.conf:7: cipher_identity_file: identities:4: a key of an age plugin is not understood here',
+			'pg_back.conf:7: cipher_identity_file: identities:4: a key of an age plugin is not supported',
 		],
 	);
 });

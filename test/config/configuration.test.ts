@@ -4,8 +4,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {parseCommandLine} from '../../source/cli/parse.js';
-import {loadConfiguration, type Configuration} from '../../source/config/configuration.js';
-import {allOptionNames, options} from '../../source/config/options.js';
+import {type Configuration, loadConfiguration} from '../../source/config/configuration.js';
+import {optionNames, options} from '../../source/config/options.js';
 import {ProblemsError} from '../../source/core/errors.js';
 
 let directory: string;
@@ -35,7 +35,7 @@ async function refused(argv: readonly string[], given: Given = {}): Promise<Prob
 
 test('without anything all defaults of the table count', async () => {
 	const {settings, databases, forDatabase, origin, configFile, warnings} = await load([]);
-	for (const name of allOptionNames) {
+	for (const name of optionNames) {
 		if (options[name].perDatabase === 'only' || name === 'noConfigFile') continue;
 		assert.deepEqual(settings[name as keyof typeof settings], options[name].default, name);
 		assert.deepEqual(origin(name), {kind: 'default'});
@@ -135,14 +135,20 @@ test('all problems of file and command line come at once, with the exit status o
 	assert.match(onBoth.problems.join('\n'), /--list-remote: sftp needs sftp_host/);
 });
 
-test('options that exclude each other', async () => {
+test('options that cannot be used together', async () => {
 	const cases: readonly (readonly [readonly string[], RegExp])[] = [
-		[['--encrypt', '--decrypt', '--cipher-pass', 'x'], /--encrypt and --decrypt exclude/],
-		[['--cipher-pass', 'x', '--cipher-public-key', 'y'], /--cipher-pass and --cipher-public-key exclude/],
-		[['--cipher-pass', 'x', '--cipher-private-key', 'y'], /--cipher-pass and --cipher-private-key exclude/],
+		[['--encrypt', '--decrypt', '--cipher-pass', 'x'], /--encrypt and --decrypt cannot be used together/],
+		[
+			['--cipher-pass', 'x', '--cipher-public-key', 'y'],
+			/--cipher-pass and --cipher-public-key cannot be used together/,
+		],
+		[
+			['--cipher-pass', 'x', '--cipher-private-key', 'y'],
+			/--cipher-pass and --cipher-private-key cannot be used together/,
+		],
 		[['--cipher-pass', 'x', '--cipher-pass-file', 'y'], /only one of cipher_pass, cipher_pass_file/],
 		[['--stdout'], /--stdout needs --decrypt/],
-		[['--download', 's3', '--s3-bucket', 'b'], /--download needs at least one pattern/],
+		[['--download', 's3', '--s3-bucket', 'b'], /--download needs at least one file pattern/],
 		[['-B', '/dev/null/none'], /--bin-directory: \/dev\/null\/none is not an existing directory/],
 		[['-B', '/etc/passwd'], /is not an existing directory/],
 	];
@@ -192,7 +198,7 @@ test('encryption needs a key or a passphrase, from wherever', async () => {
 
 test('a passphrase on the command line beside a public key in the file is refused, and silences its alternatives', async () => {
 	const error = await refused(['--encrypt', '--cipher-pass', 'x'], {file: 'cipher_public_key = age1x\n'});
-	assert.match(error.message, /a passphrase on the command line cannot be used beside cipher_public_key \(.*:1\)/);
+	assert.match(error.message, /a passphrase on the command line cannot be combined with cipher_public_key \(.*:1\)/);
 	assert.equal(error.exitCode, 2);
 	assert.match(
 		(await refused(['--cipher-pass-file', 'x'], {file: 'cipher_recipients_file = r\n'})).message,
@@ -228,7 +234,7 @@ test('each store needs its settings, from file, command line or environment', as
 		assert.deepEqual(error.problems.length, missing.length);
 		for (const key of missing) assert.match(error.message, new RegExp(`--upload: ${store} needs ${key}`));
 		const {settings} = await load([...enough], {file: `upload = ${store.toUpperCase()}\n`});
-		assert.equal(settings.upload, store);
+		assert.deepEqual(settings.upload, [store]);
 		await load(['--list-remote', store, ...enough]);
 	}
 	assert.match(
@@ -273,14 +279,17 @@ test('store flags on the command line count when the file chooses the store', as
 test('secrets that others can read are warned of', async () => {
 	const {warnings} = await load(['--cipher-pass', 'x', '--s3-secret', 'y', '-d', 'postgres://u:p@h/d']);
 	assert.equal(warnings.length, 2);
-	assert.match(warnings.join('\n'), /^--cipher-pass on the command line can be read .* use cipher_pass in/);
+	assert.match(warnings.join('\n'), /^--cipher-pass on the command line is visible .* use cipher_pass in/);
 	const path = join(directory, 'pg_back.conf');
 	await writeFile(path, 'cipher_pass = x\nhost = h\n');
 	const open = async (mode: number) => {
 		await chmod(path, mode);
 		return (await loadConfiguration({argv: await parseCommandLine(['-c', path]), env: {}})).warnings;
 	};
-	assert.match((await open(0o644)).join(), /pg_back\.conf holds secrets \(cipher_pass\) and others may read it/);
+	assert.match(
+		(await open(0o644)).join(),
+		/pg_back\.conf holds secrets \(cipher_pass\) and is readable by other users/,
+	);
 	assert.deepEqual(await open(0o600), []);
 	await writeFile(path, 'host = h\n');
 	assert.deepEqual(await open(0o644), []);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import fc from 'fast-check';
 import {globalSection, parseIni} from '../../source/config/ini.js';
+import {cpuMilliseconds} from '../helpers/cpu.js';
 
 /** Section → key → value, for comparing. */
 function read(text: string): Record<string, Record<string, string>> {
@@ -128,11 +129,11 @@ test('references to other values', () => {
 });
 
 test('a value that refers to itself is a problem and takes no time', () => {
-	const before = performance.now();
+	const before = cpuMilliseconds();
 	for (const text of ['a = %(a)s', 'a = x%(a)s%(a)s', 'a = %(b)s%(b)s\nb = %(a)s%(a)s']) {
 		assert.match(parseIni(text).problems[0]?.text ?? '', /refers to itself/, text);
 	}
-	assert.ok(performance.now() - before < 1000);
+	assert.ok(cpuMilliseconds() - before < 1000);
 });
 
 test('what cannot be read is a problem with its line, and the rest is read', () => {
@@ -142,12 +143,12 @@ test('what cannot be read is a problem with its line, and the rest is read', () 
 	assert.deepEqual(
 		problems.map(({line, text}) => `${line}: ${text}`),
 		[
-			'1: "key = value" or "[section]" was expected, not "foo"',
-			'2: there is no key before the delimiter',
+			'1: expected "key = value" or "[section]", found "foo"',
+			'2: missing key before the delimiter',
 			'3: a section name is empty',
-			'4: a section name is not closed by ]',
-			'5: a quoted key is not closed',
-			'8: the value of last opens a quote that is never closed',
+			'4: missing ] after a section name',
+			'5: unterminated quote in a key',
+			'8: the value of last has an unterminated quote',
 		],
 	);
 	assert.equal(sections.get(globalSection)?.get('a')?.value, '1');
@@ -161,7 +162,7 @@ test('any text is read without an error, and quickly', () => {
 		fc.string({unit: fc.constantFrom(...Array.from('[]=:#;\'"`\\%()s \tab.\n\r\uFEFF\u2028'))}),
 	);
 	fc.assert(fc.property(fc.array(line), lines => void parseIni(lines.join('\n'))));
-	const before = performance.now();
+	const before = cpuMilliseconds();
 	for (const text of [
 		'"\\'.repeat(50_000),
 		'%('.repeat(50_000),
@@ -172,7 +173,7 @@ test('any text is read without an error, and quickly', () => {
 		parseIni(`k = ${text}`);
 		parseIni(text);
 	}
-	assert.ok(performance.now() - before < 5000);
+	assert.ok(cpuMilliseconds() - before < 5000);
 });
 
 test('what is written literally comes back', () => {

@@ -93,11 +93,11 @@ test('what means nothing or would not load becomes a comment and a warning', () 
 		['PGBK_FOO=1', /^PGBK_FOO is not known$/],
 		['PGBK_FOO', /^PGBK_FOO has no value$/],
 		['PGBK_PURGE=soon', /^PGBK_PURGE could not be converted: purge_older_than: .*neither/],
-		['PGBK_OPTS=("-Fc)', /^PGBK_OPTS could not be converted: a quotation is not closed that opens at character 1$/],
-		['PGBK_PURGE=%(jobs)s', /^PGBK_PURGE could not be converted: %\(jobs\)s would stand for the value of jobs$/],
-		['PGBK_HOSTNAME=`hostname', /could not be converted: the value of host opens a quote/],
-		['PGBK_HOSTNAME=a\\', /could not be converted: the value goes on in the next line/],
-		['PGBK_PRE_BACKUP_COMMAND="  "', /only blanks/],
+		['PGBK_OPTS=("-Fc)', /^PGBK_OPTS could not be converted: unterminated quote that begins at character 1$/],
+		['PGBK_PURGE=%(jobs)s', /^PGBK_PURGE could not be converted: %\(jobs\)s would be expanded to the value of jobs$/],
+		['PGBK_HOSTNAME=`hostname', /could not be converted: the value of host has an unterminated quote/],
+		['PGBK_HOSTNAME=a\\', /could not be converted: the value continues on the next line/],
+		['PGBK_PRE_BACKUP_COMMAND="  "', /contains only spaces/],
 		['PGBK_\u001B[2J=1', /^PGBK_\\x1b/],
 	];
 	for (const [line, pattern] of cases) {
@@ -105,6 +105,41 @@ test('what means nothing or would not load becomes a comment and a warning', () 
 		assert.match(converted.warnings.join('\n'), pattern, line);
 		assert.match(converted.output, /^port = 1\n# [^\n\u001B]*\nbin_directory = \/b\n$/, line);
 	}
+});
+
+test('what only a shell understands is copied with a warning, and a line that is left out is named', () => {
+	const cases: readonly (readonly [string, RegExp])[] = [
+		['PGBK_BACKUP_DIR=$(pwd)/b', /^PGBK_BACKUP_DIR holds \$\(, which is copied as it is/],
+		['PGBK_BACKUP_DIR=/b/`hostname`', /^PGBK_BACKUP_DIR holds `/],
+		['PGBK_HOSTNAME="$DBHOST"', /^PGBK_HOSTNAME holds \$DBHOST/],
+		['PGBK_HOSTNAME="${DBHOST:-x}"', /^PGBK_HOSTNAME holds \$\{/],
+		['PGBK_PRE_BACKUP_COMMAND="a && b"', /^PGBK_PRE_BACKUP_COMMAND holds &&, which is passed literally.* sh -c/],
+		["PGBK_POST_BACKUP_COMMAND='a > /dev/null'", /^PGBK_POST_BACKUP_COMMAND holds >/],
+		['PGBK_PORT=5432; echo', /^PGBK_PORT (?:holds ;|could not be converted)/],
+		['PGBK_DBLIST="a', /^PGBK_DBLIST could not be converted: the list continues on the next line/],
+		['b"', /^line 1 is left out, .*: b"$/],
+		['export PGBK_PORT=5433', /^line 1 is left out, .*: export PGBK_PORT=5433$/],
+		['. /etc/default/pg_back', /^line 1 is left out/],
+		['\u001B[2J', /^line 1 is left out, .*: \\x1b/],
+	];
+	for (const [line, pattern] of cases) {
+		const {warnings} = convertLegacyConfig(`${line}\n`);
+		assert.equal(warnings.length, 1, `${line}: ${warnings.join(' | ')}`);
+		assert.match(warnings[0] ?? '', pattern);
+	}
+});
+
+test('what means the same without a shell is converted without a warning', () => {
+	const silent = [
+		'',
+		'# a comment with $(shell) && more',
+		"PGBK_USERNAME='$literal'",
+		String.raw`PGBK_USERNAME="\$literal"`,
+		'PGBK_DBLIST="a b" # ; | &',
+		"PGBK_PRE_BACKUP_COMMAND='/usr/local/bin/before'",
+		'PGBK_OPTS=("-Fc" "-T" "a|b")',
+	];
+	for (const line of silent) assert.deepEqual(convertLegacyConfig(`${line}\n`).warnings, [], line);
 });
 
 test('comments end a value outside quotes only', () => {

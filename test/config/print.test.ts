@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import {readFile} from 'node:fs/promises';
 import {test} from 'node:test';
 import fc from 'fast-check';
+import {parseCommandLine} from '../../source/cli/parse.js';
 import {readConfigFile} from '../../source/config/config-file.js';
 import {loadConfiguration} from '../../source/config/configuration.js';
-import {configKeys, options, type AnyValue, type OptionName} from '../../source/config/options.js';
+import {type AnyValue, configKeys, type OptionName, options} from '../../source/config/options.js';
 import {describeConfiguration, formatValue, readDefaultConfig} from '../../source/config/print.js';
-import {parseCommandLine} from '../../source/cli/parse.js';
 import {scratch} from './scratch.js';
 
 test('effective options with their origin, secrets masked', async t => {
@@ -91,7 +91,7 @@ test('a value that is printed reads back as the same value', () => {
 });
 
 test('the shipped file is printed to the letter, loads, and loads with every key active', async () => {
-	const text = await readDefaultConfig();
+	const text = readDefaultConfig();
 	assert.equal(text, await readFile(new URL('../../pg_back.conf', import.meta.url), 'utf8'));
 	const shipped = readConfigFile(text, 'f');
 	assert.deepEqual(shipped.problems, []);

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {NewEvent} from '../../source/core/events.js';
-import {emptyState, isSkipped, jobWord, reduce, type RunState} from '../../source/core/state.js';
-import {metricsText} from '../../source/reporters/metrics.js';
-import {summaryLine, summaryRows} from '../../source/reporters/summary.js';
+import {isSkipped, jobWord} from '../../source/core/jobs.js';
+import {emptyState, reduce, type RunState} from '../../source/core/state.js';
+import {summaryLine, summaryRows} from '../../source/core/summary.js';
+import {backupMetrics} from '../../source/reporters/backup-metrics.js';
 import {asciiGlyphs} from '../../source/ui/glyphs.js';
 import {shownReason} from '../../source/ui/layout/job-name.js';
 import {stageMark} from '../../source/ui/layout/stages.js';
@@ -60,7 +61,7 @@ test('the console shows it so, and no stage of it as done or failed', () => {
 });
 
 test('it is no success for monitoring, and no failure', () => {
-	const text = metricsText(run(), '');
+	const text = backupMetrics(run(), '');
 	assert.match(text, /database_success\{database="a"\} 1/);
 	assert.doesNotMatch(text, /database="b"/);
 	assert.match(text, /last_failed_jobs 0/);

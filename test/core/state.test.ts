@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {createBus} from '../../source/core/bus.js';
 import type {NewEvent} from '../../source/core/events.js';
-import {countJobs, jobBytes, maxLogLines, type RunState} from '../../source/core/state.js';
+import {countJobs, jobBytes} from '../../source/core/jobs.js';
+import {maxLogLines, type RunState} from '../../source/core/state.js';
+import {cpuMilliseconds} from '../helpers/cpu.js';
 
 const planned: NewEvent = {
 	type: 'run.planned',
@@ -53,11 +55,14 @@ test('a job from planned to done', () => {
 	);
 	assert.equal(job && jobBytes(job), 7, 'checksum files do not count');
 	assert.deepEqual(countJobs(state), {waiting: 1, running: 0, done: 1, failed: 0, cancelled: 0});
-	assert.deepEqual(state.log.map(line => [line.index, line.level, line.text]).slice(-3), [
-		[state.logCount - 3, 'debug', 'wrote /var/b/a.dump (7 B)'],
-		[state.logCount - 2, 'debug', 'wrote /var/b/a.dump.sha1 (70 B)'],
-		[state.logCount - 1, 'info', 'dump of a to /var/b/a.dump done'],
-	]);
+	assert.deepEqual(
+		state.log.map(line => [line.index, line.level, line.text.replace(/ in [\d.]+ ?\w+\)/, ')')]).slice(-3),
+		[
+			[state.logCount - 3, 'debug', 'wrote /var/b/a.dump (7 B)'],
+			[state.logCount - 2, 'debug', 'wrote /var/b/a.dump.sha1 (70 B)'],
+			[state.logCount - 1, 'info', 'dump of a to /var/b/a.dump done (7 B)'],
+		],
+	);
 });
 
 test('a stage that ran when its job ended has failed; a further attempt begins anew', () => {
@@ -75,7 +80,7 @@ test('a stage that ran when its job ended has failed; a further attempt begins a
 	assert.equal(state.jobs.get('globals')?.stage.dump?.state, 'failed');
 	assert.deepEqual(
 		state.log.map(line => line.text),
-		['dumping globals', 'pg_globals: dump started', 'pg_globals failed: no', 'hint: why not'],
+		['dumping globals', 'pg_globals: dump started', 'pg_globals failed: no', 'why not'],
 	);
 	const again = after(planned, {type: 'job.started', job: 'globals', attempt: 2});
 	assert.deepEqual([again.jobs.get('globals')?.attempt, again.jobs.get('globals')?.stage.dump?.state], [2, 'waiting']);
@@ -98,7 +103,7 @@ test('a job that made room waits again, and has not failed', () => {
 	assert.deepEqual(countJobs(state), {waiting: 2, running: 0, done: 0, failed: 0, cancelled: 0});
 	assert.equal(state.jobs.get('database:a')?.stage.dump?.state, 'waiting');
 	const last = state.log.at(-1);
-	assert.deepEqual([last?.level, last?.text], ['warn', 'dump of a put off: others have waited']);
+	assert.deepEqual([last?.level, last?.text], ['warn', 'dump of a requeued: others have waited']);
 });
 
 test('events of jobs that nobody planned, and progress of those, change no job', () => {
@@ -185,7 +190,7 @@ test('a change of one job does not cost more the more there are', () => {
 	const ids = Array.from({length: 10_000}, (_, index) => `database:${index}`);
 	const jobs = ids.map(id => ({id, kind: 'database', name: id, stages: ['dump'], format: 'custom'}) as const);
 	bus.emit({type: 'run.planned', jobs, concurrency: 1, destinations: []});
-	const begun = performance.now();
+	const begun = cpuMilliseconds();
 	for (const job of ids) {
 		bus.emit({type: 'job.started', job, attempt: 1});
 		bus.emit({type: 'stage.started', job, stage: 'dump'});
@@ -194,5 +199,5 @@ test('a change of one job does not cost more the more there are', () => {
 	}
 	assert.equal(countJobs(bus.state()).done, ids.length);
 	// Half a second; with a copy of all for each change it was more than half a minute.
-	assert.ok(performance.now() - begun < 10_000);
+	assert.ok(cpuMilliseconds() - begun < 10_000);
 });

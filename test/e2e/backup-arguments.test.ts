@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, runProgram, scratchDirectory, shapesIn} from '../helpers/program.js';
-import {recordingTools, type Call} from '../helpers/recorder.js';
+import {type Call, recordingTools} from '../helpers/recorder.js';
 
 let server: Cluster;
 
@@ -22,7 +22,7 @@ before(async () => {
 });
 after(async () => server.stop());
 
-/** What pg_dump was given, by database, but for the connection. */
+/** What pg_dump was given, by database, but for the connection and what every dump gets. */
 function argumentsOf(calls: readonly Call[]): Record<string, readonly string[]> {
 	return Object.fromEntries(
 		calls
@@ -32,7 +32,9 @@ function argumentsOf(calls: readonly Call[]): Record<string, readonly string[]> 
 				const database = /dbname=('[^']*'|\S+)/.exec(args[at + 1] ?? '')?.[1] ?? '';
 				return [
 					database,
-					[...args.slice(0, at), ...args.slice(at + 2)].filter(argument => !/\.part$|^-f$|^--snapshot=/.test(argument)),
+					[...args.slice(0, at), ...args.slice(at + 2)].filter(
+						argument => !/\.part$|^-f$|^--snapshot=|^--no-sync$/.test(argument),
+					),
 				];
 			}),
 	);
@@ -76,6 +78,8 @@ describe('arguments', () => {
 			]);
 			assert.equal(run.code, 0, run.stderr);
 			assert.deepEqual([...(argumentsOf(tools.calls())['a'] ?? [])].sort(), [...expected].sort());
+			const dump = tools.calls().find(({tool}) => tool === 'pg_dump');
+			assert.ok(dump?.args.includes('--no-sync'), 'pg_back flushes the files itself');
 			assert.equal(/WARN: .*compression level is not supported/.test(run.stderr), options.includes('tar'));
 		}
 	});
@@ -258,7 +262,7 @@ describe('selection', () => {
 		const {run, names} = await dumped(['nosuch', 'a', 'B'], 1);
 		assert.deepEqual(names, ['a']);
 		assert.match(run.stderr, /ERROR: .*database "nosuch" does not exist/);
-		assert.match(run.stderr, /there is "b": names are case-sensitive/);
+		assert.match(run.stderr, /did you mean "b"\? names are case-sensitive/);
 	});
 
 	test('11.1.8 nothing left to dump is an error', async () => {
@@ -268,7 +272,7 @@ describe('selection', () => {
 		]) {
 			const {run, names} = await dumped(args, 1);
 			assert.deepEqual(names, []);
-			assert.match(run.stderr, /FATAL: there is no database to dump\n.*hint: /);
+			assert.match(run.stderr, /FATAL: no database to dump\n.*HINT: /);
 		}
 	});
 

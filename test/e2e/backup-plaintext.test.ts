@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
 import {needsStrace, traced as traceInto} from '../helpers/strace.js';
@@ -166,7 +166,7 @@ describe('a full disk', {skip: !mayMount && 'only root may mount a small file sy
 				]);
 				assert.equal(run.code, 1, run.stderr);
 				assert.match(run.stderr, /ERROR: dump of big failed: .*[Nn]o space left on device/);
-				assert.match(run.stderr, /hint: free some space/);
+				assert.match(run.stderr, /HINT: free some space/);
 				assert.ok(!/ at .*\(|BUG/.test(run.stderr), run.stderr);
 				assert.deepEqual(
 					left.filter(name => /^big_|\.part|\.lock/.test(name)),

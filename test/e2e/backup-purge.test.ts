@@ -1,9 +1,9 @@
 /** The purge at the end of a backup: what goes, what stays and why, and what a failure leaves alone. */
 import assert from 'node:assert/strict';
-import {chmodSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync} from 'node:fs';
+import {chownSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
 
@@ -154,16 +154,19 @@ test('11.1.16 what cannot be removed is said, all else is, exit 1', async contex
 	const base = mkdtempSync(join(scratchDirectory('purge'), 'x-'));
 	const directory = join(base, '{dbname}');
 	for (const name of ['a', 'b']) {
-		mkdirSync(join(base, name), {mode: 0o777});
-		chmodSync(join(base, name), 0o777);
+		mkdirSync(join(base, name));
+		chownSync(join(base, name), 65_534, 65_534);
 		writeFileSync(join(base, name, `${name}_${stamp(99)}.dump`), '');
+		chownSync(join(base, name, `${name}_${stamp(99)}.dump`), 65_534, 65_534);
 	}
-	// Members that an unprivileged user may not remove.
+	// Members that an unprivileged user may not remove, in a dump of its own.
 	for (const days of [97, 98]) {
-		mkdirSync(join(base, 'a', `a_${stamp(days)}.d`));
-		writeFileSync(join(base, 'a', `a_${stamp(days)}.d`, 'toc.dat'), '');
+		const members = join(base, 'a', `a_${stamp(days)}.d`, 'blobs');
+		mkdirSync(members, {recursive: true});
+		writeFileSync(join(members, 'toc.dat'), '');
+		chownSync(join(members, '..'), 65_534, 65_534);
 	}
-	chmodSync(base, 0o777);
+	chownSync(base, 65_534, 65_534);
 	const ended = await runProgram([...connectTo(server, directory), '--dump-only', '-P', '0', 'a', 'b'], {
 		wrapper: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'],
 	});
@@ -191,6 +194,6 @@ test('--dry-run removes nothing and says what would go', async () => {
 	]);
 	assert.equal(ended.code, 0, ended.stderr);
 	assert.deepEqual(filesIn(directory, {manifests: true}), before);
-	assert.match(ended.stdout, /to remove after a good dump, 15 files:/);
+	assert.match(ended.stdout, /^to remove from \/\S+, 15 files:$/m);
 	assert.ok(ended.stdout.includes(`a_${stamp(400).slice(0, 10)}`));
 });

@@ -1,9 +1,9 @@
 /** Roles that are no superusers: the databases are dumped, and each thing that may not be read is one warning. */
 import assert from 'node:assert/strict';
-import {after, before, test} from 'node:test';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {after, before, test} from 'node:test';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, runProgram, scratchDirectory, shapesIn} from '../helpers/program.js';
 
 let server: Cluster;

@@ -1,9 +1,11 @@
 /** `--check-age`: what monitoring is told of files that are good, old, cut, or were never made. */
 import assert from 'node:assert/strict';
-import {writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {runProgram, scratchDirectory} from '../helpers/program.js';
+import {type RunOptions, runProgram, scratchDirectory} from '../helpers/program.js';
+
+const hasSetpriv = () => existsSync('/usr/bin/setpriv');
 
 const time = (hoursAgo: number) => new Date(Date.now() - hoursAgo * 3_600_000).toISOString().replace(/\.\d+Z$/, 'Z');
 
@@ -59,3 +61,62 @@ test('a database that could never be dumped counts; a name that was not there do
 	const {code, stdout} = await check({[`a_${time(1)}.dump`]: 'x', [`pg_back_${time(1)}.manifest.json`]: text});
 	assert.deepEqual([code, /CRITICAL - never: no good backup \|/.test(stdout)], [2, true], stdout);
 });
+
+const unknownCases: readonly (readonly [string, () => readonly string[], RegExp, RunOptions?])[] = [
+	['an age that is none', () => ['--check-age', '26x'], /--check-age: .*26x/],
+	['no age', () => ['--check-age'], /--check-age/],
+	['an unknown option', () => ['--check-age', '26h', '--nosuch'], /unknown option --nosuch/],
+	['an option before it that is wrong', () => ['--jobs=many', '--check-age=26h'], /--jobs/],
+	['a missing configuration file', () => ['-c', '/nowhere/x.conf', '--check-age', '26h'], /\/nowhere\/x\.conf/],
+	['a configuration with mistakes', () => ['-c', broken(), '--check-age', '26h'], /nosuch_key/],
+	[
+		'a missing directory',
+		() => ['--no-config-file', '-b', '/nowhere/at/all', '--check-age', '26h'],
+		/\/nowhere\/at\/all/,
+	],
+	['a directory that is a file', () => ['--no-config-file', '-b', broken(), '--check-age', '26h'], /not a directory/],
+	[
+		'a remote that cannot be reached',
+		() => ['-c', unreachable(), '-b', scratchDirectory('age'), '--check-age', '26h'],
+		/could not .*s3:\/\/bucket\/.*connection refused/,
+		{env: {AWS_EC2_METADATA_DISABLED: 'true'}},
+	],
+];
+
+function broken(): string {
+	const path = join(scratchDirectory('conf'), 'broken.conf');
+	writeFileSync(path, 'nosuch_key = 1\n', {mode: 0o600});
+	return path;
+}
+
+function unreachable(): string {
+	const path = join(scratchDirectory('conf'), 'remote.conf');
+	const lines = ['upload = s3', 's3_bucket = bucket', 's3_region = r', 's3_key_id = k', 's3_secret = s'];
+	const quick = ['s3_endpoint = http://127.0.0.1:1', 'remote_retry = 0', 'remote_timeout = 1'];
+	writeFileSync(path, `${[...lines, ...quick].join('\n')}\n`, {mode: 0o600});
+	return path;
+}
+
+for (const [what, args, pattern, options] of unknownCases) {
+	test(`UNKNOWN, on one line: ${what}`, async () => {
+		const {code, stdout} = await runProgram(args(), options);
+		assert.equal(code, 3, stdout);
+		assert.match(stdout, /^PG_BACK UNKNOWN - [^\n|]+\n$/);
+		assert.match(stdout, pattern);
+	});
+}
+
+test(
+	'UNKNOWN for a directory that may not be read',
+	{skip: process.getuid?.() === 0 && !hasSetpriv() ? 'no setpriv' : false},
+	async () => {
+		const directory = join(scratchDirectory('age'), 'closed');
+		mkdirSync(directory, {mode: 0o700});
+		const asOther = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : [];
+		if (asOther.length === 0) chmodSync(directory, 0);
+		const {code, stdout} = await runProgram(['--no-config-file', '-b', directory, '--check-age', '26h'], {
+			wrapper: asOther,
+		});
+		assert.deepEqual([code, /^PG_BACK UNKNOWN - .*permission denied\n$/.test(stdout)], [3, true], stdout);
+	},
+);

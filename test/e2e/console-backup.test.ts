@@ -1,8 +1,9 @@
 /** A dump watched and steered from the console: cancel, retry, the question at leaving, a terminal that goes away. */
 import assert from 'node:assert/strict';
-import {existsSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {waitFor} from '../helpers/postgres.js';
 import {connectTo, filesIn, scratchDirectory, shapesIn} from '../helpers/program.js';
 import {keys, onTerminal, patience} from './console-terminal.js';
@@ -55,7 +56,7 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 			columns: 120,
 			rows: 40,
 		});
-		await screen.sees(/● 1 running.*✓ \d+ done/);
+		await screen.sees(/● 1 dumping.*✓ \d+ done/);
 		await screen.sees(/gamma .*done/);
 		for (const [columns, rows] of [
 			[100, 30],
@@ -71,14 +72,14 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 			await screen.waitFor(
 				() => {
 					const lines = screen.lines();
-					return (lines[0] ?? '').startsWith(' pg_back 3') && /q quit *$/.test(lines[rows - 1] ?? '');
+					return / 1 Jobs/.test(lines[0] ?? '') && /q quit *$/.test(lines[rows - 1] ?? '');
 				},
 				`${columns}x${rows}`,
 				patience,
 			);
 			const lines = screen.lines();
 			assert.equal(lines.length, rows);
-			assert.equal(lines.filter(line => line.includes('pg_back 3')).length, 1, 'drawn once');
+			assert.equal(lines.filter(line => / 1 Jobs/.test(line)).length, 1, 'drawn once');
 			assert.equal(lines.filter(line => /^ *▸? *alpha /.test(line)).length, 1);
 		}
 		assert.match(screen.text(), /▸ alpha .*dump●/);
@@ -95,7 +96,7 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 		assert.equal(await screen.status(), 0, screen.text());
 		assert.equal(screen.isAlternate(), false);
 		assert.equal(screen.isCursorHidden(), false);
-		assert.match(screen.text(), /alpha\s.*✓ done/);
+		assert.match(screen.text(), /alpha\s.*✓ ok/);
 		assert.deepEqual(dumpsIn(directory), ['alpha_T.dump', 'beta_T.dump', 'gamma_T.dump']);
 	});
 
@@ -159,8 +160,10 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 		await screen.sees('4 of 4 databases');
 		screen.type('A');
 		await screen.sees('0 of 4 databases');
-		const rows = screen.lines().filter(line => /\[ \]/.test(line));
-		screen.type('j'.repeat(rows.findIndex(line => line.includes('beta'))));
+		// The sum and the rows may be read from two frames: the rows count once all four are unmarked.
+		const rows = () => screen.lines().filter(line => /\[ \] \w/.test(line));
+		await screen.waitFor(() => rows().length === 4, 'four unmarked rows', patience);
+		screen.type('j'.repeat(rows().findIndex(line => line.includes('beta'))));
 		await screen.sees(/▸ \[ \] beta/);
 		screen.type(' ');
 		await screen.sees('1 of 4 databases');
@@ -170,5 +173,23 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 		screen.type('q');
 		assert.equal(await screen.status(), 0);
 		assert.deepEqual(dumpsIn(directory), ['beta_T.dump']);
+	});
+
+	test('the first screen says that the server is down, in the log too, and F5 finds it again', async () => {
+		const directory = scratchDirectory('down');
+		writeFileSync(join(directory, 'shop_2026-01-02T03:04:05+00:00.dump'), 'PGDMP and what follows');
+		// Where the socket of the server will be.
+		const sockets = scratchDirectory('sockets');
+		await using screen = await onTerminal([...argsFor(directory), '-h', sockets, '-i']);
+		await screen.sees(/No such file or directory/);
+		await screen.sees(/shop +\d+[dhy] old +never proven/);
+		screen.type('3');
+		await screen.sees(/error cannot connect/);
+		screen.type('1');
+		symlinkSync(join(server.socketDirectory, `.s.PGSQL.${server.port}`), join(sockets, `.s.PGSQL.${server.port}`));
+		screen.type('\u001B[15~');
+		await screen.sees(/4 databases, ~/);
+		screen.type('q');
+		assert.equal(await screen.status(), 0);
 	});
 });

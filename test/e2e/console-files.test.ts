@@ -1,4 +1,4 @@
-/** The bad day from the console: find dumps among thousands, fetch and decrypt them, with the wrong secret first. */
+/** The bad day from the console: find dumps among thousands, download and decrypt them, with the wrong secret first. */
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -7,8 +7,8 @@ import {after, before, describe, test} from 'node:test';
 import {Encrypter} from 'age-encryption';
 import {startCluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
-import {startS3Server, type S3Server} from '../helpers/s3-server.js';
-import {keys, onTerminal, patience, type OnTerminal} from './console-terminal.js';
+import {type S3Server, startS3Server} from '../helpers/s3-server.js';
+import {keys, type OnTerminal, onTerminal, patience} from './console-terminal.js';
 import {configFile, s3Settings} from './remote-places.js';
 
 const passphrase = 'correct horse';
@@ -52,15 +52,15 @@ function held(bytes: Buffer) {
 
 async function typeSecret(screen: OnTerminal, secret: string): Promise<void> {
 	screen.type(secret);
-	await screen.sees(new RegExp(`secret  •{${secret.length}} `));
+	await screen.sees(new RegExp(`passphrase +•{${secret.length}} `));
 	screen.type(keys.enter);
 }
 
 /** From what is in a dump back to the list, and to the question that is before its decryption. */
 async function decryptIt(screen: OnTerminal): Promise<void> {
-	await screen.sees('public.lines');
+	await screen.sees('tables 1');
 	screen.type(keys.escape);
-	await screen.waitFor(text => !text.includes('public.lines'), 'the list again', patience);
+	await screen.waitFor(text => !text.includes('tables 1'), 'the list again', patience);
 	screen.type('t');
 	await screen.sees('Decrypt 1 file');
 	screen.type(keys.enter);
@@ -96,12 +96,12 @@ describe('the console over files', {timeout: 120_000}, () => {
 		screen.type(target);
 		await screen.sees(target);
 		screen.type(keys.enter);
-		await screen.sees('These dumps are encrypted');
+		await screen.sees('Encrypted with a passphrase');
 		await typeSecret(screen, 'battery staple');
-		await screen.sees(/✗ 3 failed/);
+		await screen.sees('wrong passphrase');
 		assert.equal(screen.bytes().includes('battery staple'), false, 'a typed secret was shown');
-		screen.type('r');
-		await screen.sees('3 files need another key');
+		screen.type(keys.ctrlU);
+		await screen.sees(/passphrase +[_ ]? *│/);
 		await typeSecret(screen, passphrase);
 		await screen.sees('all went well');
 		assert.match(screen.text(), /✓ 3 done/);
@@ -132,22 +132,81 @@ describe('the console over files', {timeout: 120_000}, () => {
 		await using screen = await onTerminal(['-c', config, '-i']);
 		screen.type('2');
 		await screen.sees('1 file in 1 run');
-		screen.type(keys.enter);
-		await screen.sees(`[ ] ${name}.age`);
-		screen.type('ji');
-		await screen.sees('The passphrase of the identity file');
-		await typeSecret(screen, 'AGE-SECRET-KEY-1NOT');
-		await screen.sees('what was typed: malformed private key');
-		await typeSecret(screen, passphrase);
-		await decryptIt(screen);
+		await screen.sees(/\[ \] orders .* age/);
+		screen.type('i');
 		await screen.sees('The passphrase of the identity file');
 		await typeSecret(screen, 'battery staple');
 		await screen.sees('wrong passphrase');
 		await typeSecret(screen, passphrase);
+		await decryptIt(screen);
 		await leaveWhenDone(screen);
 		assert.deepEqual(readFileSync(join(directory, name)), dump);
 		for (const secret of [passphrase, 'battery staple'])
 			assert.equal(screen.bytes().includes(secret), false, 'a typed secret was shown');
+	});
+
+	test('a private key: its file with Tab completion, asked once; a wrong one is named by its public key', async () => {
+		const directory = scratchDirectory('here');
+		const [right, wrong] = [await newAgeKeys(), await newAgeKeys()];
+		const encrypter = new Encrypter();
+		encrypter.addRecipient(right.recipient);
+		const name = 'orders_2026-10-01T00:00:00Z.dump';
+		writeFileSync(join(directory, `${name}.age`), await encrypter.encrypt(dump));
+		const keyDirectory = scratchDirectory('keys');
+		writeFileSync(join(keyDirectory, 'old.txt'), `# created long ago\n${wrong.identity}\n`, {mode: 0o600});
+		writeFileSync(join(keyDirectory, 'right.txt'), `${right.identity}\n`, {mode: 0o600});
+		const config = configFile([`backup_directory = ${directory}`]);
+		await using screen = await onTerminal(['-c', config, '-i'], {columns: 120});
+		screen.type('2');
+		await screen.sees('1 file in 1 run');
+		screen.type('i');
+		await screen.sees('Encrypted for a public key');
+		screen.type(`${keyDirectory}/`);
+		await screen.sees(`${keyDirectory}/`);
+		screen.type('\t');
+		await screen.sees('old.txt  right.txt');
+		screen.type('o\t');
+		await screen.sees(`${keyDirectory}/old.txt`);
+		screen.type(keys.enter);
+		await screen.sees('no private key matches');
+		assert.ok(
+			screen
+				.text()
+				.replaceAll(/[\s│]+/g, '')
+				.includes(wrong.recipient),
+			screen.text(),
+		);
+		screen.type(keys.ctrlU);
+		await screen.sees(/private key +│/);
+		screen.type(`${keyDirectory}/r`);
+		await screen.sees(`${keyDirectory}/r`);
+		screen.type('\t');
+		await screen.sees(`${keyDirectory}/right.txt`);
+		screen.type(keys.enter);
+		await decryptIt(screen);
+		await leaveWhenDone(screen);
+		assert.deepEqual(readFileSync(join(directory, name)), dump);
+		for (const {identity} of [right, wrong])
+			assert.equal(screen.bytes().includes(identity), false, 'a private key was shown');
+	});
+
+	test('a private key that is pasted is not shown, a whole key file neither', async () => {
+		const directory = scratchDirectory('here');
+		const {identity, recipient} = await newAgeKeys();
+		const encrypter = new Encrypter();
+		encrypter.addRecipient(recipient);
+		const name = 'orders_2026-10-01T00:00:00Z.dump';
+		writeFileSync(join(directory, `${name}.age`), await encrypter.encrypt(dump));
+		await using screen = await onTerminal(['-c', configFile([`backup_directory = ${directory}`]), '-i']);
+		screen.type('2');
+		await screen.sees('1 file in 1 run');
+		screen.type('v');
+		await screen.sees('Encrypted for a public key');
+		screen.type(`\u001B[200~# public key: ${recipient}\n${identity}\n\u001B[201~`);
+		await screen.sees(/private key +•{20}/);
+		screen.type(keys.enter);
+		await leaveWhenDone(screen);
+		assert.equal(screen.bytes().includes(identity.slice(0, 30)), false, 'a private key was shown');
 	});
 
 	test('another store, and local files: looked into, decrypted, nothing overwritten unasked', async () => {
@@ -168,7 +227,7 @@ describe('the console over files', {timeout: 120_000}, () => {
 		screen.type('d');
 		await screen.sees('decrypt');
 		screen.type(keys.enter);
-		await screen.sees('These dumps are encrypted');
+		await screen.sees('Encrypted with a passphrase');
 		await typeSecret(screen, passphrase);
 		await screen.sees('all went well');
 		assert.deepEqual(filesIn(directory), ['notes', 'notes/read me.txt', name, `${name}.age`]);
@@ -177,18 +236,12 @@ describe('the console over files', {timeout: 120_000}, () => {
 		screen.type('2');
 		screen.type('\u001B[D');
 		await screen.sees('3 files in 1 run');
-		screen.type(keys.enter);
-		await screen.sees(`[ ] ${name}.age`);
+		await screen.sees(/\[ \] orders .* age/);
+		// What was typed for the download is not asked for again.
 		screen.type('jji');
-		await screen.sees('This dump is encrypted');
-		await typeSecret(screen, 'not this one');
-		await screen.sees('wrong passphrase');
-		await typeSecret(screen, passphrase);
 		await decryptIt(screen);
 		await screen.sees('1 file exists already');
 		screen.type('o');
-		await screen.sees('These dumps are encrypted');
-		await typeSecret(screen, passphrase);
 		await leaveWhenDone(screen);
 		assert.deepEqual(readFileSync(join(directory, name)), dump);
 	});

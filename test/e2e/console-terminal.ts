@@ -1,6 +1,6 @@
 /** The built program on a real terminal, for whole journeys. */
-import {scratchDirectory, cleanEnvironment, programPath} from '../helpers/program.js';
-import {startPty, type PtyOptions, type PtyProgram} from '../ui/helpers/pty.js';
+import {cleanEnvironment, programPath, scratchDirectory} from '../helpers/program.js';
+import {type PtyOptions, type PtyProgram, startPty} from '../ui/helpers/pty.js';
 
 export const keys = {
 	enter: '\r',

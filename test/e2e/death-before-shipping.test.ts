@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
 import {needsStrace, traced} from '../helpers/strace.js';
 

@@ -67,10 +67,17 @@ describe('what is decrypted', () => {
 		});
 	}
 
-	test('nothing selected is a warning', async () => {
-		const run = await decrypt(await directoryWithDumps(), [...withKey(), 'zzz*']);
-		assert.equal(run.code, 0, run.stderr);
-		assert.match(run.stderr, /WARN: no candidate file found/);
+	test('a pattern that selects nothing is an error, and the others are decrypted; no encrypted file at all is a warning', async () => {
+		const none = await decrypt(await directoryWithDumps(), [...withKey(), 'zzz*']);
+		assert.equal(none.code, 1, none.stderr);
+		assert.match(none.stderr, /FATAL: nothing at .* matches zzz\*: searched 4 encrypted files/);
+		const directory = await directoryWithDumps();
+		const some = await decrypt(directory, [...withKey(), 'zzz', 'a']);
+		assert.equal(some.code, 1, some.stderr);
+		assert.ok(filesIn(directory).includes(`a_${time}.dump`), some.stderr);
+		const empty = await decrypt(scratchDirectory('decrypt'), withKey());
+		assert.equal(empty.code, 0, empty.stderr);
+		assert.match(empty.stderr, /WARN: no encrypted file found in/);
 	});
 
 	test('a malformed pattern is a mistake of the command line', async () => {
@@ -120,7 +127,7 @@ describe('what is refused', () => {
 			assert.equal(readFileSync(plain, 'utf8'), 'precious');
 			const pass = await decrypt(directory, ['--cipher-pass', 'wrong', ...args, 'b_*']);
 			assert.equal(pass.code, 16, pass.stderr);
-			assert.match(pass.stderr, /hint: /);
+			assert.match(pass.stderr, /HINT: /);
 		}
 		assert.deepEqual(
 			filesIn(directory).filter(name => name.includes('.part')),
@@ -135,7 +142,7 @@ describe('what is refused', () => {
 		const run = await decrypt(directory, [...withKey(), 'a_*']);
 		assert.equal(run.code, 1, run.stderr);
 		assert.match(run.stderr, /a_.*\.dump exists/);
-		assert.match(run.stderr, /hint: give --force/);
+		assert.match(run.stderr, /HINT: use --force/);
 		assert.equal(readFileSync(plain, 'utf8'), 'precious');
 		assert.equal((await decrypt(directory, [...withKey(), '--force', 'a_*'])).code, 0);
 		assert.equal(readFileSync(plain, 'utf8'), 'dump of a');

@@ -1,9 +1,10 @@
 /** What a user of pg_back 2.6 types and gets without a server: options that answer, messages, conversions. */
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {describe, test} from 'node:test';
-import {runProgram, scratchDirectory} from '../helpers/program.js';
+import {programPath, runProgram, scratchDirectory} from '../helpers/program.js';
 import {root} from '../helpers/tools.js';
 
 const {version} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {version: string};
@@ -29,6 +30,15 @@ describe('options that answer', () => {
 		});
 	}
 
+	test('what the launcher prints by itself is what the program prints', async () => {
+		const program = (await programPath()).replace('pg_back.cjs', 'cli.js');
+		for (const option of ['--version', '-V', '--help', '-?']) {
+			const expected = execFileSync(process.execPath, [program, option], {encoding: 'utf8'});
+			const {code, stdout, stderr} = await runProgram([option]);
+			assert.deepEqual([code, stdout, stderr], [0, expected, ''], option);
+		}
+	});
+
 	test('the default configuration loads', async () => {
 		const path = join(scratchDirectory('conf'), 'pg_back.conf');
 		writeFileSync(path, (await runProgram(['--print-default-config'])).stdout);
@@ -40,7 +50,7 @@ describe('options that answer', () => {
 		for (const option of ['--version', '--help', '--print-default-config']) {
 			const {code, stderr} = await runProgram([option], {wrapper: ['sh', '-c', 'exec "$@" >/dev/full', 'sh']});
 			assert.equal(code, 1);
-			assert.match(stderr, /^pg_back: error: cannot write to standard output: .*no space left/);
+			assert.match(stderr, /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d FATAL: cannot write to standard output: .*no space left/);
 		}
 	});
 });
@@ -57,16 +67,16 @@ describe('what is refused before any work', () => {
 		[['--encrypt=maybe'], /--encrypt: "maybe" is not a boolean/],
 		[
 			['-m', '0888', '-K', '-1', '-P', '1d', '-Z', '10', '-j', '0', '-F', 'P', '-S', 'md5'],
-			/^(.*error: -[mKPZjFS]: .*\n){7}/,
+			/^(.*FATAL: -[mKPZjFS]: .*\n){7}/,
 		],
 		[
 			['--upload', 'foo', '--purge-remote', 'perhaps'],
 			/--upload: .*\n.*--purge-remote: "perhaps" is neither yes nor no/,
 		],
 		[['--upload', 'S3', '--s3-tls', 'x'], /--s3-tls: "x" is neither yes nor no/],
-		[['--pre-backup-hook', ' \t'], /--pre-backup-hook: there are only blanks/],
+		[['--pre-backup-hook', ' \t'], /--pre-backup-hook: the value contains only spaces/],
 		[['--post-backup-hook', "'' x"], /--post-backup-hook: the name of the command is empty/],
-		[['--pre-backup-hook', "sh -c 'x"], /--pre-backup-hook: a quotation is not closed/],
+		[['--pre-backup-hook', "sh -c 'x"], /--pre-backup-hook: unterminated quote/],
 		[['-c', ''], /could not load configuration file "": no such file/],
 		[['-c', '/'], /could not load configuration file "\/": is a directory/],
 	];
@@ -76,7 +86,7 @@ describe('what is refused before any work', () => {
 			assert.ok(ended.code === 2 || ended.code === 10, String(ended.code));
 			assert.equal(ended.stdout, '');
 			assert.match(ended.stderr, error);
-			assert.match(ended.stderr, /\npg_back: hint: /);
+			assert.match(ended.stderr, /\n\S+ \S+ HINT: /);
 			assert.doesNotMatch(ended.stderr, /\n {4}at /);
 		});
 	}

@@ -11,7 +11,7 @@ import {powerSweep, stateAt, stepsOf} from '../../scripts/faults/power.js';
 import {remoteSweep} from '../../scripts/faults/remote.js';
 import {secretSweep} from '../../scripts/faults/secrets.js';
 import {signalSweep} from '../../scripts/faults/signals.js';
-import {openBench, print, type Bench, type Figure} from '../../scripts/faults/sweep.js';
+import {type Bench, type Figure, openBench, print} from '../../scripts/faults/sweep.js';
 import {syscallSweep} from '../../scripts/faults/syscalls.js';
 import {findTool} from '../helpers/tools.js';
 
@@ -40,7 +40,7 @@ test('overlapping runs', async context => report(context, await overlapSweep(ben
 test('signals', async context => report(context, await signalSweep(bench, 6, seed)));
 test('hostile names, and what is printed of them', async context => report(context, ...(await nameSweep(3, seed))));
 test('hostile keys', async context => report(context, await keySweep(80, 3, seed)));
-test('broken remotes', async context => report(context, await remoteSweep(bench, 8, seed)));
+test('broken remotes', async context => report(context, await remoteSweep(bench, 8, {seed})));
 test('secrets', async context => report(context, await secretSweep(['none', 'local', 's3'])));
 test('modes', traced, async context => report(context, await modeSweep(bench)));
 test('damaged dumps', async context => report(context, await damageSweep(bench, 60, seed)));

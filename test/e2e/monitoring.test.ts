@@ -6,10 +6,11 @@ import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {join} from 'node:path';
 import {after, before, beforeEach, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {startForwardProxy} from '../helpers/forward-proxy.js';
 import {connectTo, runProgram, scratchDirectory} from '../helpers/program.js';
 
-type Call = {readonly path: string; readonly rid: string; readonly body: string};
+type Call = {readonly path: string; readonly rid: string; readonly body: string; readonly authorization?: string};
 
 let server: Cluster;
 let health: Server;
@@ -26,7 +27,8 @@ before(async () => {
 		request.on('data', (text: Buffer) => (body += text.toString()));
 		request.on('end', () => {
 			const {pathname, searchParams} = new URL(request.url ?? '/', 'http://x');
-			calls.push({path: pathname, rid: searchParams.get('rid') ?? '', body});
+			const {authorization} = request.headers;
+			calls.push({path: pathname, rid: searchParams.get('rid') ?? '', body, ...(authorization && {authorization})});
 			if (answer !== 'nothing') response.writeHead(answer).end();
 		});
 	}).listen(0, '127.0.0.1');
@@ -72,10 +74,49 @@ describe('the health server', () => {
 		answer = 500;
 		const refused = await backup(scratchDirectory('b'), '--health-url', url, 'good');
 		assert.equal(refused.code, 0);
-		assert.match(refused.stderr, /WARN: the health check answers 500/);
+		assert.match(refused.stderr, /WARN: the health check returned status 500/);
 		const away = await backup(scratchDirectory('b'), '--health-url', 'http://127.0.0.1:1/secret-token', 'good');
 		assert.equal(away.code, 0);
 		assert.doesNotMatch(away.stderr, /secret-token/);
+	});
+
+	test('gets user and password as a header, and no message repeats them', async () => {
+		const {host} = new URL(url);
+		const run = await backup(
+			scratchDirectory('b'),
+			'--health-url',
+			`http://us%40er:open-sesame@${host}/ping/uuid`,
+			'good',
+		);
+		assert.equal(run.code, 0, run.stderr);
+		assert.deepEqual(
+			calls.map(call => call.authorization),
+			Array(2).fill(`Basic ${Buffer.from('us@er:open-sesame').toString('base64')}`),
+		);
+		answer = 401;
+		for (const address of [
+			`http://u:open-sesame@${host}/x`,
+			'http://u:open-sesame@127.0.0.1:1/x',
+			'http://u:open-sesame@:bad/',
+		]) {
+			const {stdout, stderr} = await backup(scratchDirectory('b'), '--health-url', address, 'good');
+			assert.match(stderr, /WARN: .*health/);
+			assert.doesNotMatch(stdout + stderr, /open-sesame/);
+		}
+	});
+
+	test('is reached through a proxy', async () => {
+		const proxy = await startForwardProxy();
+		try {
+			const run = await runProgram([...connectTo(server, scratchDirectory('b')), '--health-url', url, 'good'], {
+				env: {http_proxy: `http://127.0.0.1:${proxy.port}`},
+			});
+			assert.equal(run.code, 0, run.stderr);
+			assert.equal(calls.length, 2);
+			assert.equal(proxy.requests.length, 2);
+		} finally {
+			await proxy.stop();
+		}
 	});
 });
 
@@ -144,23 +185,25 @@ describe('the metrics file', () => {
 		);
 	});
 
-	test('tells what a drill proved, and the next backup keeps it', async () => {
+	test('of a drill is its own file; a backup and a drill leave each other alone', async () => {
 		const directory = scratchDirectory('b');
-		const file = join(scratchDirectory('metrics'), 'pg_back.prom');
+		const home = scratchDirectory('metrics');
+		const file = join(home, 'pg_back.prom');
+		const drillFile = join(home, 'pg_back.drill.prom');
 		await backup(directory, '--metrics-file', file, 'good');
-		const before = samplesIn(file);
+		const before = readFileSync(file, 'utf8');
 		const drill = await runProgram(['--no-config-file', '-b', directory, '--metrics-file', file, '--restore-drill']);
 		assert.equal(drill.code, 0, drill.stderr);
-		const proven = samplesIn(file);
 		const [restoredAt, provenAt] = ['restored', 'proven'].map(
 			word => (of: ReadonlyMap<string, number>) =>
 				of.get(`pg_back_database_last_${word}_timestamp_seconds{database="good"}`),
 		);
-		assert.ok((restoredAt?.(proven) ?? 0) > 1e9);
-		assert.equal(provenAt?.(proven), undefined, 'nothing was recorded that it could be compared with');
-		for (const [key, value] of before) assert.equal(proven.get(key), value, key);
-		await backup(directory, '--metrics-file', file, 'good');
-		assert.equal(restoredAt?.(samplesIn(file)), restoredAt?.(proven));
+		const first = samplesIn(drillFile);
+		assert.ok((restoredAt?.(first) ?? 0) > 1e9);
+		assert.equal(first.get('pg_back_drill_last_exit_code'), 0);
+		assert.equal(first.get('pg_back_drill_last_failed_jobs'), 0);
+		assert.equal(provenAt?.(first), undefined, 'nothing was recorded that it could be compared with');
+		assert.equal(readFileSync(file, 'utf8'), before);
 		const config = join(scratchDirectory('conf'), 'pg_back.conf');
 		writeFileSync(config, 'record_contents = exact\n', {mode: 0o600});
 		const recorded = scratchDirectory('b');
@@ -168,14 +211,59 @@ describe('the metrics file', () => {
 		assert.equal(third.code, 0, third.stderr);
 		const again = await runProgram(['--no-config-file', '-b', recorded, '--metrics-file', file, '--restore-drill']);
 		assert.equal(again.code, 0, again.stderr);
-		assert.ok((provenAt?.(samplesIn(file)) ?? 0) > 1e9);
-		assert.deepEqual(readdirSync(join(file, '..')), ['pg_back.prom'], 'nothing half-written is left');
+		assert.ok((provenAt?.(samplesIn(drillFile)) ?? 0) > 1e9);
+		const drilled = readFileSync(drillFile, 'utf8');
+		await backup(directory, '--metrics-file', file, 'good');
+		assert.equal(readFileSync(drillFile, 'utf8'), drilled);
+		assert.deepEqual(readdirSync(home).sort(), ['pg_back.drill.prom', 'pg_back.prom'], 'nothing half-written is left');
+	});
+
+	test('and the health server hear only of backups, whatever else runs', async () => {
+		const directory = scratchDirectory('b');
+		const home = scratchDirectory('metrics');
+		const file = join(home, 'pg_back.prom');
+		const conf = join(scratchDirectory('conf'), 'pg_back.conf');
+		const lines = [
+			`metrics_file = ${file}`,
+			`health_url = ${url}`,
+			'upload = local',
+			`local_directory = ${scratchDirectory('nas')}`,
+		];
+		writeFileSync(conf, `${lines.join('\n')}\n`, {mode: 0o600});
+		const connection = ['-c', conf, ...connectTo(server, directory).slice(1)];
+		assert.equal((await runProgram([...connection, 'good'])).code, 0);
+		const before = readFileSync(file, 'utf8');
+		calls = [];
+		const others: readonly (readonly [readonly string[], readonly number[]])[] = [
+			[['--dry-run'], [0]],
+			[['--dry-run', 'nosuch'], [1]],
+			[['--check-config'], [0]],
+			[['--check-config=connect'], [0]],
+			[['--list-remote', 'local'], [0]],
+			[
+				['--download', 'local', 'good_*.dump', '--force'],
+				[0, 1, 2],
+			],
+			[['--check-age', '1h'], [0]],
+			[['--resume-uploads'], [0]],
+			[['--cleanup-remote', 'local'], [0]],
+			[['--verify'], [0]],
+			[['--verify', 'local'], [0]],
+		];
+		for (const [args, codes] of others) {
+			const {code, stderr} = await runProgram([...connection, ...args]);
+			assert.ok(codes.includes(code ?? -1), `${args.join(' ')}: ${code}\n${stderr}`);
+			assert.deepEqual(calls, [], args.join(' '));
+			assert.equal(readFileSync(file, 'utf8'), before, args.join(' '));
+		}
+		assert.deepEqual(readdirSync(home).sort(), ['pg_back.prom', 'pg_back.verify.prom']);
+		assert.equal(samplesIn(join(home, 'pg_back.verify.prom')).get('pg_back_verify_last_exit_code'), 0);
 	});
 
 	test('that cannot be written is a warning', async () => {
 		const run = await backup(scratchDirectory('b'), '--metrics-file', '/nowhere/at/all.prom', 'good');
 		assert.equal(run.code, 0);
-		assert.match(run.stderr, /WARN: the metrics file cannot be written/);
+		assert.match(run.stderr, /WARN: cannot write the metrics file/);
 	});
 });
 

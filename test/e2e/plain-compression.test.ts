@@ -4,7 +4,7 @@ import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {zstdDecompressSync} from 'node:zlib';
-import {realClientVersions, startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, realClientVersions, startCluster} from '../helpers/cluster.js';
 import {connectTo, filesIn, runProgram, scratchDirectory, withoutTime} from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
 

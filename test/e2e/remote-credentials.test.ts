@@ -5,12 +5,12 @@ import {createServer, type IncomingMessage} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
-import {filesIn, scratchDirectory, type Ended} from '../helpers/program.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {type Ended, filesIn, scratchDirectory} from '../helpers/program.js';
 import {startS3Server, testCredential} from '../helpers/s3-server.js';
-import {sshdMissing, startSshd, type Sshd} from '../helpers/sshd.js';
+import {type Sshd, sshdMissing, startSshd} from '../helpers/sshd.js';
 import {startFaultyServer} from '../helpers/sshd-faults.js';
-import {s3Settings, runConfigured, type ConfiguredOptions} from './remote-places.js';
+import {type ConfiguredOptions, runConfigured, s3Settings} from './remote-places.js';
 
 let cluster: Cluster;
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import type {FaultProxy} from '../helpers/fault-proxy.js';
 import {waitFor} from '../helpers/postgres.js';
 import {
@@ -16,7 +16,7 @@ import {
 	withoutTime,
 } from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
-import {behindProxy, configFile, placeKinds, runWithin, type Place} from './remote-places.js';
+import {behindProxy, configFile, type Place, placeKinds, runWithin} from './remote-places.js';
 
 const mebi = 1024 * 1024;
 let cluster: Cluster;

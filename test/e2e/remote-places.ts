@@ -1,15 +1,15 @@
 /** Places to ship to, each on a real server (or our own stand-in), for the whole program: how it is told of them, and what is there. */
+import {existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';
-import {existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {azuriteMissing, startAzurite} from '../helpers/azurite.js';
 import type {Cluster} from '../helpers/cluster.js';
-import {startFaultProxy, type FaultProxy} from '../helpers/fault-proxy.js';
-import {startGcsServer} from '../helpers/gcs-server.js';
-import {connectTo, filesIn, scratchDirectory, startProgram, type Ended, type RunOptions} from '../helpers/program.js';
-import {startS3Server, testCredential, type S3Server, type S3ServerOptions} from '../helpers/s3-server.js';
+import {type FaultProxy, startFaultProxy} from '../helpers/fault-proxy.js';
+import {connectTo, type Ended, filesIn, type RunOptions, scratchDirectory, startProgram} from '../helpers/program.js';
+import {type S3Server, type S3ServerOptions, startS3Server, testCredential} from '../helpers/s3-server.js';
 import {sshdMissing, startSshd} from '../helpers/sshd.js';
+import {gcsPlaceOf} from './lying-places.js';
 
 export type Place = {
 	readonly store: 's3' | 'b2' | 'sftp' | 'gcs' | 'azure' | 'local';
@@ -40,7 +40,7 @@ export const placeKinds: readonly PlaceKind[] = [
 	{store: 's3', start: async () => s3Place(await startS3Server())},
 	{store: 'b2', start: b2Place},
 	{store: 'sftp', missing: sshdMissing, start: sftpPlace},
-	{store: 'gcs', start: gcsPlace},
+	{store: 'gcs', start: async () => (await gcsPlaceOf()).place},
 	{store: 'azure', missing: azuriteMissing, start: azurePlace},
 	{store: 'local', start: () => Promise.resolve(localPlace())},
 ];
@@ -171,28 +171,11 @@ async function sftpPlace(): Promise<Place> {
 		location: `sftp://${sshd.user}@${sshd.host}:${sshd.port}/backups/`,
 		keys: () => Promise.resolve(directoryKeys(join(sshd.home, 'backups'))),
 		read: key => Promise.resolve(readFileSync(join(sshd.home, 'backups', key))),
-		replace: (key, bytes) => Promise.resolve(writeFileSync(join(sshd.home, 'backups', key), bytes)),
-		stop: () => sshd.stop(),
-	};
-}
-
-async function gcsPlace(): Promise<Place> {
-	const server = await startGcsServer('suite');
-	return {
-		store: 'gcs',
-		port: Number(new URL(server.url).port),
-		behind: port => void Object.assign(server, {url: `http://127.0.0.1:${port}`}),
-		settings: ['gcs_bucket = suite'],
-		env: {STORAGE_EMULATOR_HOST: server.url},
-		location: 'gcs://suite/',
-		keys: () => Promise.resolve([...server.objects.keys()].sort()),
-		read: key => Promise.resolve(server.objects.get(key)?.bytes ?? Buffer.alloc(0)),
 		replace(key, bytes) {
-			const held = server.objects.get(key);
-			if (held) (server.objects as Map<string, typeof held>).set(key, {...held, bytes});
-			return Promise.resolve();
+			mkdirSync(join(sshd.home, 'backups'), {recursive: true});
+			return Promise.resolve(writeFileSync(join(sshd.home, 'backups', key), bytes));
 		},
-		stop: () => server.stop(),
+		stop: () => sshd.stop(),
 	};
 }
 

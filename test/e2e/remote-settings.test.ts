@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import {existsSync, mkdirSync, symlinkSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {startGcsServer} from '../helpers/gcs-server.js';
-import {filesIn, newAgeKeys, scratchDirectory, type Ended} from '../helpers/program.js';
+import {type Ended, filesIn, newAgeKeys, scratchDirectory} from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
 import {startS3Server, testCredential} from '../helpers/s3-server.js';
-import {placeKinds, s3Settings, startS3Place, runConfigured, type ConfiguredOptions} from './remote-places.js';
+import {type ConfiguredOptions, placeKinds, runConfigured, s3Settings, startS3Place} from './remote-places.js';
 
 const full = process.env['PG_BACK_FULL'] === '1';
 let cluster: Cluster;
@@ -123,9 +123,26 @@ describe('check-config=connect', () => {
 			const lines = [...place.settings, 'upload = s3'];
 			const kept = await run(lines, connect);
 			assert.equal(kept.code, 0, kept.stderr);
-			assert.match(kept.stderr, /WARN: could not remove pg_back_probe_.*purge_remote needs that right/);
+			assert.match(kept.stderr, /WARN: could not remove pg_back_probe_.*purge_remote needs permission to delete/);
 			const purging = await run([...lines, 'purge_remote = yes'], connect);
 			assert.equal(purging.code, 14, purging.stderr);
+		} finally {
+			await place.stop();
+		}
+	});
+
+	test('a lock that keeps the probe is told, and is no error', async () => {
+		// The key of the probe is not known before.
+		const locked = new Proxy<Record<string, string>>({}, {get: () => '2099-01-01T00:00:00Z'});
+		const place = await startS3Place({locked});
+		try {
+			for (const purge of ['no', 'yes']) {
+				const lines = [...place.settings, 'upload = s3', `purge_remote = ${purge}`];
+				const {code, stderr} = await run(lines, connect);
+				assert.equal(code, 0, stderr);
+				assert.match(stderr, /can be written, read and listed.*pg_back_probe_\S+ is kept: locked until 2099-01-01/);
+				assert.doesNotMatch(stderr, /purged/);
+			}
 		} finally {
 			await place.stop();
 		}

@@ -3,21 +3,20 @@ import assert from 'node:assert/strict';
 import {existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {waitFor} from '../helpers/postgres.js';
 import {
+	type Ended,
 	filesIn,
 	newAgeKeys,
 	scratchDirectory,
 	shapesIn,
 	startProgram,
 	withoutTime,
-	type Ended,
 } from '../helpers/program.js';
 import {recordingTools} from '../helpers/recorder.js';
 import {runWithin} from './remote-places.js';
-
-import {dumpOf, s3Backup, slowDump, withServer, type S3Place} from './remote-s3.js';
+import {dumpOf, s3Backup, type S3Place, slowDump, withServer} from './remote-s3.js';
 
 const mebi = 1024 * 1024;
 let cluster: Cluster;
@@ -57,6 +56,36 @@ describe('while the dump is being made', () => {
 			const dump = filesIn(directory).find(name => name.endsWith('.age')) ?? '';
 			assert.deepEqual(await place.read(dump), readFileSync(join(directory, dump)));
 			assert.equal(place.server.uploads.size, 0);
+			assert.deepEqual(unfinished(directory), []);
+		});
+	});
+
+	test('a finished dump is uploaded although the only slot is that of a dump that still runs', async () => {
+		await withServer({}, async place => {
+			const directory = scratchDirectory('uploads');
+			const go = join(scratchDirectory('go'), 'go');
+			const {directory: tools} = recordingTools({
+				pg_dump: `case "$*" in *dbname=b\\ *) head -c ${mebi} /dev/urandom; exit;; esac
+head -c ${40 * mebi} /dev/urandom; while [ ! -e '${go}' ]; do sleep 0.1; done; head -c ${mebi} /dev/urandom`,
+			});
+			const running = await startProgram(
+				backup(
+					place.server.url,
+					directory,
+					[...encrypted, 'upload_jobs = 1'],
+					[...['--dump-only', '-B', tools, '-j', '2', 'a', 'b']],
+				),
+			);
+			await waitFor(() => Promise.resolve((place.server.counts.get('UploadPart') ?? 0) >= 2), 'parts of a', 60);
+			await waitFor(async () => (await place.keys()).some(key => key.startsWith('b_')), 'the upload of b', 60);
+			assert.ok(!existsSync(go), 'a is still being dumped');
+			writeFileSync(go, '');
+			const {code, stderr} = await running.ended;
+			assert.equal(code, 0, stderr);
+			assert.deepEqual(
+				(await place.keys()).map(withoutTime).filter(key => /^[ab]_/.test(key)),
+				['a_T.dump.age', 'b_T.dump.age'],
+			);
 			assert.deepEqual(unfinished(directory), []);
 		});
 	});
@@ -182,7 +211,7 @@ describe('killed and resumed', () => {
 				assert.equal(place.server.counts.get('CreateMultipartUpload') ?? 0, 0);
 				assert.deepEqual(await place.read(name), readFileSync(join(directory, name)));
 				assert.deepEqual(unfinished(directory), []);
-				assert.match(stderr, /going on with the interrupted upload of a_.*: 3 parts are there already/);
+				assert.match(stderr, /resuming the interrupted upload of a_.*: 3 parts are already stored/);
 			});
 		});
 	}
@@ -225,7 +254,7 @@ describe('killed and resumed', () => {
 			utimesSync(join(directory, name), new Date(), new Date());
 			const {code, stderr} = await run(place.server.url, directory, [], ['--resume-uploads']);
 			assert.equal(code, 0, stderr);
-			assert.match(stderr, /WARN: a_.* is not uploaded any further: .* has changed/);
+			assert.match(stderr, /WARN: upload of a_.* is not resumed: .* has changed/);
 			assert.deepEqual(await place.keys(), []);
 			assert.deepEqual(records(directory), []);
 		});

@@ -4,7 +4,7 @@ import {execFileSync} from 'node:child_process';
 import {readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {clientDirectory, startCluster, type Cluster} from '../helpers/cluster.js';
+import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
 import {cleanEnvironment, connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
 import {findTool, root} from '../helpers/tools.js';
 

@@ -16,10 +16,18 @@ test('systemd accepts the units', {skip: systemdAnalyze === undefined && 'no sys
 		cpSync(join(root, 'contrib/systemd'), directory, {recursive: true});
 		const service = join(directory, 'pg_back@.service');
 		// It looks whether the program is there.
-		writeFileSync(service, readFileSync(service, 'utf8').replace('/usr/local/bin/pg_back', process.execPath));
+		writeFileSync(service, readFileSync(service, 'utf8').replace('/usr/bin/pg_back', process.execPath));
 		const units = ['service', 'timer'].map(type => join(directory, `pg_back@main.${type}`));
 		const {status, stderr} = spawnSync(systemdAnalyze!, ['verify', '--man=no', ...units], {encoding: 'utf8'});
 		assert.deepEqual({status, stderr}, {status: 0, stderr: ''});
+		const exposure = spawnSync(
+			systemdAnalyze!,
+			['security', '--offline=yes', '--no-pager', '--threshold=30', service],
+			{
+				encoding: 'utf8',
+			},
+		);
+		assert.equal(exposure.status, 0, exposure.stdout + exposure.stderr);
 	} finally {
 		rmSync(directory, {recursive: true});
 	}
@@ -37,6 +45,18 @@ test('the Kubernetes job uploads, with options that exist', async () => {
 	});
 	assert.equal(status, 0, stderr);
 	assert.match(stdout, /upload.*s3/);
+});
+
+test('the Kubernetes job has what the Pod Security level "restricted" asks for', () => {
+	const text = readFileSync(join(root, 'contrib/kubernetes/cronjob.yaml'), 'utf8');
+	for (const line of [
+		/runAsNonRoot: true/,
+		/seccompProfile:\n\s+type: RuntimeDefault/,
+		/allowPrivilegeEscalation: false/,
+		/drop: \[ALL\]/,
+		/readOnlyRootFilesystem: true/,
+	])
+		assert.match(text, line);
 });
 
 test('no tracked file names a package registry', () => {

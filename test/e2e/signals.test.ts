@@ -1,11 +1,12 @@
 /** A run that is told to end, or killed, at several points: children, partial files, hooks, locks, exit status. */
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
-import {readFileSync, readdirSync, writeFileSync} from 'node:fs';
-import {createServer, type AddressInfo} from 'node:net';
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {waitFor} from '../helpers/postgres.js';
 import {
 	connectTo,
 	filesIn,
@@ -15,7 +16,6 @@ import {
 	shapesIn,
 	startProgram,
 } from '../helpers/program.js';
-import {waitFor} from '../helpers/postgres.js';
 import {recordingTools} from '../helpers/recorder.js';
 
 let server: Cluster;
@@ -168,7 +168,7 @@ describe('SIGINT and SIGTERM', () => {
 		await run.untilLog(/post-backup: begun/);
 		const told = performance.now();
 		run.child.kill('SIGTERM');
-		await run.untilLog(/once more/);
+		await run.untilLog(/send it again/);
 		writeFileSync(go, '');
 		const ended = await run.ended;
 		assert.equal(ended.code, 143, ended.stderr);
@@ -197,7 +197,7 @@ describe('SIGINT and SIGTERM', () => {
 			const second = await startProgram(args);
 			await waitFor(async () => tools.calls().length > calls, 'pg_dump');
 			second.child.kill('SIGTERM');
-			await second.untilLog(/once more/);
+			await second.untilLog(/send it again/);
 			const again = performance.now();
 			second.child.kill('SIGTERM');
 			assert.equal((await second.ended).code, 143);

@@ -16,7 +16,7 @@ export const azuriteMissing: string | undefined =
 export type Azurite = {
 	readonly port: number;
 	readonly account: string;
-	/** The emulator's own, known to everybody. */
+	/** The emulator's public key. */
 	readonly key: string;
 	/** URL of the account, path style. */
 	readonly url: string;

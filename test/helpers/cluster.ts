@@ -1,5 +1,8 @@
-/** Throwaway PostgreSQL servers for tests: real ones, on loopback and a socket of their own, gone with the test process. */
-import {execFile, execFileSync, spawn, type ChildProcess} from 'node:child_process';
+/**
+ * Throwaway PostgreSQL servers for tests: real ones, on loopback and a socket of their own, stopped with the test
+ * process.
+ */
+import {type ChildProcess, execFile, execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
@@ -8,15 +11,18 @@ import {join} from 'node:path';
 import {postgresClients, postgresServers} from './tools.js';
 
 export type ClusterOptions = {
-	/** The major wanted; without, the newest whose client tools are there too. */
+	/** The required major version; by default the newest with client tools. */
 	readonly version?: number;
-	/** Stands in the directory's name. */
+	/** A part of the directory's name. */
 	readonly name?: string;
 	/** Lines for postgresql.conf; values are quoted here. */
 	readonly settings?: Readonly<Record<string, string>>;
 	/** Replaces pg_hba.conf. */
 	readonly hba?: string;
-	/** How everyone logs in, by socket and by loopback: `trust` unless given. With another the superuser's password is `secret`. */
+	/**
+	 * The authentication method, by socket and by loopback: `trust` by default. With another one the superuser's password
+	 * is `secret`.
+	 */
 	readonly auth?: 'trust' | 'scram-sha-256';
 	readonly initdbArguments?: readonly string[];
 };
@@ -27,9 +33,9 @@ export type Cluster = {
 	readonly directory: string;
 	readonly socketDirectory: string;
 	readonly superuser: string;
-	/** Where its server's programs stand; psql and pg_dump may not be among them. */
+	/** The directory of the server's programs; psql and pg_dump may be missing there. */
 	readonly binDirectory: string;
-	/** By the socket, as the superuser. */
+	/** Through the socket, as the superuser. */
 	connectionString(database: string): string;
 	/** Runs `sql` as the superuser, and returns what `psql -At` prints without the last newline. Rejects at the first error. */
 	psql(database: string, sql: string): Promise<string>;
@@ -38,7 +44,7 @@ export type Cluster = {
 	stop(): Promise<void>;
 };
 
-/** The server majors at hand, in ascending order, each with the directory of its programs. */
+/** Returns the available server majors, in ascending order, each with the directory of its programs. */
 export function realServerVersions(): ReadonlyMap<number, string> {
 	const found = new Map(postgresServers().map(({major, binDirectory}) => [major, binDirectory]));
 	const initdbs = Object.entries(process.env).flatMap(([name, value]) =>
@@ -57,19 +63,21 @@ function majorOf(program: string): number | undefined {
 		const [, first, second] = /\) (\d+)(?:\.(\d+))?/.exec(text) ?? [];
 		return first === undefined ? undefined : Number(first) < 10 ? Number(`${first}.${second ?? 0}`) : Number(first);
 	} catch {
-		return undefined; // built for another machine, or incomplete: not at hand
+		return undefined; // built for another platform, or incomplete: not available
 	}
 }
 
 /**
- * The majors of pg_dump at hand, in ascending order, each with the directory of psql, pg_dump, pg_dumpall, pg_restore and
- * pg_basebackup: the real ones, not Debian's wrapper.
+ * Returns the available majors of pg_dump, in ascending order, each with the directory of psql, pg_dump, pg_dumpall,
+ * pg_restore and pg_basebackup: the real ones, not Debian's wrapper.
  */
 export function realClientVersions(): ReadonlyMap<number, string> {
 	return new Map(postgresClients().map(({major, binDirectory}) => [major, binDirectory]));
 }
 
-/** The client programs that fit a server: those of its major, or the next newer; without `major` the machine's own. */
+/**
+ * Returns the client programs for a server: those of its major, or the next newer; without `major` the system's own.
+ */
 export function clientDirectory(major?: number): string {
 	const versions = [...realClientVersions()];
 	const own = versions.findLast(([, path]) => !/\/\.tools\/pg\d+\//.test(path));
@@ -79,7 +87,7 @@ export function clientDirectory(major?: number): string {
 	return found[1];
 }
 
-/** Who runs a server when the tests run as root, which PostgreSQL refuses to be. */
+/** The account for a server when the tests run as root, which PostgreSQL rejects. */
 const unprivileged = (['postgres', 'nobody'] as const)
 	.map(name => ({name, uid: idOf(name, '-u'), gid: idOf(name, '-g')}))
 	.find(user => user.uid !== undefined);
@@ -92,7 +100,7 @@ function idOf(name: string, flag: '-u' | '-g'): number | undefined {
 	}
 }
 
-/** The command as the server's user, who outlives neither this process nor its kill -9. */
+/** Returns the command as the server's user, which is killed with this process, even by kill -9. */
 function asServerUser(program: string, args: readonly string[], deathSignal?: string): [string, string[]] {
 	const setpriv: string[] = [];
 	if (process.getuid?.() === 0) {
@@ -132,7 +140,7 @@ async function freePort(): Promise<number> {
 	return address.port;
 }
 
-/** Starts a server; the caller stops it. It is stopped at the end of the process all the same. */
+/** Starts a server; the caller stops it. It is also stopped at the end of the process. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
 	const versions = realServerVersions();
 	const major = options.version ?? majorOf(join(clientDirectory(), 'initdb')) ?? [...versions.keys()].at(-1);
@@ -158,8 +166,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 }
 
 /**
- * A hot standby of `primary`, made by pg_basebackup, streaming from it. The primary must allow replication (it does by
- * default). The caller stops it, before the primary.
+ * Starts a hot standby of `primary`, created by pg_basebackup, streaming from it. The primary must allow replication
+ * (the default). The caller stops it, before the primary.
  */
 export async function startStandby(
 	primary: Cluster,
@@ -171,7 +179,7 @@ export async function startStandby(
 		await run(join(clientDirectory(primary.major), 'pg_basebackup'), [
 			...['-D', data, '-d', primary.connectionString('postgres'), '--no-sync', '-c', 'fast', '-X', 'stream'],
 		]);
-		// Not -R: it may write what the libpq of an older server does not know.
+		// Not -R, which may write settings that the libpq of an older server does not know.
 		writeFileSync(join(data, 'standby.signal'), '');
 		const settings = {primary_conninfo: primary.connectionString('postgres'), ...options.settings};
 		const {major, binDirectory} = primary;
@@ -232,7 +240,7 @@ async function startServer({major, binDirectory, directory, auth, settings}: Ser
 	};
 	process.once('exit', onExit);
 	await ready;
-	// A test that forgets to stop its server ends all the same.
+	// A test that forgets to stop its server must still end.
 	server.unref();
 	(server.stderr as unknown as {unref(): void}).unref();
 	const password = auth === 'trust' ? '' : ' password=secret';
@@ -263,7 +271,7 @@ async function stopServer(server: ChildProcess): Promise<void> {
 	await once(server, 'exit');
 }
 
-/** What `psql -At` prints for `sql`, without the last newline; rejects at the first error. */
+/** Returns the output of `psql -At` for `sql`, without the last newline; rejects at the first error. */
 export function psql(connectionString: string, sql: string): Promise<string> {
 	return new Promise((resolve, reject) => {
 		const args = ['-XAtqw', '-v', 'ON_ERROR_STOP=1', '-d', connectionString, '-f', '-'];

@@ -1,21 +1,21 @@
-/** A TCP proxy that adds latency and breaks connections as told: for any target, whatever it speaks. */
-import {connect, createServer, type AddressInfo, type Socket} from 'node:net';
+/** A TCP proxy that adds latency and breaks connections on demand: for any target and protocol. */
+import {type AddressInfo, connect, createServer, type Socket} from 'node:net';
 
 /** What happens to one direction of a connection after `after` bytes of it have passed (0: at once). */
 export type ProxyFault = {
 	readonly direction: 'up' | 'down';
 	readonly after: number;
-	/** `cut`: FIN both ways; `reset`: RST both ways; `stall`: nothing passes any more, the connection stays. */
+	/** `cut`: FIN both ways; `reset`: RST both ways; `stall`: nothing is forwarded any more, the connection stays. */
 	readonly do: 'cut' | 'reset' | 'stall';
-	/** Connections that it hits; 1 by default. */
+	/** The number of affected connections; 1 by default. */
 	times?: number;
-	/** Connections that pass before it hits. */
+	/** The number of connections that are not affected first. */
 	skip?: number;
 };
 
 export type FaultProxy = {
 	readonly port: number;
-	/** May be added to at any time; counts for connections made from then on. */
+	/** May be extended at any time; applies to connections made from then on. */
 	readonly faults: ProxyFault[];
 	/** Milliseconds added each way; may be changed. */
 	delay: number;
@@ -25,7 +25,7 @@ export type FaultProxy = {
 	readonly bytes: {up: number; down: number};
 	/** Resets every open connection. */
 	readonly resetAll: () => void;
-	/** Ends the connections and the proxy. */
+	/** Closes the connections and the proxy. */
 	readonly close: () => Promise<void>;
 };
 

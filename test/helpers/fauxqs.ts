@@ -1,7 +1,7 @@
-/** fauxqs, an S3 stand-in that is not ours, as a child process. */
+/** fauxqs, an independent S3 emulator, as a child process. */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {createServer, type AddressInfo} from 'node:net';
+import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import {serverPackage} from './tools.js';
 

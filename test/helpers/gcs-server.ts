@@ -1,4 +1,7 @@
-/** A small Google Cloud Storage: the JSON API's resumable uploads, checksums, generations, pages, and faults on demand. */
+/**
+ * A small Google Cloud Storage: the JSON API's resumable uploads, checksums, generations, pages, and faults on demand.
+ */
+import {createHash} from 'node:crypto';
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {CRC32C} from '@google-cloud/storage';
@@ -20,27 +23,54 @@ type Session = {
 export type GcsFault = {
 	/** `PUT /upload/…`. */
 	readonly matches: (line: string, headers: IncomingMessage['headers']) => boolean;
-	/** `status`: this answer instead of the right one; `reset`: the connection, after the request; `silence`: no answer at all. */
+	/**
+	 * `status`: this response instead of the right one; `reset`: the connection, after the request; `silence`: no
+	 * response.
+	 */
 	readonly do:
 		| 'reset'
 		| 'silence'
 		| 'cut'
 		| 'flip'
 		| {readonly status: number; readonly headers?: Record<string, string>; readonly body?: string};
-	/** Requests that it hits; 1 by default. */
+	/** The number of affected requests; 1 by default. */
 	times?: number;
-	/** Requests that pass before it hits. */
+	/** The number of requests that are not affected first. */
 	skip?: number;
+};
+
+export type GcsQuirks = {
+	/** What happens to the bytes of an object when it is stored; all checksums are truthful. */
+	damage?: 'flip' | 'cut';
+	/** An upload is confirmed, with the right checksums, and its object is not kept. */
+	discards?: boolean;
+	/** The number of objects affected by `damage`, `discards` and `losesLastAnswer`; all by default. */
+	objects?: number;
+	/** Checksums that are omitted from all responses. */
+	without?: readonly ('crc32c' | 'md5Hash')[];
+	/** Operations that are rejected with 403, and why. */
+	denied?: readonly ('read' | 'remove' | 'update')[];
+	/** The text that rejects a removal because of a retention policy or hold, with its reason. */
+	locked?: {readonly reason: string; readonly message: string};
+	/** Sessions are deleted as soon as their object is complete, and the response to the last chunk is 503. */
+	losesLastAnswer?: boolean;
+	/** Where the addresses of sessions are. */
+	sessionOrigin?: string;
+	/** Pages of a listing that never ends. */
+	endless?: 'same token' | 'same keys' | 'empty pages';
 };
 
 export type GcsServer = {
 	readonly url: string;
 	readonly objects: ReadonlyMap<string, Stored>;
+	readonly remove: (name: string) => void;
 	readonly sessions: ReadonlyMap<string, Session>;
 	readonly faults: GcsFault[];
 	/** `PUT /upload/…` of every request so far. */
 	readonly requests: string[];
-	/** When set, a request without `Authorization: Bearer TOKEN` is refused. */
+	/** What the service does wrong, or does not allow; may be changed at any time. */
+	readonly quirks: GcsQuirks;
+	/** When set, a request without `Authorization: Bearer TOKEN` is rejected. */
 	token: string | undefined;
 	readonly stop: () => Promise<void>;
 };
@@ -56,9 +86,11 @@ export async function startGcsServer(bucket = 'suite'): Promise<GcsServer> {
 	const state: GcsServer = {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 		objects,
+		remove: name => void objects.delete(name),
 		sessions,
 		faults: [],
 		requests: [],
+		quirks: {},
 		token: undefined,
 		stop: () =>
 			new Promise(resolve => {
@@ -101,7 +133,9 @@ export async function startGcsServer(bucket = 'suite'): Promise<GcsServer> {
 		const {metadata = {}} = JSON.parse(body.toString()) as {metadata?: Record<string, string>};
 		const id = `session${sessions.size}x${state.requests.length}`;
 		sessions.set(id, {name, ifAbsent, metadata, bytes: Buffer.alloc(0)});
-		answer(response, 200, '', {location: `${state.url}/upload/storage/v1/b/${bucket}/o?upload_id=${id}`});
+		answer(response, 200, '', {
+			location: `${state.quirks.sessionOrigin ?? state.url}/upload/storage/v1/b/${bucket}/o?upload_id=${id}`,
+		});
 	}
 
 	function resume(url: URL, request: IncomingMessage, body: Buffer, response: ServerResponse): void {
@@ -135,15 +169,20 @@ export async function startGcsServer(bucket = 'suite'): Promise<GcsServer> {
 		if (session.ifAbsent && objects.has(session.name))
 			return refuse(response, 412, 'pre-condition failed', 'conditionNotMet');
 		sessions.delete(id);
+		const {quirks} = state;
+		const isHit = quirks.objects === undefined || quirks.objects > 0;
+		if (quirks.objects !== undefined && isHit) quirks.objects--;
+		const bytes = damaged(session.bytes, isHit ? quirks.damage : undefined);
 		const stored = {
-			bytes: session.bytes,
-			crc32c,
+			bytes,
+			crc32c: checksum(bytes),
 			generation: generation++,
 			updated: new Date().toISOString(),
 			metadata: session.metadata,
 		};
-		objects.set(session.name, stored);
-		answer(response, 200, JSON.stringify(describe(session.name, stored)));
+		if (!(isHit && quirks.discards)) objects.set(session.name, stored);
+		if (isHit && quirks.losesLastAnswer) return refuse(response, 503, 'try again', 'backendError');
+		answer(response, 200, JSON.stringify(describe(session.name, stored, state.quirks)));
 	}
 
 	function listing(url: URL, response: ServerResponse): void {
@@ -151,8 +190,9 @@ export async function startGcsServer(bucket = 'suite'): Promise<GcsServer> {
 		const from = url.searchParams.get('pageToken') ?? url.searchParams.get('startOffset') ?? '';
 		const most = Math.min(1000, Number(url.searchParams.get('maxResults') ?? 1000));
 		const order = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+		if (state.quirks.endless !== undefined) return endless(state.quirks.endless, url, response);
 		const names = [...objects.keys()].filter(name => name.startsWith(prefix) && order(name, from) >= 0).toSorted(order);
-		const items = names.slice(0, most).map(name => describe(name, objects.get(name)!));
+		const items = names.slice(0, most).map(name => describe(name, objects.get(name)!, state.quirks));
 		answer(response, 200, JSON.stringify({items, nextPageToken: names[most]}));
 	}
 
@@ -164,21 +204,29 @@ export async function startGcsServer(bucket = 'suite'): Promise<GcsServer> {
 		response: ServerResponse,
 		fault: GcsFault | undefined,
 	): void {
+		if (request.method === 'GET' && state.quirks.denied?.includes('read'))
+			return refuse(response, 403, 'no permission to get', 'forbidden');
 		const stored = objects.get(name);
 		if (!stored) return refuse(response, 404, `No such object: ${bucket}/${name}`, 'notFound');
 		const wanted = url.searchParams.get('ifGenerationMatch') ?? url.searchParams.get('generation');
 		if (wanted !== null && Number(wanted) !== stored.generation)
 			return refuse(response, 412, 'pre-condition failed', 'conditionNotMet');
+		const {denied = [], locked} = state.quirks;
 		if (request.method === 'DELETE') {
+			if (denied.includes('remove')) return refuse(response, 403, 'no permission to delete', 'forbidden');
+			if (locked) return refuse(response, 403, locked.message, locked.reason);
 			objects.delete(name);
 			return answer(response, 204, '');
 		}
+		if (request.method === 'PATCH' && denied.includes('update'))
+			return refuse(response, 403, 'no permission to update', 'forbidden');
 		if (request.method === 'PATCH')
 			stored.metadata = {
 				...stored.metadata,
 				...(JSON.parse(body.toString()) as {metadata: Record<string, string>}).metadata,
 			};
-		if (url.searchParams.get('alt') !== 'media') return answer(response, 200, JSON.stringify(describe(name, stored)));
+		if (url.searchParams.get('alt') !== 'media')
+			return answer(response, 200, JSON.stringify(describe(name, stored, state.quirks)));
 		const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
 		const bytes = Buffer.from(stored.bytes.subarray(from));
 		if (fault?.do === 'flip') bytes[0] = (bytes[0] ?? 0) ^ 1;
@@ -194,8 +242,33 @@ function skips(fault: GcsFault): boolean {
 	return true;
 }
 
-function describe(name: string, {bytes, crc32c, generation, updated, metadata}: Stored) {
-	return {name, size: String(bytes.length), crc32c, generation: String(generation), updated, metadata};
+function describe(name: string, {bytes, crc32c, generation, updated, metadata}: Stored, {without = []}: GcsQuirks) {
+	const md5Hash = createHash('md5').update(bytes).digest('base64');
+	return {
+		kind: 'storage#object',
+		name,
+		size: String(bytes.length),
+		...(!without.includes('crc32c') && {crc32c}),
+		...(!without.includes('md5Hash') && {md5Hash}),
+		generation: String(generation),
+		updated,
+		metadata,
+	};
+}
+
+function damaged(bytes: Buffer, how: GcsQuirks['damage']): Buffer {
+	if (how === undefined) return bytes;
+	if (how === 'cut') return bytes.subarray(0, bytes.length - 1);
+	const copy = Buffer.from(bytes);
+	copy[0] = (copy[0] ?? 0) ^ 1;
+	return copy;
+}
+
+function endless(how: NonNullable<GcsQuirks['endless']>, url: URL, response: ServerResponse): void {
+	const page = Number(url.searchParams.get('pageToken') ?? 0) + 1;
+	const items = how === 'empty pages' ? [] : [{name: 'same', size: '1'}];
+	const nextPageToken = how === 'same token' ? '1' : String(page);
+	answer(response, 200, JSON.stringify({kind: 'storage#objects', items, nextPageToken}));
 }
 
 function checksum(bytes: Buffer): string {

@@ -8,7 +8,7 @@ export const never = new AbortController().signal;
 
 export type SessionOn = {readonly user?: string; readonly database?: string; readonly signal?: AbortSignal};
 
-/** A connection as the superuser, or as `user`; it has no secret, so it needs no disposing. */
+/** Returns a connection as the superuser, or as `user`; it has no secret, so it needs no disposing. */
 export async function connectionTo(cluster: Cluster, options: SessionOn = {}): Promise<Connection> {
 	const {user, database = 'postgres'} = options;
 	return buildConnection({dbname: cluster.connectionString(database), user}, {PATH: process.env['PATH']});
@@ -21,7 +21,7 @@ export async function sessionOn(cluster: Cluster, options: SessionOn = {}): Prom
 	return openSession({psql: path, connection: await connectionTo(cluster, options), signal});
 }
 
-/** Waits until `check` gives something else than false or undefined; rejects after `seconds`. */
+/** Waits until `check` returns a value other than false or undefined; rejects after `seconds`. */
 export async function waitFor<T>(check: () => Promise<T | false | undefined>, what: string, seconds = 20): Promise<T> {
 	const end = performance.now() + seconds * 1000;
 	for (;;) {

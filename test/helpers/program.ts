@@ -1,5 +1,5 @@
-/** The built program, run as its users run it: as a process of its own, judged by status, streams and files. */
-import {spawn, type ChildProcess} from 'node:child_process';
+/** Runs the built program as its users do: in a separate process, checked by status, streams and files. */
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
 import {chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -11,7 +11,7 @@ import type {Cluster} from './cluster.js';
 import {root} from './tools.js';
 
 export type RunOptions = {
-	/** Besides PATH, HOME and LC_ALL; nothing else of the tests' own environment reaches the program. */
+	/** In addition to PATH, HOME and LC_ALL; nothing else of the tests' environment reaches the program. */
 	readonly env?: Readonly<Record<string, string>>;
 	readonly cwd?: string;
 	/** Put before the program: `['strace', '-f']`. */
@@ -42,7 +42,9 @@ export type Running = {
 
 let copy: Promise<string> | undefined;
 
-/** The program's path: a copy of dist/ of this process's own, so that a build beside the tests does not change it under them. */
+/**
+ * Returns the program's path: a private copy of dist/ for this process, so that a concurrent build does not change it.
+ */
 export function programPath(): Promise<string> {
 	copy ??= (async () => {
 		await buildIfStale(process.execPath);
@@ -55,17 +57,26 @@ export function programPath(): Promise<string> {
 	return copy;
 }
 
-/** A new directory that is gone with this process, reachable by other users. */
+/** Creates a directory that is removed with this process, reachable by other users. */
 export function scratchDirectory(name: string): string {
 	const directory = mkdtempSync(join(tmpdir(), `pgb-${name}-`));
 	chmodSync(directory, 0o755);
-	if (scratch.size === 0)
-		process.once('exit', () => scratch.forEach(path => rmSync(path, {recursive: true, force: true})));
+	if (scratch.size === 0) process.once('exit', () => scratch.forEach(removeTree));
 	scratch.add(directory);
 	return directory;
 }
 
 const scratch = new Set<string>();
+
+/** Also removes what tests have left without write or search permission, which otherwise only root may do. */
+function removeTree(path: string): void {
+	try {
+		rmSync(path, {recursive: true, force: true});
+	} catch {
+		spawnSync('chmod', ['-R', 'u+rwX', path]);
+		rmSync(path, {recursive: true, force: true});
+	}
+}
 
 export const cleanEnvironment: Readonly<Record<string, string>> = {
 	PATH: process.env['PATH'] ?? '/usr/bin:/bin',
@@ -114,7 +125,17 @@ export async function runProgram(args: readonly string[], options: RunOptions = 
 	return (await startProgram(args, options)).ended;
 }
 
-/** The options that lead to `cluster` and into `directory`, without any configuration file. */
+/**
+ * Waits for the next second: names of dumps have a resolution of seconds, and a purge of what is older than the run
+ * compares those.
+ */
+export async function nextSecond(): Promise<void> {
+	const second = () => Math.floor(Date.now() / 1000);
+	const before = second();
+	while (second() === before) await new Promise(resolve => setTimeout(resolve, 20));
+}
+
+/** Returns the options for `cluster` and `directory`, without any configuration file. */
 export function connectTo(
 	cluster: Pick<Cluster, 'socketDirectory' | 'port'>,
 	directory: string,
@@ -123,19 +144,22 @@ export function connectTo(
 	return ['--no-config-file', '-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', user, '-b', directory];
 }
 
-/** What the run writes about itself, not about one of its outputs. */
+/** Returns true for files about the run itself, not about one of its outputs. */
 export function isAboutTheRun(name: string): boolean {
 	return name === '.pg_back-history.json' || /^pg_back_.*\.(manifest\.json|private\.json\.age)$/.test(name);
 }
 
-/** Every file and directory below `directory`, relative, sorted, hidden ones too; without the run's own manifests unless asked for. */
+/**
+ * Returns every file and directory below `directory`, relative, sorted, including hidden ones; without the run's own
+ * manifests unless requested.
+ */
 export function filesIn(directory: string, {manifests = false} = {}): string[] {
 	return readdirSync(directory, {recursive: true, encoding: 'utf8'})
 		.filter(name => manifests || !isAboutTheRun(name))
 		.sort();
 }
 
-/** `filesIn` with T for the time in every name. */
+/** Returns `filesIn` with T for the time in every name. */
 export function shapesIn(directory: string): string[] {
 	return filesIn(directory).map(withoutTime).sort();
 }
@@ -149,7 +173,7 @@ export function modeOf(path: string): string {
 	return (statSync(path).mode & 0o7777).toString(8);
 }
 
-/** A new key pair of age's own kind. */
+/** Creates a key pair of age's own kind. */
 export async function newAgeKeys(): Promise<{readonly recipient: string; readonly identity: string}> {
 	const identity = await generateX25519Identity();
 	return {identity, recipient: await identityToRecipient(identity)};

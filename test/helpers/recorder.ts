@@ -1,4 +1,7 @@
-/** A -B directory whose pg_dump and pg_dumpall write down how they were called, and may then do something else than the real ones. */
+/**
+ * A -B directory with a pg_dump and a pg_dumpall that record how they were called, and may then do something else than
+ * the real ones.
+ */
 import {chmodSync, existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {clientDirectory} from './cluster.js';
@@ -13,11 +16,13 @@ export type Call = {
 export type Recorder = {
 	/** For -B. */
 	readonly directory: string;
-	/** Calls so far, without those that only asked for the version. */
+	/** Calls so far, except those that only asked for the version. */
 	readonly calls: () => readonly Call[];
 };
 
-/** `scripts` holds shell lines by tool, run instead of the real tool; `$REAL` is its path and `"$@"` the arguments. */
+/**
+ * `scripts` contains shell lines by tool, run instead of the real tool; `$REAL` is its path and `"$@"` the arguments.
+ */
 export function recordingTools(scripts: Readonly<Partial<Record<'pg_dump' | 'pg_dumpall', string>>> = {}): Recorder {
 	const directory = scratchDirectory('tools');
 	const log = join(directory, 'calls');

@@ -1,4 +1,4 @@
-/** Recorded runs that look like real ones: what the console is tested, measured and pictured with. */
+/** Recorded runs that look like real ones, to test, measure and picture the console. */
 import type {JobProgress, NewEvent, PlannedJob, RunEvent, StageName, TableProgress} from '../../source/core/events.js';
 
 const MiB = 1024 * 1024;
@@ -8,9 +8,9 @@ export type RecordedDatabase = {
 	readonly name: string;
 	/** Bytes. */
 	readonly size: number;
-	/** Bytes a second. */
+	/** Bytes per second. */
 	readonly rate: number;
-	/** Ends after this share of its bytes, with this message. */
+	/** Ends after this fraction of its bytes, with this message. */
 	readonly fails?: {
 		readonly at: number;
 		readonly message: string;
@@ -19,7 +19,7 @@ export type RecordedDatabase = {
 	};
 	/** Waits for a lock during this part of the run. */
 	readonly lock?: {readonly from: number; readonly to: number};
-	/** Nothing is known of its size. */
+	/** Its size is unknown. */
 	readonly unknown?: boolean;
 };
 
@@ -150,7 +150,7 @@ function plannedJob({name, size, unknown}: RecordedDatabase, index: number, stag
 	};
 }
 
-/** One database on its way through the stages. */
+/** One database passing through the stages. */
 class Work {
 	bytes = 0;
 	ended = false;
@@ -182,7 +182,7 @@ class Work {
 		const {size, rate, fails, lock} = this.database;
 		this.#clock += seconds;
 		const locked = lock !== undefined && this.#clock >= lock.from && this.#clock < lock.to;
-		// A rate that breathes, without chance.
+		// A varying rate, without randomness.
 		if (!locked)
 			this.bytes = Math.min(size, this.bytes + seconds * rate * (1 + 0.2 * Math.sin(sinceStart / 900 + size)));
 		const target = (fails?.at ?? 1) * size;

@@ -1,8 +1,10 @@
-/** What a command of the engine is given, from a command line; with what it emitted. */
+/** Creates the context of an engine command from a command line; with the emitted events. */
 import {parseCommandLine} from '../../source/cli/parse.js';
 import {loadConfiguration} from '../../source/config/configuration.js';
 import type {NewEvent} from '../../source/core/events.js';
-import {newRunId, type RunContext} from '../../source/engine/context.js';
+import {toolEnvironment} from '../../source/postgres/environment.js';
+import {newRunId, type RunContext} from '../../source/runs/context.js';
+import {secretVariables} from '../../source/storage/definitions.js';
 
 export type RecordedRun = RunContext & {readonly events: NewEvent[]; readonly logged: () => readonly string[]};
 
@@ -16,6 +18,7 @@ export async function runContext(
 		...newRunId(),
 		configuration: await loadConfiguration({argv: await parseCommandLine(['--no-config-file', ...argv]), env}),
 		env,
+		toolEnv: toolEnvironment(env, secretVariables),
 		emit: event => events.push(event),
 		events,
 		logged: () => events.flatMap(event => (event.type === 'log' ? [event.text] : [])),

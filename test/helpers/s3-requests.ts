@@ -1,15 +1,16 @@
-/** Requests and answers of the test server: what is asked, which fault hits it, how bodies come and go. */
+/** Requests and responses of the test server: parsing, faults, bodies. */
 import {randomUUID} from 'node:crypto';
 import type {IncomingMessage, ServerResponse} from 'node:http';
+import type {Damage} from './s3-lies.js';
 
 export type S3Fault = {
-	/** Of which action (`PutObject`, `UploadPart`, …) and key; every request when absent. */
+	/** The action (`PutObject`, `UploadPart`, …) and key; every request when absent. */
 	readonly action?: string;
 	readonly key?: string;
 	readonly part?: number;
-	/** How many requests it hits; 1 by default. */
+	/** The number of affected requests; 1 by default. */
 	times?: number;
-	/** Requests of the kind that pass before it hits. */
+	/** Requests of the kind that are not affected first. */
 	skip?: number;
 } & (
 	| {
@@ -19,21 +20,32 @@ export type S3Fault = {
 			readonly message?: string;
 			readonly headers?: Record<string, string>;
 	  }
-	/** Resets the connection when so many bytes of the request's body have come. */
+	/** Resets the connection when this many bytes of the request's body have arrived. */
 	| {readonly do: 'reset'; readonly after: number}
-	/** Reads everything and never answers. */
+	/** Reads everything and never responds. */
 	| {readonly do: 'silence'}
 	/** Stops reading after the head. */
 	| {readonly do: 'stall'}
-	/** Ends the connection after so many bytes of the answer's body. */
+	/** Closes the connection after this many bytes of the response's body. */
 	| {readonly do: 'cut'; readonly after: number}
-	/** Does the work, then resets instead of answering. */
+	/** Does the work, then resets instead of responding. */
 	| {readonly do: 'lose'}
 	| {readonly do: 'wrongEtag'}
 	| {readonly do: 'wrongChecksum'}
 	| {readonly do: 'errorIn200'}
-	/** Keeps other bytes than it was given, and says all is well. */
-	| {readonly do: 'damage'; readonly how: 'truncate' | 'flip'}
+	/** Stores other bytes than it received: reports success, or returns the checksums of what it stored. */
+	| {readonly do: 'damage'; readonly how: Damage; readonly truthful?: boolean; readonly lose?: boolean}
+	/** Reports success and stores nothing. */
+	| {readonly do: 'discard'}
+	/** Puts the parts together in another order. */
+	| {readonly do: 'reorder'; readonly lose?: boolean}
+	/** Responds with anything, without doing anything. */
+	| {
+			readonly do: 'raw';
+			readonly status: number;
+			readonly headers?: Record<string, string>;
+			readonly body?: string;
+	  }
 );
 
 export type Call = {
@@ -119,11 +131,13 @@ export function send(
 ): void {
 	const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : (answer.body ?? Buffer.alloc(0));
 	response.sendDate = false;
+	const {'content-length': length = String(body.length), ...headers} = answer.headers ?? {};
 	response.writeHead(answer.status ?? 200, {
 		date: date.toUTCString(),
 		'x-amz-request-id': randomUUID(),
-		'content-length': String(body.length),
-		...answer.headers,
+		// Empty: the response has no length.
+		...(length === '' ? {} : {'content-length': length}),
+		...headers,
 	});
 	if (cut === undefined) response.end(request.method === 'HEAD' ? undefined : body);
 	else response.write(body.subarray(0, cut), () => response.destroy());

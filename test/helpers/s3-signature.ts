@@ -1,4 +1,4 @@
-/** The server's side of AWS Signature Version 4, of aws-chunked bodies and of checksums: refuses what is wrong. */
+/** The server's side of AWS Signature Version 4, of aws-chunked bodies and of checksums: rejects invalid ones. */
 import {createHash, createHmac, timingSafeEqual} from 'node:crypto';
 import type {IncomingMessage} from 'node:http';
 import {crc32} from 'node:zlib';
@@ -21,7 +21,7 @@ export type Credential = {readonly keyId: string; readonly secret: string; reado
 
 const quarter = 15 * 60_000;
 
-/** Returns whose request it is. `now` is the server's time in milliseconds. */
+/** Returns the credential of a request. `now` is the server's time in milliseconds. */
 export function checkSignature(request: IncomingMessage, credentials: readonly Credential[], now: number): Credential {
 	const {headers, method = '', url = ''} = request;
 	const parsed =
@@ -72,7 +72,7 @@ export function checkSignature(request: IncomingMessage, credentials: readonly C
 	return credential;
 }
 
-/** The bytes that were meant, after every digest that came with them was compared. */
+/** Returns the decoded bytes, after comparing every checksum sent with them. */
 export function checkBody(request: IncomingMessage, body: Buffer): Buffer {
 	const {headers} = request;
 	const signed = String(headers['x-amz-content-sha256']);

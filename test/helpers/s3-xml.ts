@@ -1,4 +1,4 @@
-/** The XML that the test server speaks. */
+/** The XML of the test server. */
 
 export type XmlAnswer = {readonly headers: Record<string, string>; readonly body: string};
 
@@ -9,7 +9,7 @@ export function xml(root: string, content: string): XmlAnswer {
 	};
 }
 
-/** `<name><field>value</field>…</name>`; without a name the fields alone. Undefined fields are left out. */
+/** Returns `<name><field>value</field>…</name>`; without a name only the fields. Undefined fields are omitted. */
 export function element(name: string, fields: Readonly<Record<string, string | number | boolean | undefined>>): string {
 	const inner = Object.entries(fields)
 		.filter(([, value]) => value !== undefined)
@@ -34,7 +34,7 @@ function unescape(text: string): string {
 		.replaceAll('&amp;', '&');
 }
 
-/** As `encoding-type=url` does it: like a form. */
+/** Encodes a key like `encoding-type=url`: as in a form. */
 export function encodeKey(key: string): string {
 	return encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+');
 }
@@ -56,7 +56,7 @@ export function parseCompleted(body: string): {number: number; etag: string; crc
 
 type Listed = {readonly key: string; readonly size: number; readonly modified: number; readonly etag: string};
 
-/** One page. `synthetic` objects come after the real ones and cost nothing to keep. */
+/** Returns one page. `synthetic` objects come after the real ones and take no memory. */
 export function list(
 	query: URLSearchParams,
 	objects: readonly Listed[],

@@ -1,4 +1,7 @@
-/** ssh2's own server in this process: logs in by password, holds files in memory, and refuses or breaks what a test wants. */
+/**
+ * ssh2's own server in this process: accepts a password, stores files in memory, and rejects or breaks what a test
+ * requests.
+ */
 import {generateKeyPairSync} from 'node:crypto';
 import type {AddressInfo} from 'node:net';
 import ssh2, {type SFTPWrapper} from 'ssh2';
@@ -11,21 +14,40 @@ export type FaultyServer = {
 	/** `SHA256:…` is made from it by the tests. */
 	readonly hostKey: Buffer;
 	readonly files: ReadonlyMap<string, Buffer>;
-	/** The answer to the request of this name (`WRITE`, `REMOVE`, `RENAME` …) instead of doing it; undefined: do it. */
+	/**
+	 * Returns the response to the request of this name (`WRITE`, `REMOVE`, `RENAME` …) instead of doing it; undefined: do
+	 * it.
+	 */
 	refuse: (
 		request: string,
 		path: string,
 		bytes: number,
 	) => {readonly code: number; readonly message?: string} | undefined;
-	/** Ways to log in that were tried, in their order. */
+	/** Responds to a request in its own way when it returns true. `data` is the content of a WRITE. */
+	lie: (lie: Lie) => boolean;
+	/** Returns what a WRITE stores: other bytes, or nothing, while it is confirmed. */
+	stores: (offset: number, data: Buffer) => Buffer | undefined;
+	/** Login methods that were tried, in order. */
 	readonly tried: string[];
 	readonly stop: () => Promise<void>;
 };
 
+export type Lie = {
+	readonly request: string;
+	readonly id: number;
+	readonly path: string;
+	readonly sftp: SFTPWrapper;
+	readonly handle?: Buffer;
+};
+
 export type FaultyOptions = {
+	/** Each of these must succeed, in any order: `publickey` with any key, `password` with the password. */
+	readonly requires?: readonly ('publickey' | 'password')[];
 	readonly password: string;
 	/** Only keyboard-interactive asks for it. */
 	readonly interactive?: boolean;
+	/** Maximum bytes of a READ, 1,000 by default. */
+	readonly longestRead?: number;
 	/** Offers no sftp subsystem. */
 	readonly noSftp?: boolean;
 };
@@ -44,8 +66,18 @@ export async function startFaultyServer(options: FaultyOptions): Promise<FaultyS
 		clients.add(client);
 		client.on('error', () => client.end());
 		client.on('close', () => clients.delete(client));
+		const missing = new Set<string>(options.requires);
 		client.on('authentication', context => {
 			state.tried.push(context.method);
+			if (options.requires) {
+				const right =
+					context.method === 'publickey' || (context.method === 'password' && context.password === options.password);
+				if (!right || !missing.has(context.method)) return context.reject([...missing] as never);
+				// A key is first only offered, without a signature.
+				if (context.method === 'publickey' && !context.signature) return context.accept();
+				missing.delete(context.method);
+				return missing.size === 0 ? context.accept() : context.reject([...missing] as never, true);
+			}
 			if (!options.interactive && context.method === 'password' && context.password === options.password)
 				return context.accept();
 			if (options.interactive && context.method === 'keyboard-interactive') {
@@ -72,6 +104,8 @@ export async function startFaultyServer(options: FaultyOptions): Promise<FaultyS
 		hostKey: parsed.getPublicSSH(),
 		files,
 		refuse: () => undefined,
+		lie: () => false,
+		stores: (_offset, data) => data,
 		tried: [],
 		stop: () =>
 			new Promise(resolve => {
@@ -98,6 +132,7 @@ export async function startFaultyServer(options: FaultyOptions): Promise<FaultyS
 			return {mode: type, uid: 0, gid: 0, size: file?.length ?? 0, atime: 0, mtime: 0};
 		};
 		const refused = (id: number, request: string, path: string, bytes = 0): boolean => {
+			if (state.lie({request, id, path, sftp})) return true;
 			const answer = state.refuse(request, path, bytes);
 			if (answer) sftp.status(id, answer.code, answer.message);
 			return answer !== undefined;
@@ -110,6 +145,7 @@ export async function startFaultyServer(options: FaultyOptions): Promise<FaultyS
 		};
 		sftp.on('OPEN', (id, path, flags) => {
 			if (refused(id, 'OPEN', path)) return;
+			if (flags & OPEN_MODE.EXCL && files.has(path)) return sftp.status(id, STATUS_CODE.FAILURE);
 			if (flags & OPEN_MODE.CREAT && !files.has(path)) files.set(path, Buffer.alloc(0));
 			else if (!files.has(path)) return sftp.status(id, STATUS_CODE.NO_SUCH_FILE);
 			open(id, path);
@@ -117,23 +153,30 @@ export async function startFaultyServer(options: FaultyOptions): Promise<FaultyS
 		sftp.on('WRITE', (id, handle, offset, data) => {
 			const path = pathOf(handle);
 			if (refused(id, 'WRITE', path, offset + data.length)) return;
+			const stored = state.stores(offset, data);
+			if (!stored) return sftp.status(id, STATUS_CODE.OK);
 			const old = files.get(path) ?? Buffer.alloc(0);
-			const bytes = Buffer.alloc(Math.max(old.length, offset + data.length));
+			const bytes = Buffer.alloc(Math.max(old.length, offset + stored.length));
 			old.copy(bytes);
-			data.copy(bytes, offset);
+			stored.copy(bytes, offset);
 			files.set(path, bytes);
 			sftp.status(id, STATUS_CODE.OK);
 		});
 		sftp.on('READ', (id, handle, offset, length) => {
+			if (refused(id, 'READ', pathOf(handle), offset)) return;
 			const file = files.get(pathOf(handle)) ?? Buffer.alloc(0);
 			if (offset >= file.length) sftp.status(id, STATUS_CODE.EOF);
-			else sftp.data(id, file.subarray(offset, offset + Math.min(length, 1000)));
+			else sftp.data(id, file.subarray(offset, offset + Math.min(length, options.longestRead ?? 1000)));
 		});
-		sftp.on('FSTAT', (id, handle) => sftp.attrs(id, attributes(pathOf(handle))));
+		sftp.on('FSTAT', (id, handle) => {
+			if (!refused(id, 'FSTAT', pathOf(handle))) sftp.attrs(id, attributes(pathOf(handle)));
+		});
 		sftp.on('FSETSTAT', id => sftp.status(id, STATUS_CODE.OK));
 		sftp.on('STAT', stat);
 		sftp.on('LSTAT', stat);
-		sftp.on('CLOSE', id => sftp.status(id, STATUS_CODE.OK));
+		sftp.on('CLOSE', (id, handle) => {
+			if (!refused(id, 'CLOSE', pathOf(handle))) sftp.status(id, STATUS_CODE.OK);
+		});
 		sftp.on('MKDIR', (id, path) => {
 			if (refused(id, 'MKDIR', path)) return;
 			made.add(path);
@@ -156,6 +199,7 @@ export async function startFaultyServer(options: FaultyOptions): Promise<FaultyS
 		});
 		sftp.on('READDIR', (id, handle) => {
 			const entry = handles.get(handle.readUInt32BE(0));
+			if (entry && !entry.read && refused(id, 'READDIR', entry.path)) return;
 			if (!entry || entry.read) return sftp.status(id, STATUS_CODE.EOF);
 			entry.read = true;
 			const below = entry.path === '.' ? '' : `${entry.path}/`;

@@ -1,7 +1,7 @@
-/** A real OpenSSH server on a free loopback port, run by a user without rights, with its own keys and configuration. */
-import {execFile, spawn, type ChildProcess} from 'node:child_process';
+/** A real OpenSSH server on a free loopback port, run by an unprivileged user, with its own keys and configuration. */
+import {type ChildProcess, execFile, spawn} from 'node:child_process';
 import {chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
-import {createServer, type AddressInfo} from 'node:net';
+import {type AddressInfo, createServer} from 'node:net';
 import {tmpdir, userInfo} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
@@ -24,10 +24,10 @@ export type Sshd = {
 	readonly clientKey: string;
 	/** `ssh-ed25519 AAAA…` of each host key. */
 	readonly hostKeys: Readonly<Record<HostKeyType, string>>;
-	/** A known_hosts file that knows every host key under `[127.0.0.1]:port`. */
+	/** A known_hosts file with every host key under `[127.0.0.1]:port`. */
 	readonly knownHosts: string;
 	readonly log: readonly string[];
-	/** Ends the sessions that are open, as a crash or a partition would; the server goes on. */
+	/** Kills the open sessions, like a crash or a partition; the server continues. */
 	readonly killSessions: () => Promise<void>;
 	readonly stop: () => Promise<void>;
 };
@@ -37,9 +37,9 @@ export type SshdOptions = {
 	readonly offer?: readonly HostKeyType[];
 	/** More lines for sshd_config. */
 	readonly config?: readonly string[];
-	/** Public keys that may log in, besides the one that is made. */
+	/** Further public keys that may log in. */
 	readonly authorizedKeys?: readonly string[];
-	/** Arguments of internal-sftp, such as `-P fsync` to leave requests out. */
+	/** Arguments of internal-sftp, such as `-P fsync` to disable requests. */
 	readonly sftpArguments?: string;
 };
 
@@ -49,7 +49,7 @@ const binary = findTool('sshd');
 export const sshdMissing: string | undefined =
 	binary === undefined ? 'no sshd (Debian package openssh-server)' : undefined;
 
-/** Whom the server runs as and serves: ourselves, or postgres where we are root. */
+/** Returns the user that the server runs as and serves: ourselves, or postgres when we are root. */
 async function servedUser(): Promise<{name: string; uid: number; gid: number; prefix: string[]}> {
 	const me = userInfo();
 	if (me.uid !== 0) return {name: me.username, uid: me.uid, gid: me.gid, prefix: []};
@@ -177,7 +177,7 @@ export function freePort(): Promise<number> {
 	});
 }
 
-/** Every process below `pid`, the youngest generation last. */
+/** Returns every process below `pid`, the youngest generation last. */
 async function descendants(pid: number): Promise<number[]> {
 	const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
 	const direct = children.trim().split(' ').filter(Boolean).map(Number);

@@ -1,12 +1,12 @@
-/** What the tests of the storage suite share. */
+/** Shared parts of the storage suite's tests. */
 import assert from 'node:assert/strict';
 import {PgBackError} from '../../source/core/errors.js';
 import type {ObjectInfo, PutOptions, PutResult, PutSource, Storage} from '../../source/storage/storage.js';
 
 export type SuitePlace = {
-	/** The bare target, without decorators, at an empty place. */
+	/** The bare store, without decorators, at an empty place. */
 	readonly storage: Storage;
-	/** The same place, opened with credentials that may do nothing there. */
+	/** The same place, opened with credentials without any permission. */
 	readonly forbidden?: Storage;
 	/** Everything that is really there, unfinished files and all, read past the target: proves that nothing is left behind. */
 	readonly everything?: () => Promise<readonly string[]>;

@@ -4,9 +4,8 @@ import {randomBytes} from 'node:crypto';
 import {PgBackError} from '../../source/core/errors.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {PutSource} from '../../source/storage/storage.js';
-import {chunked, collect, listKeys, never, readAll} from './storage-tools.js';
-
 import {isStorageFailure, type Suite} from './storage-suite-context.js';
+import {chunked, collect, listKeys, never, readAll} from './storage-tools.js';
 
 export function failureTests(suite: Suite): void {
 	const {test, put, get, stat, assertNothing, large, traits} = suite;

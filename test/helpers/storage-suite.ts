@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
 import {after, before, describe, it} from 'node:test';
 import {PgBackError} from '../../source/core/errors.js';
-import {isMissing} from '../../source/storage/errors.js';
-import {compareKeys} from '../../source/storage/keys.js';
+import {isMissing, isReplaced, StorageError} from '../../source/storage/errors.js';
+import {compareKeys} from '../../source/storage/object-keys.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {PutOptions, PutSource, Storage, StorageObject} from '../../source/storage/storage.js';
-import {chunked, collect, hostileKeys, isSupportedOr, listKeys, never, readAll} from './storage-tools.js';
 import {isStorageFailure, names, type Suite, type SuitePlace, type SuiteTraits} from './storage-suite-context.js';
 import {failureTests} from './storage-suite-failures.js';
+import {chunked, collect, hostileKeys, isSupportedOr, listKeys, never, readAll} from './storage-tools.js';
 
 const full = process.env['PG_BACK_TEST_FULL'] === '1';
 
@@ -37,7 +37,12 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 		const stat = (key: string) => storage.stat(key, {signal: never});
 		/** Nothing is visible under `key`, nor left beside it. */
 		const assertNothing = async (key: string) => {
-			assert.equal(await stat(key), undefined);
+			// The server may close the connection of the upload that it just refused, while the next request is on its way.
+			const found = await stat(key).catch((error: unknown) => {
+				if (error instanceof StorageError && error.fault === 'network') return stat(key);
+				throw error;
+			});
+			assert.equal(found, undefined);
 			assert.deepEqual(await listKeys(storage, key), []);
 			if (place.everything)
 				assert.deepEqual(
@@ -65,7 +70,7 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 			const bytes = randomBytes(70_000);
 			const result = await put('basic/one.dump', bytes);
 			assert.equal(result.size, bytes.length);
-			assert.match(result.checked, /size|crc|sha|md5/);
+			assert.ok(['checksum', 'etag', 'size'].includes(result.proof.by));
 			const info = await stat('basic/one.dump');
 			assert.equal(info?.size, bytes.length);
 			if (info.modified !== undefined)
@@ -85,7 +90,7 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 			assert.deepEqual(await listKeys(storage, 'empty/'), ['empty/zero']);
 		});
 
-		test('takes a size that is not known', async () => {
+		test('takes a size that is unknown', async () => {
 			for (const [key, length] of [
 				['unknown/small', 1000],
 				['unknown/large', large],
@@ -119,6 +124,22 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 			await put('replace/it', Buffer.from('second'));
 			assert.equal((await get('replace/it')).toString(), 'second');
 			assert.deepEqual(await listKeys(storage, 'replace/'), ['replace/it']);
+		});
+
+		test('a download continues at an offset in the version that it began with, and in no other', async () => {
+			const bytes = randomBytes(9000);
+			await put('version/it', bytes);
+			let version: string | undefined;
+			const onVersion = (found: string | undefined) => (version = found);
+			assert.ok(bytes.equals(await readAll(storage.get('version/it', {signal: never, onVersion}))));
+			assert.ok(version, 'a version');
+			const rest = (offset: number) => readAll(storage.get('version/it', {signal: never, offset, version}));
+			assert.ok(bytes.subarray(4000).equals(await rest(4000)));
+			assert.equal((await rest(9000)).length, 0);
+			// An SFTP server's times are whole seconds, so the other object has another size.
+			await put('version/it', randomBytes(5000));
+			for (const offset of [4000, 8000])
+				await assert.rejects(rest(offset), error => isReplaced(error) && storage.isPermanent(error));
 		});
 
 		test('the prefix of a listing is a prefix of the key, and nothing else', async () => {

@@ -1,5 +1,5 @@
 import type {Clock} from '../../source/storage/clock.js';
-import {compareKeys} from '../../source/storage/keys.js';
+import {compareKeys} from '../../source/storage/object-keys.js';
 import type {OpenContext, Storage} from '../../source/storage/storage.js';
 
 /** A signal that nobody aborts. */

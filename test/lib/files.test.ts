@@ -130,6 +130,16 @@ describe('looking at files', () => {
 		assert.equal(statSync(join(directory, 'a/b')).mode & 0o777, 0o755);
 	});
 
+	it('makes no parents where that cannot be, and says so at once', {timeout: 10_000}, async () => {
+		await assert.rejects(makeParents('/proc/nosuch/a/b'), {code: 'ENOENT'});
+		writeFileSync(join(directory, 'file'), '');
+		await assert.rejects(makeParents(join(directory, 'file/a/b')), {code: 'ENOTDIR'});
+		symlinkSync('/nowhere', join(directory, 'dangling'));
+		await assert.rejects(makeParents(join(directory, 'dangling/a/b')));
+		await Promise.all(Array.from({length: 20}, () => makeParents(join(directory, 'x/y/z/file'))));
+		assert.ok(statSync(join(directory, 'x/y/z')).isDirectory());
+	});
+
 	it('lists all regular files below, however the directory is written', async () => {
 		mkdirSync(join(directory, 'd/B'), {recursive: true});
 		for (const name of ['d/a', 'd/B/c', 'd/Z']) writeFileSync(join(directory, name), '');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import fc from 'fast-check';
 import {compileGlob} from '../../source/lib/glob.js';
+import {cpuMilliseconds} from '../helpers/cpu.js';
 
 // The table of Go's own path/match_test.go: pattern, name, whether it matches; undefined is ErrBadPattern.
 const table: [string, string, boolean | undefined][] = [
@@ -58,8 +59,8 @@ describe('a glob', () => {
 
 	it('needs no exponential time', () => {
 		const matches = compileGlob(`${'*a'.repeat(200)}*b`);
-		const began = performance.now();
+		const began = cpuMilliseconds();
 		assert.equal(matches?.('a'.repeat(20_000)), false);
-		assert.ok(performance.now() - began < 2000);
+		assert.ok(cpuMilliseconds() - began < 2000);
 	});
 });

@@ -35,8 +35,8 @@ test('what Go refuses is refused', () => {
 
 test('what was probably meant is suggested', () => {
 	for (const [text, meant] of [
-		['08', '8? (a leading 0 stands for octal digits)'],
-		['-019', '-19? (a leading 0 stands for octal digits)'],
+		['08', '8? (a leading 0 means octal)'],
+		['-019', '-19? (a leading 0 means octal)'],
 		[' 4', '4?'],
 		['1,000', '1000?'],
 		['4.0', '4?'],

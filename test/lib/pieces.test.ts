@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import fc from 'fast-check';
-import {afterBytes} from '../../source/lib/pieces.js';
+import {afterBytes} from '../../source/lib/chunk-list.js';
 
 test('what is left after any number of bytes is the same bytes, and nothing empty', () => {
 	fc.assert(

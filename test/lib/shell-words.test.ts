@@ -27,8 +27,8 @@ test('what is not closed is refused', () => {
 		[`a'`, 2],
 		[`'🐘' "`, 5],
 	] as const)
-		assert.equal(splitWords(text).problem, `a quotation is not closed that opens at character ${place}`, text);
-	assert.equal(splitWords('a\\').problem, 'nothing follows the backslash at character 2');
+		assert.equal(splitWords(text).problem, `unterminated quote that begins at character ${place}`, text);
+	assert.equal(splitWords('a\\').problem, 'trailing backslash at character 2');
 });
 
 test('joined words split into the same words', () => {

@@ -4,7 +4,7 @@ import {after, before, describe, test} from 'node:test';
 import {listDatabases, serverInfo} from '../../source/postgres/catalog.js';
 import {readServerFile, readSettings} from '../../source/postgres/server-files.js';
 import type {Session} from '../../source/postgres/session.js';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {sessionOn} from '../helpers/postgres.js';
 
 const text = (content: Uint8Array | undefined) => (content === undefined ? undefined : Buffer.from(content).toString());

@@ -6,7 +6,9 @@ import {dirname, join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {PgBackError} from '../../source/core/errors.js';
 import {buildConnection, type ChildConnection, type ConnectionOptions} from '../../source/postgres/connection.js';
-import {clientDirectory, startCluster, type Cluster} from '../helpers/cluster.js';
+import {toolEnvironment} from '../../source/postgres/environment.js';
+import {secretVariables} from '../../source/storage/definitions.js';
+import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
 
 const psqlPath = join(clientDirectory(), 'psql');
 const whoAmI = `select current_user || '|' || current_database() || '|' || current_setting('port')`;
@@ -198,7 +200,7 @@ describe('secrets', () => {
 			'postgresql://x/?password=s3cret',
 			undefined,
 		]) {
-			const connection = await buildConnection({dbname, host: 'x'}, env);
+			const connection = await buildConnection({dbname, host: 'x'}, toolEnvironment(env, secretVariables));
 			const child = connection.forDatabase('db');
 			assert.doesNotMatch(
 				all(child) + all(connection.forGlobals()) + all(connection.forSession()) + connection.describe(),

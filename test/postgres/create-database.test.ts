@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {createDatabaseScript} from '../../source/postgres/create-database.js';
 import {settingLiteral} from '../../source/postgres/database-settings.js';
-import {realServerVersions, startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, realServerVersions, startCluster} from '../helpers/cluster.js';
 import {sessionOn} from '../helpers/postgres.js';
 
 const roles = `create role owner; create role "a b"; create role "x=y/z"; create role "it's \\ ""q"""; create role plain;`;

@@ -5,7 +5,7 @@ import {after, before, describe, test} from 'node:test';
 import {messageOf} from '../../source/core/errors.js';
 import {dumpFailure} from '../../source/postgres/dump-failure.js';
 import type {ChildResult} from '../../source/process/child.js';
-import {clientDirectory, startCluster, startStandby, type Cluster} from '../helpers/cluster.js';
+import {clientDirectory, type Cluster, startCluster, startStandby} from '../helpers/cluster.js';
 import {connectionTo, sessionOn, waitFor} from '../helpers/postgres.js';
 
 describe('what a failed pg_dump says', () => {
@@ -44,7 +44,7 @@ describe('what a failed pg_dump says', () => {
 		const error = dumpFailure('pg_dump', await dump('nope'));
 		assert.deepEqual(
 			[error.code, error.message],
-			['DATABASE_GONE', 'pg_dump: exit status 1: the database is not there any more'],
+			['DATABASE_GONE', 'pg_dump: exit status 1: the database does not exist any more'],
 		);
 	});
 
@@ -58,9 +58,32 @@ describe('what a failed pg_dump says', () => {
 		await holder.query('lock table public.t in access exclusive mode');
 		assert.match(
 			dumpFailure('pg_dump', await dump('postgres', {more: ['--lock-wait-timeout=100']})).hint!,
-			/holds a table exclusively/,
+			/exclusive lock on a table/,
 		);
 		await holder.close();
+	});
+
+	test('of large objects, of the right to connect, and of locks that are used up', async () => {
+		await cluster.psql(
+			'postgres',
+			'select lo_create(77); create role reads login in role pg_read_all_data; create database closed; revoke connect on database closed from public',
+		);
+		await cluster.psql('postgres', 'alter table s disable row level security');
+		const objects = dumpFailure('pg_dump', await dump('postgres', {user: 'reads'}));
+		await cluster.psql('postgres', 'alter table s enable row level security');
+		assert.match(objects.hint ?? '', /large objects: dump as their owner/);
+		assert.match(dumpFailure('pg_dump', await dump('closed', {user: 'reads'})).hint ?? '', /GRANT CONNECT ON DATABASE/);
+		const locks = dumpFailure('pg_dump', {
+			exitCode: 1,
+			signalName: null,
+			stderr: [
+				'pg_dump: error: query failed: ERROR:  out of shared memory',
+				'HINT:  You might need to increase max_locks_per_transaction.',
+				'pg_dump: detail: Query was: LOCK TABLE t IN ACCESS SHARE MODE',
+			],
+		});
+		assert.match(locks.message, /too few locks/);
+		assert.match(locks.hint ?? '', /raise max_locks_per_transaction/);
 	});
 
 	test('of a recovery conflict, by name', async () => {

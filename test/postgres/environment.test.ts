@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {toolEnvironment} from '../../source/postgres/environment.js';
+import {secretVariables} from '../../source/storage/definitions.js';
 
 test('tools inherit everything but secrets', () => {
 	const kept = [
@@ -29,5 +30,5 @@ test('tools inherit everything but secrets', () => {
 		'OPENAI_API_KEY',
 	];
 	const environment = Object.fromEntries([...kept, ...dropped].map(name => [name, 'x']));
-	assert.deepEqual(Object.keys(toolEnvironment({...environment, UNSET: undefined})), kept);
+	assert.deepEqual(Object.keys(toolEnvironment({...environment, UNSET: undefined}, secretVariables)), kept);
 });

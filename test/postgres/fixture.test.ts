@@ -3,7 +3,7 @@ import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {realClientVersions, realServerVersions, startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
 
 const fixture = readFileSync(new URL('../../testdata/fixture.sql', import.meta.url), 'utf8');
 const name = 'Fixture "db" \\ x';

@@ -1,13 +1,13 @@
 /** The queries of the progress, on every server at hand. */
 import assert from 'node:assert/strict';
-import {after, before, describe, test} from 'node:test';
 import {spawn} from 'node:child_process';
-import {join} from 'node:path';
 import {once} from 'node:events';
-import {storedData, relationName} from '../../source/postgres/progress-inventory.js';
-import {takeSample, type ServerSample} from '../../source/postgres/progress-sample.js';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {relationName, storedData} from '../../source/postgres/progress-inventory.js';
+import {type ServerSample, takeSample} from '../../source/postgres/progress-sample.js';
 import type {Session} from '../../source/postgres/session.js';
-import {clientDirectory, realServerVersions, startCluster, type Cluster} from '../helpers/cluster.js';
+import {clientDirectory, type Cluster, realServerVersions, startCluster} from '../helpers/cluster.js';
 import {sessionOn, waitFor} from '../helpers/postgres.js';
 
 const application = "pg_back it's 1";
@@ -84,6 +84,23 @@ for (const major of realServerVersions().keys()) {
 				assert.equal(await relationName(inside, 1), undefined);
 			} finally {
 				await inside.close();
+			}
+		});
+
+		test('what a dump would read, of a table that somebody has for himself too', async () => {
+			await cluster.psql('postgres', 'create table held as select generate_series(1, 10000) as i; analyze held');
+			const holder = await sessionOn(cluster);
+			await holder.query('begin');
+			await holder.query('lock table public.held in access exclusive mode');
+			const inside = await sessionOn(cluster);
+			try {
+				const {tables} = await storedData(inside);
+				const held = tables.find(table => table.name === 'held');
+				assert.ok(held && held.bytes > 300_000 && held.rows === 10_000, JSON.stringify(held));
+			} finally {
+				await inside.close();
+				await holder.close();
+				await cluster.psql('postgres', 'drop table held');
 			}
 		});
 

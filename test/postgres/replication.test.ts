@@ -6,9 +6,9 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {CancelledError} from '../../source/core/errors.js';
-import {pauseReplication, type PauseOptions} from '../../source/postgres/replication.js';
+import {type PauseOptions, pauseReplication} from '../../source/postgres/replication.js';
 import type {Session} from '../../source/postgres/session.js';
-import {realServerVersions, startCluster, startStandby, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, realServerVersions, startCluster, startStandby} from '../helpers/cluster.js';
 import {never, sessionOn, waitFor} from '../helpers/postgres.js';
 
 // Before 14 the server does not say whether a requested pause has come.
@@ -190,7 +190,7 @@ for (const version of tested) {
 		test('what somebody else has paused stays paused', async () => {
 			await standby.psql('postgres', 'select pg_wal_replay_pause()');
 			assert.equal(await pauseReplication(options()), undefined);
-			assert.match(lines[0]!, /^warn: replication is paused already, by somebody else/);
+			assert.match(lines[0]!, /^warn: replication is already paused by another session/);
 			assert.equal(await isPaused(), true);
 			await standby.psql('postgres', 'select pg_wal_replay_resume()');
 		});
@@ -222,7 +222,7 @@ for (const version of tested) {
 			});
 			await once(child.stdout, 'data');
 			assert.equal(await pauseReplication(options()), undefined);
-			assert.match(lines.join('\n'), /by somebody else/);
+			assert.match(lines.join('\n'), /by another session/);
 			assert.equal(await isPaused(), true);
 			child.kill('SIGKILL');
 			await once(child, 'exit');

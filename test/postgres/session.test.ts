@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
+import {once} from 'node:events';
 import {createServer} from 'node:net';
 import {after, before, describe, test} from 'node:test';
-import {once} from 'node:events';
 import fc from 'fast-check';
 import {CancelledError, PgBackError} from '../../source/core/errors.js';
 import {buildConnection} from '../../source/postgres/connection.js';
 import {identifier, literal} from '../../source/postgres/quote.js';
 import {openSession, type PostgresError} from '../../source/postgres/session.js';
 import {findPsql} from '../../source/postgres/tools.js';
-import {startCluster, type Cluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectionTo, never, sessionOn} from '../helpers/postgres.js';
 
 describe('a session', () => {
@@ -104,11 +104,11 @@ describe('a session', () => {
 	test('settings of the role do not reach it', async () => {
 		await cluster.psql(
 			'postgres',
-			`create role slow login superuser; alter role slow set statement_timeout = 1; alter role slow set search_path = evil;
+			`create role slow login superuser; alter role slow set statement_timeout = 60; alter role slow set search_path = evil;
 			alter role slow set default_transaction_read_only = on; alter role slow set client_encoding = latin1`,
 		);
 		const session = await sessionOn(cluster, {user: 'slow'});
-		assert.deepEqual(await session.query("select pg_sleep(0.05)::text, current_setting('search_path'), 'é'"), [
+		assert.deepEqual(await session.query("select pg_sleep(0.2)::text, current_setting('search_path'), 'é'"), [
 			['', '', 'é'],
 		]);
 		await session.close();
@@ -138,11 +138,11 @@ describe('a session', () => {
 		await session.close();
 	});
 
-	test('is given up when the server does not answer in time', async () => {
+	test('is given up when the server does not respond in time', async () => {
 		const session = await sessionOn(cluster);
 		await assert.rejects(session.query('select pg_sleep(60)', {timeout: 0.2}), {
 			code: 'CONNECTION',
-			message: /not answered for 0.2 seconds/,
+			message: /not responded for 0.2 seconds/,
 		});
 		assert.equal(session.alive, false);
 	});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, describe, test} from 'node:test';
@@ -83,19 +83,61 @@ describe('tools', () => {
 	};
 	const PATH = (...directories: string[]) => ({PATH: [...directories, '/bin'].join(':')});
 
-	test('the newest that is at least the server, the first in PATH of equals', async () => {
+	const isRun = (directory: string) => existsSync(join(directory, 'calls'));
+
+	test("the server's own major, first in PATH order whatever the minor; nothing behind it is run", async () => {
 		const old = fake('old', '(PostgreSQL) 13.1');
+		const newer = fake('own-newer', '(PostgreSQL) 98.1');
 		const one = fake('one', '(PostgreSQL) 97.1');
-		const two = fake('two', '(PostgreSQL) 97.1');
-		const env = PATH(old, one, two);
-		const tools = await findTools({env, signal: never, serverVersion: 960_000});
+		const two = fake('two', '(PostgreSQL) 97.2');
+		const env = PATH(old, newer, one, two);
+		const tools = await findTools({env, signal: never, serverVersion: 970_003});
 		assert.equal(tools.directory, one);
+		assert.match(tools.reason, /server's major version/);
+		assert.equal(tools.warning, undefined);
 		assert.deepEqual(tools.pgDumpall, {path: join(one, 'pg_dumpall'), version: 970_001});
 		assert.equal(tools.pgRestore?.path, join(one, 'pg_restore'));
-		assert.equal((await findPsql({env, signal: never})).path, join(one, 'psql'));
-		await findTools({env, signal: never, serverVersion: 960_000});
+		assert.equal(isRun(two), false);
+		await findTools({env, signal: never, serverVersion: 970_003});
 		const calls = readFileSync(join(one, 'calls'), 'utf8').trim().split('\n');
 		assert.equal(new Set(calls).size, calls.length, 'each program is asked once');
+	});
+
+	test('else the first in PATH that can dump the server', async () => {
+		const env = PATH(
+			fake('p13', '(PostgreSQL) 13.1'),
+			fake('p98', '(PostgreSQL) 98.1'),
+			fake('p97', '(PostgreSQL) 97.1'),
+		);
+		const tools = await findTools({env, signal: never, serverVersion: 960_000});
+		assert.equal(tools.directory, join(root, 'p98'));
+		assert.match(tools.reason, /first in PATH that can dump/);
+		assert.equal(tools.warning, undefined);
+		const first = await findTools({env, signal: never});
+		assert.equal(first.directory, join(root, 'p13'), 'the first where the server is not known');
+		assert.equal(first.pgRestore?.path, join(root, 'p98', 'pg_restore'), 'what has to be read is not known either');
+	});
+
+	test('else the oldest newer one that is installed, with what its archives need', async () => {
+		const tools = await findTools({env: {PATH: '/bin'}, signal: never, serverVersion: 120_000});
+		assert.match(tools.directory, /^\/usr\/lib\/postgresql\//);
+		assert.match(
+			tools.warning ?? '',
+			/no pg_dump 12 is installed: the archives of pg_dump \d+ need pg_restore \d+ or newer/,
+		);
+	});
+
+	test('no program that others can change', async () => {
+		const shared = fake('shared', '(PostgreSQL) 97.1');
+		chmodSync(shared, 0o1777);
+		const good = fake('good', '(PostgreSQL) 97.1');
+		const told: string[] = [];
+		const options = {env: PATH(shared, good), signal: never, onUntrusted: (text: string) => told.push(text)};
+		assert.equal((await findTools({...options, serverVersion: 970_001})).directory, good);
+		assert.equal(isRun(shared), false);
+		assert.match(told[0] ?? '', /shared\/pg_dump will not be executed: .*is writable by every user/);
+		assert.match(await failure(findTools({...options, binDirectory: shared})), /shared\/pg_dump will not be executed/);
+		chmodSync(shared, 0o755);
 	});
 
 	test('bin_directory: exactly those, and psql from elsewhere where it lacks one', async () => {
@@ -146,7 +188,7 @@ describe('tools', () => {
 		const empty = fake('empty', '', []);
 		assert.match(
 			await failure(findTools({binDirectory: empty, env: PATH(), signal: never})),
-			/pg_dump is not found in .*empty .*--bin-directory/,
+			/pg_dump not found in .*empty .*--bin-directory/,
 		);
 		const oldest = fake('oldest', '(PostgreSQL) 8.3.1');
 		assert.match(

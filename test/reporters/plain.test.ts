@@ -72,7 +72,7 @@ test('a run ends with a table, failures last, and one line of sums; control char
 	assert.match(rows[header + 1] ?? '', /^a\S+ +ok +2\.0 KiB +\S+ +\/b\/a\.dump$/);
 	assert.match(rows[header + 2] ?? '', /^日本 +failed +- +\S+ +no luck$/);
 	assert.match(rows[header + 3] ?? '', /^1 done, 1 failed, 2\.0 KiB in /);
-	assert.match(text, /FATAL: no luck\n.*FATAL: hint: try again\n/);
+	assert.match(text, /FATAL: no luck\n.*HINT: try again\n/);
 });
 
 test('a run without jobs has no table', () => {

@@ -2,8 +2,8 @@
 import {parsePath} from '../../source/retention/names.js';
 import {planRemotePurge} from '../../source/retention/purge-remote.js';
 import {createRunGrouper} from '../../source/retention/runs.js';
-import {createMemoryStorage} from '../../source/storage/memory.js';
 import type {StorageObject} from '../../source/storage/storage.js';
+import {createMemoryStorage} from '../helpers/memory-storage.js';
 
 const [kind, total] = [process.argv[2] ?? '', Number(process.argv[3])];
 const databases = Array.from({length: 50}, (_, index) => `database_${index}`);

@@ -1,20 +1,21 @@
-import {checksumAlgorithms} from '../../source/core/formats.js';
 import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import fc from 'fast-check';
+import {checksumAlgorithms} from '../../source/core/formats.js';
 import {parseTimestamp, timestampFormats} from '../../source/lib/time.js';
 import {
 	decodeDatabaseName,
 	directoryFor,
 	encodeDatabaseName,
 	fileName,
+	type FileSuffix,
 	legacyDatabaseName,
 	parseFileName,
 	parsePath,
-	subjectTexts,
-	type FileSuffix,
 	type Subject,
+	subjectTexts,
 } from '../../source/retention/names.js';
+import {cpuMilliseconds} from '../helpers/cpu.js';
 
 /** Any name that PostgreSQL takes: 1 to 63 bytes of UTF-8 without NUL. */
 const awkward = ['..', '-d', '/', 'a/b', 'a_b', '\n', '\r', '\t', '\u001B[2J', '\u202E', '\u2028', '\uFEFF', '😀', 'a=b', '*?[', '$(x)', '{dbname}', 'é', 'e\u0301', '%', '%41', '.hid', '_.hid', 'pg_globals', 'hba_file', 'pg_back', 'a_2026-01-01_00-00-00', "'", '"', '\\', ' ', 'a b', 'x.d', 'postgresql://x', '__proto__']; // prettier-ignore
@@ -144,12 +145,12 @@ describe('the name of a file', () => {
 			'_'.repeat(100_000), '_2026-01-02_03-04-05'.repeat(10_000), `b_2026-01-02_03-04-05${'.sha1.age'.repeat(10_000)}`, '.d/'.repeat(50_000), '%41'.repeat(50_000),
 			`b_2026-01-02_03-04-05.d/${'x/'.repeat(50_000)}y`, 'b_2026-01-02_03-04-05.d/'.repeat(5000),
 		]; // prettier-ignore
-		const began = performance.now();
+		const began = cpuMilliseconds();
 		for (const name of long) {
 			parsePath(name);
 			decodeDatabaseName(name);
 		}
-		assert.ok(performance.now() - began < 1500);
+		assert.ok(cpuMilliseconds() - began < 1500);
 	});
 
 	it('is read without an error, whatever it is', () => {
@@ -176,7 +177,7 @@ describe('the encoding of database names', () => {
 		fc.assert(
 			fc.property(databaseName, name => {
 				const text = encodeDatabaseName(name);
-				assert.match(text, /^(?:\w|%[0-9A-F]{2})(?:[\w.-]|%[0-9A-F]{2})*$/);
+				assert.match(text, /^(?:[\w-]|%[0-9A-F]{2})(?:[\w.-]|%[0-9A-F]{2})*$/);
 				assert.equal(decodeDatabaseName(text), name);
 				assert.ok(text.length <= 189);
 				assert.ok(!['pg_globals', 'pg_settings', 'hba_file', 'ident_file'].includes(text));
@@ -188,6 +189,8 @@ describe('the encoding of database names', () => {
 		assert.equal(new Set(awkward.map(encodeDatabaseName)).size, awkward.length);
 		assert.equal(encodeDatabaseName('pg_globals'), '%70g_globals');
 		assert.equal(encodeDatabaseName('.-.'), '%2E-.');
+		assert.equal(encodeDatabaseName('-x'), '-x');
+		assert.equal(decodeDatabaseName('%2Dx'), '-x', 'as earlier versions wrote it');
 	});
 
 	it('reads nothing that it does not write', () => {
@@ -201,7 +204,6 @@ describe('the encoding of database names', () => {
 			'a b',
 			'é',
 			'.a',
-			'-a',
 			'pg_globals',
 			'a/b',
 			'%FF',

@@ -3,14 +3,15 @@ import {describe, it} from 'node:test';
 import {formatTimestamp} from '../../source/lib/time.js';
 import {encodeDatabaseName} from '../../source/retention/names.js';
 import {periodOf} from '../../source/retention/periods.js';
+import {createPlanner} from '../../source/retention/planner.js';
 import {
 	decide,
-	formatAge,
 	type DumpGroup,
+	formatAge,
 	type PolicyContext,
 	type RetentionPolicy,
 } from '../../source/retention/policy.js';
-import {createPlanner, planItems} from '../../source/retention/purge-plan.js';
+import {planItems} from '../../source/retention/purge-plan.js';
 
 const day = 86_400_000;
 const start = new Date(2026, 9, 20, 12).getTime();
@@ -66,12 +67,12 @@ describe('the policy', () => {
 	it('does not count what is not whole, and lets it go when it is old', () => {
 		const cut = at(start - 3 * day, {whole: false});
 		assert.deepEqual(reasons([cut, ...ages(40, 50)], {olderThan: 2 * day, minKeep: 1}), [
-			'remove: no whole dump in it, older than 2 days',
+			'remove: no complete dump in it, older than 2 days',
 			'keep: newest is kept',
 			'remove: older than 2 days',
 		]);
 		assert.deepEqual(reasons([at(start - 1000, {whole: false})], {olderThan: 0, minKeep: 0}), [
-			'keep: no whole dump in it, but it may still be written',
+			'keep: no complete dump in it, but it may still be being written',
 		]);
 	});
 
@@ -79,11 +80,11 @@ describe('the policy', () => {
 		const groups = [
 			at(start, {current: true}),
 			at(start - day),
-			at(start - 2 * day, {hands: 'of another cluster (7)'}),
+			at(start - 2 * day, {protectedBecause: 'of another cluster (7)'}),
 			at(start + 2 * day),
 		];
 		assert.deepEqual(reasons(groups, {olderThan: -day, minKeep: 0}), [
-			'keep: its time lies in the future',
+			'keep: its time is in the future',
 			'remove: the purge interval is negative',
 			'remove: the purge interval is negative',
 			'keep: of another cluster (7)',
@@ -105,10 +106,10 @@ describe('the policy', () => {
 		const doubt = 'nothing is removed by age: ';
 		const policy = {olderThan: 30 * day, minKeep: 0};
 		const [, , future] = reasons([at(start + day), ...ages(1, 40)], policy);
-		assert.equal(future, `keep: ${doubt}a dump of ${new Date(start + day).toISOString()} lies in the future`);
+		assert.equal(future, `keep: ${doubt}a dump of ${new Date(start + day).toISOString()} is dated in the future`);
 		assert.equal(
 			reasons(ages(1, 40), policy, {now: start - 2 * day})[1],
-			`keep: ${doubt}the clock went back by 2 days during the run`,
+			`keep: ${doubt}the clock was set back by 2 days during the run`,
 		);
 		assert.equal(reasons(ages(1, 40), policy, {clockDoubt: 'so it is'})[1], `keep: ${doubt}so it is`);
 		assert.equal(reasons([at(start + 60_000), ...ages(1, 40)], policy)[2], 'remove: older than 30 days');
@@ -256,8 +257,7 @@ async function purgeOnce(files: readonly Stored[], purge: Purge): Promise<Stored
 	);
 	for (const {path, size} of files) planner.add({path, size, directory: false});
 	const removed = new Set<string>();
-	for (const {path, action} of planItems(await planner.plan('x', async () => false)))
-		if (action === 'remove') removed.add(path);
+	for (const {path, action} of planItems(planner.plan('x'))) if (action === 'remove') removed.add(path);
 	const left = files.filter(file => !removed.has(file.path));
 	for (const file of files) {
 		if (!removed.has(file.path)) continue;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import type {NewEvent} from '../../source/core/events.js';
-import {purgeRemote, type RemotePurgeOptions} from '../../source/retention/purge-remote.js';
 import type {RetentionPolicy} from '../../source/retention/policy.js';
-import {storageError, StorageError} from '../../source/storage/errors.js';
-import {createMemoryStorage} from '../../source/storage/memory.js';
+import {purgeRemote, type RemotePurgeOptions} from '../../source/retention/purge-remote.js';
+import {StorageError, storageError} from '../../source/storage/errors.js';
 import type {Storage, StorageObject} from '../../source/storage/storage.js';
+import {createMemoryStorage} from '../helpers/memory-storage.js';
 
 const day = 86_400_000;
 const start = Date.parse('2026-10-20T12:00:00Z');
@@ -77,6 +77,31 @@ describe('purge of a remote place', () => {
 			'pre/b1_2020-02-01T00:00:00Z.dump.age',
 			'pre/b2_2020-02-01T00:00:00Z.dump',
 		]);
+	});
+
+	it('keeps what the place does not let go of, with its reason and no error', async () => {
+		const locked = 'pre/b1_2020-02-01T00:00:00Z.dump';
+		const storage = await storageWith([...members, locked, recent]);
+		const isLocked = (key: string) => key === locked || key.endsWith('/1.dat.gz');
+		const {errors, events} = await purge(
+			{
+				...storage,
+				async remove(keys, options) {
+					await storage.remove(
+						keys.filter(key => !isLocked(key)),
+						options,
+					);
+					return keys.map(key => (isLocked(key) ? {key, kept: 'locked until 2027-01-01T00:00:00Z'} : {key}));
+				},
+			},
+			['b1'],
+		);
+		assert.deepEqual(errors, []);
+		assert.deepEqual(
+			events.flatMap(event => (event.type === 'file.kept' && event.reason.includes('locked') ? [event.path] : [])),
+			['pre/b1_2020-01-01T00:00:00Z.d', locked],
+		);
+		assert.ok(!events.some(event => event.type === 'file.removed'));
 	});
 
 	it('does not take a directory dump without its table of contents for a good one', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import {lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, beforeEach, describe, it} from 'node:test';
 import type {NewEvent} from '../../source/core/events.js';
-import {executeLocalPurge, planLocalPurge, purgeLocal, type LocalPurgeOptions} from '../../source/retention/purge.js';
-import {planItems} from '../../source/retention/purge-plan.js';
 import type {RetentionPolicy} from '../../source/retention/policy.js';
+import {executeLocalPurge, type LocalPurgeOptions, planLocalPurge, purgeLocal} from '../../source/retention/purge.js';
+import {planItems} from '../../source/retention/purge-plan.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'purge-'));
 after(() => rmSync(scratch, {recursive: true, force: true}));
@@ -39,6 +39,7 @@ function optionsFor(databases: string[], changes: Partial<LocalPurgeOptions> = {
 		start,
 		now: start + 1000,
 		current: new Set(),
+		runTag: '0123456789ab',
 		signal: new AbortController().signal,
 		...changes,
 	};
@@ -174,7 +175,7 @@ describe('purge of a directory', () => {
 		assert.equal(left.length, 3);
 		assert.ok(
 			events.some(
-				event => event.type === 'file.kept' && /nothing is removed by age: a dump of 2031/.test(event.reason),
+				event => event.type === 'file.kept' && /nothing is removed by age: b1_2031\S+ is dated/.test(event.reason),
 			),
 		);
 		rmSync(join(directory, 'b1_2031-01-01T00:00:00Z.dump'));
@@ -247,8 +248,9 @@ describe('manifests in a purge', () => {
 		}));
 		assert.deepEqual((await purge(optionsFor(['b1'], {records: [record([], {files})]}))).left, [names[0], oldRun]);
 		put(...names);
-		const records = [record([], {files, systemIdentifier: '1'})];
-		assert.equal((await purge(optionsFor(['b1'], {records, systemIdentifier: '2'}))).left.length, 4);
+		const records = [record([], {files, server: {systemIdentifier: '1'}})];
+		const own = {systemIdentifier: '2'};
+		assert.equal((await purge(optionsFor(['b1'], {records, server: own}))).left.length, 4);
 	});
 
 	it('keep the files when they cannot be removed themselves', async () => {
@@ -262,3 +264,50 @@ describe('manifests in a purge', () => {
 		assert.ok(readdirSync(directory).includes(names[0]!));
 	});
 });
+
+describe(
+	'a directory of several users',
+	{skip: process.getuid?.() !== 0 && 'only root can give files to others'},
+	() => {
+		const foreign = (name: string) => chownSync(join(directory, name), 1, 1);
+
+		it('keeps dumps of others with all their files, says so once, and counts them for nothing', async () => {
+			const theirs = ['b1_2020-01-01T00:00:00Z.dump', 'b1_2020-01-02T00:00:00Z.d'];
+			const ours = ['b1_2020-01-03T00:00:00Z.dump', 'b1_2019-01-01T00:00:00Z.dump'];
+			put(theirs[0]!, `${theirs[0]!}.sha256`, `${theirs[1]!}/toc.dat`, ...ours, 'b1_2026-10-20T11:00:00Z.dump');
+			for (const name of theirs) foreign(name);
+			const {left, errors, events} = await purge(optionsFor(['b1']));
+			assert.deepEqual(errors, []);
+			assert.deepEqual(left, [theirs[0], `${theirs[0]!}.sha256`, theirs[1], 'b1_2026-10-20T11:00:00Z.dump']);
+			const reasons = events.flatMap(event => (event.type === 'file.kept' ? [event.reason] : []));
+			assert.equal(reasons.filter(reason => reason === 'of another user (uid 1)').length, 3);
+			const lines = events.flatMap(event => (event.type === 'log' ? [event.text] : []));
+			assert.equal(lines.length, 1, lines.join('\n'));
+			assert.match(
+				lines[0] ?? '',
+				/^not purged, although old: .*b1_2020-01-0\S+ \(of another user \(uid 1\)\), and 1 other dump/,
+			);
+		});
+
+		it('keeps the last good dump that is ours, however many newer ones others have', async () => {
+			put('b1_2020-01-02T00:00:00Z.dump', 'b1_2020-01-01T00:00:00Z.dump');
+			foreign('b1_2020-01-02T00:00:00Z.dump');
+			assert.equal((await purge(optionsFor(['b1']))).left.length, 2);
+		});
+
+		it('keeps a manifest of another user although none of its files is left', async () => {
+			const path = 'pg_back_2020-01-01T00:00:00Z.manifest.json';
+			put(path);
+			foreign(path);
+			const records = [{path: join(directory, path), runId: 'x', time: 0, files: []}];
+			assert.deepEqual((await purge(optionsFor(['b1'], {records}))).left, [path]);
+		});
+
+		it('takes what belongs to the owner of the directory for its own when root purges', async () => {
+			put('b1_2020-01-02T00:00:00Z.dump', 'b1_2026-10-20T11:00:00Z.dump');
+			chownSync(directory, 1, 1);
+			foreign('b1_2020-01-02T00:00:00Z.dump');
+			assert.deepEqual((await purge(optionsFor(['b1']))).left, ['b1_2026-10-20T11:00:00Z.dump']);
+		});
+	},
+);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import {createHash} from 'node:crypto';
 import {execFileSync} from 'node:child_process';
+import {createHash} from 'node:crypto';
 import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -8,18 +8,19 @@ import {after, describe, test} from 'node:test';
 import {Decrypter} from 'age-encryption';
 import fc from 'fast-check';
 import type {NewEvent} from '../../source/core/events.js';
+import {loadEncryptionKeys} from '../../source/stages/age/load-keys.js';
 import {
+	type ArtifactOptions,
 	discardAll,
+	type OutputSettings,
 	ownedArtifact,
 	publishAll,
 	writeArtifact,
-	type ArtifactOptions,
-	type OutputSettings,
 } from '../../source/stages/artifact.js';
-import {loadEncryptionKeys} from '../../source/stages/age/keys.js';
 import {writeChecksums} from '../../source/stages/checksum.js';
-import type {GrowingFile} from '../../source/stages/growing.js';
+import type {GrowingFile} from '../../source/stages/growing-file.js';
 import {newAgeKeys} from '../helpers/program.js';
+import {needsStrace, traced} from '../helpers/strace.js';
 
 const base = mkdtempSync(join(tmpdir(), 'pgb-artifact-'));
 after(() => rmSync(base, {recursive: true}));
@@ -200,3 +201,39 @@ test('checksum files of awkward names are read by sha256sum -c', async () => {
 		execFileSync('sha256sum', ['--strict', '-c', `./${list}`], {cwd: directory, stdio: 'pipe'});
 	}
 });
+
+test('what could not be flushed gets no name, and nothing else of its job does', async () => {
+	const directory = scratch();
+	const [one, two] = await Promise.all(
+		['a.dump', 'b.dump'].map(name =>
+			writeArtifact(pieces(Buffer.from(name)), {...options(directory), plainPath: join(directory, name)}),
+		),
+	);
+	assert.ok(one && two);
+	const flushed = Promise.reject(new Error('EIO: i/o error, fsync'));
+	flushed.catch(() => undefined);
+	const broken = {...two, files: two.files.map(file => ({...file, flushed}))};
+	await assert.rejects(
+		publishAll([one, broken], 'x', () => undefined),
+		/EIO/,
+	);
+	assert.deepEqual(readdirSync(directory), []);
+});
+
+test(
+	'files are on the disk before any of them has its name, and the directory is flushed once',
+	needsStrace,
+	async () => {
+		const directory = scratch();
+		const trace = join(directory, 'trace');
+		const script = `
+		const {publishAll, writeArtifact} = await import(${JSON.stringify(join(import.meta.dirname, '../../source/stages/artifact.ts'))});
+		const settings = {run: 'abc123', mode: 0o600, extraAlgorithms: [], keepSource: false};
+		const write = name => writeArtifact([Buffer.from(name)], {plainPath: ${JSON.stringify(directory)} + '/' + name, role: 'dump', settings, signal: new AbortController().signal});
+		await publishAll([await write('a'), await write('b')], 'x', () => undefined);`;
+		const [program = '', ...args] = traced(trace, 'fsync,fdatasync,link');
+		execFileSync(program, [...args, process.execPath, '--import', 'tsx', '--input-type=module', '-e', script]);
+		const calls = [...readFileSync(trace, 'utf8').matchAll(/(fsync|fdatasync|link)\(/g)].map(([, call]) => call);
+		assert.deepEqual(calls, ['fsync', 'fsync', 'link', 'link', 'fsync']);
+	},
+);

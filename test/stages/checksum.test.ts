@@ -5,10 +5,10 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {generateX25519Identity, identityToRecipient} from 'age-encryption';
+import {once} from '../../source/lib/single-chunk.js';
 import {parseRecipients} from '../../source/stages/age/recipients.js';
 import {discardAll, writeArtifact} from '../../source/stages/artifact.js';
 import {writeChecksums} from '../../source/stages/checksum.js';
-import {once} from '../../source/lib/once.js';
 
 test('a signal between the checksum files of an encrypted dump leaves no partial file', async () => {
 	const directory = mkdtempSync(join(tmpdir(), 'pgb-checksum-'));

@@ -3,8 +3,8 @@ import {test} from 'node:test';
 import {
 	compressedSuffix,
 	dumpArguments,
-	needsCreateFile,
 	type DumpChoices,
+	needsCreateFile,
 } from '../../source/stages/dump-arguments.js';
 
 const none: DumpChoices = {
@@ -16,6 +16,8 @@ const none: DumpChoices = {
 	excludeTables: [],
 	withBlobs: undefined,
 	compression: undefined,
+	statistics: 'auto',
+	serverVersion: 150_018,
 	options: [],
 };
 
@@ -36,6 +38,16 @@ test('the thresholds of the versions: what an old pg_dump cannot do is left out 
 			['-Fp', '-w', '-n', 'a', '-N', 'b', '-t', 'c', '-T', 'd'],
 			undefined,
 		],
+		[{statistics: 'yes'}, 170_000, ['-Fc', '-w'], /pg_dump 18 or newer is needed/],
+		[{statistics: 'no'}, 170_000, ['-Fc', '-w'], undefined],
+		[{}, 180_000, ['-Fc', '-w'], undefined],
+		[{serverVersion: 180_000}, 180_000, ['-Fc', '-w', '--statistics'], undefined],
+		[{statistics: 'yes'}, 180_000, ['-Fc', '-w', '--statistics'], undefined],
+		[{serverVersion: 180_000, statistics: 'no'}, 180_000, ['-Fc', '-w', '--no-statistics'], undefined],
+		...['-s', '-xa', '--schema-only', '--data-on', '--no-stat', '--statistics-only'].map(
+			option => [{options: [option], serverVersion: 180_000}, 180_000, ['-Fc', '-w', option], undefined] as const,
+		),
+		[{options: ['-s'], statistics: 'yes'}, 180_000, ['-Fc', '-w', '-s'], /pg_dump_options decide/],
 		[{options: ['--x', 'y z']}, 150_000, ['-Fc', '-w', '--x', 'y z'], undefined],
 	];
 	for (const [choices, version, expected, warning] of cases) {

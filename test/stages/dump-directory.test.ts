@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
-import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {execFileSync} from 'node:child_process';
+import {createHash} from 'node:crypto';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {after, test} from 'node:test';
+import {parseRecipients} from '../../source/stages/age/recipients.js';
 import type {ArtifactOptions, OutputSettings} from '../../source/stages/artifact.js';
 import {discardAll} from '../../source/stages/artifact.js';
 import {dumpToDirectory} from '../../source/stages/dump-directory.js';
+import {needsStrace, traced} from '../helpers/strace.js';
+import {decryptAll, identityKeys, newPair} from './age/helpers.js';
 
 const base = mkdtempSync(join(tmpdir(), 'pgb-directory-'));
 after(() => rmSync(base, {recursive: true}));
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** `script` is what stands in for pg_dump; $1 is the directory that it fills. */
 async function dump(script: string, settings: Partial<OutputSettings> = {}, signal = new AbortController().signal) {
@@ -69,4 +75,59 @@ test('is ended by the signal, and leaves nothing', async () => {
 	abort.abort(new Error('stop'));
 	await failed;
 	assert.deepEqual(readdirSync(place), []);
+});
+
+test('small and large members are encrypted, each with a key of its own; keep_source keeps them', async () => {
+	const {identity, recipient} = await newPair();
+	const script = `mkdir $1/sub; for i in 1 2 3 4 5 6 7 8 9; do echo $i >$1/sub/$i.dat; done; : >$1/empty.dat
+		head -c 262144 /dev/zero >$1/limit.dat; head -c 262145 /dev/zero >$1/large.dat; echo toc >$1/toc.dat`;
+	for (const keepSource of [false, true]) {
+		const {place, result} = await dump(script, {
+			encryption: parseRecipients([recipient]),
+			algorithm: 'sha256',
+			keepSource,
+		});
+		const written = await result;
+		const [partial = ''] = readdirSync(place);
+		assert.equal(written.contents.length, 13);
+		const headers = new Set<string>();
+		for (const {name, plainSize, plainDigests, cipherSize, cipherDigests} of written.contents) {
+			const path = join(place, partial, name.slice('x.d/'.length));
+			const cipher = readFileSync(`${path}.age`);
+			const plain = await decryptAll(cipher, identityKeys(identity));
+			assert.deepEqual([plain.length, cipher.length], [plainSize, cipherSize], name);
+			assert.deepEqual([sha256(plain), sha256(cipher)], [plainDigests.sha256, cipherDigests?.sha256], name);
+			assert.equal(statSync(`${path}.age`).mode & 0o777, 0o640);
+			assert.equal(existsSync(path), keepSource, name);
+			headers.add(cipher.subarray(0, 80).toString('latin1'));
+		}
+		assert.equal(headers.size, 13);
+		await discardAll([written]);
+		assert.deepEqual(readdirSync(place), []);
+	}
+});
+
+test('every member is flushed before the dump counts as written', needsStrace, async () => {
+	const place = mkdtempSync(join(base, 'x-'));
+	const trace = join(place, 'trace');
+	for (const more of [
+		'',
+		`encryption: {recipients: [${JSON.stringify((await newPair()).recipient)}], postQuantum: false},`,
+	]) {
+		const script = `
+			const {dumpToDirectory} = await import(${JSON.stringify(join(import.meta.dirname, '../../source/stages/dump-directory.ts'))});
+			const settings = {run: 'abc123', mode: 0o600, extraAlgorithms: ['sha256'], keepSource: false, ${more}};
+			const command = directory => ({command: 'sh', args: ['-c', 'for i in 1 2 3 4 5 6; do echo $i >$1/$i.dat; done; echo toc >$1/toc.dat', 'sh', directory],
+				env: {PATH: process.env.PATH}, inherit: [], what: 'the dump', onLine() {}, onStart() {}});
+			await dumpToDirectory(command, {plainPath: ${JSON.stringify(join(place, 'x.d'))}, role: 'dump', settings, signal: new AbortController().signal});`;
+		const [program = '', ...args] = traced(trace, 'fsync', {paths: true, length: 300});
+		execFileSync(program, [...args, process.execPath, '--import', 'tsx', '--input-type=module', '-e', script]);
+		const flushed = [...readFileSync(trace, 'utf8').matchAll(/fsync\(\d+<([^>]*)>/g)].map(([, path = '']) =>
+			basename(path),
+		);
+		const suffix = more === '' ? '' : '.age';
+		for (const name of ['1', '2', '3', '4', '5', '6', 'toc'])
+			assert.ok(flushed.includes(`${name}.dat${suffix}`), `${name}.dat${suffix} of ${flushed.join(' ')}`);
+		assert.match(flushed.at(-1) ?? '', /^\.pg_back-abc123-/, 'the directory last');
+	}
 });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import fc from 'fast-check';
-import {DumpTextReader, type DumpText} from '../../source/stages/dump-text.js';
+import {type DumpText, DumpTextReader} from '../../source/stages/dump-text.js';
+import {cpuMilliseconds} from '../helpers/cpu.js';
 
 function read(text: string, size = text.length): DumpText {
 	const reader = new DumpTextReader();
@@ -72,9 +73,9 @@ test('a row of hundreds of megabytes is not kept', () => {
 	const reader = new DumpTextReader();
 	reader.push(Buffer.from(data('t', 'COPY public.t (i) FROM stdin;', []).replace('\\.\n\n', '')));
 	const piece = Buffer.alloc(1 << 20, 'x');
-	const started = performance.now();
+	const started = cpuMilliseconds();
 	for (let index = 0; index < 300; index++) reader.push(piece);
 	reader.push(Buffer.from('\nshort\n\\.\n'));
 	assert.equal(reader.result().tables[0]?.rows, 2);
-	assert.ok(performance.now() - started < 30_000);
+	assert.ok(cpuMilliseconds() - started < 30_000);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {describe, it} from 'node:test';
-import {openB2, type B2Settings} from '../../source/storage/b2/b2.js';
+import {type B2Settings, openB2} from '../../source/storage/b2/b2.js';
 import {StorageError} from '../../source/storage/errors.js';
 import {startS3Server, testCredential} from '../helpers/s3-server.js';
 import {storageSuite} from '../helpers/storage-suite.js';
@@ -101,7 +101,7 @@ describe('b2', () => {
 			'a key for another bucket',
 			{body: {s3ApiUrl: 'http://x', allowed: {bucketName: 'other'}}},
 			'forbidden',
-			/only for the bucket other/,
+			/restricted to the bucket other/,
 		],
 		['an answer without an endpoint', {body: {}}, 'server', /no S3 endpoint/],
 		['an answer that is not JSON', {body: '<html>'}, 'server', /not JSON/],

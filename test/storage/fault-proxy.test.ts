@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import {after, before, describe, it} from 'node:test';
-import {wrapStorage} from '../../source/storage/registry.js';
+import {wrapStorage} from '../../source/storage/open.js';
 import {openS3} from '../../source/storage/s3/s3.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {Storage} from '../../source/storage/storage.js';
-import {startFaultProxy, type FaultProxy} from '../helpers/fault-proxy.js';
-import {startS3Server, testCredential, type S3Server} from '../helpers/s3-server.js';
+import {type FaultProxy, startFaultProxy} from '../helpers/fault-proxy.js';
+import {type S3Server, startS3Server, testCredential} from '../helpers/s3-server.js';
 import {fastClock, never, readAll, testContext} from '../helpers/storage-tools.js';
 
 describe('s3 through a proxy that breaks connections', () => {

@@ -167,6 +167,48 @@ describe('local', () => {
 		},
 	);
 
+	it('pipes and links are left out, said once, and never opened', async () => {
+		const context = testContext();
+		execFileSync('mkfifo', [join(directory, 'pipe')]);
+		await symlink('/etc/hostname', join(directory, 'link'));
+		await writeFile(Buffer.from(`${directory}/bad-\xff`, 'latin1'), 'x');
+		const storage = await openLocal({directory}, context);
+		for (let round = 0; round < 2; round++) assert.deepEqual(await listKeys(storage, ''), []);
+		for (const text of ['"link", a symbolic link', '"pipe", not a regular file', 'not valid UTF-8'])
+			assert.equal(context.lines.filter(line => line.includes(text)).length, 1, `${text}: ${context.lines.join('\n')}`);
+		await assert.rejects(readAll(storage.get('pipe', {signal: never})), failed('invalid', /not a regular file/));
+		await assert.rejects(readAll(storage.get('link', {signal: never})), StorageError);
+		const put = storage.put('pipe', bytesSource(Buffer.from('x')), {signal: never, ifAbsent: true});
+		await assert.rejects(put, {code: 'EXISTS'});
+	});
+
+	it('sweeps the unfinished files of dead runs only, whatever their age', async () => {
+		const storage = await openLocal({directory}, {...testContext(), run: 'mine00'});
+		const names = [
+			'.pg_back-aaaaaa-00000001.part',
+			'.pg_back-bbbbbb-00000001.part',
+			'.pg_back-aaaaaa-1.part',
+			'a.part',
+		];
+		for (const name of names) await writeFile(join(directory, name), 'x');
+		const options = {signal: never, olderThan: 0, runs: new Set(['aaaaaa'])};
+		assert.deepEqual(await storage.cleanup?.('', options), [names[0]]);
+		assert.deepEqual((await readdir(directory)).toSorted(), names.slice(1).toSorted());
+	});
+
+	it('unfinished files are named after the run', async () => {
+		const storage = await openLocal({directory}, {...testContext(), run: 'mine00'});
+		let seen: string[] = [];
+		const source = {
+			async *read() {
+				seen = await readdir(directory);
+				yield Buffer.from('x');
+			},
+		};
+		await storage.put('x', source, {signal: never});
+		assert.match(seen.join(), /^\.pg_back-mine00-[0-9a-f]{8}\.part$/);
+	});
+
 	it('a full disk is an error that says so, and leaves nothing', async t => {
 		const mount = join(directory, 'full');
 		await mkdir(mount);

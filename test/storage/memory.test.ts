@@ -1,5 +1,5 @@
+import {createMemoryStorage} from '../helpers/memory-storage.js';
 import {storageSuite} from '../helpers/storage-suite.js';
-import {createMemoryStorage} from '../../source/storage/memory.js';
 
 storageSuite('memory', async () => ({storage: createMemoryStorage(), close: () => Promise.resolve()}), {
 	metadata: true,

@@ -8,7 +8,7 @@ const turn = () => new Promise(resolve => setImmediate(resolve));
 describe('the memory of parts', () => {
 	test('one each, and so many more of all uploads together', async () => {
 		const memory = new PartMemory(2);
-		const [first, second, third] = [memory.door(4), memory.door(2), memory.door(4)];
+		const [first, second, third] = [memory.acquirer(4), memory.acquirer(2), memory.acquirer(4)];
 		const leaves = [await first(signal), await first(signal), await first(signal)];
 		const entered: string[] = [];
 		const enter = (door: typeof first, name: string) => {
@@ -39,7 +39,7 @@ describe('the memory of parts', () => {
 
 	test('an upload that has none left enters before all places are free', async () => {
 		const memory = new PartMemory(1);
-		const [one, other] = [memory.door(4), memory.door(4)];
+		const [one, other] = [memory.acquirer(4), memory.acquirer(4)];
 		const leave = await one(signal);
 		await other(signal);
 		await other(signal);
@@ -50,7 +50,7 @@ describe('the memory of parts', () => {
 
 	test('who gives up waiting takes no place', async () => {
 		const memory = new PartMemory(1);
-		const door = memory.door(4);
+		const door = memory.acquirer(4);
 		const [, leave] = [await door(signal), await door(signal)];
 		const stop = new AbortController();
 		const waits = door(stop.signal);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import {createReplay} from '../../source/cli/replay.js';
+import {PgBackError} from '../../source/core/errors.js';
 import {makeRecording, manyDatabases, threeDatabases, twelveDatabases} from '../helpers/recording.js';
+import {createFakeEngine, fakeNow} from './helpers/fake-engine.js';
 import {chars, keys, mount} from './helpers/mounted.js';
-import {createFakeEngine} from './helpers/fake-engine.js';
 
 function replayOf(options: Parameters<typeof makeRecording>[0]) {
 	return createReplay({events: makeRecording(options)}, Infinity);
@@ -16,7 +17,10 @@ describe('Jobs', () => {
 		await using screen = mount(replay.handle, {now: replay.now, readOnly: true});
 		await screen.waitFor(text => text.includes('permission denied for table invoices'), 'the failure');
 		const lines = screen.lines();
-		assert.match(lines[0] ?? '', /^ pg_back 3\.0\.0 · db1\.example:5432 · PostgreSQL 15\.18 primary +00:00:\d\d/);
+		assert.match(
+			lines[0] ?? '',
+			/^.1 Jobs. 2 Files  3 Logs +.*db1\.example:5432 · PostgreSQL 15\.18 primary +00:00:\d\d/,
+		);
 		assert.match(lines[1] ?? '', /✗ failed +1 failed, the others are done.*exit status 1/);
 		assert.match(lines[2] ?? '', /✗ 1 failed +✓ 3 done/);
 		assert.ok(lines.findIndex(line => line.includes('billing')) < lines.findIndex(line => line.includes('orders')));
@@ -32,7 +36,7 @@ describe('Jobs', () => {
 		const engine = createFakeEngine({manual: true});
 		await engine.backup(['early']);
 		await using screen = mount(engine);
-		await screen.waitFor(text => text.includes('early') && text.includes('1 running'), 'the running job');
+		await screen.waitFor(text => text.includes('early') && text.includes('1 dumping'), 'the running job');
 		await screen.type('q');
 		await screen.waitFor(text => text.includes('let it finish'), 'the question');
 		await screen.type('f');
@@ -48,7 +52,7 @@ describe('Jobs', () => {
 		const engine = createFakeEngine({manual: true});
 		await engine.backup(['one', 'two']);
 		await using screen = mount(engine);
-		await screen.waitFor(text => text.includes('2 running'), 'two running jobs');
+		await screen.waitFor(text => text.includes('2 dumping'), 'two running jobs');
 		await screen.type('x');
 		await screen.waitFor(text => text.includes('Cancel one?'), 'the question');
 		await screen.type(keys.escape);
@@ -62,7 +66,7 @@ describe('Jobs', () => {
 		await screen.type('k', 'r');
 		await screen.waitFor(text => text.includes('two has not failed'), 'a refusal for the job that runs');
 		await screen.type('j', 'r');
-		await screen.waitFor(text => text.includes('2 running'), 'both running again');
+		await screen.waitFor(text => text.includes('2 dumping'), 'both running again');
 		engine.finish();
 		await screen.waitFor(text => text.includes('2 done'), 'both done');
 		await screen.type('q');
@@ -73,7 +77,7 @@ describe('Jobs', () => {
 		const engine = createFakeEngine({manual: true});
 		await engine.backup(['one', 'two']);
 		await using screen = mount(engine);
-		await screen.waitFor(text => text.includes('2 running'), 'two running jobs');
+		await screen.waitFor(text => text.includes('2 dumping'), 'two running jobs');
 		await screen.type(keys.ctrlC);
 		await screen.waitFor(text => text.includes('cancel everything'), 'the question');
 		assert.equal(
@@ -89,7 +93,7 @@ describe('Jobs', () => {
 		const engine = createFakeEngine({manual: true});
 		await engine.backup(['one']);
 		await using screen = mount(engine);
-		await screen.waitFor(text => text.includes('1 running'), 'a running job');
+		await screen.waitFor(text => text.includes('1 dumping'), 'a running job');
 		await screen.type(keys.ctrlZ);
 		await screen.waitFor(text => text.includes('Ctrl-Z is refused'), 'the refusal');
 		engine.finish();
@@ -101,7 +105,7 @@ describe('Jobs', () => {
 		const replay = replayOf({databases: manyDatabases(300), concurrency: 10, until: 60});
 		await replay.play(new AbortController().signal);
 		await using screen = mount(replay.handle, {now: replay.now, readOnly: true, rows: 24, columns: 80});
-		await screen.waitFor(text => /10 running/.test(text) && /waiting, .* done below/.test(text), 'the window');
+		await screen.waitFor(text => /\d+ dumping/.test(text) && /waiting, .* done below/.test(text), 'the window');
 		await screen.type('G');
 		await screen.waitFor(text => /▸ tenant_\d+ .* done/.test(text), 'the last job');
 		await screen.type('e');
@@ -113,6 +117,44 @@ describe('Jobs', () => {
 		);
 		await screen.type(keys.escape);
 		await screen.waitFor(text => text.includes('tenant_0017'), 'all again');
+		await screen.type('q');
+		await screen.result;
+	});
+
+	it('says in whole why the server cannot be asked, and asks again', async () => {
+		const engine = createFakeEngine({databases: 4});
+		let isDown = true;
+		const message = `connection to server at "db1.example" (192.0.2.1), port 5432 failed: ${'Connection refused '.repeat(6)}END`;
+		const handle = {
+			...engine,
+			preview: async (...args: Parameters<typeof engine.preview>) => {
+				if (isDown) throw new PgBackError('CONNECTION', message);
+				return engine.preview(...args);
+			},
+		};
+		await using screen = mount(handle, {columns: 80, rows: 30, now: () => fakeNow});
+		await screen.waitFor(text => text.includes('connection to server') && text.includes('END'), 'the whole reason');
+		isDown = false;
+		await screen.type(keys.f5);
+		await screen.waitFor(text => text.includes('4 databases') && !text.includes('refused'), 'the plan after F5');
+		isDown = true;
+		await screen.type(keys.f5);
+		await screen.waitFor(text => text.includes('refused'), 'the reason again');
+		isDown = false;
+		await screen.type('3', '1');
+		await screen.waitFor(text => text.includes('4 databases') && !text.includes('refused'), 'the plan on return');
+		await screen.type('q');
+		await screen.result;
+	});
+
+	it('lists databases by the age of their newest good dump, the oldest first', async () => {
+		const engine = createFakeEngine({databases: 4});
+		await using screen = mount(engine, {now: () => fakeNow});
+		await screen.waitFor(text => text.includes('shop_2'), 'the databases');
+		assert.match(
+			screen.text(),
+			/shop_2 +no good dump +never proven[^]*shop_1 +9d old +restored 10d ago[^]*shop_0 +8h old +proven 3d ago/,
+		);
 		await screen.type('q');
 		await screen.result;
 	});
@@ -163,12 +205,10 @@ describe('Jobs', () => {
 		const engine = createFakeEngine({manual: true});
 		await engine.backup(['one']);
 		await using screen = mount(engine);
-		await screen.waitFor(text => text.includes('1 running'), 'a running job');
+		await screen.waitFor(text => text.includes('1 dumping'), 'a running job');
+		engine.bus.emit({type: 'log', level: 'info', text: 'said before'});
 		await screen.type('L');
-		await screen.waitFor(
-			text => text.includes('-- the plain log') && text.includes('dumping database one'),
-			'the plain log',
-		);
+		await screen.waitFor(text => text.includes('-- the plain log') && text.includes('said before'), 'the plain log');
 		assert.equal(screen.isAlternate(), false);
 		engine.bus.emit({type: 'log', level: 'info', text: 'said meanwhile'});
 		await screen.waitFor(text => text.includes('said meanwhile'), 'a live line');
@@ -179,9 +219,11 @@ describe('Jobs', () => {
 			text => !screen.isAlternate() && text.split('-- the plain log').length === 3,
 			'the plain log again',
 		);
-		assert.equal(screen.text().split('dumping database one').length, 2);
+		assert.equal(screen.text().split('said before').length, 2);
+		assert.equal(screen.releases(), 0, 'a Ctrl-C between the two is a key, no signal that cancels the work');
 		await screen.type('q');
 		assert.equal((await screen.result).reason, 'detached');
+		assert.equal(screen.isRaw(), false);
 	});
 
 	it('leaves by itself when the run ends, if that was asked for', async () => {
@@ -190,6 +232,6 @@ describe('Jobs', () => {
 		await replay.play(new AbortController().signal);
 		assert.equal((await screen.result).reason, 'finished');
 		await screen.settled();
-		assert.match(screen.text(), /3 done, 1 failed in/);
+		assert.match(screen.text(), /3 done, 1 failed, .* in /);
 	});
 });

@@ -5,28 +5,32 @@ import fc from 'fast-check';
 import {createBus} from '../../source/core/bus.js';
 import type {RunEvent} from '../../source/core/events.js';
 import type {RunState} from '../../source/core/state.js';
+import {cellWidth} from '../../source/lib/width.js';
 import type {Frame} from '../../source/ui/console.js';
 import type {Dialog} from '../../source/ui/dialog.js';
 import {createFilesStore} from '../../source/ui/files/store.js';
+import {createFleetStore} from '../../source/ui/fleet/store.js';
 import {asciiGlyphs, unicodeGlyphs} from '../../source/ui/glyphs.js';
-import {actionFor, keymap, type Binding} from '../../source/ui/keymap.js';
+import {actionFor, type Binding, keymap} from '../../source/ui/keymap.js';
 import {bar, movingMark, percent} from '../../source/ui/layout/bar.js';
 import {detailScreen} from '../../source/ui/layout/detail-screen.js';
 import {dialogScreen} from '../../source/ui/layout/dialogs.js';
 import {filesScreen} from '../../source/ui/layout/files-screen.js';
+import {fleetScreen} from '../../source/ui/layout/fleet-screen.js';
 import {footerLine} from '../../source/ui/layout/footer.js';
 import {columnsWidth, planColumns} from '../../source/ui/layout/job-row.js';
 import {countsLine, titleLine} from '../../source/ui/layout/jobs-header.js';
 import {jobsScreen} from '../../source/ui/layout/jobs-screen.js';
 import {logsScreen} from '../../source/ui/layout/logs-screen.js';
+import {serverScreen} from '../../source/ui/layout/server-screen.js';
 import {planStages} from '../../source/ui/layout/stages.js';
 import {statusLine} from '../../source/ui/layout/status-line.js';
 import {moveCursor, windowTop} from '../../source/ui/layout/window.js';
-import {cutLine, keepEnd, lineText, lineWidth, span, spread, type Line} from '../../source/ui/text.js';
-import {initialView} from '../../source/ui/view.js';
-import {cellWidth} from '../../source/lib/width.js';
+import {cutLine, keepEnd, type Line, lineText, lineWidth, span, spread} from '../../source/ui/text.js';
+import {type FileList, initialView} from '../../source/ui/view.js';
 import {makeRecording, manyDatabases, twelveDatabases} from '../helpers/recording.js';
 import {createFakeEngine, fakeNow} from './helpers/fake-engine.js';
+import {manyServers} from './helpers/servers.js';
 
 function stateOf(events: readonly RunEvent[]): RunState {
 	let time = 0;
@@ -51,11 +55,20 @@ const engine = createFakeEngine({names: 400});
 const files = createFilesStore(engine, () => undefined);
 const remote = engine.locations()[1];
 assert.ok(remote);
-files.open(remote, {grouped: true, filter: '', sort: 'time', reverse: false});
-await new Promise<void>(resolve => {
-	const look = () => (files.order()?.seen === 400 ? resolve() : setImmediate(look));
-	look();
-});
+files.open(remote, {list: 'dumps', filter: '', sort: 'time', reverse: false});
+await ordered('dumps');
+const fleet = createFleetStore(createFakeEngine({fleet: manyServers(1000)}), () => undefined);
+fleet.read();
+const noFleet = createFleetStore(createFakeEngine(), () => undefined);
+await new Promise(resolve => setImmediate(resolve));
+
+async function ordered(list: FileList): Promise<void> {
+	files.arrange({list, filter: '', sort: 'time', reverse: false});
+	await new Promise<void>(resolve => {
+		const look = () => (files.order()?.seen === 400 && files.order()?.list === list ? resolve() : setImmediate(look));
+		look();
+	});
+}
 
 const dialogs: readonly Dialog[] = [
 	{kind: 'help', top: 3},
@@ -77,8 +90,9 @@ const dialogs: readonly Dialog[] = [
 		problem: 'mkdir /nowhere: permission denied '.repeat(4),
 		submit: () => undefined,
 		fields: [
-			{name: 'target', label: 'into the directory', kind: 'text', value: '/päth/数据/'.repeat(12)},
+			{name: 'target', label: 'into the directory', kind: 'path', value: '/päth/数据/'.repeat(12)},
 			{name: 'secret', label: 'secret', kind: 'masked', value: 'é'.repeat(200)},
+			{name: 'key', label: 'private key', kind: 'key', value: `AGE-SECRET-KEY-${'x'.repeat(200)}`},
 			{name: 'verify', label: 'verify', kind: 'toggle', value: 'yes'},
 		],
 	},
@@ -95,6 +109,11 @@ const dialogs: readonly Dialog[] = [
 		],
 		marked: new Set(['数据_0_']),
 		cursor: 40,
+		filter: '数',
+		isFiltering: true,
+		isChosen: false,
+		command: `pg_back ${'数据 '.repeat(60)}`,
+		note: 'a note '.repeat(20),
 	},
 	{
 		kind: 'info',
@@ -115,6 +134,7 @@ function frameOf(state: RunState, columns: number, rows: number, patch: Partial<
 		glyphs: unicodeGlyphs,
 		home: {},
 		files,
+		fleet: noFleet,
 		filesVersion: files.version(),
 		info: {version: '3.0.0', readOnly: false, hangupLog: '/var/log/pg_back.log'},
 		...patch,
@@ -139,7 +159,7 @@ const sizes: readonly (readonly [number, number])[] = [
 
 describe('layout', () => {
 	for (const glyphs of [unicodeGlyphs, asciiGlyphs]) {
-		it(`fits every size (${glyphs.ascii ? 'ASCII' : 'Unicode'})`, () => {
+		it(`fits every size (${glyphs.ascii ? 'ASCII' : 'Unicode'})`, async () => {
 			for (const [columns, rows] of sizes) {
 				for (const state of states) {
 					const frame = frameOf(state, columns, rows, {glyphs});
@@ -164,19 +184,42 @@ describe('layout', () => {
 						assert.ok(logs.header.length + logs.list.length + 1 <= rows);
 					}
 				}
-				for (const grouped of [true, false]) {
+				for (const list of ['dumps', 'runs', 'names'] as const) {
+					await ordered(list);
 					const shown = filesScreen(
 						frameOf(states[0] as RunState, columns, rows, {
 							glyphs,
 							view: {
 								...initialView,
 								screen: 'files',
-								files: {...initialView.files, grouped, open: new Set([0, 1]), marked: new Set([1, 2])},
+								files: {...initialView.files, list, open: new Set([0, 1]), marked: new Set([1, 2])},
 							},
 						}),
 					);
-					assertFits([...shown.header, ...shown.list, shown.status], columns, 'files');
-					assert.ok(shown.header.length + shown.list.length + 2 <= rows);
+					assertFits([...shown.header, ...shown.list, ...shown.status], columns, 'files');
+					assert.ok(shown.header.length + shown.list.length + shown.status.length + 1 <= rows);
+				}
+				for (const [server, state] of [
+					['db0003', states[0]],
+					['db0008', states[2]],
+					['db17-数据仓库-\u001B[31m', states[0]],
+				] as const) {
+					const view = {...initialView, fleet: {...initialView.fleet, selected: server}};
+					const shown = fleetScreen(
+						frameOf(state as RunState, columns, rows, {glyphs, fleet, view: {...view, screen: 'fleet'}}),
+					);
+					assertFits([...shown.header, ...shown.list, ...shown.status], columns, 'fleet');
+					assert.ok(shown.header.length + shown.list.length + shown.status.length + 1 <= rows);
+					assert.ok(shown.list.length > 0);
+					const one = serverScreen(
+						frameOf(state as RunState, columns, rows, {
+							glyphs,
+							fleet,
+							view: {...view, screen: 'server', server: {...view.server, server}},
+						}),
+					);
+					assertFits([...one.header, ...one.list], columns, 'server');
+					assert.ok(one.list.length > 0 && one.header.length + one.list.length + 1 <= rows);
 				}
 				for (const dialog of dialogs) {
 					const lines = dialogScreen(dialog, frameOf(states[2] as RunState, columns, rows, {glyphs}));
@@ -261,7 +304,7 @@ describe('layout', () => {
 		for (const text of shown({activity: 'reading the schema', tables})) assert.doesNotMatch(text, /reading/);
 	});
 
-	it('shows how much of a file that is whole is uploaded, what was put off, and what was skipped', () => {
+	it('shows how much of a file that is whole is uploaded, what was requeued, and what was skipped', () => {
 		const bus = createBus(() => fakeNow);
 		const plan = ['a', 'b', 'c', 'd'].map(
 			name => ({id: name, kind: 'database', name, stages: ['dump', 'upload']}) as const,
@@ -282,13 +325,50 @@ describe('layout', () => {
 		const {header, list} = jobsScreen(frame);
 		const row = (name: string) => list.map(lineText).find(text => text.startsWith(` ${name} `, 1)) ?? '';
 		assert.match(row('a'), /█.* 25%/);
-		assert.match(row('b'), /put off/);
+		assert.match(row('b'), /requeued/);
 		assert.match(row('d'), /  canceling statement due to/);
-		assert.match(lineText(header[2] ?? []), /1 failed +● 1 running +1 waiting +\S+ 1 skipped/);
+		assert.match(lineText(header[2] ?? []), /1 failed +● 1 uploading +1 waiting +\S+ 1 skipped/);
 		const view = {...initialView, screen: 'detail', detail: {job: 'a', top: 0}} as const;
 		const detail = detailScreen({...frame, view});
 		assert.match(detail.header.map(lineText).join('\n'), / 25%/);
 		assert.match(detail.list.map(lineText).join('\n'), /running +upload +/);
+	});
+
+	it('blames pg_dump where pg_dump failed, though the stages behind it ended before', () => {
+		const bus = createBus(() => fakeNow);
+		const stages = ['dump', 'checksum', 'encrypt'] as const;
+		bus.emit({
+			type: 'run.planned',
+			jobs: [{id: 'a', kind: 'database', name: 'a', stages}],
+			concurrency: 1,
+			destinations: [],
+		});
+		bus.emit({type: 'job.started', job: 'a', attempt: 1});
+		for (const stage of stages) bus.emit({type: 'stage.started', job: 'a', stage});
+		for (const stage of ['checksum', 'encrypt', 'dump'] as const)
+			bus.emit({type: 'stage.finished', job: 'a', stage, outcome: 'failed'});
+		bus.emit({type: 'job.finished', job: 'a', outcome: 'failed', error: {code: 'DUMP_FAILED', message: 'no'}});
+		const text = jobsScreen(frameOf(bus.state(), 100, 30))
+			.list.map(lineText)
+			.join('\n');
+		assert.match(text, /dump✗ sha■ age■/);
+	});
+
+	it('marks a dump that others wait behind, and counts it in the header', () => {
+		const bus = createBus(() => fakeNow);
+		bus.emit({
+			type: 'run.planned',
+			jobs: [{id: 'a', kind: 'database', name: 'a', stages: ['dump']}],
+			concurrency: 1,
+			destinations: [],
+		});
+		bus.emit({type: 'job.started', job: 'a', attempt: 1});
+		bus.emit({type: 'stage.started', job: 'a', stage: 'dump'});
+		const lock = {table: 't', mode: 'AccessExclusiveLock', pid: 1, waiting: 3};
+		bus.emit({type: 'progress', jobs: [{job: 'a', stages: {}, fraction: 0.5, blocking: [lock, {...lock, pid: 2}]}]});
+		const {header, list} = jobsScreen(frameOf(bus.state(), 100, 30));
+		assert.match(list.map(lineText).join('\n'), /! 2 wait +50%/);
+		assert.match(header.map(lineText).join('\n'), /! 1 holds others up/);
 	});
 
 	it('keeps the cursor in the window and the window in the list', () => {
@@ -336,7 +416,7 @@ describe('keymap', () => {
 	it('has no flow control and no job control, and asks before harm', () => {
 		for (const key of bindings.flatMap(one => one.keys))
 			assert.ok(!['ctrl-s', 'ctrl-q', 'ctrl-z', 'ctrl-a', 'ctrl-b'].includes(key));
-		for (const action of ['cancelJob', 'remove', 'restoreDrill'])
+		for (const action of ['cancelJob', 'remove', 'restore'])
 			assert.equal(bindings.find(one => one.action === action)?.asks, true);
 		assert.equal(actionFor('escape', 'jobs'), 'escape');
 	});
@@ -351,11 +431,17 @@ describe('keymap', () => {
 describe('the title', () => {
 	const run = stateOf(twelve);
 	const server = {...run.server!, inRecovery: true};
-	const shown = (width: number) => lineText(titleLine({...run, server}, '3.0.0', 0, width, unicodeGlyphs)).trim();
+	const shown = (width: number) =>
+		lineText(titleLine({...frameOf(run, width, 24), run: {...run, server}, now: 0})).trim();
 
-	it('says what is not a primary at every width', () => {
-		assert.match(shown(100), /^pg_back 3\.0\.0 · db1\.example:5432 · PostgreSQL 15\.18 standby +\d\d:\d\d:\d\d$/);
-		assert.match(shown(60), /^pg_back 3\.0\.0 · db1\.example:5432 · 15\.18 standby +\d\d:\d\d:\d\d$/);
+	it('begins with the tabs, and says what is not a primary at every width', () => {
+		assert.match(
+			shown(120),
+			/^1 Jobs +2 Files +3 Logs +pg_back 3\.0\.0 · db1\.example:5432 · PostgreSQL 15\.18 standby +\d\d:\d\d:\d\d$/,
+		);
+		assert.match(shown(76), /^1 Jobs +2 Files +3 Logs +db1\.example:5432 · 15\.18 standby +\d\d:\d\d:\d\d$/);
+		assert.match(shown(60), /^1 Jobs +2 Files +3 Logs +15\.18 standby +\d\d:\d\d:\d\d$/);
+		assert.match(shown(46), /15\.18 standby$/);
 	});
 });
 
@@ -377,8 +463,8 @@ describe('the counts of the jobs', () => {
 	const shown = (width: number) => lineText(countsLine(bus.state(), width, unicodeGlyphs)).trimEnd();
 
 	it('are whole at every width: the gaps go first, then what the glyphs say as well', () => {
-		assert.equal(shown(100), ' ✗ 1 failed   ■ 1 cancelled   ● 1 running   1 waiting   ✓ 1 done   ■ 1 skipped');
-		assert.equal(shown(78), ' ✗ 1 failed  ■ 1 cancelled  ● 1 running  1 waiting  ✓ 1 done  ■ 1 skipped');
+		assert.equal(shown(100), ' ✗ 1 failed   ■ 1 cancelled   ● 1 dumping   1 waiting   ✓ 1 done   ■ 1 skipped');
+		assert.equal(shown(78), ' ✗ 1 failed  ■ 1 cancelled  ● 1 dumping  1 waiting  ✓ 1 done  ■ 1 skipped');
 		assert.equal(shown(60), ' ✗ 1 failed ■ 1 cancelled ● 1 1 waiting ✓ 1 ■ 1 skipped');
 	});
 });

@@ -1,10 +1,11 @@
 /** The console in a real pseudo-terminal. */
 import assert from 'node:assert/strict';
-import {mkdtempSync, existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {setTimeout as delay} from 'node:timers/promises';
+import process from 'node:process';
 import {after, before, describe, it} from 'node:test';
+import {setTimeout as delay} from 'node:timers/promises';
 import {makeRecording, threeDatabases, toJsonLines, twelveDatabases} from '../helpers/recording.js';
 import {consoleEntry, startPty} from './helpers/pty.js';
 
@@ -31,7 +32,7 @@ async function until(condition: () => boolean, what: string, timeout = slow): Pr
 describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 	it('keeps its place through every size and back', async () => {
 		await using pty = startPty([...consoleEntry, recorded('twelve.jsonl'), '--speed', '0.5'], {columns: 120, rows: 40});
-		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		await pty.waitFor(text => text.includes('dumping'), 'the run', slow);
 		const sizes = [
 			[100, 30],
 			[80, 24],
@@ -53,13 +54,13 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 					const first = lines[0] ?? '';
 					return small
 						? /^~?\d+%/.test(first) && lines.slice(1).every(line => line === '')
-						: first.startsWith(' pg_back 3.0.0') && (lines[rows - 1] ?? '').includes('q quit');
+						: first.includes('1 Jobs') && (lines[rows - 1] ?? '').includes('q quit');
 				},
 				`${columns}x${rows}`,
 				slow,
 			);
 			assert.equal(pty.lines().length, rows);
-			assert.equal(pty.lines().filter(line => line.includes('pg_back 3.0.0')).length, small ? 0 : 1);
+			assert.equal(pty.lines().filter(line => line.includes('1 Jobs')).length, small ? 0 : 1);
 		}
 		pty.type('q');
 		await pty.waitFor(text => text.includes('"reason":"quit"'), 'the end', slow);
@@ -72,7 +73,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		for (const how of ['SIGHUP', 'close'] as const) {
 			const result = recorded(`hangup-${how}.json`);
 			await using pty = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '12', '--result', result]);
-			await pty.waitFor(text => text.includes('running'), 'the run', slow);
+			await pty.waitFor(text => text.includes('dumping'), 'the run', slow);
 			if (how === 'SIGHUP') pty.kill('SIGHUP');
 			else pty.close();
 			await until(() => existsSync(result) && readFileSync(result, 'utf8') !== '', 'the end of the work');
@@ -86,7 +87,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 			[...consoleEntry, recorded('twelve.jsonl'), '--speed', '40', '--exit-when-done', '--result', result],
 			{columns: 200, rows: 60},
 		);
-		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		await pty.waitFor(text => text.includes('dumping'), 'the run', slow);
 		pty.hang(true);
 		await until(
 			() => existsSync(result) && readFileSync(result, 'utf8') !== '',
@@ -99,7 +100,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 
 	it('leaves the terminal as it was on SIGTERM and on an exception', async () => {
 		await using pty = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '0.1']);
-		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		await pty.waitFor(text => text.includes('dumping'), 'the run', slow);
 		assert.equal(pty.isAlternate(), true);
 		pty.kill('SIGTERM');
 		await pty.exited;
@@ -119,7 +120,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 
 	it('draws without colour, and in ASCII', async () => {
 		await using plain = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '0.5', '--no-color', '--ascii']);
-		await plain.waitFor(text => text.includes('running'), 'the run', slow);
+		await plain.waitFor(text => text.includes('dumping'), 'the run', slow);
 		assert.match(plain.text(), /^[ -~\n]*$/);
 
 		plain.type('/own');
@@ -133,7 +134,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		await plain.exited;
 
 		await using coloured = startPty([...consoleEntry, recorded('three.jsonl'), '--speed', '0.5']);
-		await coloured.waitFor(text => text.includes('running'), 'the run', slow);
+		await coloured.waitFor(text => text.includes('dumping'), 'the run', slow);
 		assert.match(coloured.bytes(), /\u001B\[36m/);
 		assert.doesNotMatch(coloured.bytes(), /\u001B\[[34]8[;:]/, 'other colours than the 16 of the terminal');
 		coloured.type('q');
@@ -151,7 +152,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 			'--speed',
 			'0.5',
 		]);
-		await pty.waitFor(text => text.includes('running'), 'the run', slow);
+		await pty.waitFor(text => text.includes('dumping'), 'the run', slow);
 		assert.ok(pty.lines()[23]?.includes('q quit'), pty.text());
 		pty.type('q');
 		await pty.exited;
@@ -171,5 +172,95 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		await pty.waitFor(text => text.includes('5 000 files'), 'the listing after F5', slow);
 		pty.type('q');
 		assert.equal((await pty.exited).exitCode, 0);
+	});
+
+	it('takes every key once after L and back, and asks before one Ctrl-C cancels', async () => {
+		await using pty = startPty([...consoleEntry, '--fake', '40', '--manual', '--working']);
+		await pty.waitFor(text => text.includes('1 verifying'), 'the work', slow);
+		// The lines of earlier visits are still on the normal screen.
+		const toLog = async (visit: number) => {
+			pty.type('L');
+			const isThere = (text: string) => text.split('L returns to the screen').length === visit + 1;
+			await pty.waitFor(isThere, 'the plain log', slow);
+		};
+		for (let visit = 1; visit <= 3; visit++) {
+			await toLog(visit);
+			pty.type('L');
+			await pty.waitFor(text => text.includes('q quit'), 'the screen', slow);
+		}
+		pty.type('/');
+		await pty.waitFor(text => text.includes('filter'), 'the filter', slow);
+		for (const letter of 'abc') pty.type(letter);
+		await pty.waitFor(text => text.includes('abc'), 'what was typed', slow);
+		assert.doesNotMatch(pty.text(), /aa|bb|cc/);
+		pty.type('\u001B');
+		await pty.waitFor(text => !text.includes('abc'), 'the filter is gone', slow);
+		pty.type('\u0003');
+		await pty.waitFor(text => text.includes('cancel everything'), 'the question', slow);
+		pty.type('b');
+		await pty.waitFor(text => text.includes('1 verifying') && text.includes('q quit'), 'the screen', slow);
+		// In the plain log Ctrl-C leads to the same question.
+		await toLog(4);
+		pty.type('\u0003');
+		await pty.waitFor(text => text.includes('cancel everything'), 'the question', slow);
+		pty.type('\u0003');
+		await pty.waitFor(text => text.includes('"reason":"cancelled"'), 'the end', slow);
+	});
+
+	it('reads a marked paste as text, and switches the marks off in the end', async () => {
+		await using pty = startPty([...consoleEntry, '--fake', '40']);
+		await pty.waitFor(text => text.includes('q quit'), 'the screen', slow);
+		assert.match(pty.bytes(), /\u001B\[\?2004h/);
+		pty.type('\u001B[200~2q\r\u001B[201~');
+		await pty.waitFor(text => text.includes('a paste is no command'), 'the refusal', slow);
+		pty.type('q');
+		assert.equal((await pty.exited).exitCode, 0);
+		await pty.settled();
+		assert.match(pty.bytes(), /\u001B\[\?2004l(?:(?!\u001B\[\?2004h)[^])*$/);
+	});
+
+	it('gives the terminal back to the shell when it is stopped, and takes it again', async () => {
+		await using pty = startPty(['/bin/bash', '--norc', '--noprofile', '-i'], {
+			env: {PS1: 'shell> ', CONSOLE: consoleEntry.join(' ')},
+		});
+		const prompt = async (what: string) => pty.waitFor(text => /shell> *$/.test(text.trimEnd()), what, slow);
+		await prompt('the shell');
+		pty.type('$CONSOLE --fake 40 --manual --working\r');
+		await pty.waitFor(text => text.includes('1 verifying'), 'the work', slow);
+		for (const signal of ['SIGTSTP', 'SIGSTOP'] as const) {
+			const child = readFileSync(`/proc/${pty.pid}/task/${pty.pid}/children`, 'utf8').trim();
+			process.kill(Number(child), signal);
+			await pty.waitFor(text => /Stopped/.test(text), signal, slow);
+			assert.equal(pty.isAlternate(), signal === 'SIGSTOP', signal);
+			pty.type('fg\r');
+			await pty.waitFor(text => text.includes('1 verifying') && text.includes('q quit'), 'the screen again', slow);
+			assert.equal(pty.isAlternate(), true);
+			pty.type('3');
+			await pty.waitFor(text => text.includes('following'), 'a key that counts', slow);
+			pty.type('1');
+			await pty.waitFor(text => text.includes('1 verifying') && text.includes('q quit'), 'the screen', slow);
+		}
+		pty.type('\u0003');
+		await pty.waitFor(text => text.includes('cancel everything'), 'the question', slow);
+		pty.type('c');
+		await prompt('the shell in the end');
+		assert.equal(pty.isAlternate(), false);
+	});
+
+	it('draws nothing in the background, and comes up when it is fetched', async () => {
+		await using pty = startPty(['/bin/bash', '--norc', '--noprofile', '-i'], {
+			env: {PS1: 'shell> ', CONSOLE: consoleEntry.join(' ')},
+		});
+		await pty.waitFor(text => text.includes('shell>'), 'the shell', slow);
+		pty.type('$CONSOLE --fake 40 &\r');
+		await pty.waitFor(text => /\[1\] \d+/.test(text), 'the job', slow);
+		pty.type('sleep 3; echo still $((40+2))\r');
+		await pty.waitFor(text => text.includes('still 42'), 'the shell works on', slow);
+		assert.equal(pty.isAlternate(), false);
+		assert.doesNotMatch(pty.text(), /q quit/);
+		pty.type('fg\r');
+		await pty.waitFor(text => text.includes('q quit'), 'the screen', slow);
+		pty.type('q');
+		await pty.waitFor(text => text.includes('"reason":"quit"'), 'the end', slow);
 	});
 });

@@ -12,10 +12,10 @@ describe('a dialog that waits for the engine', () => {
 		const signals: AbortSignal[] = [];
 		const slow = {
 			...engine,
-			async inspect(...[location, key, options]: Parameters<typeof engine.inspect>) {
+			async contentsOf(...[location, key, options]: Parameters<typeof engine.contentsOf>) {
 				signals.push(options.signal);
 				await answer.promise;
-				return engine.inspect(location, key, options);
+				return engine.contentsOf(location, key, options);
 			},
 		};
 		await using screen = mount(slow, {start: {files: 's3'}, now});
@@ -24,7 +24,7 @@ describe('a dialog that waits for the engine', () => {
 		await screen.waitFor(text => text.includes('looking into it'), 'the waiting dialog');
 		await screen.type('j', keys.down);
 		answer.resolve(undefined);
-		await screen.waitFor(text => text.includes('public.order_lines'), 'what is in it');
+		await screen.waitFor(text => text.includes('order_lines'), 'what is in it');
 		await screen.type(keys.escape);
 		answer = Promise.withResolvers();
 		await screen.type('i');
@@ -50,7 +50,36 @@ describe('a dialog that waits for the engine', () => {
 		await screen.type('b');
 		await screen.waitFor(text => text.includes('reading the databases'), 'the waiting dialog');
 		await screen.type('a', 'A', ' ', 'j');
+		await screen.waitFor(text => text.includes('keys count when they are shown'), 'the refusal of keys');
+		await screen.type(keys.enter);
 		answer.resolve(undefined);
 		await screen.waitFor(text => text.includes('3 of 3 databases'), 'the databases');
+		// The first Enter may have been meant for something else.
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('enter again: back up all 3 databases'), 'the question');
+		assert.deepEqual(engine.calls, []);
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('3 done'), 'the backup');
+		assert.deepEqual(engine.calls.at(-1), ['backup', []]);
+	});
+
+	it('has a filter where databases are chosen, and copies the command line that does the same', async () => {
+		const engine = createFakeEngine({databases: 12});
+		await using screen = mount(engine, {now});
+		await screen.type('b');
+		await screen.waitFor(text => text.includes('12 of 12 databases'), 'the databases');
+		await screen.type('A', '/', 'p', '_', '1', '1');
+		await screen.waitFor(text => text.includes('shop_11') && !text.includes('shop_10'), 'what the filter shows');
+		await screen.type(keys.enter, ' ');
+		await screen.waitFor(text => text.includes('1 of 12 databases') && /\$ pg_back .*shop_11/.test(text), 'the choice');
+		await screen.type('Y');
+		await screen.waitFor(() => screen.bytes().includes(']52;c;'), 'the copy');
+		const copied = /\u001B\]52;c;([^\u0007]*)\u0007/.exec(screen.bytes())?.[1] ?? '';
+		assert.equal(Buffer.from(copied, 'base64').toString(), 'pg_back --backup shop_11');
+		await screen.type(keys.escape);
+		await screen.waitFor(text => text.includes('shop_10') && text.includes('Back up'), 'all of them');
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('1 done'), 'the backup');
+		assert.deepEqual(engine.calls.at(-1), ['backup', ['shop_11']]);
 	});
 });

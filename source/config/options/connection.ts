@@ -1,4 +1,4 @@
-import {type OptionTable} from './option.js';
+import {type OptionTable} from '../../core/option.js';
 
 export const connection = {
 	host: {
@@ -9,7 +9,7 @@ export const connection = {
 		value: 'HOST',
 		default: '',
 		group: 'Connection',
-		help: 'database server, or the directory of its socket',
+		help: 'database server host or socket directory',
 	},
 	port: {
 		long: 'port',
@@ -21,7 +21,7 @@ export const connection = {
 		maximum: 65_535,
 		default: 0,
 		group: 'Connection',
-		help: 'port of the server',
+		help: 'server port',
 	},
 	user: {
 		long: 'username',
@@ -41,7 +41,7 @@ export const connection = {
 		key: 'dbname',
 		kind: 'string',
 		value: 'DBNAME',
-		// A connection string may hold a password: printed without it.
+		// A connection string may contain a password, and is printed without it.
 		secret: 'partly',
 		default: '',
 		group: 'Connection',

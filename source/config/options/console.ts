@@ -1,7 +1,7 @@
-import {stores} from './remote.js';
-import {type OptionTable} from './option.js';
+import {type OptionTable} from '../../core/option.js';
+import {storeNames} from '../../storage/definitions.js';
 
-/** What a person sees, and what watches over the runs. */
+/** Options for the display, and for monitoring of runs. */
 export const consoleOptions = {
 	verbose: {
 		long: 'verbose',
@@ -9,7 +9,7 @@ export const consoleOptions = {
 		kind: 'boolean',
 		default: false,
 		group: 'Output and monitoring',
-		help: 'say more',
+		help: 'more verbose output',
 	},
 	quiet: {
 		long: 'quiet',
@@ -17,7 +17,7 @@ export const consoleOptions = {
 		kind: 'boolean',
 		default: false,
 		group: 'Output and monitoring',
-		help: 'say only what went wrong',
+		help: 'print only warnings and errors',
 	},
 	logFormat: {
 		long: 'log-format',
@@ -26,7 +26,7 @@ export const consoleOptions = {
 		value: 'FORMAT',
 		default: 'plain',
 		group: 'Output and monitoring',
-		help: 'plain lines on standard error, or one JSON event a line on standard output',
+		help: 'plain lines on standard error, or one JSON event per line on standard output',
 	},
 	tui: {
 		long: 'tui',
@@ -34,7 +34,7 @@ export const consoleOptions = {
 		negative: 'no-tui',
 		default: undefined,
 		group: 'Output and monitoring',
-		help: 'show the console; without the option, where there is a terminal',
+		help: 'show the console; default: if there is a terminal',
 	},
 	interactive: {
 		long: 'interactive',
@@ -49,7 +49,7 @@ export const consoleOptions = {
 		kind: 'boolean',
 		default: false,
 		group: 'Output and monitoring',
-		help: 'leave the console when the work is done',
+		help: 'quit the console when the work is done',
 	},
 	onHangup: {
 		long: 'on-hangup',
@@ -58,14 +58,14 @@ export const consoleOptions = {
 		value: 'ACTION',
 		default: 'continue',
 		group: 'Output and monitoring',
-		help: 'when the terminal goes away: continue without it, or cancel',
+		help: 'when the terminal is lost: continue without it, or cancel',
 	},
 	ascii: {
 		long: 'ascii',
 		kind: 'boolean',
 		default: false,
 		group: 'Output and monitoring',
-		help: 'draw with ASCII only',
+		help: 'draw with ASCII characters only',
 	},
 	color: {
 		long: 'color',
@@ -73,14 +73,14 @@ export const consoleOptions = {
 		negative: 'no-color',
 		default: undefined,
 		group: 'Output and monitoring',
-		help: 'use colours; without the option, where the terminal has them',
+		help: 'use colors; default: if the terminal supports them',
 	},
 	screenReader: {
 		long: 'screen-reader',
 		kind: 'boolean',
 		default: false,
 		group: 'Output and monitoring',
-		help: 'plain lines that read well aloud',
+		help: 'plain output suitable for screen readers',
 	},
 	replay: {
 		long: 'replay',
@@ -88,7 +88,7 @@ export const consoleOptions = {
 		value: 'FILE',
 		default: '',
 		group: 'Output and monitoring',
-		help: 'show a run that --log-format json recorded',
+		help: 'replay a run recorded with --log-format json',
 	},
 	speed: {
 		long: 'speed',
@@ -97,7 +97,7 @@ export const consoleOptions = {
 		minimum: 1,
 		default: 1,
 		group: 'Output and monitoring',
-		help: 'with --replay: how many times faster',
+		help: 'with --replay: speed factor',
 	},
 	progressInterval: {
 		long: 'progress-interval',
@@ -107,7 +107,7 @@ export const consoleOptions = {
 		minimum: 0,
 		default: 1,
 		group: 'Output and monitoring',
-		help: 'how often the server is asked how far its dumps are; 0: never',
+		help: 'how often the server is asked for the progress of its dumps; 0: never',
 	},
 	lockWaitTimeout: {
 		long: 'lock-wait-timeout',
@@ -115,9 +115,11 @@ export const consoleOptions = {
 		kind: 'seconds',
 		value: 'SECONDS',
 		minimum: 0,
+		// The server holds it in milliseconds, as a signed number of 32 bits.
+		maximum: 2_147_483,
 		default: 0,
 		group: 'How to dump',
-		help: 'give a dump up that waits so long for a lock at its start; 0: never',
+		help: 'abort a dump that waits this long for a lock at its start; 0: never',
 	},
 	lockWarnAfter: {
 		long: 'lock-warn-after',
@@ -127,7 +129,7 @@ export const consoleOptions = {
 		minimum: 0,
 		default: 30,
 		group: 'How to dump',
-		help: 'warn when others wait so long behind the locks of a dump; 0: never',
+		help: 'warn when other sessions wait this long for the locks of a dump; 0 disables',
 	},
 	onBlocking: {
 		long: 'on-blocking',
@@ -137,7 +139,7 @@ export const consoleOptions = {
 		value: 'ACTION',
 		default: 'warn',
 		group: 'How to dump',
-		help: 'when others wait behind a dump: warn, cancel it, or requeue it at the end of the run',
+		help: 'when other sessions wait for the locks of a dump: warn, cancel it, or requeue it at the end of the run',
 	},
 	verify: {
 		key: 'verify',
@@ -150,8 +152,9 @@ export const consoleOptions = {
 	verifyStore: {
 		long: 'verify',
 		kind: 'choice',
-		choices: ['none', 'here', ...stores],
-		implied: 'here',
+		choices: ['none', 'backup', ...storeNames],
+		aliases: {here: 'backup'},
+		implied: 'backup',
 		takesNext: true,
 		anyCase: true,
 		value: 'STORE',
@@ -162,14 +165,24 @@ export const consoleOptions = {
 	restoreDrill: {
 		long: 'restore-drill',
 		kind: 'choice',
-		choices: ['none', 'here', ...stores],
-		implied: 'here',
+		choices: ['none', 'backup', ...storeNames],
+		aliases: {here: 'backup'},
+		implied: 'backup',
 		takesNext: true,
 		anyCase: true,
 		value: 'STORE',
 		default: 'none',
 		group: 'Checks and encryption',
-		help: 'restore the newest run, or what the patterns choose, into a scratch server and compare',
+		help: 'restore the newest run, or the files that match the patterns, into a scratch server and compare',
+	},
+	budget: {
+		long: 'budget',
+		kind: 'seconds',
+		value: 'SECONDS',
+		minimum: 0,
+		default: 0,
+		group: 'Checks and encryption',
+		help: 'with --restore-drill: restore the newest dump of each database, that restored longest ago first, and begin no more after this time (2h); 0: no limit',
 	},
 	drillDbname: {
 		long: 'drill-dbname',
@@ -179,7 +192,7 @@ export const consoleOptions = {
 		secret: 'partly',
 		default: '',
 		group: 'Checks and encryption',
-		help: 'with --restore-drill: restore into this server, made for drills, instead of one of its own',
+		help: 'with --restore-drill: restore into this dedicated server instead of a scratch server',
 	},
 	drillDirectory: {
 		long: 'drill-directory',
@@ -188,13 +201,14 @@ export const consoleOptions = {
 		value: 'DIR',
 		default: '',
 		group: 'Checks and encryption',
-		help: 'with --restore-drill: where there is room for the scratch server; empty: the directory for temporary files',
+		help: 'with --restore-drill: directory for the scratch server; empty: the directory for temporary files',
 	},
 	recordContents: {
 		key: 'record_contents',
 		kind: 'choice',
 		choices: ['none', 'auto', 'during', 'exact'],
-		// It costs a second session a database, and its time: a third of a run of many small ones, next to nothing for a large one.
+		// It costs a second session per database, and time: a third of a run with many small ones, almost nothing for a
+		// large one.
 		default: 'auto',
 		group: 'Checks and encryption',
 		help: "what a restore drill compares with, taken in the dump's own snapshot: none; auto (of databases from 64 MiB on the schema, and the rows of the smallest tables, 64 MiB in all); during (of all databases, and of the tables that can be counted while the dump runs); exact (of all tables)",
@@ -204,11 +218,11 @@ export const consoleOptions = {
 		key: 'health_url',
 		kind: 'string',
 		value: 'URL',
-		// Whoever knows the address can send false reports.
+		// Anyone who knows the address can send false reports.
 		secret: 'partly',
 		default: '',
 		group: 'Output and monitoring',
-		help: 'tell a watchdog about start, success and failure',
+		help: 'ping this URL at start, success and failure',
 	},
 	metricsFile: {
 		long: 'metrics-file',
@@ -217,7 +231,14 @@ export const consoleOptions = {
 		value: 'FILE',
 		default: '',
 		group: 'Output and monitoring',
-		help: 'write metrics for Prometheus to this file',
+		help: 'write Prometheus metrics to this file',
+	},
+	status: {
+		long: 'status',
+		kind: 'boolean',
+		default: false,
+		group: 'Output and monitoring',
+		help: 'print the active run in the backup directory and its progress; exit status 0: a run is active, 1: none is',
 	},
 	checkAge: {
 		long: 'check-age',
@@ -226,6 +247,6 @@ export const consoleOptions = {
 		minimum: 0,
 		default: undefined,
 		group: 'Output and monitoring',
-		help: 'say whether every database has a good backup that is no older (36h, 2d), for monitoring',
+		help: 'check that every database has a good backup no older than this (36h, 2d), for monitoring',
 	},
 } as const satisfies OptionTable;

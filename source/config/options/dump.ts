@@ -1,5 +1,5 @@
 import {checksumAlgorithms, dumpFormats} from '../../core/formats.js';
-import {type OptionTable} from './option.js';
+import {type OptionTable} from '../../core/option.js';
 
 export const dump = {
 	includeDbs: {
@@ -17,7 +17,7 @@ export const dump = {
 		value: 'DBNAME,...',
 		default: [],
 		group: 'What to dump',
-		help: 'databases not to dump; may be given several times',
+		help: 'databases to exclude; can be repeated',
 	},
 	withTemplates: {
 		long: 'with-templates',
@@ -27,7 +27,7 @@ export const dump = {
 		kind: 'boolean',
 		default: false,
 		group: 'What to dump',
-		help: 'dump template databases too',
+		help: 'also dump template databases',
 	},
 	dumpRolePasswords: {
 		long: 'with-role-passwords',
@@ -44,7 +44,7 @@ export const dump = {
 		kind: 'boolean',
 		default: false,
 		group: 'What to dump',
-		help: 'dump databases only: no globals, settings, hba and ident files',
+		help: 'dump only databases: no globals, settings, hba and ident files',
 	},
 	schemas: {
 		key: 'schemas',
@@ -84,7 +84,7 @@ export const dump = {
 		perDatabase: 'only',
 		default: undefined,
 		group: 'What to dump',
-		help: "dump large objects or not; absent: pg_dump's own rule",
+		help: "dump large objects or not; unset: pg_dump's default",
 	},
 	jobs: {
 		long: 'jobs',
@@ -94,7 +94,7 @@ export const dump = {
 		minimum: 1,
 		default: 1,
 		group: 'How to dump',
-		help: 'how many databases are dumped at the same time',
+		help: 'number of databases dumped at the same time',
 	},
 	format: {
 		long: 'format',
@@ -108,7 +108,7 @@ export const dump = {
 		overrides: true,
 		default: 'custom',
 		group: 'How to dump',
-		help: 'format of the dumps: plain, custom, tar, directory, or the first letter',
+		help: 'dump format: plain, custom, tar, directory, or the first letter',
 	},
 	parallelBackupJobs: {
 		long: 'parallel-backup-jobs',
@@ -120,7 +120,16 @@ export const dump = {
 		overrides: true,
 		default: 1,
 		group: 'How to dump',
-		help: 'jobs of one pg_dump, in the directory format',
+		help: 'parallel jobs of each pg_dump, directory format only',
+	},
+	splitTablesLargerThan: {
+		key: 'split_tables_larger_than',
+		kind: 'bytes',
+		minimum: 0,
+		perDatabase: 'also',
+		default: 0,
+		group: 'How to dump',
+		help: 'read tables of more bytes (512M, 10G) with several of the parallel_backup_jobs, directory format only; 0: never',
 	},
 	compressLevel: {
 		long: 'compress',
@@ -132,7 +141,7 @@ export const dump = {
 		overrides: true,
 		default: -1,
 		group: 'How to dump',
-		help: '0 to 9; a method that pg_dump 16 and later take (zstd:3, lz4, gzip:6); auto: the best it has; -1: its default',
+		help: '0 to 9; a method for pg_dump 16 and later (zstd:3, lz4, gzip:6); auto: the best available; -1: its default',
 	},
 	uniformTimestamp: {
 		long: 'uniform-timestamp',
@@ -140,7 +149,19 @@ export const dump = {
 		kind: 'boolean',
 		default: false,
 		group: 'How to dump',
-		help: 'the same time in all file names of a run',
+		help: 'use the same time in all file names of a run',
+	},
+	dumpStatistics: {
+		long: 'dump-statistics',
+		key: 'dump_statistics',
+		kind: 'choice',
+		choices: ['auto', 'yes', 'no'],
+		value: 'WHEN',
+		perDatabase: 'also',
+		overrides: true,
+		default: 'auto',
+		group: 'How to dump',
+		help: 'dump the statistics of the planner too, so that a restored database needs no ANALYZE; auto: with pg_dump and a server of 18 or newer',
 	},
 	pgDumpOptions: {
 		key: 'pg_dump_options',
@@ -148,7 +169,7 @@ export const dump = {
 		perDatabase: 'also',
 		default: [],
 		group: 'How to dump',
-		help: 'more options for pg_dump',
+		help: 'additional options for pg_dump',
 	},
 	pauseTimeout: {
 		long: 'pause-timeout',
@@ -159,7 +180,7 @@ export const dump = {
 		minimum: 1,
 		default: 3600,
 		group: 'How to dump',
-		help: 'on a standby: how long to wait until replication is paused, in seconds or as a duration such as 90m',
+		help: 'on a standby: how long to wait for replication to pause, in seconds or as a duration such as 90m',
 	},
 	checksumAlgorithm: {
 		long: 'checksum-algo',
@@ -172,6 +193,6 @@ export const dump = {
 		overrides: true,
 		default: 'none',
 		group: 'Checks and encryption',
-		help: 'write a checksum file beside each dump: none, sha1, sha224, sha256, sha384, sha512',
+		help: 'write a checksum file next to each dump: none, sha1, sha224, sha256, sha384, sha512',
 	},
 } as const satisfies OptionTable;

@@ -1,4 +1,4 @@
-import {type OptionTable} from './option.js';
+import {type OptionTable} from '../../core/option.js';
 
 export const encryption = {
 	encrypt: {
@@ -17,7 +17,7 @@ export const encryption = {
 		kind: 'boolean',
 		default: false,
 		group: 'Checks and encryption',
-		help: 'keep the unencrypted files too',
+		help: 'also keep the unencrypted files',
 	},
 	cipherPass: {
 		long: 'cipher-pass',
@@ -28,7 +28,7 @@ export const encryption = {
 		environment: 'PGBK_CIPHER_PASS',
 		default: '',
 		group: 'Checks and encryption',
-		help: 'passphrase for encryption and decryption; everybody on the machine can read it on a command line',
+		help: 'passphrase for encryption and decryption; visible to all users of the machine when on the command line',
 	},
 	cipherPassFile: {
 		long: 'cipher-pass-file',
@@ -46,7 +46,18 @@ export const encryption = {
 		value: 'COMMAND',
 		default: [],
 		group: 'Checks and encryption',
+		refusesShellSyntax: true,
 		help: 'command that prints the passphrase',
+	},
+	keyCommandTimeout: {
+		long: 'key-command-timeout',
+		key: 'key_command_timeout',
+		kind: 'seconds',
+		value: 'SECONDS',
+		minimum: 0,
+		default: 300,
+		group: 'Checks and encryption',
+		help: 'stop a cipher_pass_command that takes longer than this; 0: never',
 	},
 	cipherPublicKey: {
 		long: 'cipher-public-key',
@@ -55,7 +66,7 @@ export const encryption = {
 		value: 'KEY,...',
 		default: [],
 		group: 'Checks and encryption',
-		help: 'age public keys to encrypt to; may be given several times',
+		help: 'age public keys to encrypt to; can be repeated',
 	},
 	cipherRecipientsFile: {
 		long: 'cipher-recipients-file',
@@ -64,7 +75,7 @@ export const encryption = {
 		value: 'FILE,...',
 		default: [],
 		group: 'Checks and encryption',
-		help: 'files with age public keys to encrypt to, one a line',
+		help: 'files with age public keys to encrypt to, one per line',
 	},
 	cipherPrivateKey: {
 		long: 'cipher-private-key',
@@ -74,7 +85,7 @@ export const encryption = {
 		secret: true,
 		default: '',
 		group: 'Checks and encryption',
-		help: 'age private key for decryption; everybody on the machine can read it on a command line',
+		help: 'age private key for decryption; visible to all users of the machine when on the command line',
 	},
 	cipherIdentityFile: {
 		long: 'cipher-identity-file',
@@ -83,21 +94,21 @@ export const encryption = {
 		value: 'FILE,...',
 		default: [],
 		group: 'Checks and encryption',
-		help: 'files with age private keys for decryption, also ones with a passphrase',
+		help: 'files with age private keys for decryption, which may be protected by a passphrase',
 	},
 	decrypt: {
 		long: 'decrypt',
 		kind: 'boolean',
 		default: false,
 		group: 'Decrypt, list and download',
-		help: 'decrypt the files in the backup directory that match the patterns; without patterns, all',
+		help: 'decrypt the files in the backup directory that match the patterns; without patterns: all',
 	},
 	force: {
 		long: 'force',
 		kind: 'boolean',
 		default: false,
 		group: 'Decrypt, list and download',
-		help: 'overwrite files that exist when decrypting or downloading',
+		help: 'overwrite existing files when decrypting or downloading',
 	},
 	stdout: {
 		long: 'stdout',

@@ -1,4 +1,4 @@
-import {type OptionTable} from './option.js';
+import {type OptionTable} from '../../core/option.js';
 
 export const defaultConfigFile = '/etc/pg_back/pg_back.conf';
 
@@ -27,7 +27,7 @@ export const general = {
 		value: 'DIR',
 		default: '',
 		group: 'General',
-		help: 'where pg_dump, pg_dumpall and psql are; empty: the newest that fit the server are searched for',
+		help: 'directory of pg_dump, pg_dumpall and psql; empty: search for the versions that match the server',
 	},
 	backupDirectory: {
 		long: 'backup-directory',
@@ -38,7 +38,7 @@ export const general = {
 		required: true,
 		default: '/var/backups/postgresql',
 		group: 'General',
-		help: 'where the dumps go; {dbname} stands for the name of each database',
+		help: 'directory for the dumps; {dbname} is replaced by the name of each database',
 	},
 	backupFileMode: {
 		long: 'backup-file-mode',
@@ -55,7 +55,7 @@ export const general = {
 		choices: ['rfc3339', 'legacy'],
 		default: 'rfc3339',
 		group: 'General',
-		help: 'how the time stands in file names: rfc3339, or legacy (YYYY-MM-DD_HH-MM-SS)',
+		help: 'format of the time in file names: rfc3339, or legacy (YYYY-MM-DD_HH-MM-SS)',
 	},
 	preBackupHook: {
 		long: 'pre-backup-hook',
@@ -64,7 +64,7 @@ export const general = {
 		value: 'COMMAND',
 		default: [],
 		group: 'General',
-		help: 'command to run before the dump; when it fails nothing is dumped',
+		help: 'command to run before the dump; if it fails, nothing is dumped',
 	},
 	postBackupHook: {
 		long: 'post-backup-hook',
@@ -75,12 +75,30 @@ export const general = {
 		group: 'General',
 		help: 'command to run at the end, also after a failure',
 	},
+	hookTimeout: {
+		long: 'hook-timeout',
+		key: 'hook_timeout',
+		kind: 'seconds',
+		value: 'SECONDS',
+		minimum: 0,
+		default: 43_200,
+		group: 'General',
+		help: 'stop a hook command that takes longer than this; 0: never',
+	},
+	allowSharedDirectory: {
+		long: 'allow-shared-directory',
+		key: 'allow_shared_directory',
+		kind: 'boolean',
+		default: false,
+		group: 'General',
+		help: 'back up into a directory that every user can write to',
+	},
 	dryRun: {
 		long: 'dry-run',
 		kind: 'boolean',
 		default: false,
 		group: 'General',
-		help: 'show the whole plan and touch nothing',
+		help: 'show the complete plan without changing anything',
 	},
 	checkConfig: {
 		long: 'check-config',
@@ -90,6 +108,13 @@ export const general = {
 		default: 'no',
 		group: 'General',
 		help: 'check the configuration and print the effective options with their origin',
+	},
+	doctor: {
+		long: 'doctor',
+		kind: 'boolean',
+		default: false,
+		group: 'General',
+		help: 'check tools, rights, disk, clock, remote location, keys and the age of the dumps, and print one page; exits like a monitoring plug-in',
 	},
 	printDefaultConfig: {
 		long: 'print-default-config',
@@ -104,7 +129,7 @@ export const general = {
 		value: 'FILE',
 		default: '',
 		group: 'General',
-		help: 'print a pg_back 1 configuration file in the present format',
+		help: 'print a pg_back 1 configuration file in the current format',
 	},
 	completion: {
 		long: 'completion',
@@ -121,7 +146,7 @@ export const general = {
 		kind: 'boolean',
 		default: false,
 		group: 'General',
-		help: 'show this help',
+		help: 'show this help, or with a topic or an option a part of it',
 	},
 	version: {
 		long: 'version',

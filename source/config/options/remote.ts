@@ -1,12 +1,9 @@
-import {type OptionTable} from './option.js';
-
-/** Remote stores by name. */
-export const stores = ['b2', 's3', 'sftp', 'gcs', 'azure', 'local'] as const;
-export type Store = (typeof stores)[number];
+import type {OptionTable} from '../../core/option.js';
+import {storeNames} from '../../storage/definitions.js';
 
 const storeChoice = {
 	kind: 'choice',
-	choices: ['none', ...stores],
+	choices: ['none', ...storeNames],
 	anyCase: true,
 	value: 'STORE',
 	default: 'none',
@@ -14,11 +11,14 @@ const storeChoice = {
 
 export const remote = {
 	upload: {
-		...storeChoice,
+		kind: 'choices',
+		choices: storeNames,
+		default: [],
+		value: 'STORE,...',
 		long: 'upload',
 		key: 'upload',
 		group: 'Remote storage',
-		help: 'ship the files to a remote location: s3, b2, sftp, gcs, azure, local',
+		help: 'upload the files to one or several remote locations: s3, b2, sftp, gcs, azure, local',
 	},
 	uploadPrefix: {
 		long: 'upload-prefix',
@@ -27,7 +27,7 @@ export const remote = {
 		value: 'PREFIX',
 		default: '',
 		group: 'Remote storage',
-		help: 'put in front of the remote names',
+		help: 'prefix of the remote names',
 	},
 	deleteUploaded: {
 		long: 'delete-uploaded',
@@ -35,7 +35,15 @@ export const remote = {
 		kind: 'yesNo',
 		default: false,
 		group: 'Remote storage',
-		help: 'remove a local file once its remote copy is verified',
+		help: 'remove a local file once its remote copy is verified, at every place of upload',
+	},
+	localCopy: {
+		long: 'local-copy',
+		key: 'local_copy',
+		kind: 'yesNo',
+		default: true,
+		group: 'Remote storage',
+		help: 'no: stream the dumps to the remote location without writing them here; not for the directory format',
 	},
 	uploadJobs: {
 		long: 'upload-jobs',
@@ -44,7 +52,7 @@ export const remote = {
 		minimum: 1,
 		default: 2,
 		group: 'Remote storage',
-		help: 'how many files are uploaded or downloaded at the same time',
+		help: 'number of files uploaded or downloaded at the same time',
 	},
 	bandwidthLimit: {
 		long: 'bandwidth-limit',
@@ -54,7 +62,7 @@ export const remote = {
 		minimum: 0,
 		default: 0,
 		group: 'Remote storage',
-		help: 'bytes a second, all transfers together, such as 10M; 0: no limit',
+		help: 'total bytes per second of all transfers, such as 10M; 0: no limit',
 	},
 	remoteTimeout: {
 		long: 'remote-timeout',
@@ -64,7 +72,7 @@ export const remote = {
 		minimum: 1,
 		default: 60,
 		group: 'Remote storage',
-		help: 'a transfer of which nothing is heard for so long is begun anew',
+		help: 'restart a transfer that makes no progress for this long',
 	},
 	remoteRetry: {
 		long: 'remote-retry',
@@ -74,29 +82,29 @@ export const remote = {
 		minimum: 0,
 		default: 900,
 		group: 'Remote storage',
-		help: 'how long trouble with a remote location may last before it is an error',
+		help: 'how long to retry failing remote requests before giving up',
+	},
+	caFile: {
+		long: 'ca-file',
+		key: 'ca_file',
+		kind: 'string',
+		value: 'FILE',
+		default: '',
+		group: 'Remote storage',
+		help: 'certificate authorities to trust in addition to those of the machine, for remote locations and health_url (PEM)',
 	},
 	resumeUploads: {
 		long: 'resume-uploads',
 		kind: 'boolean',
 		default: false,
 		group: 'Remote storage',
-		help: 'finish the uploads that an earlier run left, and do nothing else',
+		help: 'finish the uploads that an earlier run left unfinished, and exit',
 	},
 	cleanupRemote: {
 		...storeChoice,
 		long: 'cleanup-remote',
 		group: 'Remote storage',
-		help: 'abort unfinished uploads at a remote location that nobody will finish',
-	},
-	localDirectory: {
-		long: 'local-directory',
-		key: 'local_directory',
-		kind: 'string',
-		value: 'DIR',
-		default: '',
-		group: 'Remote storage',
-		help: 'directory of the store "local", such as a mounted disk',
+		help: 'abort abandoned unfinished uploads at a remote location',
 	},
 	download: {
 		...storeChoice,
@@ -122,6 +130,6 @@ export const remote = {
 		kind: 'boolean',
 		default: false,
 		group: 'Decrypt, list and download',
-		help: 'list as JSON, one object a line',
+		help: 'list as JSON, one object a line; with --dry-run the plan, with --status the state of the run as one object',
 	},
 } as const satisfies OptionTable;

@@ -1,4 +1,5 @@
-import {type OptionTable} from './option.js';
+import {type OptionTable} from '../../core/option.js';
+import {storeNames} from '../../storage/definitions.js';
 
 const day = 86_400_000;
 
@@ -13,7 +14,7 @@ export const retention = {
 		overrides: true,
 		default: 30 * day,
 		group: 'Retention',
-		help: 'remove dumps older than that: days, or a duration such as 36h or 90m',
+		help: 'remove dumps older than this: days, or a duration such as 36h or 90m',
 	},
 	purgeMinKeep: {
 		long: 'purge-min-keep',
@@ -25,7 +26,7 @@ export const retention = {
 		overrides: true,
 		default: 0,
 		group: 'Retention',
-		help: 'keep at least so many dumps of each database, however old, or all',
+		help: 'keep at least this many dumps of each database regardless of age, or all',
 	},
 	purgeRemote: {
 		long: 'purge-remote',
@@ -33,7 +34,30 @@ export const retention = {
 		kind: 'yesNo',
 		default: false,
 		group: 'Retention',
-		help: 'purge the remote location too, by the same rules',
+		help: 'also purge the remote location, by the same rules',
+	},
+	purge: {
+		long: 'purge',
+		kind: 'choice',
+		choices: ['none', 'backup', ...storeNames],
+		implied: 'backup',
+		takesNext: true,
+		anyCase: true,
+		value: 'STORE',
+		default: 'none',
+		group: 'Retention',
+		help: 'purge the backup directory or a remote location and do nothing else, without connecting to the server',
+	},
+	alarmShrink: {
+		long: 'alarm-shrink',
+		key: 'alarm_shrink',
+		kind: 'percent',
+		value: 'PERCENT',
+		perDatabase: 'also',
+		overrides: true,
+		default: 0,
+		group: 'Retention',
+		help: 'warn when a dump has lost more than that (20%) of the bytes or rows of the last good one, and purge nothing of that database; off: never',
 	},
 	keepDaily: {
 		long: 'keep-daily',
@@ -45,7 +69,7 @@ export const retention = {
 		overrides: true,
 		default: 0,
 		group: 'Retention',
-		help: 'keep the last dump of so many days',
+		help: 'keep the last dump of this many days',
 	},
 	keepWeekly: {
 		long: 'keep-weekly',
@@ -57,7 +81,7 @@ export const retention = {
 		overrides: true,
 		default: 0,
 		group: 'Retention',
-		help: 'keep the last dump of so many weeks',
+		help: 'keep the last dump of this many weeks',
 	},
 	keepMonthly: {
 		long: 'keep-monthly',
@@ -69,7 +93,7 @@ export const retention = {
 		overrides: true,
 		default: 0,
 		group: 'Retention',
-		help: 'keep the last dump of so many months',
+		help: 'keep the last dump of this many months',
 	},
 	keepYearly: {
 		long: 'keep-yearly',
@@ -81,6 +105,6 @@ export const retention = {
 		overrides: true,
 		default: 0,
 		group: 'Retention',
-		help: 'keep the last dump of so many years',
+		help: 'keep the last dump of this many years',
 	},
 } as const satisfies OptionTable;

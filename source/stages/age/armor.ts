@@ -3,12 +3,14 @@ import {PgBackError} from '../../core/errors.js';
 const begin = '-----BEGIN AGE ENCRYPTED FILE-----';
 const end = '-----END AGE ENCRYPTED FILE-----';
 const lineLength = 64;
-/** White space that may stand before the first line, as in age(1). */
+/** Bytes of white space allowed before the first line, as in age(1). */
 const mostLeadingSpace = 1024;
 
 const damaged = (what: string) => new PgBackError('CORRUPT', `damaged age armor: ${what}`);
 
-/** True when a file whose first byte is `first` can only be an armored one: a binary file starts with `age-encryption.org`. */
+/**
+ * Returns true when a file with this first byte can only be armored: a binary file starts with `age-encryption.org`.
+ */
 export function startsArmor(first: number): boolean {
 	return first === 0x2d || isSpace(first);
 }
@@ -18,8 +20,8 @@ function isSpace(byte: number): boolean {
 }
 
 /**
- * Takes the ASCII armor (strict PEM) off an age file that comes in pieces. Throws CORRUPT at the first byte that does not belong.
- * `end` must be called, since the last line may come without a newline.
+ * Creates a decoder of ASCII armor (strict PEM) that accepts an age file in pieces. Throws CORRUPT at the first invalid
+ * byte. `end` must be called, because the last line may have no newline.
  */
 export function createDearmor() {
 	let rest = '';
@@ -31,10 +33,10 @@ export function createDearmor() {
 			if (line !== begin) throw new PgBackError('CORRUPT', 'not an age file', {hint: notAgeHint});
 			place = 'body';
 		} else if (place === 'after') {
-			if (line.trim() !== '') throw damaged('text after its last line');
+			if (line.trim() !== '') throw damaged('text after the last line');
 		} else if (line.trimEnd() === end) place = 'after';
-		else if (place === 'lastLine') throw damaged('a short line before its end');
-		else if (line.length === 0 || line.length > lineLength) throw damaged('a line of a wrong length');
+		else if (place === 'lastLine') throw damaged('a short line before the end');
+		else if (line.length === 0 || line.length > lineLength) throw damaged('a line with the wrong length');
 		else {
 			if (line.length < lineLength || line.endsWith('=')) place = 'lastLine';
 			encoded += line;
@@ -53,12 +55,12 @@ export function createDearmor() {
 			const lines = rest.split('\n');
 			rest = lines.pop() ?? '';
 			for (const line of lines) takeLine(line.endsWith('\r') ? line.slice(0, -1) : line);
-			if (rest.length > mostLeadingSpace) takeLine(rest); // refuses it, before it grows
+			if (rest.length > mostLeadingSpace) takeLine(rest); // rejects it before it grows
 			return takeEncoded();
 		},
 		end(): Uint8Array {
 			if (rest !== '') takeLine(rest);
-			if (place !== 'after') throw damaged('cut before its last line');
+			if (place !== 'after') throw damaged('truncated before its last line');
 			return takeEncoded();
 		},
 	};
@@ -67,7 +69,7 @@ export function createDearmor() {
 function withoutLeadingSpace(text: string): string {
 	const start = text.search(/[^ \t-\r]/);
 	if (start > mostLeadingSpace || (start < 0 && text.length > mostLeadingSpace))
-		throw damaged('too much white space before it');
+		throw damaged('too much whitespace before it');
 	return start <= 0 ? text : text.slice(start);
 }
 

@@ -6,15 +6,16 @@ import type {DecryptionKeys} from './identities.js';
 import {chunkSize, createNonces, openChunk, payloadKey, payloadNonceSize, sealedChunkSize, tagSize} from './stream.js';
 
 /**
- * Decrypts one file, binary or armored. What it returns has been authenticated, but the file is whole only when `final` has
- * returned. Not to be used after `final`, nor after an error; calls may not overlap.
+ * Decrypts one file, binary or armored. Returned bytes are authenticated, but the file is complete only when `final`
+ * has returned. Must not be used after `final` or after an error; calls must not overlap.
  *
- * Both throw PgBackError: WRONG_KEY when no key fits, CORRUPT when the file is not of age, cut, changed or longer than it was.
+ * Both throw PgBackError: WRONG_KEY when no key fits, CORRUPT when the file is not an age file, or is truncated,
+ * changed or too long.
  */
 export type Decryptor = {
 	/**
-	 * Takes bytes of the file (up to 1 MiB at a time keeps the event loop free) and returns plaintext in order, often none.
-	 * `chunk` may be reused afterwards; the returned arrays are the caller's.
+	 * Accepts bytes of the file (at most 1 MiB at a time keeps the event loop responsive) and returns plaintext in order,
+	 * often none. `chunk` may be reused afterwards; the caller owns the returned arrays.
 	 */
 	readonly push: (chunk: Uint8Array) => Promise<Uint8Array[]>;
 	readonly final: () => Promise<Uint8Array[]>;
@@ -52,16 +53,16 @@ export function createDecryptor(keys: DecryptionKeys, signal: AbortSignal): Decr
 			signal.throwIfAborted();
 			if (!started) throw new PgBackError('CORRUPT', 'not an age file: it is empty');
 			const released = dearmor ? await take(dearmor.end()) : [];
-			if (!payload) throw new PgBackError('CORRUPT', 'cut within the age header');
+			if (!payload) throw new PgBackError('CORRUPT', 'truncated within the age header');
 			return [...released, payload.final()];
 		},
 	};
 }
 
-/** Opens the chunks after the header, which is `offset` bytes long. */
+/** Decrypts the chunks after the header, which is `offset` bytes long. */
 function createPayload(key: KeyObject, offset: number) {
 	const nonces = createNonces();
-	// Only the end of the file shows which chunk is the last, so a full one waits until a byte follows it.
+	// Only the end of the file shows which chunk is the last, so a full one is held until a byte follows it.
 	const pending = Buffer.allocUnsafeSlow(sealedChunkSize);
 	let held = 0;
 	const open = (sealed: Uint8Array): Uint8Array => {
@@ -102,13 +103,13 @@ function createPayload(key: KeyObject, offset: number) {
 			const from = offset + nonces.index * sealedChunkSize;
 			throw new PgBackError(
 				'CORRUPT',
-				whole || held < tagSize ? 'cut: its end is missing' : `damaged or cut after byte ${from}`,
+				whole || held < tagSize ? 'truncated: the end is missing' : `damaged or truncated after byte ${from}`,
 			);
 		},
 	};
 }
 
-/** The plaintext of the age file that `source` gives, as it is authenticated; complete only when the iteration ends. */
+/** Yields the plaintext of an age file as it is authenticated; it is complete only when the iteration ends. */
 export async function* decryptStream(
 	source: AsyncIterable<Uint8Array>,
 	keys: DecryptionKeys,

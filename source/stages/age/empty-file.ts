@@ -1,8 +1,8 @@
 import type {Encrypter} from 'age-encryption';
 
 /**
- * The age file of no bytes: header, nonce and one empty chunk. As a stream: for bytes the library takes a Response, with which node
- * loads its HTTP client (20 ms). Throws what the library throws for a recipient that it cannot use.
+ * Returns the age file of zero bytes: header, nonce and one empty chunk. Uses a stream, because for bytes the library
+ * takes a Response, for which Node loads its HTTP client (20 ms). Throws the library's error for an unusable recipient.
  */
 export async function emptyFile(encrypter: Encrypter): Promise<Buffer> {
 	const nothing = new ReadableStream({start: controller => controller.close()});

@@ -1,16 +1,17 @@
 import {Decrypter, type Stanza} from 'age-encryption';
-import {PgBackError, messageOf} from '../../core/errors.js';
+import {messageOf, PgBackError} from '../../core/errors.js';
 import {notAgeHint} from './armor.js';
 import type {DecryptionKeys} from './identities.js';
+import {describeIdentities} from './identity-recipients.js';
 import {parseStanza, scryptIdentity} from './scrypt.js';
 
 const version = Buffer.from('age-encryption.org/v1\n');
-/** More than two thousand post-quantum recipients. */
+/** Bytes; room for more than two thousand post-quantum recipients. */
 const longestHeader = 4 * 1024 * 1024;
 
 /**
- * Bytes of the header at the start of `bytes`, or undefined when more are needed. Throws CORRUPT as soon as it is certain that
- * this is no age file.
+ * Returns the bytes of the header at the start of `bytes`, or undefined when more are needed. Throws CORRUPT as soon as
+ * it is certain that this is not an age file.
  */
 export function headerLength(bytes: Buffer): number | undefined {
 	const compared = Math.min(bytes.length, version.length);
@@ -20,20 +21,21 @@ export function headerLength(bytes: Buffer): number | undefined {
 	const mac = bytes.indexOf('\n--- ');
 	const end = mac < 0 ? -1 : bytes.indexOf('\n', mac + 1);
 	if (end >= 0) return end + 1;
-	if (bytes.length > longestHeader) throw new PgBackError('CORRUPT', 'damaged age header: it does not end');
+	if (bytes.length > longestHeader) throw new PgBackError('CORRUPT', 'damaged age header: unterminated');
 	return undefined;
 }
 
-/** The file key that a header wraps. Throws WRONG_KEY when no key fits, and CORRUPT when the header is damaged. */
+/** Returns the file key from a header. Throws WRONG_KEY when no key fits, and CORRUPT when the header is damaged. */
 export async function openHeader(header: Uint8Array, keys: DecryptionKeys, signal: AbortSignal): Promise<Uint8Array> {
 	const decrypter = new Decrypter();
-	// First in line: what the format says of stanzas, whatever the keys are. Last in line: reached only when no key fitted.
+	// The first identity checks the stanzas against the format, whatever the keys are. The last one is reached only when
+	// no key fitted.
 	decrypter.addIdentity({unwrapFileKey: checkStanzas});
 	for (const passphrase of keys.passphrases) decrypter.addIdentity(scryptIdentity(passphrase, signal));
 	for (const identity of keys.identities) decrypter.addIdentity(identity);
 	decrypter.addIdentity({
-		unwrapFileKey(stanzas: Stanza[]) {
-			throw wrongKey(stanzas, keys);
+		async unwrapFileKey(stanzas: Stanza[]) {
+			throw await wrongKey(stanzas, keys);
 		},
 	});
 	try {
@@ -52,26 +54,28 @@ function checkStanzas(stanzas: readonly Stanza[]): null {
 	return null;
 }
 
-function wrongKey(stanzas: readonly Stanza[], keys: DecryptionKeys): PgBackError {
+async function wrongKey(stanzas: readonly Stanza[], keys: DecryptionKeys): Promise<PgBackError> {
 	const types = [...new Set(stanzas.map(stanza => stanza.args[0] ?? ''))].filter(type =>
 		/^[\w.@+/-]{1,40}$/.test(type),
 	);
 	if (types.includes('scrypt')) {
 		return keys.passphrases.length > 0
 			? new PgBackError('WRONG_KEY', 'wrong passphrase', {
-					hint: 'give the passphrase that was in use when the dump was made',
+					hint: 'use the passphrase that was set when the dump was made',
 				})
-			: new PgBackError('WRONG_KEY', 'encrypted with a passphrase, and none was given', {hint: 'give the passphrase'});
+			: new PgBackError('WRONG_KEY', 'encrypted with a passphrase, but none was given', {
+					hint: 'provide the passphrase',
+				});
 	}
 	if (keys.identities.length === 0) {
-		return new PgBackError('WRONG_KEY', 'encrypted for a public key, and no private key was given', {
-			hint: 'give the private key that belongs to the public key of the dump',
+		return new PgBackError('WRONG_KEY', 'encrypted for a public key, but no private key was given', {
+			hint: 'provide the private key that belongs to the public key of the dump',
 		});
 	}
 	const foreign = types.some(type => !['X25519', 'mlkem768x25519'].includes(type) && !type.endsWith('-grease'));
-	return new PgBackError('WRONG_KEY', 'no private key fits', {
+	return new PgBackError('WRONG_KEY', `no private key matches (given: ${await describeIdentities(keys.identities)})`, {
 		hint: foreign
-			? `encrypted for keys of type ${types.join(', ')}: the age program with its plugins may decrypt it`
-			: 'give the private key that belongs to the public key in use when the dump was made',
+			? `encrypted for keys of type ${types.join(', ')}: the age program with its plugins may be able to decrypt it`
+			: 'provide the private key that belongs to the public key in use when the dump was made',
 	});
 }

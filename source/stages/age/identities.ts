@@ -1,7 +1,7 @@
 import {Decrypter} from 'age-encryption';
 import {PgBackError} from '../../core/errors.js';
 
-/** With what files can be decrypted: every passphrase and private key is tried. Parsed and checked; never both empty. */
+/** The keys to decrypt with: every passphrase and private key is tried. Parsed and checked; never both empty. */
 export type DecryptionKeys = {
 	readonly passphrases: readonly Buffer[];
 	/** AGE-SECRET-KEY-1… and AGE-SECRET-KEY-PQ-1… */
@@ -9,14 +9,16 @@ export type DecryptionKeys = {
 };
 
 /**
- * The private keys in `text`: one a line, with blank lines and `#` comments. `source` says in errors where it came from.
- * Throws CONFIG for a malformed line (never showing it) and for a text without any key.
+ * Parses the private keys in `text`: one per line, with blank lines and `#` comments. `source` names the origin in
+ * errors. Throws CONFIG for a malformed line (without showing it) and for a text without keys.
  */
 export function parseIdentities(text: string, source: string): readonly string[] {
 	return [...new Set(linesOfIdentities(text, source).map(line => checkIdentity(line.text, line.source)))];
 }
 
-/** The lines of `text` that should be private keys, each with its place. Throws CONFIG when there is none. */
+/**
+ * Returns the lines of `text` that should be private keys, each with its line number. Throws CONFIG when there is none.
+ */
 export function linesOfIdentities(
 	text: string,
 	source: string,
@@ -26,7 +28,7 @@ export function linesOfIdentities(
 		.split('\n')
 		.map((line, index) => ({text: line.trim(), source: several ? `${source}:${index + 1}` : source}))
 		.filter(line => line.text !== '' && !line.text.startsWith('#'));
-	if (lines.length === 0) throw new PgBackError('CONFIG', `${source}: no private key in it`, {hint: keyHint});
+	if (lines.length === 0) throw new PgBackError('CONFIG', `${source}: contains no private key`, {hint: keyHint});
 	return lines;
 }
 
@@ -34,11 +36,11 @@ const keyHint = 'a private key starts with AGE-SECRET-KEY-1 or AGE-SECRET-KEY-PQ
 
 function checkIdentity(word: string, source: string): string {
 	if (/^age1/i.test(word)) {
-		throw new PgBackError('CONFIG', `${source}: this is a public key, and a private key belongs here`, {hint: keyHint});
+		throw new PgBackError('CONFIG', `${source}: this is a public key, expected a private key`, {hint: keyHint});
 	}
 	if (/^(-----BEGIN|AGE-PLUGIN-)/.test(word)) {
 		const what = word.startsWith('AGE') ? 'a key of an age plugin' : 'an SSH or PEM key';
-		throw new PgBackError('CONFIG', `${source}: ${what} is not understood here`, {
+		throw new PgBackError('CONFIG', `${source}: ${what} is not supported`, {
 			hint: 'decrypt with the age program: age -d -i KEYFILE -o FILE FILE.age',
 		});
 	}

@@ -1,17 +1,17 @@
-/** What is wrong with keys as they stand in the configuration, all of it at once, before they are needed. No secret is shown. */
+/** Finds every problem in configured keys before they are needed. No secret is shown. */
 import {stat} from 'node:fs/promises';
 import {PgBackError} from '../../core/errors.js';
 import {linesOfIdentities, parseIdentities} from './identities.js';
 import {isProtected, readKeyFile} from './key-file.js';
-import {linesOfRecipients, type KeyMaterial} from './keys.js';
+import {type KeyMaterial, linesOfRecipients} from './load-keys.js';
 import {parseRecipients, type RecipientText} from './recipients.js';
 
 export type KeyPart = 'publicKeys' | 'recipientsFiles' | 'privateKeys' | 'identityFiles';
 
-/** The part of the key material that is at fault, and one line. */
+/** The faulty part of the key material, and one line of text. */
 export type KeyProblem = {readonly part: KeyPart; readonly text: string};
 
-/** What is wrong with the public keys, or with the file of the passphrase that stands in for them. */
+/** Returns the problems of the public keys, or of the passphrase file that replaces them. */
 export async function encryptionKeyProblems(
 	material: Pick<KeyMaterial, 'publicKeys' | 'recipientsFiles'>,
 ): Promise<readonly KeyProblem[]> {
@@ -36,7 +36,7 @@ export async function encryptionKeyProblems(
 	return found;
 }
 
-/** What is wrong with the private keys. A file of them that is itself encrypted is not looked into. */
+/** Returns the problems of the private keys. An encrypted file of private keys is not checked. */
 export async function decryptionKeyProblems(
 	material: Pick<KeyMaterial, 'privateKeys' | 'identityFiles'>,
 ): Promise<readonly KeyProblem[]> {
@@ -63,7 +63,10 @@ async function collect(into: KeyProblem[], part: KeyPart, check: () => unknown):
 	}
 }
 
-/** Undefined for a pipe, such as a shell's `<(command)`: it gives what it has only once, and that is when it is needed. */
+/**
+ * Reads a key file unless it is a pipe, such as a shell's `<(command)`: that can be read only once, when it is needed.
+ * Returns undefined for a pipe.
+ */
 async function readWhatMayBeReadAgain(path: string): Promise<string | undefined> {
 	const stats = await stat(path).catch(() => undefined);
 	if (stats !== undefined && !stats.isFile() && !stats.isDirectory()) return undefined;

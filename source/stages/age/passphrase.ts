@@ -1,6 +1,7 @@
 import {PgBackError} from '../../core/errors.js';
 import {captureChild} from '../../process/child.js';
-import {readKeyFile} from './key-file.js';
+import {timeLimit} from '../../process/time-limit.js';
+import {readEncryptionFile} from './key-file.js';
 import {checkPassphrase} from './recipients.js';
 
 /** At most one of the first three. */
@@ -8,7 +9,7 @@ export type PassphraseMaterial = {
 	readonly passphrase?: string;
 	/** A path: the first line, without its newline, is the passphrase. */
 	readonly passphraseFile?: string;
-	/** Words, run without a shell: the first line that it prints is the passphrase. */
+	/** Words, run without a shell: the first line of its output is the passphrase. */
 	readonly passphraseCommand?: readonly string[];
 	/** PGBK_CIPHER_PASS. */
 	readonly environmentPassphrase?: string;
@@ -16,43 +17,69 @@ export type PassphraseMaterial = {
 
 export type KeyContext = {
 	readonly signal: AbortSignal;
-	/** The whole environment of the passphrase command. */
+	/** The complete environment of the passphrase command. */
 	readonly env: Readonly<Record<string, string | undefined>>;
-	/** For loose permissions of files; one line. */
+	/** Called with one line when a file's permissions are too open. */
 	readonly onWarning: (text: string) => void;
-	/** Asks the person at the terminal; without it a missing secret is an error. */
+	/** Seconds after which the passphrase command is killed; 0 or absent: never. */
+	readonly commandTimeout?: number;
+	/** Asks the user at the terminal; without it a missing secret is an error. */
 	readonly askPassphrase?: (label: string) => Promise<string>;
 };
 
-/** The passphrase that was configured, in whatever way; undefined when none was. Throws CONFIG, also when it is empty. */
+/**
+ * Returns the configured passphrase, from any source; undefined when none is configured. Throws CONFIG, also when it is
+ * empty.
+ */
 export async function readPassphrase(material: PassphraseMaterial, context: KeyContext): Promise<Buffer | undefined> {
 	const {passphrase, passphraseFile, passphraseCommand} = material;
 	const given = [passphrase, passphraseFile, passphraseCommand].filter(one => one !== undefined);
 	if (given.length > 1) {
-		throw new PgBackError('CONFIG', 'the passphrase is given in more than one way', {
+		throw new PgBackError('CONFIG', 'the passphrase is set in more than one way', {
 			hint: 'use one of cipher_pass, cipher_pass_file and cipher_pass_command',
 		});
 	}
 	if (passphrase !== undefined) return checkPassphrase(passphrase, 'cipher_pass');
 	if (passphraseFile !== undefined) {
-		return checkPassphrase(firstLine(await readKeyFile(passphraseFile, context.onWarning)), passphraseFile);
+		const bytes = await readEncryptionFile(passphraseFile, context.onWarning, {isSecret: true});
+		return checkPassphrase(firstLine(bytes), passphraseFile);
 	}
 	if (passphraseCommand === undefined) return undefined;
 	return checkPassphrase(await runCommand(passphraseCommand, context), 'cipher_pass_command');
 }
 
-async function runCommand(words: readonly string[], {env, signal}: KeyContext): Promise<Buffer> {
+async function runCommand(
+	words: readonly string[],
+	{env, signal, commandTimeout, askPassphrase}: KeyContext,
+): Promise<Buffer> {
 	const [command, ...args] = words;
-	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: no command in it');
+	const limit = timeLimit(
+		commandTimeout,
+		() => new PgBackError('CONFIG', `cipher_pass_command: ${command ?? ''} took longer than ${commandTimeout ?? 0} s`),
+	);
+	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: the command is empty');
 	try {
 		return firstLine(
 			Buffer.from(
-				await captureChild({command, args, env, signal, foreground: true}, `cipher_pass_command: ${command}`),
+				// The command may only prompt at the terminal if there is a user; otherwise its whole session is killed when it
+				// exits.
+				await captureChild(
+					{
+						command,
+						args,
+						env,
+						signal: AbortSignal.any([signal, limit.signal]),
+						foreground: askPassphrase !== undefined,
+					},
+					`cipher_pass_command: ${command}`,
+				),
 			),
 		);
 	} catch (error) {
 		if (!(error instanceof PgBackError) || error.code === 'CANCELLED') throw error;
 		throw new PgBackError('CONFIG', error.message, {cause: error, hint: error.hint, output: error.output});
+	} finally {
+		limit.end();
 	}
 }
 

@@ -2,7 +2,7 @@ import {Encrypter} from 'age-encryption';
 import {PgBackError} from '../../core/errors.js';
 import {emptyFile} from './empty-file.js';
 
-/** To whom files are encrypted: a passphrase, or one or more public keys, never both. Parsed and checked. */
+/** The keys to encrypt to: a passphrase, or one or more public keys, never both. Parsed and checked. */
 export type EncryptionKeys = {
 	readonly passphrase?: Buffer;
 	/** age1…, age1tag1…, or age1pq1… and age1tagpq1…; never mixed, no duplicates. */
@@ -11,10 +11,10 @@ export type EncryptionKeys = {
 	readonly postQuantum: boolean;
 };
 
-/** A public key as it was given, and where: an option's name, or `keys.txt:3`. */
+/** A public key and its origin: an option's name, or `keys.txt:3`. */
 export type RecipientText = {readonly text: string; readonly source: string};
 
-/** Encrypts to public keys. Throws CONFIG for the first that is malformed, for none at all, and for a mix. */
+/** Parses public keys. Throws CONFIG for the first malformed one, for an empty list, and for a mixture. */
 export function parseRecipients(texts: readonly (string | RecipientText)[]): EncryptionKeys {
 	const recipients = new Set<string>();
 	for (const one of texts) {
@@ -22,19 +22,19 @@ export function parseRecipients(texts: readonly (string | RecipientText)[]): Enc
 		recipients.add(checkRecipient(text.trim(), source));
 	}
 	if (recipients.size === 0)
-		throw new PgBackError('CONFIG', 'no public key given', {hint: 'give a key that starts with age1'});
+		throw new PgBackError('CONFIG', 'no public key given', {hint: 'set a key that starts with age1'});
 	const postQuantum = [...recipients].filter(isPostQuantum);
 	if (postQuantum.length > 0 && postQuantum.length < recipients.size) {
 		throw new PgBackError('CONFIG', 'post-quantum and classic public keys cannot be mixed', {
-			hint: 'the classic key would undo the protection of the other: use only age1pq1… and age1tagpq1… keys, or none of them',
+			hint: 'the classic key would defeat the protection of the post-quantum key: use only age1pq1… and age1tagpq1… keys, or none of them',
 		});
 	}
 	return {recipients: [...recipients], postQuantum: postQuantum.length > 0};
 }
 
 /**
- * Encrypts a file key to each public key in turn: a well-formed one may still not lie on its curve. Throws CONFIG. About 60 ms
- * for the first post-quantum key, which is why it is done before the work starts.
+ * Encrypts a file key to each public key in turn, because a well-formed key may still not be a point on its curve.
+ * Throws CONFIG. The first post-quantum key takes about 60 ms, so this is done before the work starts.
  */
 export async function tryRecipients(keys: EncryptionKeys): Promise<void> {
 	for (const recipient of keys.recipients) {
@@ -45,21 +45,21 @@ export async function tryRecipients(keys: EncryptionKeys): Promise<void> {
 		} catch (error) {
 			throw new PgBackError('CONFIG', `invalid public key${shown(recipient)}`, {
 				cause: error,
-				hint: 'check that it was copied whole',
+				hint: 'check that it was copied completely',
 			});
 		}
 	}
 }
 
-/** Encrypts to a passphrase. Throws CONFIG when it is empty. */
+/** Returns keys that encrypt to a passphrase. Throws CONFIG when it is empty. */
 export function passphraseEncryption(passphrase: string | Buffer): EncryptionKeys {
 	return {passphrase: checkPassphrase(passphrase, 'passphrase'), recipients: [], postQuantum: false};
 }
 
-/** The bytes of a passphrase that is not empty; else CONFIG. */
+/** Returns the bytes of a passphrase. Throws CONFIG when it is empty. */
 export function checkPassphrase(passphrase: string | Buffer, source: string): Buffer {
 	const bytes = Buffer.from(passphrase);
-	if (bytes.length === 0) throw new PgBackError('CONFIG', `${source}: an empty passphrase is refused`);
+	if (bytes.length === 0) throw new PgBackError('CONFIG', `${source}: the passphrase must not be empty`);
 	return bytes;
 }
 
@@ -69,13 +69,13 @@ function isPostQuantum(recipient: string): boolean {
 
 function checkRecipient(text: string, source: string): string {
 	if (/^AGE-(SECRET-KEY|PLUGIN)-/i.test(text)) {
-		throw new PgBackError('CONFIG', `${source}: this is a private key, and a public key belongs here`, {
-			hint: 'age-keygen -y prints the public key, age1…, of a private one',
+		throw new PgBackError('CONFIG', `${source}: this is a private key, expected a public key`, {
+			hint: 'run age-keygen -y to print the public key (age1…) of a private key',
 		});
 	}
 	if (/^(ssh-|ecdsa-|sk-)/.test(text)) {
-		throw new PgBackError('CONFIG', `${source}: SSH keys cannot encrypt dumps`, {
-			hint: 'make an age key with age-keygen',
+		throw new PgBackError('CONFIG', `${source}: SSH keys are not supported for encryption`, {
+			hint: 'create an age key with age-keygen',
 		});
 	}
 	try {
@@ -84,14 +84,14 @@ function checkRecipient(text: string, source: string): string {
 		const plugin = /^age1([a-z0-9-]+)1[02-9ac-hj-np-z]+$/.exec(text)?.[1];
 		const hint =
 			plugin && !['pq', 'tag', 'tagpq'].includes(plugin) && text.length > 20
-				? 'a mistyped key, or one of a plugin: only age1…, age1pq1…, age1tag1… and age1tagpq1… keys are understood'
+				? 'a mistyped key or a plugin key: only age1…, age1pq1…, age1tag1… and age1tagpq1… keys are supported'
 				: 'a public key starts with age1 and has 62 characters, a post-quantum one starts with age1pq1 and has 1959';
 		throw new PgBackError('CONFIG', `${source}: malformed public key${shown(text)}`, {cause: error, hint});
 	}
 	return text;
 }
 
-/** Enough of a public key to find it; nothing of what may be a secret in the wrong place. */
+/** Shows enough of a public key to find it, but not of a secret that was entered in the wrong place. */
 function shown(text: string): string {
 	if (!text.startsWith('age1')) return '';
 	return ` ${text.length > 20 ? `${text.slice(0, 16)}…` : text}`;

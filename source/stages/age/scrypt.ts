@@ -1,29 +1,29 @@
 /**
- * Passphrases (C2SP age, "The scrypt recipient type"). age-encryption's own scrypt runs on the main thread for more than a
- * second; this one runs in node's thread pool, one at a time, because each takes 256 MiB and more.
+ * Passphrases (C2SP age, "The scrypt recipient type"). The scrypt of age-encryption blocks the main thread for more
+ * than a second; this one runs in Node's thread pool, one at a time, because each needs 256 MiB and more.
  */
 import {createCipheriv, createDecipheriv, randomBytes, scrypt} from 'node:crypto';
-import {Stanza, type Identity, type Recipient} from 'age-encryption';
+import {type Identity, type Recipient, Stanza} from 'age-encryption';
 import {PgBackError} from '../../core/errors.js';
 
 const label = 'age-encryption.org/v1/scrypt';
 const saltSize = 16;
 const blockSize = 8;
-/** What age(1) writes. */
+/** The work factor that age(1) writes. */
 const workFactor = 18;
-/** What age(1) accepts: 4 GiB of memory. */
+/** The highest work factor that age(1) accepts: 4 GiB of memory. */
 const highestWorkFactor = 22;
 
 let turn: Promise<void> = Promise.resolve();
 
-/** Derives a key of 32 bytes when all earlier derivations of the process have ended; rejects as soon as `signal` aborts. */
+/** Derives a key of 32 bytes after all earlier derivations of the process; rejects as soon as `signal` aborts. */
 async function deriveKey(passphrase: Buffer, salt: Uint8Array, logN: number, signal: AbortSignal): Promise<Buffer> {
 	signal.throwIfAborted();
 	const derived = turn.then(() => {
 		signal.throwIfAborted();
 		return runScrypt(passphrase, Buffer.concat([Buffer.from(label), salt]), logN);
 	});
-	const ended = () => undefined; // the next one waits for our end, however it comes
+	const ended = () => undefined; // the next derivation waits for this one, successful or not
 	turn = derived.then(ended, ended);
 	const {promise: aborted, reject} = Promise.withResolvers<never>();
 	const onAbort = () => reject(signal.reason as Error);
@@ -65,7 +65,10 @@ export function scryptRecipient(passphrase: Buffer, signal: AbortSignal): Recipi
 	};
 }
 
-/** Decrypts with a passphrase. Throws for a malformed stanza; null when there is none or the passphrase is another. */
+/**
+ * Decrypts with a passphrase. Throws for a malformed stanza; returns null when there is none or the passphrase is
+ * another.
+ */
 export function scryptIdentity(passphrase: Buffer, signal: AbortSignal): Identity {
 	return {
 		async unwrapFileKey(stanzas) {
@@ -77,7 +80,7 @@ export function scryptIdentity(passphrase: Buffer, signal: AbortSignal): Identit
 	};
 }
 
-/** Throws an Error that says what is wrong with a scrypt stanza. */
+/** Parses a scrypt stanza. Throws an Error that describes the problem. */
 export function parseStanza(stanza: Stanza): {readonly salt: Buffer; readonly logN: number} {
 	const [, saltText = '', logText = '', ...more] = stanza.args;
 	const salt = Buffer.from(saltText, 'base64');

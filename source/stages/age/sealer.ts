@@ -1,26 +1,26 @@
 import type {KeyObject} from 'node:crypto';
 import {chunkSize, createNonces, sealChunk} from './stream.js';
 
-/** One file's header (with the payload's nonce), and the key of its payload. */
+/** The header of one file (with the payload's nonce), and the key of its payload. */
 export type Seal = {readonly header: Uint8Array; readonly key: KeyObject};
 
 export type Sealer = {
 	/**
-	 * Takes plaintext (up to 1 MiB at a time keeps an event loop free) and returns ciphertext to be written in order, often
-	 * none. `chunk` may be reused afterwards; the returned arrays are the caller's.
+	 * Accepts plaintext (at most 1 MiB at a time keeps the event loop responsive) and returns ciphertext to be written in
+	 * order, often none. `chunk` may be reused afterwards; the caller owns the returned arrays.
 	 */
 	readonly update: (chunk: Uint8Array) => Uint8Array[];
-	/** The last bytes of the file. Without them it cannot be decrypted. */
+	/** Returns the last bytes of the file. Without them it cannot be decrypted. */
 	readonly final: () => Uint8Array[];
 };
 
 /**
- * Seals one payload, chunk by chunk. Not to be used after `final`, nor after an error.
- * @param pending A chunk's memory; whoever seals many files one after the other can give the same each time.
+ * Creates a sealer, which encrypts one payload, chunk by chunk. Must not be used after `final` or after an error.
+ * @param pending Memory for one chunk; can be reused for files that are sealed one after the other.
  */
 export function createSealer(key: KeyObject, pending: Uint8Array = Buffer.allocUnsafeSlow(chunkSize)): Sealer {
 	const nonces = createNonces();
-	// The last chunk is sealed otherwise than the others, so a full one waits in `pending` until a byte follows it.
+	// The last chunk is sealed with another flag, so a full one is held in `pending` until a byte follows it.
 	let held = 0;
 	return {
 		update(chunk) {

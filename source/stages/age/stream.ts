@@ -1,10 +1,10 @@
 /**
- * The payload of an age file (C2SP age, "Payload"): chunks of 64 KiB, each sealed with ChaCha20-Poly1305 under a nonce of an
- * 11-byte counter and a flag that marks the last one, so that no chunk can be moved, dropped or added.
+ * The payload of an age file (C2SP age, "Payload"): chunks of 64 KiB, each sealed with ChaCha20-Poly1305. The nonce is
+ * an 11-byte counter and a flag for the last chunk, so that no chunk can be moved, dropped or added.
  */
 import {createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject} from 'node:crypto';
 
-/** Bytes of plaintext in every chunk but the last. */
+/** Bytes of plaintext in every chunk except the last. */
 export const chunkSize = 65_536;
 export const tagSize = 16;
 export const sealedChunkSize = chunkSize + tagSize;
@@ -14,17 +14,20 @@ export const payloadNonceSize = 16;
 const algorithm = 'chacha20-poly1305';
 const options = {authTagLength: tagSize};
 
-/** The key of one file's payload. A KeyObject: node:crypto takes a third longer with raw bytes, once per chunk. */
+/**
+ * Returns the key of one file's payload. A KeyObject, because node:crypto takes a third longer per chunk with raw
+ * bytes.
+ */
 export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): KeyObject {
 	return createSecretKey(Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32)));
 }
 
-/** The nonces of one file, in order. The buffer that `next` returns is reused. */
+/** Creates the nonces of one file, in order. The buffer that `next` returns is reused. */
 export function createNonces() {
 	const nonce = Buffer.alloc(12);
 	let counter = 0;
 	return {
-		/** The nonce of the chunk to come, flagged as the last or not. */
+		/** Returns the nonce of the next chunk, with or without the flag of the last one. */
 		peek(last: boolean): Buffer {
 			nonce.writeUIntBE(counter, 5, 6);
 			nonce[11] = last ? 1 : 0;
@@ -52,7 +55,7 @@ export function sealChunk(
 	output.push(cipher.getAuthTag());
 }
 
-/** Opens one sealed chunk; undefined when it is not authentic, and then nothing of it has left. */
+/** Decrypts one sealed chunk; returns undefined, and no plaintext, when it is not authentic. */
 export function openChunk(key: KeyObject, nonce: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
 	const end = sealed.length - tagSize;
 	const decipher = createDecipheriv(algorithm, key, nonce, options);
@@ -61,12 +64,12 @@ export function openChunk(key: KeyObject, nonce: Uint8Array, sealed: Uint8Array)
 	try {
 		decipher.final();
 	} catch {
-		return undefined; // the only thing that final() has to say: the tag does not match
+		return undefined; // the only error that final() can throw: the tag does not match
 	}
 	return plain;
 }
 
-/** Bytes of a payload (without header and nonce) of `plainSize` bytes. */
+/** Returns the bytes of a payload (without header and nonce) of `plainSize` bytes. */
 export function sealedSize(plainSize: number): number {
 	return plainSize + tagSize * Math.max(1, Math.ceil(plainSize / chunkSize));
 }

@@ -1,40 +1,53 @@
-import {ContainerClient} from '@azure/storage-blob';
-import {startDog} from '../dog.js';
+import {ContainerClient, newPipeline} from '@azure/storage-blob';
+import {httpOf} from '../http.js';
 import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
+import {startWatchdog} from '../watchdog.js';
 import {describeAzureError, type Where} from './errors.js';
-import {resolveAzure, type AzureSettings} from './settings.js';
+import {foreignGuard} from './response-check.js';
+import {parsing} from './responses.js';
+import {type AzureSettings, resolveAzure} from './settings.js';
 
 export type RequestOptions = {
 	readonly abortSignal: AbortSignal;
-	/** Says that something moved: the request may take as long again. */
+	/** Reports progress: the idle time starts again. */
 	readonly alive: () => void;
 	/** 1 for the first attempt. */
 	readonly attempt: number;
 };
 
-/** One container, and how to talk to it. */
+/** One container, and functions to send requests to it. */
 export type Container = {
 	readonly client: ContainerClient;
 	readonly location: string;
 	readonly settings: AzureSettings;
+	/** Warns once that fewer checks are possible without read permission. */
+	readonly warnUnreadable: () => void;
 	/**
-	 * Runs one request until it succeeds, fails for good, or the budget is spent; one on which nothing moves for the idle time is
-	 * ended and counts as failed.
+	 * Runs one request until it succeeds, fails permanently, or the budget is used up; an attempt without progress for
+	 * the idle time is aborted and counts as failed.
 	 */
 	readonly request: <T>(
 		where: Pick<Where, 'operation' | 'key'>,
 		signal: AbortSignal,
 		run: (options: RequestOptions) => Promise<T>,
 	) => Promise<T>;
-	/** One attempt of it: for what is tried again as a whole. */
+	/** Runs a single attempt, for operations that are retried as a whole. */
 	readonly once: Container['request'];
 };
 
-export function openContainer(settings: AzureSettings, context: OpenContext): Container {
+export async function openContainer(settings: AzureSettings, context: OpenContext): Promise<Container> {
 	const {url, credential, location} = resolveAzure(settings, context);
-	// Retries are ours: bounded by a budget, told in the log, and aware of what was already confirmed.
-	const client = new ContainerClient(url, credential, {retryOptions: {maxTries: 1}, keepAliveOptions: {enable: true}});
+	// pg_back retries itself: within a budget, with log lines, and knowing what was already confirmed.
+	const options = {
+		retryOptions: {maxTries: 1},
+		keepAliveOptions: {enable: true},
+		// Passed to the SDK's HTTP pipeline, which then ignores proxy variables.
+		agent: (await httpOf(context)).agentFor(url),
+	};
+	const pipeline = newPipeline(credential, options);
+	pipeline.factories.push(foreignGuard);
+	const client = new ContainerClient(url, pipeline);
 	const attemptOnce = async <T>(
 		where: Where,
 		signal: AbortSignal,
@@ -42,9 +55,11 @@ export function openContainer(settings: AzureSettings, context: OpenContext): Co
 		run: (options: RequestOptions) => Promise<T>,
 	): Promise<T> => {
 		signal.throwIfAborted();
-		const dog = startDog(context.idleTimeout);
+		const dog = startWatchdog(context.idleTimeout);
 		try {
-			return await run({abortSignal: AbortSignal.any([signal, dog.signal]), alive: dog.alive, attempt});
+			return await parsing(() =>
+				run({abortSignal: AbortSignal.any([signal, dog.signal]), alive: dog.recordProgress, attempt}),
+			);
 		} catch (error) {
 			signal.throwIfAborted();
 			throw describeAzureError(dog.signal.aborted ? dog.signal.reason : error, where);
@@ -52,10 +67,17 @@ export function openContainer(settings: AzureSettings, context: OpenContext): Co
 			dog.stop();
 		}
 	};
+	let warned = false;
 	return {
 		client,
 		location,
 		settings,
+		warnUnreadable() {
+			if (warned) return;
+			warned = true;
+			const unchecked = 'the size and the block list of uploaded blobs cannot be checked';
+			context.log('warn', `no permission to read at ${location}: ${unchecked}`);
+		},
 		once: (place, signal, run) => attemptOnce({...place, location}, signal, 1, run),
 		async request(place, signal, run) {
 			const retrier = requestRetrier(context, signal);

@@ -1,12 +1,12 @@
-/** Where a container is and how one gets in, from the many forms in which people write that down. */
-import {AnonymousCredential, StorageSharedKeyCredential, type ContainerClient} from '@azure/storage-blob';
+/** The address and credentials of a container, from the many forms in which users write them. */
+import {AnonymousCredential, type ContainerClient, StorageSharedKeyCredential} from '@azure/storage-blob';
 import {PgBackError} from '../../core/errors.js';
 import type {OpenContext} from '../storage.js';
 
-/** Undefined and '' both mean: not given. */
+/** Undefined and '' both mean absent. */
 export type AzureSettings = {
 	readonly container: string;
-	/** Default: AZURE_STORAGE_ACCOUNT. Without one, `endpoint` is the whole URL. */
+	/** Default: AZURE_STORAGE_ACCOUNT. Without an account, `endpoint` is the whole URL. */
 	readonly account?: string;
 	/** Default: AZURE_STORAGE_KEY. */
 	readonly key?: string;
@@ -17,43 +17,38 @@ export type AzureSettings = {
 	readonly endpoint?: string;
 	/** Default: AZURE_STORAGE_SAS_TOKEN. */
 	readonly sasToken?: string;
-	/** Default: AZURE_STORAGE_CONNECTION_STRING, where no account and no URL is given. */
+	/** Default: AZURE_STORAGE_CONNECTION_STRING, if no account and no URL is given. */
 	readonly connectionString?: string;
-	/** Bytes of a block at first; 8 MiB by default. */
+	/** Bytes of the first blocks; 8 MiB by default. */
 	readonly blockSize?: number;
 };
 
 export type AzurePlace = {
-	/** Of the container, with the SAS query where there is one: a secret. */
+	/** URL of the container, with the SAS query if there is one: a secret. */
 	readonly url: string;
 	readonly credential: NonNullable<ContainerClient['credential']>;
-	/** For people, without the query. */
+	/** The location for people, without the query. */
 	readonly location: string;
 };
 
 const defaultEndpoint = 'blob.core.windows.net';
 
 export function resolveAzure(settings: AzureSettings, {env}: Pick<OpenContext, 'env'>): AzurePlace {
-	const given = settings.endpoint?.trim() ?? '';
-	const isConnectionString = /(^|;)\s*(AccountName|BlobEndpoint|SharedAccessSignature)\s*=/i.test(given);
-	const isUrl = /^https?:\/\//i.test(given);
+	const endpoint = settings.endpoint?.trim() ?? '';
+	const isUrl = /^https?:\/\//i.test(endpoint);
 	const account = settings.account || env['AZURE_STORAGE_ACCOUNT'] || '';
-	const text =
-		settings.connectionString ||
-		(isConnectionString ? given : '') ||
-		(account === '' && !isUrl ? (env['AZURE_STORAGE_CONNECTION_STRING'] ?? '') : '');
-	const parts = text === '' ? undefined : parseConnectionString(text);
-	const key = parts ? parts.key : settings.key || env['AZURE_STORAGE_KEY'] || '';
-	const sas = (parts ? parts.sas : settings.sasToken || env['AZURE_STORAGE_SAS_TOKEN'] || '').replace(/^\?/, '');
-	const name = parts ? parts.account : account;
-	const base = parts ? parts.endpoint : isUrl ? given : accountUrl(name, given);
-	const url = parseUrl(base);
+	const given = {...settings, account, endpoint, isUrl};
+	const text = connectionStringOf(given, env);
+	const access = text === '' ? separateAccess(given, env) : parseConnectionString(text);
+	const {account: name, key} = access;
+	const sas = access.sas.replace(/^\?/, '');
+	const url = parseUrl(access.endpoint);
 	const container = containerOf(url, settings.container);
 	url.pathname = `${url.pathname.replace(/\/+$/, '')}/${encodeURIComponent(container)}`;
 	if (sas !== '') url.search = sas;
 	const signed = url.searchParams.has('sig');
 	if (name !== '' && key === '' && !signed && !isUrl) {
-		throw new PgBackError('CONFIG', `no key is given for the Azure account ${name}`, {
+		throw new PgBackError('CONFIG', `no key configured for the Azure account ${name}`, {
 			hint: 'set azure_key, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN',
 		});
 	}
@@ -65,9 +60,34 @@ export function resolveAzure(settings: AzureSettings, {env}: Pick<OpenContext, '
 	};
 }
 
+type Access = {
+	readonly account: string;
+	readonly key: string;
+	readonly sas: string;
+	readonly endpoint: string;
+};
+
+type Given = AzureSettings & {readonly account: string; readonly endpoint: string; readonly isUrl: boolean};
+
+/** Returns '' when the parts are given separately. */
+function connectionStringOf(given: Given, env: OpenContext['env']): string {
+	if (given.connectionString) return given.connectionString;
+	if (/(^|;)\s*(AccountName|BlobEndpoint|SharedAccessSignature)\s*=/i.test(given.endpoint)) return given.endpoint;
+	return given.account === '' && !given.isUrl ? (env['AZURE_STORAGE_CONNECTION_STRING'] ?? '') : '';
+}
+
+function separateAccess({account, key, sasToken, endpoint, isUrl}: Given, env: OpenContext['env']): Access {
+	return {
+		account,
+		key: key || env['AZURE_STORAGE_KEY'] || '',
+		sas: sasToken || env['AZURE_STORAGE_SAS_TOKEN'] || '',
+		endpoint: isUrl ? endpoint : accountUrl(account, endpoint),
+	};
+}
+
 function accountUrl(account: string, endpoint: string): string {
 	if (account === '') {
-		throw new PgBackError('CONFIG', 'no Azure account is given, and azure_endpoint is not a URL', {
+		throw new PgBackError('CONFIG', 'no Azure account configured, and azure_endpoint is not a URL', {
 			hint: 'set azure_account and azure_key, or azure_endpoint to https://ACCOUNT.blob.core.windows.net/?SAS',
 		});
 	}
@@ -78,14 +98,14 @@ function parseUrl(text: string): URL {
 	try {
 		return new URL(text);
 	} catch {
-		// The text may hold a signature: it is not repeated.
-		throw new PgBackError('CONFIG', 'azure_endpoint is not a URL that can be understood', {
+		// The text may contain a signature, so it is not repeated.
+		throw new PgBackError('CONFIG', 'azure_endpoint is not a valid URL', {
 			hint: 'write it as https://ACCOUNT.blob.core.windows.net/',
 		});
 	}
 }
 
-/** A URL may name the container already; the path is then left without it. */
+/** A URL may already contain the container; the path is then returned without it. */
 function containerOf(url: URL, container: string): string {
 	const segments = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
 	// The emulator, and addresses without a name, have the account as the first segment.
@@ -93,12 +113,12 @@ function containerOf(url: URL, container: string): string {
 	const named = segments[ofAccount];
 	const wanted = container || named;
 	if (wanted === undefined)
-		throw new PgBackError('CONFIG', 'no Azure container is given', {hint: 'set azure_container'});
+		throw new PgBackError('CONFIG', 'no Azure container configured', {hint: 'set azure_container'});
 	if (named !== undefined && named !== wanted) {
 		throw new PgBackError(
 			'CONFIG',
 			`azure_endpoint is the URL of the container ${named}, but azure_container is ${wanted}`,
-			{hint: 'leave one of them out'},
+			{hint: 'remove one of them'},
 		);
 	}
 	url.pathname = `/${segments.slice(0, ofAccount).map(encodeURIComponent).join('/')}`;
@@ -107,21 +127,14 @@ function containerOf(url: URL, container: string): string {
 
 function sharedKey(account: string, key: string): StorageSharedKeyCredential {
 	if (!/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
-		throw new PgBackError('CONFIG', 'the Azure key is not in base64', {
-			hint: 'copy azure_key as the portal shows it, with the = at its end',
+		throw new PgBackError('CONFIG', 'the Azure key is not valid base64', {
+			hint: 'copy azure_key as the portal shows it, including the = at the end',
 		});
 	}
 	return new StorageSharedKeyCredential(account, key);
 }
 
-type ConnectionString = {
-	readonly account: string;
-	readonly key: string;
-	readonly sas: string;
-	readonly endpoint: string;
-};
-
-function parseConnectionString(text: string): ConnectionString {
+function parseConnectionString(text: string): Access {
 	const values = new Map<string, string>();
 	for (const part of text.split(';')) {
 		const equals = part.indexOf('=');

@@ -1,31 +1,46 @@
 import {messageOf, PgBackError} from '../../core/errors.js';
-import {isPermanentError, networkFault, storageError} from '../errors.js';
+import {type Fault, isPermanentError, networkFault, storageError} from '../errors.js';
+import {httpOf} from '../http.js';
+import {lazyStorage} from '../lazy-storage.js';
 import {retrying} from '../retrying.js';
 import type {OpenContext, Storage} from '../storage.js';
 
-/** Backblaze B2 by its S3 interface: one implementation of uploads, resuming and verifying. The key itself says where that is. */
+/**
+ * Backblaze B2 through its S3 interface, to share the code for uploads, resuming and verification. The key determines
+ * the endpoint.
+ */
 export type B2Settings = {
 	readonly bucket: string;
 	readonly keyId: string;
 	readonly appKey: string;
-	/** Parts of one file on their way at once (b2_concurrent_connections); 4. */
+	/** Parts of one file in flight (b2_concurrent_connections); 4. */
 	readonly concurrency?: number;
 	readonly partSize?: number;
-	/** Where keys are authorised; Backblaze's own by default. */
+	/** URL of the authorization API; Backblaze's own by default. */
 	readonly authorizeUrl?: string;
 };
 
 const defaultAuthorizeUrl = 'https://api.backblazeb2.com';
 
-/** What b2_authorize_account says, as far as it is of use here; versions 2 and 3 of the interface differ in its place. */
+/** The fields of b2_authorize_account that are used here; versions 2 and 3 of the API place them differently. */
 type Account = {
 	readonly s3ApiUrl?: string;
 	readonly allowed?: {readonly bucketName?: string | null};
 	readonly apiInfo?: {readonly storageApi?: {readonly s3ApiUrl?: string; readonly bucketName?: string | null}};
 };
 
-/** Throws CONFIG for settings that are missing. */
+/** Throws CONFIG for missing settings, and for an address to which the key would be sent in clear text. */
 export function checkB2Settings(settings: B2Settings): void {
+	const {authorizeUrl = defaultAuthorizeUrl} = settings;
+	if (!isProtected(authorizeUrl)) {
+		throw new PgBackError(
+			'CONFIG',
+			'the address in B2_ENVIRONMENT is not https:// and would receive the key in clear text',
+			{
+				hint: 'write it as https://HOST, or unset it',
+			},
+		);
+	}
 	const missing = (['bucket', 'keyId', 'appKey'] as const).filter(name => !settings[name]);
 	if (missing.length === 0) return;
 	const names = {bucket: 'b2_bucket', keyId: 'b2_key_id', appKey: 'b2_app_key'};
@@ -34,11 +49,35 @@ export function checkB2Settings(settings: B2Settings): void {
 	});
 }
 
+/** Returns true for https, and for this host. */
+function isProtected(text: string): boolean {
+	const url = URL.parse(text);
+	return (
+		url?.protocol === 'https:' || (url?.protocol === 'http:' && /^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname))
+	);
+}
+
 export function b2Location({bucket}: B2Settings): string {
 	return `b2://${bucket}/`;
 }
 
-/** Authorises the key, and tries that again for as long as the budget lasts. */
+/**
+ * Returns a store that opens at its first use, because an unresponsive service must not prevent a dump. Throws CONFIG.
+ */
+export async function openB2Later(settings: B2Settings, context: OpenContext): Promise<Storage> {
+	checkB2Settings(settings);
+	const facts = {kind: 'b2', location: b2Location(settings), isPermanent: isPermanentError, watchesIdle: true};
+	const during = (signal: AbortSignal): OpenContext => ({
+		...context,
+		signal,
+		get retryBudget() {
+			return context.retryBudget;
+		},
+	});
+	return lazyStorage(facts, signal => openB2(settings, during(signal)));
+}
+
+/** Authorizes the key, with retries within the budget. */
 export async function openB2(settings: B2Settings, context: OpenContext): Promise<Storage> {
 	checkB2Settings(settings);
 	const {bucket, keyId, appKey, concurrency, partSize} = settings;
@@ -54,10 +93,16 @@ export async function openB2(settings: B2Settings, context: OpenContext): Promis
 	const endpoint = account.apiInfo?.storageApi?.s3ApiUrl ?? account.s3ApiUrl;
 	const only = account.apiInfo?.storageApi?.bucketName ?? account.allowed?.bucketName;
 	if (endpoint === undefined)
-		throw storageError('server', {operation: 'connect to', location}, 'the answer names no S3 endpoint');
+		throw storageError('server', {operation: 'connect to', location}, 'the response contains no S3 endpoint');
 	if (only && only !== bucket) {
-		throw storageError('forbidden', {operation: 'connect to', location}, `the key is only for the bucket ${only}`);
+		throw storageError('forbidden', {operation: 'connect to', location}, `the key is restricted to the bucket ${only}`);
 	}
+	if (!isProtected(endpoint))
+		throw storageError(
+			'invalid',
+			{operation: 'connect to', location},
+			'the S3 endpoint in the response is not https://',
+		);
 	const {openS3} = await import('../s3/s3.js');
 	const region = /^https?:\/\/s3\.([a-z0-9-]+)\./.exec(endpoint)?.[1] ?? 'us-east-1';
 	return openS3(
@@ -83,34 +128,29 @@ async function authorize(settings: B2Settings, location: string, context: OpenCo
 	let response: Response;
 	let text: string;
 	try {
-		response = await fetch(new URL('/b2api/v3/b2_authorize_account', settings.authorizeUrl ?? defaultAuthorizeUrl), {
-			headers: {authorization: `Basic ${Buffer.from(`${settings.keyId}:${settings.appKey}`).toString('base64')}`},
-			signal: AbortSignal.any([context.signal, timeout]),
-		});
+		const http = await httpOf(context);
+		response = await http.fetch(
+			new URL('/b2api/v3/b2_authorize_account', settings.authorizeUrl ?? defaultAuthorizeUrl),
+			{
+				headers: {authorization: `Basic ${Buffer.from(`${settings.keyId}:${settings.appKey}`).toString('base64')}`},
+				signal: AbortSignal.any([context.signal, timeout]),
+			},
+		);
 		text = await response.text();
 	} catch (error) {
 		context.signal.throwIfAborted();
-		if (timeout.aborted) throw storageError('timeout', where, 'nothing was heard', {cause: error});
+		if (timeout.aborted) throw storageError('timeout', where, 'no response', {cause: error});
 		const network = networkFault(error);
 		throw storageError(
 			network?.fault ?? 'network',
 			where,
 			network?.reason ?? messageOf((error as Error).cause ?? error),
-			{
-				cause: error,
-			},
+			{cause: error, hint: network?.hint},
 		);
 	}
 	if (response.ok) return parsed(text, where);
 	const {code = '', message = ''} = parsed(text, where) as {code?: string; message?: string};
-	const fault =
-		response.status === 401 || response.status === 403
-			? 'forbidden'
-			: response.status === 429
-				? 'throttled'
-				: response.status >= 500
-					? 'server'
-					: 'invalid';
+	const fault = faultOf(response.status);
 	const retryAfter = Number(response.headers.get('retry-after') ?? 0) * 1000;
 	throw storageError(fault, where, [code, message, `HTTP status ${response.status}`].filter(Boolean).join(', '), {
 		hint: fault === 'forbidden' ? 'check b2_key_id and b2_app_key' : undefined,
@@ -118,12 +158,18 @@ async function authorize(settings: B2Settings, location: string, context: OpenCo
 	});
 }
 
+function faultOf(status: number): Fault {
+	if (status === 401 || status === 403) return 'forbidden';
+	if (status === 429) return 'throttled';
+	return status >= 500 ? 'server' : 'invalid';
+}
+
 function parsed(text: string, where: {readonly operation: 'connect to'; readonly location: string}): Account {
 	try {
 		const value: unknown = JSON.parse(text);
 		if (typeof value === 'object' && value !== null) return value;
 	} catch (cause) {
-		throw storageError('server', where, 'the answer is not JSON', {cause});
+		throw storageError('server', where, 'the response is not JSON', {cause});
 	}
-	throw storageError('server', where, 'the answer is no JSON object');
+	throw storageError('server', where, 'the response is not a JSON object');
 }

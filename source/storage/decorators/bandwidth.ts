@@ -1,9 +1,19 @@
-import {systemClock, type Clock} from '../clock.js';
+import {type Clock, systemClock} from '../clock.js';
 import type {Storage} from '../storage.js';
 
-/** The bytes of all transfers of `storage` together stay under `bytesPerSecond`, on average over a fraction of a second. */
-export function withBandwidth(storage: Storage, bytesPerSecond: number, clock: Clock = systemClock): Storage {
-	const take = createBucket(bytesPerSecond, clock);
+/** The limit of the transfers of one or several storages. */
+export type Bandwidth = {
+	readonly bytesPerSecond: number;
+	/** Resolves when `bytes` more may pass. */
+	readonly take: (bytes: number, signal: AbortSignal) => Promise<void>;
+};
+
+/**
+ * Limits all transfers of `storage` together to `limit`, in bytes per second on average over a fraction of a second, or
+ * to what several storages share.
+ */
+export function withBandwidth(storage: Storage, limit: number | Bandwidth, clock: Clock = systemClock): Storage {
+	const {bytesPerSecond, take} = typeof limit === 'number' ? createBandwidth(limit, clock) : limit;
 	const piece = Math.min(65_536, Math.max(1024, Math.floor(bytesPerSecond / 10)));
 	async function* slowly(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
 		for await (const chunk of chunks) {
@@ -21,7 +31,7 @@ export function withBandwidth(storage: Storage, bytesPerSecond: number, clock: C
 			return storage.put(
 				key,
 				{
-					size: source.size,
+					...source,
 					read: (offset, signal) => slowly(source.read(offset, signal), signal),
 					readInto:
 						readInto &&
@@ -38,7 +48,11 @@ export function withBandwidth(storage: Storage, bytesPerSecond: number, clock: C
 	};
 }
 
-/** A token bucket that holds a tenth of a second: resolves when `bytes` more may pass. */
+export function createBandwidth(bytesPerSecond: number, clock: Clock = systemClock): Bandwidth {
+	return {bytesPerSecond, take: createBucket(bytesPerSecond, clock)};
+}
+
+/** Creates a token bucket that holds a tenth of a second. Resolves when `bytes` more may pass. */
 export function createBucket(
 	bytesPerSecond: number,
 	clock: Clock,

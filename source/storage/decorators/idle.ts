@@ -1,16 +1,16 @@
-import {systemClock, type Clock} from '../clock.js';
+import {type Clock, systemClock} from '../clock.js';
 import {StorageError} from '../errors.js';
 import type {PutSource, Storage} from '../storage.js';
 
 export type IdleSettings = {
 	/** 60,000 by default. */
 	readonly milliseconds?: number;
-	/** How long an aborted operation may take to end before it is left to itself; 5,000 by default. */
+	/** Milliseconds that an aborted operation gets to end before it is abandoned; 5,000 by default. */
 	readonly grace?: number;
 	readonly clock?: Clock;
 };
 
-/** Ends an operation of which nothing has been heard for a minute. Waiting for our own source or consumer does not count. */
+/** Aborts an operation without progress for a minute. Time spent in our own source or consumer does not count. */
 export function withIdleTimeout(storage: Storage, settings: IdleSettings = {}): Storage {
 	if (storage.watchesIdle) return storage;
 	const watch = (signal: AbortSignal, what: string) => startWatch(signal, what, settings);
@@ -47,12 +47,12 @@ export function withIdleTimeout(storage: Storage, settings: IdleSettings = {}): 
 }
 
 type Watch = {
-	/** Aborted with the caller's, or with a time-out. */
+	/** Aborted with the caller's signal, or by the timeout. */
 	readonly signal: AbortSignal;
 	readonly alive: () => void;
-	/** From here on the waiting is ours, until the function that it returns is called. */
+	/** Pauses the timeout until the returned function is called, while we wait for our own source or consumer. */
 	readonly hold: () => () => void;
-	/** Runs `work` and stops watching; one that does not end after the time-out is left to itself. */
+	/** Runs `work` and stops watching; work that does not end after the timeout is abandoned. */
 	readonly guard: <T>(work: () => Promise<T>) => Promise<T>;
 	readonly stop: () => void;
 	readonly late: Promise<never>;
@@ -73,14 +73,14 @@ function startWatch(outer: AbortSignal, what: string, settings: IdleSettings): W
 		}
 		const error = new StorageError(
 			'timeout',
-			`could not ${what}: nothing was heard for ${Math.round(milliseconds / 1000)} s`,
+			`could not ${what}: no progress for ${Math.round(milliseconds / 1000)} s`,
 		);
 		timeout.abort(error);
 		await clock.sleep(grace, ended.signal);
 		throw error;
 	};
 	const late = watch();
-	late.catch(() => undefined); // told through the race, or not wanted any more
+	late.catch(() => undefined); // thrown by the race, or no longer needed
 	const stop = () => ended.abort();
 	const alive = () => {
 		last = clock.now();
@@ -125,7 +125,7 @@ async function* watched<T>(dog: Watch, start: (signal: AbortSignal) => AsyncIter
 		}
 	} finally {
 		dog.stop();
-		// One that is stuck in next() would never answer.
+		// An iterator that is stuck in next() would never respond.
 		const ended = iterator.return?.();
 		if (!waiting) await ended;
 		else ended?.catch(() => undefined);
@@ -143,7 +143,7 @@ function watchedSource(source: PutSource, dog: Watch): PutSource {
 		}
 	};
 	return {
-		size: source.size,
+		...source,
 		async *read(offset, signal) {
 			const iterator = source.read(offset, signal)[Symbol.asyncIterator]();
 			try {

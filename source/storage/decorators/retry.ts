@@ -1,13 +1,14 @@
+import {StorageError} from '../errors.js';
 import {createRetrier, retrying, type RetryOptions} from '../retrying.js';
-import type {Storage} from '../storage.js';
+import type {GetOptions, Storage} from '../storage.js';
 
 export type RetrySettings = Pick<RetryOptions, 'clock' | 'budget' | 'firstDelay'> & {
 	readonly onRetry?: (error: unknown, delay: number, attempt: number) => void;
 };
 
 /**
- * Tries again what may pass: a listing after the last key that it gave, a download at its offset, an upload with the journal
- * that it left. The budget counts from the last time when something moved.
+ * Retries transient failures: a listing after its last key, a download at its offset, an upload with its journal. The
+ * budget counts from the last progress.
  */
 export function withRetry(storage: Storage, settings: RetrySettings = {}): Storage {
 	const {isPermanent} = storage;
@@ -29,21 +30,7 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 				}
 			}
 		},
-		async *get(key, options) {
-			const {failed, progressed} = retrier(options.signal);
-			for (let {offset = 0} = options; ;) {
-				try {
-					for await (const chunk of storage.get(key, {...options, offset})) {
-						offset += chunk.length;
-						progressed();
-						yield chunk;
-					}
-					return;
-				} catch (error) {
-					await failed(error);
-				}
-			}
-		},
+		get: (key, options) => getResumed(storage, key, options, retrier(options.signal)),
 		async put(key, source, options) {
 			const {failed, progressed} = retrier(options.signal);
 			const {onJournal, onProgress} = options;
@@ -67,6 +54,7 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 						},
 					});
 				} catch (error) {
+					if (source.canRestart?.() === false) throw error;
 					await failed(error);
 				}
 			}
@@ -76,4 +64,38 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 		remove: (keys, options) =>
 			retrying(() => storage.remove(keys, options), {...settings, signal: options.signal, isPermanent}),
 	};
+}
+
+/** Requests the rest after each failure, in the same version of the object. */
+async function* getResumed(
+	storage: Storage,
+	key: string,
+	options: GetOptions,
+	{failed, progressed}: ReturnType<typeof createRetrier>,
+): AsyncGenerator<Uint8Array> {
+	const {onVersion} = options;
+	let {version} = options;
+	for (let {offset = 0} = options; ;) {
+		try {
+			const attempt = {
+				...options,
+				offset,
+				version,
+				onVersion(found: string | undefined) {
+					version = found;
+					onVersion?.(found);
+				},
+			};
+			for await (const chunk of storage.get(key, attempt)) {
+				offset += chunk.length;
+				progressed();
+				yield chunk;
+			}
+			return;
+		} catch (error) {
+			// Bytes that were yielded cannot be taken back: requesting the rest would hide the damage.
+			if (offset > 0 && error instanceof StorageError && error.fault === 'corrupt') throw error;
+			await failed(error);
+		}
+	}
 }

@@ -1,39 +1,40 @@
-/** One bucket over the JSON API; the SDK finds the credentials, as it does for every Google tool. */
-import {readFile} from 'node:fs/promises';
-import {Storage as GoogleStorage} from '@google-cloud/storage';
+/** Access to one bucket through the JSON API; the SDK finds the credentials, as in every Google tool. */
+import {createPrivateKey} from 'node:crypto';
 import {messageOf, PgBackError} from '../../core/errors.js';
-import {startDog} from '../dog.js';
-import {storageError} from '../errors.js';
+import {readGivenFile} from '../../lib/given-file.js';
+import {StorageError} from '../errors.js';
+import {httpOf} from '../http.js';
 import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
+import {startWatchdog} from '../watchdog.js';
+import {createAuth} from './auth.js';
 import {describeGcsError, HttpError, type Where} from './errors.js';
 
-/** Undefined and '' both mean: not given. */
+/** Undefined and '' both mean absent. */
 export type GcsSettings = {
 	readonly bucket: string;
 	/** A JSON key of a service account or of a federation; default: the application default credentials. */
 	readonly keyfile?: string;
 	/** URL of the API instead of https://storage.googleapis.com; default: STORAGE_EMULATOR_HOST, which needs no credentials. */
 	readonly endpoint?: string;
-	/** Bytes of one request of an upload, a multiple of 256 KiB; 16 MiB by default. */
+	/** Bytes of one upload request, a multiple of 256 KiB; 16 MiB by default. */
 	readonly chunkSize?: number;
 };
 
 export type Call = {
 	readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-	/** Below the API's base, or a whole URL that the service gave. */
+	/** Relative to the API's base, or a whole URL of the same origin from the service. */
 	readonly url: string;
 	readonly headers?: Readonly<Record<string, string>>;
 	readonly body?: Uint8Array | string;
-	/** Statuses beside 2xx that are an answer. */
+	/** Accepted statuses in addition to 2xx. */
 	readonly also?: readonly number[];
 };
 
-/** A response whose body is still to be read, all of it. */
+/** A response with a body that must be read completely. */
 export type Answer = {
 	readonly status: number;
 	readonly headers: Headers;
-	readonly json: <T>() => Promise<T>;
 	readonly response: Response;
 };
 
@@ -42,28 +43,34 @@ export type Bucket = {
 	readonly settings: GcsSettings;
 	/** `/storage/v1/b/NAME` and the like. */
 	readonly path: string;
-	/** One request; throws HttpError for a status that is no answer. */
+	/** Returns true for a URL at the configured endpoint: no other receives a token or data. */
+	readonly isOwnUrl: (url: string) => boolean;
+	readonly log: OpenContext['log'];
+	/** Sends one request; throws HttpError for an unexpected status. */
 	readonly send: (call: Call, signal: AbortSignal) => Promise<Answer>;
-	/** Ends `run` when nothing moves for the idle time, and names the place in its errors. */
+	/** Aborts `run` when there is no progress for the idle time, and adds the location to its errors. */
 	readonly watched: <T>(
 		where: Pick<Where, 'operation' | 'key'>,
 		signal: AbortSignal,
 		run: (signal: AbortSignal) => Promise<T>,
 	) => Promise<T>;
-	/** One attempt; ended when nothing moves for the idle time. `read` gets the answer and must consume it. */
+	/**
+	 * Sends a request in one attempt, aborted when there is no progress for the idle time. `read` receives the response
+	 * and must consume it.
+	 */
 	readonly once: <T>(
 		where: Pick<Where, 'operation' | 'key'>,
 		signal: AbortSignal,
 		call: Call,
 		read: (answer: Answer) => Promise<T>,
 	) => Promise<T>;
-	/** The same until it succeeds, fails for good, or the budget is spent. */
+	/** Repeats the request until it succeeds, fails permanently, or the budget is used up. */
 	readonly request: Bucket['once'];
 };
 
 export async function openBucket(settings: GcsSettings, context: OpenContext): Promise<Bucket> {
 	const {bucket} = settings;
-	if (!bucket) throw new PgBackError('CONFIG', 'no bucket is given', {hint: 'set gcs_bucket'});
+	if (!bucket) throw new PgBackError('CONFIG', 'no bucket configured', {hint: 'set gcs_bucket'});
 	const {chunkSize = 256 * 1024} = settings;
 	if (chunkSize <= 0 || chunkSize % (256 * 1024) !== 0)
 		throw new PgBackError('CONFIG', 'the chunk size is not a multiple of 256 KiB');
@@ -71,39 +78,37 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 	const base = baseUrl(settings.endpoint || emulator || 'https://storage.googleapis.com');
 	const keyfile = settings.keyfile || context.env['GOOGLE_APPLICATION_CREDENTIALS'] || '';
 	if (keyfile !== '') await checkKeyfile(keyfile);
-	// An emulator, or another API without TLS: no token goes there.
+	// An emulator, or another API without TLS: no token is sent to it.
 	const anonymous = emulator !== '' || (base.startsWith('http:') && keyfile === '');
-	const google = anonymous ? undefined : createAuth(keyfile);
+	const http = await httpOf(context);
 	const location = `gcs://${bucket}/`;
+	const google = anonymous ? undefined : createAuth(http, {keyfile, base, location});
+	const {origin} = new URL(base);
+	const isOwnUrl = (url: string): boolean => URL.canParse(url) && new URL(url).origin === origin;
 	const send = async (call: Call, signal: AbortSignal): Promise<Answer> => {
-		const url = /^https?:/.test(call.url) ? call.url : base + call.url;
+		const url = call.url.startsWith('/') ? base + call.url : call.url;
+		if (!isOwnUrl(url)) throw new StorageError('invalid', 'the address does not belong to the configured endpoint');
 		const ask = async () =>
-			fetch(url, {
+			http.fetch(url, {
 				method: call.method ?? 'GET',
 				headers: {...(await google?.headers()), ...call.headers},
-				body: call.body as Uint8Array<ArrayBuffer> | string | undefined,
-				redirect: 'manual',
+				...(call.body !== undefined && {body: call.body}),
 				signal,
 			});
 		let response = await ask();
 		if (response.status === 401 && google) {
 			await response.arrayBuffer();
-			context.log('info', 'the credentials had expired and are fetched anew');
+			context.log('info', 'the credentials expired and are being renewed');
 			await google.refresh();
 			response = await ask();
 		}
 		if (!response.ok && !call.also?.includes(response.status))
-			throw new HttpError(response.status, response.headers, await response.text());
-		return {
-			status: response.status,
-			headers: response.headers,
-			response,
-			json: async <T>() => (await response.json()) as T,
-		};
+			throw new HttpError(response.status, response.headers, await response.text(), call.method);
+		return {status: response.status, headers: response.headers, response};
 	};
 	const watched: Bucket['watched'] = async (place, signal, run) => {
 		signal.throwIfAborted();
-		const dog = startDog(context.idleTimeout);
+		const dog = startWatchdog(context.idleTimeout);
 		try {
 			return await run(AbortSignal.any([signal, dog.signal]));
 		} catch (error) {
@@ -119,6 +124,8 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 		location,
 		settings,
 		path: `/storage/v1/b/${encodeURIComponent(bucket)}`,
+		isOwnUrl,
+		log: context.log,
 		send,
 		watched,
 		once,
@@ -133,43 +140,45 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 			}
 		},
 	};
+}
 
-	function createAuth(file: string) {
-		const {authClient} = new GoogleStorage({...(file === '' ? {} : {keyFilename: file}), projectId: '-'});
-		return {
-			async headers(): Promise<Record<string, string>> {
-				try {
-					return Object.fromEntries(await authClient.getRequestHeaders(base));
-				} catch (cause) {
-					throw storageError('forbidden', {operation: 'connect to', location}, messageOf(cause), {
-						cause,
-						hint: 'set gcs_keyfile, GOOGLE_APPLICATION_CREDENTIALS, or log in with: gcloud auth application-default login',
-					});
-				}
-			},
-			/** A client without a token fetches one with its next request. */
-			async refresh(): Promise<void> {
-				(await authClient.getClient()).credentials = {};
-			},
-		};
-	}
+/** Returns the path of an object below the API's base. */
+export function objectUrl({path}: Pick<Bucket, 'path'>, key: string, query = ''): string {
+	return `${path}/o/${encodeURIComponent(key)}${query}`;
 }
 
 async function checkKeyfile(file: string): Promise<void> {
 	try {
-		const key = JSON.parse(await readFile(file, 'utf8')) as {type?: unknown};
-		if (typeof key.type !== 'string') throw new Error('it has no "type"');
+		const key = JSON.parse((await readGivenFile(file)).toString()) as {type?: unknown; private_key?: unknown} | null;
+		if (typeof key?.type !== 'string') throw new Error('it has no "type"');
+		// The SDK's error for a damaged key is OpenSSL's, which looks like one of TLS and would be retried.
+		if (key.type === 'service_account' && !isPrivateKey(key.private_key))
+			throw new Error('its "private_key" cannot be read');
 	} catch (cause) {
 		// A parser's message would quote the key.
 		const reason = cause instanceof SyntaxError ? 'it is not JSON' : messageOf(cause);
 		throw new PgBackError('CONFIG', `could not use the key file ${file}: ${reason}`, {
-			hint: 'gcs_keyfile names the JSON key of a service account',
+			hint: 'gcs_keyfile must be the JSON key of a service account',
 		});
+	}
+}
+
+function isPrivateKey(text: unknown): boolean {
+	try {
+		return typeof text === 'string' && createPrivateKey(text).type === 'private';
+	} catch {
+		return false; // its reason is OpenSSL's, and says no more
 	}
 }
 
 function baseUrl(text: string): string {
 	const url = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
-	// The Go client's form holds the path of the API, which we add ourselves.
-	return url.replace(/\/+$/, '').replace(/\/storage\/v1$/, '');
+	// The Go client's form includes the path of the API, which is added here.
+	const base = url.replace(/\/+$/, '').replace(/\/storage\/v1$/, '');
+	if (!URL.canParse(base) || !/^https?:/i.test(base)) {
+		throw new PgBackError('CONFIG', `${text} is not a URL of Google Cloud Storage`, {
+			hint: 'write gcs_endpoint (or STORAGE_EMULATOR_HOST) as https://HOST',
+		});
+	}
+	return base;
 }

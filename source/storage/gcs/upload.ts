@@ -1,311 +1,238 @@
-/** Resumable uploads: one session, chunk after chunk; the object appears with the last one, when its checksum fits. */
-import {createHash} from 'node:crypto';
+/** Uploads an object in a resumable session and compares what the service stored with what was sent. */
+import {createHash, type Hash, randomBytes} from 'node:crypto';
 import {CRC32C} from '@google-cloud/storage';
-import {storageError, StorageError} from '../errors.js';
-import {createFiller, type Filler} from '../fill.js';
-import {requestRetrier} from '../retrying.js';
+import {StorageError, storageError} from '../errors.js';
+import {createSourceReader, type SourceReader} from '../source-reader.js';
 import type {OpenContext, PutOptions, PutResult, PutSource} from '../storage.js';
-import type {Answer, Bucket} from './client.js';
+import type {Bucket} from './client.js';
+import {type Journal, readJournal} from './journal.js';
+import {DamagedObjectRemains, inspectObject, proveFound, proveObject, type Sent} from './prove-object.js';
+import type {Resource} from './responses.js';
+import {beginSession, cancelSession, sendChunk, SessionLost, sessionStatus} from './session.js';
 
-/** What `onJournal` is given: the session, and the checksum of what the service had confirmed. */
-type Journal = {readonly session: string; readonly bytes: number; readonly crc32c: string};
+const defaultChunkSize = 16 * 1024 * 1024;
 
-/** What the service says of an object that is complete. */
-type GcsObject = {readonly size: string; readonly crc32c?: string; readonly generation: string};
+/** One upload of one source, from its beginning. */
+type Upload = {
+	readonly bucket: Bucket;
+	readonly context: OpenContext;
+	readonly key: string;
+	readonly options: PutOptions;
+	readonly filler: SourceReader;
+	readonly crc: CRC32C;
+	readonly hash: Hash | undefined;
+};
 
-/** Milliseconds that the end of a session may take after a failure. */
-const cleanupTime = 3000;
-
+/**
+ * Uploads, resuming the session of `options.journal` if the service and the source still match it. With `ifAbsent` it
+ * throws EXISTS when there is an object that this upload did not create.
+ */
 export async function upload(
-	bucket: Bucket,
-	context: OpenContext,
+	{bucket, context}: Pick<Upload, 'bucket' | 'context'>,
 	key: string,
 	source: PutSource,
 	options: PutOptions,
 ): Promise<PutResult> {
 	const {signal} = options;
-	const chunkSize = bucket.settings.chunkSize ?? 16 * 1024 * 1024;
-	const where = {operation: 'upload', key} as const;
-	const failed = (fault: 'invalid' | 'corrupt', reason: string) =>
-		storageError(fault, {...where, location: bucket.location}, reason);
+	const filler = createSourceReader(source, 0, signal);
 	const crc = new CRC32C();
 	const hash = options.sha256 ? createHash('sha256') : undefined;
-	const digest = (bytes: Uint8Array): void => {
-		crc.update(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-		hash?.update(bytes);
-	};
-	const checkDigest = (): void => {
-		const expected = options.sha256?.();
-		if (expected !== undefined && hash && hash.digest('hex') !== expected)
-			throw failed('invalid', 'the bytes are not those whose sha256 is recorded');
-	};
-	const old = journalOf(options.journal);
-	const filler = createFiller(source, 0, signal);
-	let session: string | undefined;
+	const one: Upload = {bucket, context, key, options, filler, crc, hash};
+	let journal = readJournal(bucket, key, options.journal);
 	try {
-		let at = 0;
-		if (old) {
-			const there = await verified(bucket, key, old, filler, digest, crc, options);
-			if (there === undefined) {
-				await cancel(bucket, key, old.session);
-				await filler.close();
-				options.onJournal?.(undefined);
-				return await upload(bucket, context, key, source, {...options, journal: undefined});
-			}
-			session = old.session;
-			at = there;
-			options.onProgress?.(at);
-		}
-		let chunk = await next(filler, chunkSize);
-		let ahead = chunk.length < chunkSize ? Buffer.alloc(0) : await next(filler, chunkSize);
-		let metadata: Readonly<Record<string, string>> | undefined;
-		if (session === undefined && ahead.length === 0) {
-			// All of it is here: metadata can be said at the start.
-			metadata = options.metadata?.() ?? {};
-		}
-		session ??= await begin(bucket, key, {metadata, ifAbsent: options.ifAbsent ?? false}, signal);
-		for (;;) {
-			digest(chunk);
-			const last = ahead.length === 0;
-			if (last) checkDigest();
-			const done = await sendChunk(bucket, context, {key, session, chunk, at, last, crc32c: crc.toString()}, options);
-			at += chunk.length;
-			if (!last && done) throw failed('corrupt', `the service took ${at} bytes for the whole`);
-			options.onProgress?.(at);
-			if (done) {
-				await finish(
-					bucket,
-					key,
-					{done, at, crc32c: crc.toString(), metadata: metadata === undefined ? (options.metadata?.() ?? {}) : {}},
-					signal,
-				);
-				options.onJournal?.(undefined);
-				return {size: at, checked: 'size and crc32c checked'};
-			}
-			options.onJournal?.({session, bytes: at, crc32c: crc.toString()} satisfies Journal);
-			chunk = ahead;
-			ahead = chunk.length < chunkSize ? Buffer.alloc(0) : await next(filler, chunkSize);
-		}
-	} catch (error) {
-		const goesOn = options.onJournal && (signal.aborted || passes(error));
-		if (session !== undefined && !goesOn) {
-			await cancel(bucket, key, session);
+		const found = options.ifAbsent && !options.atomic ? await inspectObject(bucket, key, signal) : undefined;
+		if (found !== undefined && found !== 'forbidden') return await adopt(one, found, journal);
+		const at = journal ? await rereadConfirmed(one, journal) : 0;
+		if (at === undefined) {
+			if (journal) await cancelSession(bucket, key, journal.session);
+			journal = undefined;
 			options.onJournal?.(undefined);
+			return await upload({bucket, context}, key, source, {...options, journal: undefined});
 		}
+		if (at > 0) options.onProgress?.(at);
+		return await sendAll(one, at, journal, next => (journal = next));
+	} catch (error) {
+		await afterFailure(one, journal, error);
 		signal.throwIfAborted();
-		throw error;
+		throw await confirmExists(one, error);
 	} finally {
 		await filler.close();
 	}
 }
 
-/** Trouble after which a later run can go on, however often this one has tried. */
-function passes(error: unknown): boolean {
-	return (
-		error instanceof StorageError &&
-		['network', 'timeout', 'server', 'throttled', 'expired', 'skew'].includes(error.fault)
-	);
+/** Sends the source from `at` on. `reportJournal` receives each new state of the session. */
+async function sendAll(
+	one: Upload,
+	at: number,
+	old: Journal | undefined,
+	reportJournal: (journal: Journal) => void,
+): Promise<PutResult> {
+	const {bucket, context, key, options, filler, crc} = one;
+	const {signal} = options;
+	const chunkSize = bucket.settings.chunkSize ?? defaultChunkSize;
+	const next = async () => nextChunk(filler, chunkSize);
+	let chunk = await next();
+	let ahead = chunk.length < chunkSize ? Buffer.alloc(0) : await next();
+	const id = old?.upload ?? randomBytes(8).toString('hex');
+	const start = {key, metadata: metadataOf(options, id), ifAbsent: options.ifAbsent ?? false};
+	const session = old?.session ?? (await beginSession(bucket, start, signal));
+	const record = () => {
+		const journal: Journal = {session, upload: id, bytes: at, crc32c: crc.toString()};
+		reportJournal(journal);
+		options.onJournal?.(journal);
+	};
+	record();
+	for (;;) {
+		digest(one, chunk);
+		const last = ahead.length === 0;
+		if (last) checkDigest(one);
+		const crc32c = crc.toString();
+		const end = at + chunk.length;
+		const sent = {key, size: end, crc32c};
+		const done = await sendChunk(bucket, context, {key, session, bytes: chunk, at, last, crc32c}, signal).catch(
+			async (error: unknown) => {
+				if (!last || !(error instanceof SessionLost)) throw error;
+				return finishedMeanwhile(one, id, error);
+			},
+		);
+		at = end;
+		if (done) {
+			const proof = await proveObject(bucket, sent, done, signal);
+			options.onProgress?.(at);
+			options.onJournal?.(undefined);
+			return resultOf(sent, proof, options);
+		}
+		options.onProgress?.(at);
+		record();
+		chunk = ahead;
+		ahead = chunk.length < chunkSize ? Buffer.alloc(0) : await next();
+	}
 }
 
-async function next(filler: Filler, size: number): Promise<Buffer> {
-	const buffer = Buffer.allocUnsafeSlow(size);
-	return buffer.subarray(0, await filler.fill(buffer));
-}
-
-/** A session is a URL to which bytes are sent: only one of our own service is taken from a journal. */
-function journalOf(journal: unknown): Journal | undefined {
-	const {session, bytes, crc32c} = (journal ?? {}) as Partial<Record<keyof Journal, unknown>>;
-	if (typeof session !== 'string' || typeof crc32c !== 'string' || typeof bytes !== 'number') return undefined;
-	return /^https?:\/\//.test(session) && Number.isSafeInteger(bytes) && bytes > 0
-		? {session, bytes, crc32c}
-		: undefined;
+function resultOf({size}: Sent, proof: PutResult['proof'], {ifAbsent}: PutOptions): PutResult {
+	return {size, proof, ...(ifAbsent && {created: true})};
 }
 
 /**
- * Where to go on: the service must have what the journal says, and the source must still begin with the same bytes. What the
- * service holds beyond the journal is part of the checksum that it compares at the end. Undefined: from the start.
+ * A session that the service no longer knows may have created the object after the last chunk: then it is what was
+ * sent, or it is damaged.
  */
-async function verified(
-	bucket: Bucket,
-	key: string,
-	old: Journal,
-	filler: Filler,
-	digest: (bytes: Uint8Array) => void,
-	crc: CRC32C,
-	options: PutOptions,
-): Promise<number | undefined> {
-	const status = await askStatus(bucket, key, old.session, options.signal);
-	if (status === undefined || status.done || status.bytes < old.bytes) return undefined;
+async function finishedMeanwhile({bucket, key, options}: Upload, id: string, lost: SessionLost): Promise<Resource> {
+	const found = await inspectObject(bucket, key, options.signal);
+	if (found === undefined || found === 'forbidden' || found.metadata['upload'] !== id) throw lost;
+	return found;
+}
+
+/**
+ * Handles an existing object. If an earlier attempt of this upload created it, it is compared with the source and
+ * accepted, or removed as damaged. Any other object is EXISTS.
+ */
+async function adopt(one: Upload, found: Resource, journal: Journal | undefined): Promise<PutResult> {
+	const {bucket, key, options, filler} = one;
+	if (journal?.damaged !== undefined && journal.damaged === found.generation)
+		throw new DamagedObjectRemains(
+			bucket,
+			key,
+			'the damaged object of an earlier upload is still there',
+			found.generation,
+		);
+	if (!journal || found.metadata['upload'] !== journal.upload)
+		throw storageError('exists', {operation: 'upload', location: bucket.location, key}, 'already exists');
+	let size = 0;
+	for (
+		let piece = await nextChunk(filler, 1024 * 1024);
+		piece.length > 0;
+		piece = await nextChunk(filler, 1024 * 1024)
+	) {
+		digest(one, piece);
+		size += piece.length;
+	}
+	checkDigest(one);
+	const sent = {key, size, crc32c: one.crc.toString()};
+	const proof = await proveFound(bucket, sent, found);
+	options.onProgress?.(size);
+	options.onJournal?.(undefined);
+	return resultOf(sent, proof, options);
+}
+
+/**
+ * Returns the offset to resume at: the service must have what the journal says, and the source must still begin with
+ * the same bytes. Bytes that the service has after the journal's are included in the checksum at the end. Returns
+ * undefined to start over.
+ */
+async function rereadConfirmed(one: Upload, journal: Journal): Promise<number | undefined> {
+	const {bucket, key, options, filler, crc} = one;
+	const status = await sessionStatus(bucket, key, journal.session, options.signal);
+	if (status === undefined || status.done || status.bytes < journal.bytes) return undefined;
 	for (let at = 0; at < status.bytes;) {
-		// Up to the journal's place first, where the checksum is known.
-		const end = at < old.bytes ? old.bytes : status.bytes;
-		const piece = await next(filler, Math.min(1024 * 1024, end - at));
+		// First up to the journal's offset, where the checksum is known.
+		const end = at < journal.bytes ? journal.bytes : status.bytes;
+		const piece = await nextChunk(filler, Math.min(1024 * 1024, end - at));
 		if (piece.length === 0) return undefined;
-		digest(piece);
+		digest(one, piece);
 		at += piece.length;
-		if (at === old.bytes && crc.toString() !== old.crc32c) return undefined;
+		if (at === journal.bytes && crc.toString() !== journal.crc32c) return undefined;
 	}
 	return status.bytes;
 }
 
-type Status = {readonly bytes: number; readonly done?: GcsObject};
-
-/** How much of a session has arrived; undefined when the service does not know it any more. */
-async function askStatus(
-	bucket: Bucket,
-	key: string,
-	session: string,
-	signal: AbortSignal,
-): Promise<Status | undefined> {
-	const call = {method: 'PUT', url: session, headers: {'content-range': 'bytes */*'}, also: [308, 404, 410]} as const;
-	return bucket.request({operation: 'upload', key}, signal, call, async answer => {
-		if (answer.status === 404 || answer.status === 410) {
-			await answer.response.arrayBuffer();
-			return undefined;
-		}
-		return readStatus(answer);
-	});
-}
-
-async function readStatus(answer: Answer): Promise<Status> {
-	if (answer.status !== 308) {
-		const done = await answer.json<GcsObject>();
-		return {bytes: Number(done.size), done};
-	}
-	await answer.response.arrayBuffer();
-	const range = /^bytes=0-(\d+)$/.exec(answer.headers.get('range') ?? '');
-	return {bytes: range ? Number(range[1]) + 1 : 0};
-}
-
-async function begin(
-	bucket: Bucket,
-	key: string,
-	{metadata, ifAbsent}: {readonly metadata: Readonly<Record<string, string>> | undefined; readonly ifAbsent: boolean},
-	signal: AbortSignal,
-): Promise<string> {
-	const query = new URLSearchParams({
-		uploadType: 'resumable',
-		name: key,
-		...(ifAbsent ? {ifGenerationMatch: '0'} : {}),
-	});
-	const body = JSON.stringify({
-		name: key,
-		contentType: 'application/octet-stream',
-		metadata: withoutEmpty(metadata ?? {}),
-	});
-	const call = {
-		method: 'POST',
-		url: `/upload${bucket.path}/o?${query.toString()}`,
-		headers: {'content-type': 'application/json'},
-		body,
-	} as const;
-	return bucket.request({operation: 'upload', key}, signal, call, async answer => {
-		await answer.response.arrayBuffer();
-		const session = answer.headers.get('location');
-		if (session === null) throw new StorageError('server', 'the service gave no address for the upload');
-		return session;
-	});
-}
-
-function withoutEmpty(metadata: Readonly<Record<string, string>>): Record<string, string> {
-	return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== ''));
-}
-
-type Chunk = {
-	readonly key: string;
-	readonly session: string;
-	readonly chunk: Buffer;
-	readonly at: number;
-	readonly last: boolean;
-	readonly crc32c: string;
-};
-
-/** Sends one chunk until the service has all of it; after a failure it is asked how much has arrived. The object, after the last. */
-async function sendChunk(
-	bucket: Bucket,
-	context: OpenContext,
-	{key, session, chunk, at, last, crc32c}: Chunk,
-	options: PutOptions,
-): Promise<GcsObject | undefined> {
-	const where = {operation: 'upload', key} as const;
-	const end = at + chunk.length;
-	const retrier = requestRetrier(context, options.signal);
-	let from = at;
-	for (;;) {
-		try {
-			const total = last ? String(end) : '*';
-			const range = from === end ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
-			const headers = {'content-range': range, ...(last ? {'x-goog-hash': `crc32c=${crc32c}`} : {})};
-			const call = {method: 'PUT', url: session, headers, body: chunk.subarray(from - at), also: [308]} as const;
-			const status = await bucket.once(where, options.signal, call, readStatus);
-			if (status.done) return status.done;
-			if (status.bytes < at || status.bytes > end) throw lost(bucket, key);
-			if (status.bytes === end && !last) return undefined;
-			if (status.bytes > from) retrier.progressed();
-			else await retrier.failed(new StorageError('server', 'the service took nothing of a chunk'));
-			from = status.bytes;
-		} catch (error) {
-			await retrier.failed(error);
-			const status = await askStatus(bucket, key, session, options.signal);
-			if (status?.done) return status.done;
-			if (status === undefined || status.bytes < at || status.bytes > end) throw lost(bucket, key);
-			if (status.bytes === end && !last) return undefined;
-			from = status.bytes;
-		}
-	}
-}
-
-/** The service has forgotten what it had confirmed: only a new upload helps. */
-function lost(bucket: Bucket, key: string): StorageError {
-	return storageError(
-		'server',
-		{operation: 'upload', location: bucket.location, key},
-		'the service has lost what was sent before',
-	);
-}
-
-type Finished = {
-	readonly done: GcsObject;
-	readonly at: number;
-	readonly crc32c: string;
-	readonly metadata: Readonly<Record<string, string>>;
-};
-
-/** An object that is not what was sent is taken away again: by its generation, so that nobody else's is. */
-async function finish(
-	bucket: Bucket,
-	key: string,
-	{done, at, crc32c, metadata}: Finished,
-	signal: AbortSignal,
+/**
+ * Keeps the session for a later run, or cancels it. The journal of a damaged object that remains is kept, so that it is
+ * never accepted.
+ */
+async function afterFailure(
+	{bucket, key, options}: Upload,
+	journal: Journal | undefined,
+	error: unknown,
 ): Promise<void> {
-	const where = {operation: 'upload', key} as const;
-	const object = `${bucket.path}/o/${encodeURIComponent(key)}?ifGenerationMatch=${done.generation}`;
-	const consume = async (answer: Answer) => answer.response.arrayBuffer();
-	if (Number(done.size) !== at || (done.crc32c !== undefined && done.crc32c !== crc32c)) {
-		await bucket.request({operation: 'remove', key}, signal, {method: 'DELETE', url: object}, consume);
-		const what =
-			Number(done.size) === at
-				? `the crc32c is ${done.crc32c ?? ''}, not ${crc32c}`
-				: `${done.size} of ${at} bytes are there`;
-		throw storageError('corrupt', {...where, location: bucket.location}, what);
+	if (!journal) return;
+	if (error instanceof DamagedObjectRemains) {
+		options.onJournal?.({...journal, ...(error.generation !== undefined && {damaged: error.generation})});
+		return;
 	}
-	const wanted = withoutEmpty(metadata);
-	if (Object.keys(wanted).length === 0) return;
-	const headers = {'content-type': 'application/json'};
-	await bucket.request(
-		where,
-		signal,
-		{method: 'PATCH', url: object, headers, body: JSON.stringify({metadata: wanted})},
-		consume,
+	if (options.onJournal && (options.signal.aborted || isPassing(error))) return;
+	await cancelSession(bucket, key, journal.session);
+	options.onJournal?.(undefined);
+}
+
+/** Returns true for failures after which a later run can resume, however often this one has tried. */
+function isPassing(error: unknown): boolean {
+	const passing = ['network', 'timeout', 'server', 'throttled', 'expired', 'skew'];
+	return error instanceof StorageError && passing.includes(error.fault);
+}
+
+/** Passes on a rejection because the object exists only when the object can be seen, or when nothing can be seen. */
+async function confirmExists({bucket, key, options}: Upload, error: unknown): Promise<unknown> {
+	if (!(error instanceof StorageError) || error.fault !== 'exists') return error;
+	if ((await inspectObject(bucket, key, options.signal)) !== undefined) return error;
+	const where = {operation: 'upload', location: bucket.location, key} as const;
+	return storageError('server', where, 'the service reported that it exists, but it does not', {cause: error});
+}
+
+function digest({crc, hash}: Upload, bytes: Uint8Array): void {
+	crc.update(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+	hash?.update(bytes);
+}
+
+/** Throws when the source does not match its recorded sha256. */
+function checkDigest({bucket, key, options, hash}: Upload): void {
+	const expected = options.sha256?.();
+	if (expected === undefined || !hash || hash.digest('hex') === expected) return;
+	throw storageError(
+		'invalid',
+		{operation: 'upload', location: bucket.location, key},
+		'the data does not match the recorded sha256',
+		{hint: 'the file changed since it was dumped: check what else writes to it'},
 	);
 }
 
-/** The failure that led here is what counts; the service drops a session after a week all the same. */
-async function cancel(bucket: Bucket, key: string, session: string): Promise<void> {
-	const call = {method: 'DELETE', url: session, headers: {'content-length': '0'}, also: [404, 410, 499]} as const;
-	await bucket
-		.once({operation: 'upload', key}, AbortSignal.timeout(cleanupTime), call, async answer =>
-			answer.response.arrayBuffer(),
-		)
-		.catch(() => undefined);
+/** The metadata is set when the session starts, so that no permission to change objects is needed. */
+function metadataOf(options: PutOptions, id: string): Record<string, string> {
+	const given = Object.entries(options.metadata?.() ?? {}).filter(([, value]) => value !== '');
+	return {...Object.fromEntries(given), upload: id};
+}
+
+async function nextChunk(filler: SourceReader, size: number): Promise<Buffer> {
+	const buffer = Buffer.allocUnsafeSlow(size);
+	return buffer.subarray(0, await filler.fill(buffer));
 }

@@ -1,16 +1,16 @@
 import {rmdir} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {lstatIfThere} from '../../lib/files.js';
-import {storageError, type Operation} from '../errors.js';
-import {fileKeyProblem, keyGuard} from '../keys.js';
+import {type Operation, storageError} from '../errors.js';
+import {fileKeyProblem, keyGuard} from '../object-keys.js';
 
 export type Paths = {
 	readonly root: string;
-	/** Without any check. */
+	/** Returns the path without any check. */
 	readonly of: (key: string) => string;
-	/** The path of a key that stays below the root and goes through no symbolic link; throws a StorageError otherwise. */
+	/** Returns the path of a key below the root without symbolic links in it; throws a StorageError otherwise. */
 	readonly checked: (key: string, operation: Operation) => Promise<string>;
-	/** Removes the directories above a removed file that hold nothing any more, below the root. */
+	/** Removes the directories above a removed file that are now empty, below the root. */
 	readonly removeEmptyParents: (key: string) => Promise<void>;
 };
 
@@ -38,7 +38,7 @@ export function createPaths(root: string): Paths {
 				} catch (error) {
 					const {code = ''} = error as NodeJS.ErrnoException;
 					if (code === 'ENOENT') continue;
-					if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM', 'EBUSY', 'EROFS', 'ENOTDIR'].includes(code)) return; // it stays
+					if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM', 'EBUSY', 'EROFS', 'ENOTDIR'].includes(code)) return; // not removed
 					throw error;
 				}
 			}
@@ -46,7 +46,7 @@ export function createPaths(root: string): Paths {
 	};
 }
 
-/** `a`, `a/b` for `a/b/c`. */
+/** Returns `a`, `a/b` for `a/b/c`. */
 function parentsOf(key: string): string[] {
 	const parents: string[] = [];
 	for (let at = dirname(key); at !== '.' && at !== '/'; at = dirname(at)) parents.unshift(at);

@@ -1,18 +1,20 @@
 import {type Dirent} from 'node:fs';
 import {readdir} from 'node:fs/promises';
 import {lstatIfThere, partialPattern} from '../../lib/files.js';
-import {compareKeys} from '../keys.js';
+import {compareKeys} from '../object-keys.js';
 import type {StorageObject} from '../storage.js';
 import type {Paths} from './paths.js';
 
 export type WalkOptions = {
 	readonly signal: AbortSignal;
-	readonly after?: string;
-	/** The unfinished files instead of the finished ones. */
+	readonly after?: string | undefined;
+	/** Lists the unfinished files instead of the finished ones. */
 	readonly partials?: boolean;
+	/** Called with each skipped entry: symbolic links, pipes, devices, and names that are not valid text. */
+	readonly onLeftOut?: (key: string, reason: string) => void;
 };
 
-/** Regular files whose key begins with `prefix`, in the order of their bytes; one directory at a time is in memory. */
+/** Yields regular files with keys that begin with `prefix`, in byte order; one directory at a time is in memory. */
 export async function* walk(paths: Paths, prefix: string, options: WalkOptions): AsyncGenerator<StorageObject> {
 	yield* walkBelow(paths, '', prefix, options);
 }
@@ -32,21 +34,29 @@ async function* walkBelow(
 			if (!passed && (key.startsWith(prefix) || prefix.startsWith(key))) yield* walkBelow(paths, key, prefix, options);
 			continue;
 		}
-		if (!key.startsWith(prefix) || !entry.isFile() || (after !== undefined && compareKeys(key, after) <= 0)) continue;
+		if (!key.startsWith(prefix) || (after !== undefined && compareKeys(key, after) <= 0)) continue;
+		if (!entry.isFile()) {
+			options.onLeftOut?.(key, entry.isSymbolicLink() ? 'a symbolic link' : 'not a regular file');
+			continue;
+		}
 		if (partialPattern.test(entry.name) !== (options.partials ?? false)) continue;
 		const stats = await lstatIfThere(paths.of(key));
-		if (stats) yield {key, size: stats.size, modified: stats.mtimeMs};
+		if (stats?.isFile()) yield {key, size: stats.size, modified: stats.mtimeMs};
+		else if (key.includes('\u{FFFD}')) options.onLeftOut?.(key, 'its name is not valid UTF-8');
 	}
 }
 
-/** With a slash behind the names of directories, so that sorting gives the order of whole keys. */
+/** Names of directories have a trailing slash, so that sorting gives the order of whole keys. */
 async function children(paths: Paths, folder: string): Promise<{readonly key: string; readonly entry: Dirent}[]> {
 	let entries: Dirent[];
 	try {
 		entries = await readdir(paths.of(folder), {withFileTypes: true});
 	} catch (error) {
-		// Gone since its parent was read: another process removes what is empty. The root itself must be there.
-		if (folder !== '' && (error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+		// Removed since its parent was read: another process removes empty directories. The root itself must exist.
+		const {code} = error as NodeJS.ErrnoException;
+		if (folder !== '' && code === 'ENOENT') return [];
+		// Reserved by the system at the root of a file system.
+		if (folder === 'lost+found/' && code === 'EACCES') return [];
 		throw error;
 	}
 	return entries

@@ -3,7 +3,10 @@ import {messageOf} from '../../core/errors.js';
 import {StorageError} from '../errors.js';
 import type {Bucket} from './client.js';
 
-/** Best effort, with a time of its own: the upload has failed already, and what stays is removed by a clean-up later. */
+/**
+ * Aborts the multipart upload with its own timeout, and ignores errors: the upload has failed already, and a later
+ * cleanup removes what is left.
+ */
 export async function abandon(bucket: Bucket, key: string, uploadId: string): Promise<void> {
 	try {
 		await bucket.request({operation: 'clean up', key}, AbortSignal.timeout(15_000), (client, options) =>
@@ -11,6 +14,6 @@ export async function abandon(bucket: Bucket, key: string, uploadId: string): Pr
 		);
 	} catch (error) {
 		if (error instanceof StorageError && error.fault === 'missing') return;
-		bucket.log('warn', `parts of the failed upload stay until --cleanup-remote: ${messageOf(error)}`);
+		bucket.log('warn', `parts of the failed upload remain until --cleanup-remote: ${messageOf(error)}`);
 	}
 }

@@ -1,57 +1,67 @@
 import {S3Client} from '@aws-sdk/client-s3';
+import {defaultProvider} from '@aws-sdk/credential-provider-node';
 import {messageOf, PgBackError} from '../../core/errors.js';
+import type {HttpClients} from '../../lib/http/http.js';
 import {StorageError} from '../errors.js';
+import {httpOf} from '../http.js';
 import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
+import {checkSettings} from './check-settings.js';
+import {type DialectMemory, dialectOf} from './dialect.js';
 import {describeS3Error, type Where} from './errors.js';
 import {PartMemory} from './part-memory.js';
+import {checkAnswers, ForeignAnswer} from './responses.js';
 import type {S3Settings} from './settings.js';
 
-/** Besides one of each upload: 64 MiB of the usual size. */
+/** Shared parts in addition to one for each upload: 64 MiB of the usual size. */
 const partsAtOnce = 8;
 
 type RequestOptions = {readonly abortSignal: AbortSignal};
 
-/** One bucket, and how to talk to it. */
+/** One bucket, and functions to send requests to it. */
 export type Bucket = {
 	readonly name: string;
 	/** `s3://bucket/`. */
 	readonly location: string;
 	readonly settings: S3Settings;
-	/** Over https the payload need not be signed: TLS and the checksum of each part protect it. */
+	/** True for https, where the payload need not be signed: TLS and the checksum of each part protect it. */
 	readonly secure: boolean;
-	/** What this service understands; narrowed when it refuses something. */
-	readonly service: {checksums: 'crc32' | 'md5'; conditions: boolean};
+	/** The features that this service supports; reduced when it rejects one. */
+	readonly dialect: DialectMemory;
 	/**
-	 * Runs one request until it succeeds, fails for good, or the budget is spent. Expired credentials are fetched anew once, and a
-	 * wrong clock is corrected once, without a wait.
+	 * Runs one request until it succeeds, fails permanently, or the budget is used up. Expired credentials are fetched
+	 * again once, and a wrong clock is corrected once, without a wait.
 	 */
 	readonly request: <T>(
 		where: Pick<Where, 'operation' | 'key'>,
 		signal: AbortSignal,
 		run: (client: S3Client, options: RequestOptions) => Promise<T>,
 	) => Promise<T>;
-	/** Of the parts of all uploads. */
+	/** Memory for the parts of all uploads. */
 	readonly memory: PartMemory;
 	readonly log: OpenContext['log'];
 	readonly close: () => void;
 };
 
 export async function openBucket(settings: S3Settings, context: OpenContext): Promise<Bucket> {
-	if (!settings.bucket) throw new PgBackError('CONFIG', 'no bucket is given', {hint: 'set s3_bucket'});
-	const client = createClient(settings, await findRegion(settings), context);
+	const {region, checksums} = await sdkSettings(settings);
+	checkSettings(settings, {region, endpoint: endpointOf(settings)});
+	const client = createClient(settings, region, context, await httpOf(context));
+	let spokeS3 = false;
+	checkAnswers(client, () => (spokeS3 = true));
 	const location = `${settings.kind ?? 's3'}://${settings.bucket}/`;
 	const bucket: Bucket = {
 		name: settings.bucket,
 		location,
 		settings,
 		secure: !/^http:/i.test(endpointOf(settings) ?? ''),
-		service: {checksums: 'crc32', conditions: true},
+		dialect: dialectOf(`${endpointOf(settings) ?? region}/${settings.bucket}`, settings.checksum ?? 'auto', checksums),
 		memory: new PartMemory(partsAtOnce),
 		log: context.log,
 		async request(place, signal, run) {
-			const where: Where = {...place, location};
-			const cured = new Set<string>();
+			const where: Where = {...place, location, region};
+			let foreign = 0;
+			const fixed = new Set<string>();
 			const retrier = requestRetrier(context, signal, isFinal);
 			for (;;) {
 				try {
@@ -60,13 +70,25 @@ export async function openBucket(settings: S3Settings, context: OpenContext): Pr
 				} catch (raw) {
 					signal.throwIfAborted();
 					const error = describeS3Error(raw, where);
-					if (!(await cure(error, cured, client, context))) await retrier.failed(error);
+					// Before any response of S3 this is probably a wrong endpoint, and a long wait does not help.
+					if (raw instanceof ForeignAnswer && !spokeS3 && ++foreign === MAX_FOREIGN_RESPONSES) throw finalError(error);
+					if (!(await fixCause(error, fixed, client, context))) await retrier.failed(error);
 				}
 			}
 		},
 		close: () => client.destroy(),
 	};
 	return bucket;
+}
+
+/** Attempts at an endpoint that has always responded in another protocol. */
+const MAX_FOREIGN_RESPONSES = 3;
+
+function finalError(error: unknown): unknown {
+	if (!(error instanceof StorageError)) return error;
+	const {fault, message, hint} = error;
+	const text = `${message} (gave up after ${MAX_FOREIGN_RESPONSES} attempts)`;
+	return new StorageError(fault, text, {hint, cause: error.cause, exhausted: true});
 }
 
 function isFinal(error: unknown): boolean {
@@ -77,38 +99,44 @@ function isFinal(error: unknown): boolean {
 	);
 }
 
-/** True when the cause is mended and the request may go out again at once; each cause once a request. */
-async function cure(error: unknown, cured: Set<string>, client: S3Client, context: OpenContext): Promise<boolean> {
-	if (!(error instanceof StorageError) || cured.has(error.fault)) return false;
+/**
+ * Fixes the cause of an error. Returns true when the request may be sent again immediately; each cause is fixed once
+ * per request.
+ */
+async function fixCause(error: unknown, fixed: Set<string>, client: S3Client, context: OpenContext): Promise<boolean> {
+	if (!(error instanceof StorageError) || fixed.has(error.fault)) return false;
 	if (error.fault !== 'expired' && error.fault !== 'skew') return false;
-	cured.add(error.fault);
+	fixed.add(error.fault);
 	if (error.fault === 'skew') {
-		// The SDK has taken the server's time from the refusal and signs with it from now on.
-		context.log('warn', `${error.message}: going on with the server's time`);
+		// The SDK has read the server's time from the error response and now signs with it.
+		context.log('warn', `${error.message}: continuing with the server's time`);
 		return true;
 	}
 	const fetch = client.config.credentials as (options: {forceRefresh: boolean}) => Promise<unknown>;
 	try {
 		await fetch({forceRefresh: true});
 	} catch (cause) {
-		context.log('warn', `the credentials have expired and cannot be fetched anew: ${messageOf(cause)}`);
+		context.log('warn', `the credentials have expired and cannot be renewed: ${messageOf(cause)}`);
 		return false;
 	}
-	context.log('info', 'the credentials had expired and were fetched anew');
+	context.log('info', 'the credentials expired and were renewed');
 	return true;
 }
 
-/** The endpoint with a scheme, or undefined for the service's own. */
+/** Returns the endpoint with a scheme, or undefined for the service's default. */
 function endpointOf({endpoint, tls}: S3Settings): string | undefined {
 	if (!endpoint) return undefined;
 	return /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint) ? endpoint : `${tls === false ? 'http' : 'https'}://${endpoint}`;
 }
 
-function createClient(settings: S3Settings, region: string, context: OpenContext): S3Client {
+function createClient(settings: S3Settings, region: string, context: OpenContext, http: HttpClients): S3Client {
 	const {profile, keyId, secret = '', sessionToken} = settings;
 	const endpoint = endpointOf(settings);
 	const idle = context.idleTimeout ?? 60_000;
-	const sockets = {keepAlive: true, maxSockets: 64};
+	const {httpAgent, httpsAgent} = http;
+	const requestHandler = {socketTimeout: idle, httpAgent, httpsAgent};
+	// The SDK calls the credential service of a container through a handler of its own, which accepts no agent.
+	if (/^https:/i.test(context.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')) http.trustInLibraries();
 	const quiet = () => undefined;
 	const config = {
 		region,
@@ -118,19 +146,17 @@ function createClient(settings: S3Settings, region: string, context: OpenContext
 			? {credentials: {accessKeyId: keyId, secretAccessKey: secret, ...(sessionToken ? {sessionToken} : {})}}
 			: {}),
 		forcePathStyle: settings.forcePath ?? false,
-		// Retries, checksums and their comparison are ours: bounded by a budget, and known on both sides.
+		// pg_back retries and compares checksums itself: within a budget, and with both values known.
 		maxAttempts: 1,
 		requestChecksumCalculation: 'WHEN_REQUIRED' as const,
-		responseChecksumValidation: 'WHEN_SUPPORTED' as const,
+		responseChecksumValidation: 'WHEN_REQUIRED' as const,
 		expectContinueHeader: false,
-		// Read the shared files again when credentials are fetched anew.
+		// Reads the shared files again when credentials are fetched again.
 		ignoreCache: true,
-		requestHandler: {
-			connectionTimeout: Math.min(30_000, idle),
-			socketTimeout: idle,
-			httpAgent: sockets,
-			httpsAgent: sockets,
-		},
+		requestHandler,
+		// Requests to the services that issue credentials (STS, SSO) use the same agents.
+		credentialDefaultProvider: (init: Parameters<typeof defaultProvider>[0]) =>
+			defaultProvider({...init, clientConfig: {requestHandler}}),
 		logger: {
 			trace: quiet,
 			debug: quiet,
@@ -142,19 +168,41 @@ function createClient(settings: S3Settings, region: string, context: OpenContext
 	return new S3Client(config);
 }
 
-/** The region that was set, or the SDK's own finding (environment, profile); with an endpoint of one's own any name does. */
-async function findRegion(settings: S3Settings): Promise<string> {
-	if (settings.region) return settings.region;
-	const probe = new S3Client(settings.profile ? {profile: settings.profile} : {});
+type SdkSettings = {
+	readonly region: string;
+	/** False if the SDK's settings restrict checksums to requests that need them. */
+	readonly checksums: {readonly request: boolean; readonly response: boolean};
+};
+
+/**
+ * Reads the SDK's environment and profile: the region, if it is not configured (with a custom endpoint any name works),
+ * and whether checksums are wanted (AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION). Throws CONFIG.
+ */
+async function sdkSettings(settings: S3Settings): Promise<SdkSettings> {
+	const {profile, region} = settings;
+	const probe = new S3Client({...(profile ? {profile} : {}), ...(region ? {region} : {})});
+	try {
+		const {requestChecksumCalculation, responseChecksumValidation} = probe.config;
+		return {
+			region: region || (await findRegion(probe, settings)),
+			checksums: {
+				request: (await requestChecksumCalculation()) !== 'WHEN_REQUIRED',
+				response: (await responseChecksumValidation()) !== 'WHEN_REQUIRED',
+			},
+		};
+	} finally {
+		probe.destroy();
+	}
+}
+
+async function findRegion(probe: S3Client, settings: S3Settings): Promise<string> {
 	try {
 		return await probe.config.region();
 	} catch (cause) {
 		if (settings.endpoint) return 'us-east-1';
-		throw new PgBackError('CONFIG', `no region for s3 is known: ${messageOf(cause)}`, {
+		throw new PgBackError('CONFIG', `no region configured for s3: ${messageOf(cause)}`, {
 			cause,
 			hint: 'set s3_region, AWS_REGION, or the region of the profile',
 		});
-	} finally {
-		probe.destroy();
 	}
 }

@@ -1,9 +1,13 @@
 import {messageOf, PgBackError} from '../../core/errors.js';
-import {networkFault, storageError, StorageError, type Fault, type Operation} from '../errors.js';
+import {type Fault, networkFault, type Operation, type StorageError, storageError} from '../errors.js';
+import {refusedSettings} from './check-settings.js';
+import {ForeignAnswer} from './responses.js';
 
-/** What the SDK's errors have beyond Error; none of it is certain. */
+/** Fields that the SDK's errors have in addition to Error; none is guaranteed. */
 type ServiceError = Error & {
 	readonly Code?: string;
+	readonly Region?: string;
+	readonly Endpoint?: string;
 	readonly $metadata?: {readonly httpStatusCode?: number};
 	readonly $response?: {readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>>};
 };
@@ -63,13 +67,22 @@ function byStatus(status: number): Fault {
 const texts: Partial<Readonly<Record<string, string>>> = {
 	forbidden: 'access denied',
 	missing: 'no such object',
-	exists: 'it exists already',
-	throttled: 'the service asks to slow down',
+	exists: 'already exists',
+	throttled: 'the service is throttling requests',
 };
 
-export type Where = {readonly operation: Operation; readonly location: string; readonly key?: string};
+export type Where = {
+	readonly operation: Operation;
+	readonly location: string;
+	readonly key?: string;
+	/** The region that requests are signed for. */
+	readonly region?: string;
+};
 
-/** Any error of an operation as one of ours. Those that are ours already pass, and what nobody knows stays what it is. */
+/**
+ * Converts any error of an operation to a StorageError. StorageErrors and errors that did not come from the service,
+ * such as those of the source, are returned unchanged.
+ */
 export function describeS3Error(value: unknown, where: Where): unknown {
 	if (value instanceof PgBackError || !(value instanceof Error)) return value;
 	const error = value as ServiceError;
@@ -77,11 +90,26 @@ export function describeS3Error(value: unknown, where: Where): unknown {
 	if (network) return storageError(network.fault, where, network.reason, {cause: error, hint: network.hint});
 	const status = error.$metadata?.httpStatusCode ?? error.$response?.statusCode;
 	const name = [error.name, error.Code].find(one => one !== undefined && one in byName);
-	if (name === undefined && (status === undefined || status < 300)) return error;
-	const told = (name === undefined ? undefined : byName[name]) ?? byStatus(status ?? 500);
-	// A HEAD that is refused says no more than 403: clocks that are too far apart are reason enough.
+	if (error instanceof ForeignAnswer) return foreignAnswer(error, where, status ?? 200);
+	if (name === undefined && status === undefined) return refusedSettings(error) ?? error;
+	const moved = movedTo(error, where, status);
+	if (moved) return moved;
+	if (name === undefined && status !== undefined && status < 300)
+		return storageError('server', where, `cannot parse the response: ${saidBy(error)}`, {cause: error});
+	return describeRefusal(error, where, {name, status});
+}
+
+function describeRefusal(
+	error: ServiceError,
+	where: Where,
+	{name, status}: {readonly name: string | undefined; readonly status: number | undefined},
+): StorageError {
+	const faultOfCode = (name === undefined ? undefined : byName[name]) ?? byStatus(status ?? 500);
+	// A rejected HEAD only has the status 403: clocks that differ too much are a likely reason.
 	const fault =
-		told === 'forbidden' && name === undefined && Math.abs(skewSeconds(error)) > toleratedSkew ? 'skew' : told;
+		faultOfCode === 'forbidden' && name === undefined && Math.abs(skewSeconds(error)) > toleratedSkew
+			? 'skew'
+			: faultOfCode;
 	const said = saidBy(error);
 	const reason = [
 		fault === 'skew' ? `the clock of this machine is ${skewOf(error)} the server's` : texts[fault],
@@ -92,12 +120,43 @@ export function describeS3Error(value: unknown, where: Where): unknown {
 		cause: error,
 		hint: hintFor(error.name),
 		retryAfter: retryAfter(error),
-		// The same parts will not do the next time either.
+		// The same parts will fail the next time too.
 		exhausted: error.name === 'InvalidPart',
 	});
 }
 
-/** The service's own code and words, where it had any. */
+/** Returns the error for a page of a proxy, a login or another server. */
+function foreignAnswer(error: ForeignAnswer, where: Where, status: number): StorageError {
+	const fault =
+		status >= 500 || [401, 403, 407, 429].includes(status) ? byStatus(status === 407 ? 403 : status) : 'server';
+	return storageError(fault, where, `${error.message}, HTTP status ${status}`, {
+		cause: error,
+		hint: 'check the endpoint, and any proxy or login page in front of it',
+		retryAfter: retryAfter(error),
+	});
+}
+
+/** The bucket is in another region, or at another endpoint, which the redirect names. */
+function movedTo(error: ServiceError, where: Where, status: number | undefined): StorageError | undefined {
+	const headers = error.$response?.headers ?? {};
+	const region = headers['x-amz-bucket-region'] ?? error.Region;
+	const isRedirect = status !== undefined && [301, 302, 307, 308].includes(status);
+	const isOther = region !== undefined && where.region !== undefined && region !== where.region;
+	if (!isRedirect && !(isOther && status === 400)) return undefined;
+	if (isOther) {
+		return storageError('invalid', where, `the bucket is in the region ${region}, not ${where.region}`, {
+			cause: error,
+			hint: `set s3_region = ${region}`,
+		});
+	}
+	const to = error.Endpoint ?? headers['location'];
+	return storageError('invalid', where, `the bucket is at another endpoint${to === undefined ? '' : `: ${to}`}`, {
+		cause: error,
+		hint: 'set s3_region and s3_endpoint to those of the bucket',
+	});
+}
+
+/** Returns the service's code and message, if it sent any. */
 function saidBy(error: ServiceError): string {
 	const code = /^(Error|Unknown\w*|\d+|NotFound|Forbidden)$/.test(error.name) ? '' : error.name;
 	const message = messageOf(error)
@@ -110,13 +169,14 @@ function saidBy(error: ServiceError): string {
 function hintFor(name: string): string | undefined {
 	const hints: Partial<Readonly<Record<string, string>>> = {
 		NoSuchBucket: 'check s3_bucket, s3_region and s3_endpoint',
-		SignatureDoesNotMatch: 'check the secret key; with an endpoint of your own, also s3_region and s3_force_path',
-		CredentialsProviderError: 'give s3_key_id and s3_secret, s3_profile, or what the AWS tools use on this machine',
+		AccessControlListNotSupported: 'the bucket does not accept ACLs: leave s3_acl empty',
+		SignatureDoesNotMatch: 'check the secret key and, with a custom endpoint, s3_region and s3_force_path',
+		CredentialsProviderError: 'set s3_key_id and s3_secret, s3_profile, or the credentials of the AWS tools',
 	};
 	return hints[name];
 }
 
-/** Milliseconds of a Retry-After header, in seconds or as a date; an hour at most. */
+/** Returns the milliseconds of a Retry-After header, given in seconds or as a date; at most an hour. */
 export function retryAfter(error: {
 	readonly $response?: {readonly headers?: Readonly<Record<string, string>>};
 }): number | undefined {
@@ -126,10 +186,10 @@ export function retryAfter(error: {
 	return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 3600) * 1000 : undefined;
 }
 
-/** How far the clocks may be apart, in seconds: the service's own limit. */
+/** The clock difference that the service tolerates, in seconds. */
 const toleratedSkew = 900;
 
-/** By which this machine's clock is ahead; not a number when the answer has no date. */
+/** Returns by how many seconds this host's clock is ahead; NaN when the response has no date. */
 function skewSeconds(error: ServiceError): number {
 	return Math.round((Date.now() - Date.parse(error.$response?.headers?.['date'] ?? '')) / 1000);
 }
@@ -138,16 +198,4 @@ function skewOf(error: ServiceError): string {
 	const seconds = skewSeconds(error);
 	if (Number.isNaN(seconds)) return 'too far from';
 	return `${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'}`;
-}
-
-/** A service that knows nothing of the checksums of newer S3: says so in one of several ways. */
-export function refusesChecksums(error: unknown): boolean {
-	if (!(error instanceof StorageError) || !['invalid', 'unsupported'].includes(error.fault)) return false;
-	return /checksum|crc32|x-amz-sdk/i.test(error.message) || error.fault === 'unsupported';
-}
-
-/** A service that knows nothing of `If-None-Match`. */
-export function refusesConditions(error: unknown): boolean {
-	if (!(error instanceof StorageError) || !['invalid', 'unsupported'].includes(error.fault)) return false;
-	return /if-none-match|conditional|precondition/i.test(error.message) || error.fault === 'unsupported';
 }

@@ -1,51 +1,123 @@
-import {AbortMultipartUploadCommand, ListMultipartUploadsCommand} from '@aws-sdk/client-s3';
-import {storageError, StorageError} from '../errors.js';
+import {
+	AbortMultipartUploadCommand,
+	ListMultipartUploadsCommand,
+	type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
+import {StorageError, storageError} from '../errors.js';
+import {createListingProgress} from '../listing-progress.js';
+import {compareKeys} from '../object-keys.js';
 import type {ListOptions, Storage, StorageObject} from '../storage.js';
 import type {Bucket} from './client.js';
-import {createPage, decodeKey} from './pages.js';
+import {withDialect} from './dialect.js';
+import {createMarkerPage, createPage, decodeKey} from './pages.js';
 
-/** Page after page; each is asked for again by itself when it fails. */
+/**
+ * Lists page by page; a failed page is requested again by itself. Throws when a service repeats entries, or returns
+ * pages without keys endlessly.
+ */
 export async function* listObjects(
 	bucket: Bucket,
 	prefix: string,
 	{signal, after}: ListOptions,
 ): AsyncGenerator<StorageObject> {
-	for (let token: string | undefined; ;) {
-		const {entries, command} = createPage({
-			Bucket: bucket.name,
-			Prefix: prefix,
-			// XML cannot hold every key as it is.
-			EncodingType: 'url',
-			...(token === undefined ? {StartAfter: after} : {ContinuationToken: token}),
-		});
-		const page = await bucket.request({operation: 'list', key: prefix || undefined}, signal, (client, options) =>
-			client.send(command, options),
-		);
+	const progress = createListingProgress();
+	for (let next: Next = {}; ;) {
+		const {entries, page, marker} = await onePage(bucket, prefix, {after, ...next}, signal);
+		const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
+		for (const {Key, Size = 0, LastModified} of page.Contents ?? [])
+			if (Key !== undefined) entries.push({key: decode(Key), size: Size, modified: LastModified?.getTime()});
 		for (const entry of entries) {
 			signal.throwIfAborted();
-			yield entry;
-		}
-		const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-		for (const {Key, Size = 0, LastModified} of page.Contents ?? []) {
-			signal.throwIfAborted();
-			if (Key !== undefined) yield {key: decode(Key), size: Size, modified: LastModified?.getTime()};
+			// Some services ignore the start of a listing.
+			if (after === undefined || compareKeys(entry.key, after) > 0) yield entry;
 		}
 		if (!page.IsTruncated) return;
-		if (!page.NextContinuationToken || page.NextContinuationToken === token) {
-			const where = {operation: 'list', location: bucket.location} as const;
-			throw storageError('server', where, 'the service says that there is more, but not where');
-		}
-		token = page.NextContinuationToken;
+		const {NextContinuationToken: token} = page;
+		// A service that only supports version 1 of the request returns another continuation marker, or none.
+		next = token ? {token} : {marker: marker ?? entries.at(-1)?.key};
+		if (next.token === undefined && next.marker === undefined)
+			throw endless(bucket, 'the service reports more results without a continuation token');
+		checkProgress(bucket, () =>
+			progress(
+				entries.map(entry => entry.key),
+				next.token ?? next.marker,
+			),
+		);
 	}
 }
 
-/** Aborts the multipart uploads below `prefix` that began before `olderThan`; nobody will finish them. */
+type Next = {readonly token?: string; readonly marker?: string};
+
+type Position = Next & {readonly after?: string};
+
+async function onePage(
+	bucket: Bucket,
+	prefix: string,
+	{after, token, marker}: Position,
+	signal: AbortSignal,
+): Promise<PageRead> {
+	return withDialect(bucket, ['encodedKeys'], async ({encodedKeys}) => {
+		const place = {
+			Bucket: bucket.name,
+			Prefix: prefix,
+			// XML cannot represent every key.
+			...(encodedKeys ? {EncodingType: 'url' as const} : {}),
+		};
+		const request = <T>(send: Parameters<typeof bucket.request<T>>[2]) =>
+			bucket.request({operation: 'list', key: prefix || undefined}, signal, send);
+		if (marker !== undefined) {
+			const {command, ...read} = createMarkerPage({...place, Marker: marker});
+			const page = await request((client, options) => client.send(command, options));
+			return {page, entries: read.entries, marker: read.marker()};
+		}
+		const start = token === undefined ? {StartAfter: after} : {ContinuationToken: token};
+		const {command, ...read} = createPage({...place, ...start});
+		const page = await request((client, options) => client.send(command, options));
+		return {page, entries: read.entries, marker: read.marker()};
+	});
+}
+
+type PageRead = {
+	readonly entries: StorageObject[];
+	readonly page: Pick<
+		ListObjectsV2CommandOutput,
+		'Contents' | 'EncodingType' | 'IsTruncated' | 'NextContinuationToken'
+	>;
+	readonly marker: string | undefined;
+};
+
+/** Adds the operation and the location to an error about a listing that does not end. */
+function checkProgress(bucket: Bucket, check: () => void): void {
+	try {
+		check();
+	} catch (error) {
+		if (!(error instanceof StorageError)) throw error;
+		const where = {operation: 'list', location: bucket.location} as const;
+		throw storageError(error.fault, where, error.message, {hint: error.hint, cause: error});
+	}
+}
+
+function endless(bucket: Bucket, reason: string): StorageError {
+	return storageError('invalid', {operation: 'list', location: bucket.location}, reason, {
+		hint: 'the service does not list objects correctly: check that the endpoint is an S3 service',
+	});
+}
+
+/** Returns the size of one object, from a listing. */
+export async function sizeOf(bucket: Bucket, key: string, signal: AbortSignal): Promise<number> {
+	for await (const entry of listObjects(bucket, key, {signal})) if (entry.key === key) return entry.size;
+	const where = {operation: 'inspect', location: bucket.location, key} as const;
+	throw storageError('server', where, 'the service does not report its size');
+}
+
+/** Aborts the multipart uploads below `prefix` that were started before `olderThan`; they will not be resumed. */
 export async function abortStale(
 	bucket: Bucket,
 	prefix: string,
 	{signal, olderThan}: CleanupOptions,
 ): Promise<readonly string[]> {
 	const stale: {readonly key: string; readonly uploadId: string}[] = [];
+	const progress = createListingProgress();
 	for (let marker: {KeyMarker?: string; UploadIdMarker?: string} = {}; ;) {
 		const at = marker;
 		const page = await bucket.request({operation: 'clean up'}, signal, (client, options) =>
@@ -56,8 +128,15 @@ export async function abortStale(
 				stale.push({key: Key, uploadId: UploadId});
 			}
 		}
-		if (!page.IsTruncated || !page.NextKeyMarker) break;
-		marker = {KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker};
+		const {NextKeyMarker, NextUploadIdMarker} = page;
+		if (!page.IsTruncated || !NextKeyMarker) break;
+		checkProgress(bucket, () =>
+			progress(
+				(page.Uploads ?? []).flatMap(({Key}) => Key ?? []),
+				JSON.stringify([NextKeyMarker, NextUploadIdMarker]),
+			),
+		);
+		marker = {KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker};
 	}
 	for (const {key, uploadId} of stale) {
 		try {
@@ -65,7 +144,7 @@ export async function abortStale(
 				client.send(new AbortMultipartUploadCommand({Bucket: bucket.name, Key: key, UploadId: uploadId}), options),
 			);
 		} catch (error) {
-			if (!(error instanceof StorageError) || error.fault !== 'missing') throw error; // somebody else ended it
+			if (!(error instanceof StorageError) || error.fault !== 'missing') throw error; // already ended by another process
 		}
 	}
 	return stale.map(one => one.key);

@@ -1,44 +1,71 @@
+import {Readable} from 'node:stream';
 import {
+	ListObjectsCommand,
+	type ListObjectsCommandInput,
 	ListObjectsV2Command,
 	type ListObjectsV2CommandInput,
-	type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
-import type {DeserializeMiddleware} from '@smithy/types';
-import {Readable} from 'node:stream';
+import type {DeserializeMiddleware, MetadataBearer, MiddlewareStack} from '@smithy/types';
 import type {StorageObject} from '../storage.js';
+import {checkXml, type HttpAnswer} from './responses.js';
 
 /**
- * A page of a listing whose entries are taken out of the XML before the SDK sees it: a million keys then cost a third of the time and
- * far less memory. What looks otherwise than expected is left in, for the SDK.
+ * A page of a listing with entries that are extracted from the XML before the SDK parses it: a million keys then take a
+ * third of the time and far less memory. Entries of unexpected form are left for the SDK.
  */
-export type Page = {readonly command: ListObjectsV2Command; readonly entries: StorageObject[]};
+export type Page<C> = {
+	readonly command: C;
+	readonly entries: StorageObject[];
+	readonly marker: () => string | undefined;
+};
 
-export function createPage(input: ListObjectsV2CommandInput): Page {
-	const entries: StorageObject[] = [];
+export function createPage(input: ListObjectsV2CommandInput): Page<ListObjectsV2Command> {
 	const command = new ListObjectsV2Command(input);
-	const takeOut: DeserializeMiddleware<ListObjectsV2CommandInput, ListObjectsV2CommandOutput> = next => async args => {
+	return {command, ...takeOutOf(command)};
+}
+
+/** Creates a page for version 1 of the request, for services that handle version 2 as if it were version 1. */
+export function createMarkerPage(input: ListObjectsCommandInput): Page<ListObjectsCommand> {
+	const command = new ListObjectsCommand(input);
+	return {command, ...takeOutOf(command)};
+}
+
+function takeOutOf(command: ListObjectsV2Command | ListObjectsCommand): Omit<Page<never>, 'command'> {
+	const entries: StorageObject[] = [];
+	let marker: string | undefined;
+	const takeOut: DeserializeMiddleware<object, MetadataBearer> = next => async args => {
 		const result = await next(args);
-		const response = result.response as {readonly statusCode: number; body: unknown};
+		const response = result.response as HttpAnswer;
 		if (response.statusCode === 200 && response.body instanceof Readable) {
 			const chunks: Buffer[] = [];
 			for await (const chunk of response.body as AsyncIterable<Buffer>) chunks.push(chunk);
 			entries.length = 0; // of an earlier attempt
-			response.body = Readable.from([Buffer.from(takeEntries(Buffer.concat(chunks).toString(), entries))]);
+			const text = Buffer.concat(chunks).toString();
+			checkXml('ListObjectsV2Command', text, response);
+			const rest = takeEntries(text, entries);
+			marker = field(rest, 'NextMarker');
+			if (marker !== undefined) marker = decoderFor(text)(unescape(marker));
+			response.body = Readable.from([Buffer.from(rest)]);
 		}
 		return result;
 	};
-	command.middlewareStack.addRelativeTo(takeOut, {
+	const stack = command.middlewareStack as Pick<MiddlewareStack<object, MetadataBearer>, 'addRelativeTo'>;
+	stack.addRelativeTo(takeOut, {
 		relation: 'after',
 		toMiddleware: 'deserializerMiddleware',
 		name: 'takeEntries',
 		override: true,
 	});
-	return {command, entries};
+	return {entries, marker: () => marker};
 }
 
-/** Moves the entries from the text of the page to `entries`; returns what is left of the text. */
+function decoderFor(text: string): (key: string) => string {
+	return text.includes('<EncodingType>url</EncodingType>') ? decodeKey : copyOf;
+}
+
+/** Moves the entries from the text of the page to `entries`; returns the remaining text. */
 export function takeEntries(text: string, entries: StorageObject[]): string {
-	const decode = text.includes('<EncodingType>url</EncodingType>') ? decodeKey : copyOf;
+	const decode = decoderFor(text);
 	return text.replaceAll(/<Contents>.*?<\/Contents>/gs, element => {
 		const key = field(element, 'Key');
 		const size = field(element, 'Size');
@@ -63,17 +90,23 @@ function unescape(text: string): string {
 		/&(?:#(\d+)|#x([0-9a-f]+)|(lt|gt|quot|apos|amp));/gi,
 		(whole, decimal?: string, hex?: string, name?: string) => {
 			if (name !== undefined) return entities[name.toLowerCase()] ?? whole;
-			return String.fromCodePoint(decimal === undefined ? parseInt(hex ?? '', 16) : Number(decimal));
+			const code = decimal === undefined ? parseInt(hex ?? '', 16) : Number(decimal);
+			return code <= 0x10_ff_ff ? String.fromCodePoint(code) : whole;
 		},
 	);
 }
 
-/** As forms are encoded: a plus is a space. */
+/** Decodes form encoding: a plus is a space. */
 export function decodeKey(key: string): string {
-	return /[%+]/.test(key) ? decodeURIComponent(key.replaceAll('+', ' ')) : copyOf(key);
+	if (!/[%+]/.test(key)) return copyOf(key);
+	try {
+		return decodeURIComponent(key.replaceAll('+', ' '));
+	} catch {
+		return copyOf(key); // a service that claims to encode keys and does not
+	}
 }
 
-/** A string of its own: a slice would keep the whole page in memory for as long as somebody keeps the key. */
+/** Copies the string: a slice would keep the whole page in memory while the key is in use. */
 function copyOf(text: string): string {
 	return Buffer.from(text).toString();
 }

@@ -1,40 +1,48 @@
+import {randomBytes} from 'node:crypto';
 import {
+	type ObjectCannedACL,
 	type ObjectLockMode,
 	type PutObjectCommandInput,
 	type ServerSideEncryption,
 	type StorageClass,
 } from '@aws-sdk/client-s3';
+import {StorageError} from '../errors.js';
 import type {PutOptions} from '../storage.js';
 import type {Bucket} from './client.js';
-import {refusesChecksums, refusesConditions} from './errors.js';
+import type {Dialect} from './dialect.js';
 
-/** Runs `send` again without what the service turns out not to know: another upload may have found that out meanwhile. */
-export async function tolerant<T>(bucket: Bucket, send: () => Promise<T>): Promise<T> {
-	const {service} = bucket;
-	for (;;) {
-		const used = {...service};
-		try {
-			return await send();
-		} catch (error) {
-			if (used.conditions && refusesConditions(error)) {
-				if (service.conditions)
-					bucket.log('info', `${bucket.location} does not know If-None-Match: going on with a look before each upload`);
-				service.conditions = false;
-			} else if (used.checksums === 'crc32' && refusesChecksums(error)) {
-				if (service.checksums === 'crc32')
-					bucket.log('info', `${bucket.location} does not know CRC32 checksums: going on with MD5`);
-				service.checksums = 'md5';
-			} else throw error;
-		}
-	}
+/** The metadata field that identifies the upload that created an object, whatever its content. */
+const markName = 'pg-back-upload';
+
+export function newMark(): string {
+	return randomBytes(8).toString('hex');
 }
 
-export function condition(bucket: Bucket, options: PutOptions): {IfNoneMatch?: string} {
-	return options.ifAbsent && bucket.service.conditions ? {IfNoneMatch: '*'} : {};
+export function hasMark(
+	head: {readonly Metadata?: Readonly<Record<string, string>>},
+	mark: string | undefined,
+): boolean {
+	return mark !== undefined && head.Metadata?.[markName] === mark;
+}
+
+/** Returns true when the object was created by another upload of pg_back. */
+export function hasOtherMark(
+	head: {readonly Metadata?: Readonly<Record<string, string>>},
+	mark: string | undefined,
+): boolean {
+	return mark !== undefined && head.Metadata?.[markName] !== undefined && head.Metadata[markName] !== mark;
+}
+
+/** Throws when the service is known to ignore conditions and the write requires one. */
+export function condition(dialect: Dialect, options: PutOptions): {IfNoneMatch?: string} {
+	if (options.atomic && !dialect.conditions)
+		throw new StorageError('unsupported', 'the service does not support If-None-Match');
+	return options.ifAbsent && dialect.conditions ? {IfNoneMatch: '*'} : {};
 }
 
 export type ObjectParams = Pick<
 	PutObjectCommandInput,
+	| 'ACL'
 	| 'Metadata'
 	| 'StorageClass'
 	| 'ServerSideEncryption'
@@ -44,13 +52,14 @@ export type ObjectParams = Pick<
 	| 'Tagging'
 >;
 
-/** What every new object gets, said at the start of its upload. */
-export function objectParams({settings}: Bucket, options: PutOptions): ObjectParams {
-	const {storageClass, sse, sseKmsKeyId, objectLockMode, objectLockDays, tags = {}} = settings;
-	const metadata = Object.entries(options.metadata?.() ?? {}).filter(([, value]) => value !== '');
+/** Returns the parameters of every new object, set when its upload starts. */
+export function objectParams({settings}: Bucket, options: PutOptions, mark: string): ObjectParams {
+	const {storageClass, sse, sseKmsKeyId, objectLockMode, objectLockDays, tags = {}, acl} = settings;
+	const metadata = Object.entries({...options.metadata?.(), [markName]: mark}).filter(([, value]) => value !== '');
 	const day = 86_400_000;
 	return {
-		...(metadata.length > 0 ? {Metadata: Object.fromEntries(metadata)} : {}),
+		Metadata: Object.fromEntries(metadata),
+		...(acl ? {ACL: acl as ObjectCannedACL} : {}),
 		...(storageClass ? {StorageClass: storageClass as StorageClass} : {}),
 		...(sse ? {ServerSideEncryption: sse as ServerSideEncryption} : {}),
 		...(sseKmsKeyId ? {SSEKMSKeyId: sseKmsKeyId} : {}),

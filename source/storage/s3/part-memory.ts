@@ -1,13 +1,13 @@
-import {WaitingLine} from '../gate.js';
+import {WaitQueue} from '../semaphore.js';
 
 /**
- * The memory that parts on their way take, of all uploads to a bucket: each upload may hold one, so that none waits for another's slow
- * source, and all together so many `more`.
+ * The memory for parts in flight, shared by all uploads to a bucket: each upload may hold one, so that none waits for
+ * another's slow source, and all together `more`.
  */
 export class PartMemory {
 	readonly #more: number;
 	#free: number;
-	readonly #line = new WaitingLine();
+	readonly #line = new WaitQueue();
 	readonly #spare: Buffer[] = [];
 
 	constructor(more: number) {
@@ -16,10 +16,10 @@ export class PartMemory {
 	}
 
 	/**
-	 * For one upload, which holds `most` parts at the most: waits until it may hold another. Resolves with what gives that up again, which
-	 * may be called twice; rejects with the signal's reason.
+	 * Creates a function for one upload, which holds at most `most` parts. It waits until another part may be held, and
+	 * resolves to its release function, which may be called twice; rejects with the signal's reason.
 	 */
-	door(most: number): (signal: AbortSignal) => Promise<() => void> {
+	acquirer(most: number): (signal: AbortSignal) => Promise<() => void> {
 		let held = 0;
 		const place = {
 			mayEnter: () => held === 0 || (held < most && this.#free > 0),
@@ -33,15 +33,15 @@ export class PartMemory {
 		return signal => this.#line.enter(place, signal);
 	}
 
-	/** A buffer of `size` bytes that nobody else has, with anything in it. */
+	/** Returns an unused buffer of `size` bytes with arbitrary content. */
 	take(size: number): Buffer {
 		const index = this.#spare.findIndex(buffer => buffer.length === size);
-		// One of another size is of no use any more: the parts of an upload only grow.
+		// A buffer of another size is no longer useful, because the parts of an upload only grow.
 		const [found] = this.#spare.splice(Math.max(0, index), 1);
 		return index >= 0 && found ? found : Buffer.allocUnsafeSlow(size);
 	}
 
-	/** Gives back what was taken; nobody may read or write it any more. */
+	/** Returns a buffer to the pool; it must not be read or written any more. */
 	give(buffer: Buffer): void {
 		if (this.#spare.length < this.#more) this.#spare.push(buffer);
 	}

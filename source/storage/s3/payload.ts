@@ -3,26 +3,30 @@ import {Readable} from 'node:stream';
 import {crc32} from 'node:zlib';
 import type {PutSource} from '../storage.js';
 import type {Bucket} from './client.js';
+import type {Dialect} from './dialect.js';
 import {largestBuffer} from './parts.js';
-import {crcText, readRange, type Digest, type PartReader} from './reader.js';
+import {crcText, type Digest, type PartReader, readRange} from './reader.js';
 
-/** The bytes of one request, in memory or to be read again from the source, with what is known of them. */
+/** The bytes of one request, in memory or to be read again from the source, with their checksums. */
 export type Payload = Digest & {
 	readonly bytes?: Uint8Array;
-	/** Where they begin in the source. */
+	/** The offset in the source. */
 	readonly offset: number;
 };
 
-/** Reads the next `size` bytes: into memory of the bucket's where they fit, otherwise for their digests alone. `giveBack` it once it is sent. */
+/**
+ * Reads the next `size` bytes: into the bucket's memory if they fit or cannot be read twice, otherwise only for their
+ * checksums. The caller calls `giveBack` after sending.
+ */
 export async function takePayload(reader: PartReader, size: number, bucket: Bucket): Promise<Payload> {
 	const offset = reader.position();
-	if (size <= largestBuffer) {
+	if (size <= largestBuffer || reader.isReadOnce) {
 		const whole = bucket.memory.take(size);
 		const bytes = whole.subarray(0, await reader.fill(whole));
 		return {bytes, offset, length: bytes.length, crc32: crc32(bytes), hashes: {}};
 	}
-	// The first one may meet a service that wants an MD5 after all.
-	const md5 = offset === 0 || bucket.service.checksums === 'md5';
+	// The ETag is compared with it if the service does not confirm the CRC32.
+	const md5 = offset === 0 || !bucket.dialect.confirmsCrc || bucket.dialect.current.checksums !== 'crc32';
 	const digest = await reader.digest(size, [
 		...(md5 ? (['md5'] as const) : []),
 		...(bucket.secure ? [] : (['sha256'] as const)),
@@ -30,19 +34,25 @@ export async function takePayload(reader: PartReader, size: number, bucket: Buck
 	return {...digest, offset};
 }
 
-/** The payload is not read any more: no request of it is on its way. */
+/** Releases the payload; no request may be using it. */
 export function giveBack(bucket: Bucket, {bytes}: Payload): void {
 	if (bytes) bucket.memory.give(Buffer.from(bytes.buffer));
 }
 
+const md5s = new WeakMap<Payload, string>();
+
+/** Computed at the first call, from bytes in memory. */
 export function md5Of(payload: Payload): string | undefined {
-	return payload.bytes ? createHash('md5').update(payload.bytes).digest('hex') : payload.hashes.md5;
+	if (!payload.bytes) return payload.hashes.md5;
+	const md5 = md5s.get(payload) ?? createHash('md5').update(payload.bytes).digest('hex');
+	md5s.set(payload, md5);
+	return md5;
 }
 
-/** The checksum that goes with the bytes: CRC32, or MD5 to a service that does not know the former. */
-export function checksumParams(payload: Payload, bucket: Bucket): {ChecksumCRC32?: string; ContentMD5?: string} {
-	if (bucket.service.checksums === 'crc32') return {ChecksumCRC32: crcText(payload.crc32)};
-	const md5 = md5Of(payload);
+/** Returns the checksum parameters: CRC32, MD5 for a service that does not support CRC32, or none. */
+export function checksumParams(payload: Payload, {checksums}: Dialect): {ChecksumCRC32?: string; ContentMD5?: string} {
+	if (checksums === 'crc32') return {ChecksumCRC32: crcText(payload.crc32)};
+	const md5 = checksums === 'md5' ? md5Of(payload) : undefined;
 	return md5 === undefined ? {} : {ContentMD5: Buffer.from(md5, 'hex').toString('base64')};
 }
 
@@ -57,8 +67,8 @@ type Stack = {
 type BuildArgs = {readonly request: unknown};
 
 /**
- * What is signed for the payload. Over https nothing of it: TLS and the checksum protect it, and hashing it once more would cost
- * more CPU than all else. Over http its SHA-256, which the SDK takes by itself when the bytes are in memory.
+ * Sets what is signed for the payload. Over https nothing of it: TLS and the checksum protect it, and another hash
+ * would cost more CPU than everything else. Over http its SHA-256, which the SDK computes itself for bytes in memory.
  */
 export function signPayload(command: unknown, payload: Payload, bucket: Bucket): void {
 	const value = bucket.secure ? 'UNSIGNED-PAYLOAD' : payload.hashes.sha256;
@@ -72,7 +82,7 @@ export function signPayload(command: unknown, payload: Payload, bucket: Bucket):
 	);
 }
 
-/** Runs a request with the payload as its body; a source that fails meanwhile is the error. */
+/** Runs a request with the payload as its body; an error of the source takes precedence. */
 export async function withBody<T>(
 	payload: Payload,
 	source: PutSource,

@@ -1,12 +1,14 @@
 import {createHash} from 'node:crypto';
 import {crc32} from 'node:zlib';
-import {createFiller, type Filler} from '../fill.js';
 import {wrongSize} from '../source.js';
+import {createSourceReader, type SourceReader} from '../source-reader.js';
 import type {PutSource} from '../storage.js';
 
-/** A source read once from its start to its end, part by part. */
-export type PartReader = Filler & {
-	/** Reads up to `length` bytes for their digests only. */
+/** Reads a source once from its start to its end, part by part. */
+export type PartReader = SourceReader & {
+	/** The source cannot be read again. */
+	readonly isReadOnce: boolean;
+	/** Reads up to `length` bytes only for their checksums. */
 	readonly digest: (length: number, algorithms: readonly ('md5' | 'sha256')[]) => Promise<Digest>;
 };
 
@@ -18,9 +20,10 @@ export type Digest = {
 };
 
 export function createPartReader(source: PutSource, signal: AbortSignal): PartReader {
-	const filler = createFiller(source, 0, signal);
+	const filler = createSourceReader(source, 0, signal);
 	return {
 		...filler,
+		isReadOnce: source.canRestart !== undefined,
 		async digest(length, algorithms) {
 			const buffer = Buffer.allocUnsafeSlow(Math.min(length, 1024 * 1024));
 			const hashes = algorithms.map(name => ({name, hash: createHash(name)}));
@@ -43,7 +46,7 @@ export function createPartReader(source: PutSource, signal: AbortSignal): PartRe
 	};
 }
 
-/** `length` bytes of the source from `offset` on, for a part that is not in memory. */
+/** Yields `length` bytes of the source from `offset` on, for a part that is not in memory. */
 export async function* readRange(
 	source: PutSource,
 	offset: number,
@@ -61,7 +64,7 @@ export async function* readRange(
 	throw wrongSize(offset + length - rest, offset + length);
 }
 
-/** Four bytes, big-endian, in base64: how S3 writes a CRC32. */
+/** Returns four bytes, big-endian, in base64: the form in which S3 writes a CRC32. */
 export function crcText(crc: number): string {
 	const bytes = Buffer.alloc(4);
 	bytes.writeUInt32BE(crc);

@@ -2,18 +2,21 @@ import {DeleteObjectCommand, DeleteObjectsCommand} from '@aws-sdk/client-s3';
 import {StorageError} from '../errors.js';
 import type {RemoveResult} from '../storage.js';
 import type {Bucket} from './client.js';
+import {contentMd5} from './content-md5.js';
+import {withDialect} from './dialect.js';
 import {describeS3Error, type Where} from './errors.js';
-import {headObject} from './verify.js';
+import {headObject} from './head.js';
+import {lockOf} from './retention.js';
 
 const batchSize = 1000;
-/** What XML cannot hold, or its readers change: a batch cannot either. */
+/** Characters that XML cannot represent, or its parsers change, so a batch cannot contain them. */
 const unspeakable = /[\u0000-\u001F\uFFFE\uFFFF]/;
 
-type Doomed = {readonly key: string; readonly version?: string};
+type ObjectVersion = {readonly key: string; readonly version?: string};
 
 /**
- * In batches of 1,000; what a batch cannot hold, and at services without batches, one by one. A batch that was tried until the budget
- * was spent is thrown.
+ * Removes in batches of 1,000; keys that a batch cannot contain, and all keys at services without batches, one by one.
+ * Throws when a batch was retried until the budget was used up.
  */
 export async function removeObjects(
 	bucket: Bucket,
@@ -27,12 +30,12 @@ export async function removeObjects(
 		if (!(error instanceof StorageError)) throw error;
 		errors.set(key, error);
 	};
-	const oneByOne = async (doomed: readonly Doomed[]) => {
-		for (const one of doomed) await removeOne(bucket, one, signal).catch((error: unknown) => remember(one.key, error));
+	const oneByOne = async (found: readonly ObjectVersion[]) => {
+		for (const one of found) await removeOne(bucket, one, signal).catch((error: unknown) => remember(one.key, error));
 	};
-	const doomed = await withVersions(bucket, keys, signal, remember);
-	await oneByOne(doomed.filter(one => unspeakable.test(one.key)));
-	const others = doomed.filter(one => !unspeakable.test(one.key));
+	const found = await withVersions(bucket, keys, signal, remember);
+	await oneByOne(found.filter(one => unspeakable.test(one.key)));
+	const others = found.filter(one => !unspeakable.test(one.key));
 	for (let at = 0; at < others.length; at += batchSize) {
 		const batch = others.slice(at, at + batchSize);
 		try {
@@ -45,10 +48,17 @@ export async function removeObjects(
 			else for (const {key} of batch) remember(key, describeS3Error(error.cause ?? error, where(bucket, key)));
 		}
 	}
-	return keys.map(key => {
+	const versions = new Map(found.map(({key, version}) => [key, version]));
+	const results: RemoveResult[] = [];
+	for (const key of keys) {
 		const error = errors.get(key);
-		return error ? {key, error} : {key};
-	});
+		const kept =
+			error instanceof StorageError
+				? await lockOf(bucket, {key, version: versions.get(key)}, error, signal)
+				: undefined;
+		results.push(kept !== undefined ? {key, kept} : error ? {key, error} : {key});
+	}
+	return results;
 }
 
 function where({location}: Bucket, key: string): Where {
@@ -57,20 +67,22 @@ function where({location}: Bucket, key: string): Where {
 
 async function removeBatch(
 	bucket: Bucket,
-	batch: readonly Doomed[],
+	batch: readonly ObjectVersion[],
 	signal: AbortSignal,
 ): Promise<[string, unknown][]> {
-	const output = await bucket.request({operation: 'remove'}, signal, (client, options) =>
-		client.send(
-			new DeleteObjectsCommand({
+	const output = await withDialect(bucket, ['checksums'], ({checksums}) =>
+		bucket.request({operation: 'remove'}, signal, (client, options) => {
+			const command = new DeleteObjectsCommand({
 				Bucket: bucket.name,
 				Delete: {
 					Quiet: true,
 					Objects: batch.map(({key, version}) => ({Key: key, ...(version === undefined ? {} : {VersionId: version})})),
 				},
-			}),
-			options,
-		),
+			});
+			// The request must have a checksum; older services support MD5.
+			if (checksums !== 'crc32') contentMd5(command);
+			return client.send(command, options);
+		}),
 	);
 	const failed = output.Errors ?? [];
 	return failed
@@ -81,7 +93,7 @@ async function removeBatch(
 		});
 }
 
-async function removeOne(bucket: Bucket, {key, version}: Doomed, signal: AbortSignal): Promise<void> {
+async function removeOne(bucket: Bucket, {key, version}: ObjectVersion, signal: AbortSignal): Promise<void> {
 	try {
 		await bucket.request({operation: 'remove', key}, signal, (client, options) =>
 			client.send(new DeleteObjectCommand({Bucket: bucket.name, Key: key, VersionId: version}), options),
@@ -96,26 +108,26 @@ async function removeOne(bucket: Bucket, {key, version}: Doomed, signal: AbortSi
 	}
 }
 
-/** B2 keeps every version and only hides them: there the current one is named, so that its space is freed. */
+/** B2 keeps every version and only hides them: the request names the current one, so that its space is freed. */
 async function withVersions(
 	bucket: Bucket,
 	keys: readonly string[],
 	signal: AbortSignal,
 	remember: (key: string, error: unknown) => void,
-): Promise<Doomed[]> {
+): Promise<ObjectVersion[]> {
 	if (!bucket.settings.deleteVersion) return keys.map(key => ({key}));
-	const doomed: Doomed[] = [];
+	const found: ObjectVersion[] = [];
 	const queue = keys.values();
-	const look = async () => {
+	const findVersions = async () => {
 		for (const key of queue) {
 			try {
 				const head = await headObject(bucket, key, signal);
-				if (head) doomed.push({key, version: head.VersionId});
+				if (head) found.push({key, version: head.VersionId});
 			} catch (error) {
 				remember(key, error);
 			}
 		}
 	};
-	await Promise.all(Array.from({length: 8}, look));
-	return doomed;
+	await Promise.all(Array.from({length: 8}, findVersions));
+	return found;
 }

@@ -5,15 +5,20 @@ import type {Bucket} from './client.js';
 import type {PartPlan} from './parts.js';
 import {md5Of, type Payload} from './payload.js';
 import {crcText} from './reader.js';
-import {plainTag} from './verify.js';
+import {plainTag} from './tags.js';
 
-/** What a later run needs to go on: no secret, no part list (the service is asked, and its answer checked against our bytes). */
+/**
+ * The state that a later run needs to resume: no secret, no part list (the service is asked, and its response checked
+ * against our bytes).
+ */
 export type Journal = {
 	readonly version: 1;
 	readonly location: string;
 	readonly key: string;
 	readonly uploadId: string;
 	readonly plan: PartPlan;
+	/** Identifies the upload in the metadata of its object. */
+	readonly mark?: string;
 };
 
 export type RemotePart = {readonly size: number; readonly etag: string; readonly crc32?: string};
@@ -22,9 +27,13 @@ export type Resumable = {
 	readonly uploadId: string;
 	readonly plan: PartPlan;
 	readonly parts: ReadonlyMap<number, RemotePart>;
+	readonly mark?: string;
 };
 
-/** The upload of the journal with what the service has of it; undefined when there is none, or it is gone. */
+/**
+ * Returns the journal's upload with the parts that the service has; undefined when there is no journal, or the upload
+ * no longer exists.
+ */
 export async function findResumable(
 	bucket: Bucket,
 	key: string,
@@ -32,7 +41,7 @@ export async function findResumable(
 	signal: AbortSignal,
 ): Promise<Resumable | undefined> {
 	if (!isJournal(journal) || journal.location !== bucket.location || journal.key !== key) return undefined;
-	const {uploadId, plan} = journal;
+	const {uploadId, plan, mark} = journal;
 	const parts = new Map<number, RemotePart>();
 	try {
 		for (let marker: string | undefined; ;) {
@@ -47,21 +56,22 @@ export async function findResumable(
 					parts.set(PartNumber, {size: Size, etag: ETag, crc32: ChecksumCRC32});
 				}
 			}
-			if (!page.IsTruncated || !page.NextPartNumberMarker || page.NextPartNumberMarker === marker) break;
+			// A marker that does not increase would be requested endlessly.
+			if (!page.IsTruncated || !(Number(page.NextPartNumberMarker) > Number(marker ?? 0))) break;
 			marker = page.NextPartNumberMarker;
 		}
 	} catch (error) {
 		if (!(error instanceof StorageError) || !['missing', 'unsupported', 'forbidden', 'invalid'].includes(error.fault))
 			throw error;
-		bucket.log('info', `the interrupted upload of ${key} cannot be resumed, it starts again: ${error.message}`);
+		bucket.log('info', `the interrupted upload of ${key} cannot be resumed, starting again: ${error.message}`);
 		if (error.fault !== 'missing') await abandon(bucket, key, uploadId);
 		return undefined;
 	}
-	bucket.log('info', `going on with the interrupted upload of ${key}: ${parts.size} parts are there already`);
-	return {uploadId, plan, parts};
+	bucket.log('info', `resuming the interrupted upload of ${key}: ${parts.size} parts are already stored`);
+	return {uploadId, plan, parts, mark};
 }
 
-/** True when the part that the service has is certainly made of these bytes. */
+/** Returns true when the service's part certainly consists of these bytes. */
 export function isSamePart(remote: RemotePart | undefined, payload: Payload): remote is RemotePart {
 	if (remote?.size !== payload.length) return false;
 	return remote.crc32 === undefined
@@ -77,6 +87,7 @@ function isJournal(value: unknown): value is Journal {
 		typeof journal.key === 'string' &&
 		Number.isSafeInteger(journal.plan?.base) &&
 		Number.isSafeInteger(journal.plan?.constantFor) &&
-		(journal.plan?.base ?? 0) > 0
+		(journal.plan?.base ?? 0) > 0 &&
+		['string', 'undefined'].includes(typeof journal.mark)
 	);
 }

@@ -1,20 +1,18 @@
-import {GetObjectCommand} from '@aws-sdk/client-s3';
-import type {Readable} from 'node:stream';
-import {isPermanentError, storageError, StorageError} from '../errors.js';
-import type {GetOptions, ObjectInfo, OpenContext, Storage} from '../storage.js';
-import {openBucket, type Bucket} from './client.js';
-import {describeS3Error} from './errors.js';
-import {abortStale, listObjects} from './listing.js';
+import {isPermanentError} from '../errors.js';
+import type {ObjectInfo, OpenContext, Storage} from '../storage.js';
+import {openBucket} from './client.js';
+import {getObject} from './download.js';
+import {headObject, wholeChecksums} from './head.js';
+import {abortStale, listObjects, sizeOf} from './listing.js';
 import {removeObjects} from './removal.js';
 import type {S3Settings} from './settings.js';
 import {upload} from './upload.js';
-import {headObject} from './verify.js';
 
 export type {S3Settings} from './settings.js';
 
 /**
- * A bucket of Amazon S3 or of a service that speaks its language. Each request is tried again by itself; what still fails then is
- * final. Throws CONFIG when no region can be found; nothing is asked of the service yet.
+ * Opens a bucket of Amazon S3 or of a compatible service. Each request is retried by itself; a failure after that is
+ * final. Throws CONFIG when no region can be found; no request is sent yet.
  */
 export async function openS3(settings: S3Settings, context: OpenContext): Promise<Storage> {
 	const bucket = await openBucket(settings, context);
@@ -27,13 +25,14 @@ export async function openS3(settings: S3Settings, context: OpenContext): Promis
 		async stat(key, {signal}): Promise<ObjectInfo | undefined> {
 			const head = await headObject(bucket, key, signal);
 			if (!head) return undefined;
-			const {ContentLength = 0, LastModified, Metadata = {}, ChecksumCRC32} = head;
+			const {LastModified, Metadata = {}} = head;
 			return {
 				key,
-				size: ContentLength,
+				// A proxy may have removed the size from the response.
+				size: head.ContentLength ?? (await sizeOf(bucket, key, signal)),
 				modified: LastModified?.getTime(),
 				metadata: Metadata,
-				checksums: ChecksumCRC32 === undefined ? {} : {crc32: ChecksumCRC32},
+				checksums: wholeChecksums(bucket, head),
 			};
 		},
 		remove: (keys, {signal}) => removeObjects(bucket, keys, signal),
@@ -45,52 +44,4 @@ export async function openS3(settings: S3Settings, context: OpenContext): Promis
 			return Promise.resolve();
 		},
 	};
-}
-
-async function* getObject(bucket: Bucket, key: string, {signal, offset = 0}: GetOptions): AsyncGenerator<Uint8Array> {
-	const where = {operation: 'download', location: bucket.location, key} as const;
-	const output = await bucket
-		.request({operation: 'download', key}, signal, (client, options) =>
-			client.send(
-				new GetObjectCommand({
-					Bucket: bucket.name,
-					Key: key,
-					ChecksumMode: 'ENABLED',
-					...(offset > 0 ? {Range: `bytes=${offset}-`} : {}),
-				}),
-				options,
-			),
-		)
-		.catch((error: unknown) => {
-			if (offset > 0 && error instanceof StorageError && isBeyondEnd(error)) return undefined;
-			throw error;
-		});
-	if (!output) return;
-	const body = output.Body as Readable | undefined;
-	let received = 0;
-	try {
-		for await (const chunk of body ?? []) {
-			signal.throwIfAborted();
-			received += (chunk as Uint8Array).length;
-			yield chunk as Uint8Array;
-		}
-	} catch (error) {
-		signal.throwIfAborted();
-		const described = describeS3Error(error, where);
-		// The SDK compares the checksum of the whole at the end of the body.
-		throw error instanceof Error && /checksum/i.test(error.message)
-			? storageError('corrupt', where, error.message, {cause: error})
-			: described;
-	} finally {
-		body?.destroy();
-	}
-	const {ContentLength} = output;
-	if (ContentLength !== undefined && received !== ContentLength) {
-		throw storageError('network', where, `the connection ended after ${received} of ${ContentLength} bytes`);
-	}
-}
-
-/** Nothing is left from there on. */
-function isBeyondEnd(error: StorageError): boolean {
-	return (error.cause as {$metadata?: {httpStatusCode?: number}} | undefined)?.$metadata?.httpStatusCode === 416;
 }

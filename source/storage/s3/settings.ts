@@ -1,14 +1,14 @@
-/** What the S3 target is opened with. Empty strings count as absent. */
+/** The settings of the S3 store. Empty strings count as absent. */
 export type S3Settings = {
 	readonly bucket: string;
 	readonly region?: string;
-	/** Of the shared configuration files. */
+	/** The profile in the shared configuration files. */
 	readonly profile?: string;
-	/** Static credentials when not empty; otherwise the SDK's own chain. */
+	/** Static credentials if not empty; otherwise the SDK's default chain. */
 	readonly keyId?: string;
 	readonly secret?: string;
 	readonly sessionToken?: string;
-	/** `https://host:port`, or `host:port`, whose scheme `tls` then chooses. */
+	/** `https://host:port`, or `host:port` with the scheme that `tls` selects. */
 	readonly endpoint?: string;
 	readonly forcePath?: boolean;
 	readonly tls?: boolean;
@@ -20,14 +20,21 @@ export type S3Settings = {
 	readonly objectLockMode?: string;
 	readonly objectLockDays?: number;
 	readonly tags?: Readonly<Record<string, string>>;
-	/** Bytes of a part; 8 MiB, or more where the size demands it. */
+	/** Bytes of a part; 8 MiB, or more if the size requires it. */
 	readonly partSize?: number;
-	/** Most parts of an upload: 10,000, fewer at some services. */
+	/** Maximum number of parts of an upload: 10,000, fewer at some services. */
 	readonly maxParts?: number;
-	/** Parts of one file on their way at once; 4. */
+	/** Parts of one file in flight; 4. */
 	readonly concurrency?: number;
-	/** Removes the version that is current instead of hiding it (B2). */
+	/** Removes the current version instead of hiding it (B2). */
 	readonly deleteVersion?: boolean;
-	/** The scheme of the location, where the service has a name of its own. */
+	/**
+	 * The checksum that is sent with an upload and requested from the service; `auto` (the default): one that the service
+	 * supports.
+	 */
+	readonly checksum?: 'auto' | 'crc32' | 'md5' | 'none';
+	/** A canned ACL for every new object, such as bucket-owner-full-control. */
+	readonly acl?: string;
+	/** The scheme of the location, for a service with a name of its own. */
 	readonly kind?: 's3' | 'b2';
 };

@@ -1,54 +1,130 @@
-/** How we prove who we are: in the order of pg_back 2.6 (password, identity, agent), and keyboard-interactive with the password. */
-import {readFile} from 'node:fs/promises';
-import ssh2, {type AnyAuthMethod, type ParsedKey} from 'ssh2';
+/**
+ * The login methods: in the order of pg_back 2.6 (password, identity, agent), and keyboard-interactive with the
+ * password.
+ */
+import ssh2, {type AnyAuthMethod, type AuthHandlerMiddleware, type ParsedKey} from 'ssh2';
 import {describeSystemError, isSystemError, messageOf, PgBackError} from '../../core/errors.js';
-import type {ResolvedSftp} from './settings.js';
+import {readGivenFile} from '../../lib/given-file.js';
+import type {ResolvedHop} from './settings.js';
 
 const {createAgent, utils} = ssh2;
 
 export type Log = (level: 'debug' | 'info' | 'warn', text: string) => void;
 
-/** Throws PgBackError CONFIG when the identity that the user named cannot be used. */
-export async function authenticationMethods(settings: ResolvedSftp, log: Log): Promise<AnyAuthMethod[]> {
-	const {user: username, password, identity} = settings;
-	const methods: AnyAuthMethod[] = [];
-	if (identity !== undefined) methods.push({type: 'publickey', username, key: await readIdentity(identity, password)});
-	else if (password !== '') methods.push({type: 'password', username, password});
-	const agent = await reachableAgent(settings.agent, log);
-	if (agent !== undefined) methods.push({type: 'agent', username, agent});
-	if (identity === undefined) {
-		for (const file of settings.identities) {
-			const key = await readIfUsable(file, password, log);
-			if (key) methods.push({type: 'publickey', username, key});
+/**
+ * `afterKey`: the password of a user who has a key; it is sent only when the server accepted the key and asks for more.
+ */
+export type Candidate = {
+	readonly method: AnyAuthMethod;
+	readonly afterKey?: 'always' | 'where keys are accepted';
+};
+
+/**
+ * Returns the login methods. Throws PgBackError CONFIG when the identity that the user named cannot be used, or when
+ * there is no method at all.
+ */
+export async function authenticationMethods(hop: ResolvedHop, log: Log): Promise<readonly Candidate[]> {
+	const {user: username, password, identity} = hop;
+	const candidates: Candidate[] = [];
+	const own = identity === undefined ? undefined : await readIdentity(identity, hop.passphrase);
+	if (own) candidates.push({method: {type: 'publickey', username, key: own.key}});
+	else if (password !== '') candidates.push({method: {type: 'password', username, password}});
+	const agent = await reachableAgent(hop.agent, log);
+	if (agent !== undefined) candidates.push({method: {type: 'agent', username, agent}});
+	if (own === undefined) {
+		for (const file of hop.identities) {
+			const key = await readIfUsable(file, hop.passphrase, log);
+			if (key) candidates.push({method: {type: 'publickey', username, key}});
 		}
-		if (password !== '') methods.push(keyboardInteractive(username, password));
 	}
-	if (methods.length === 0) {
-		throw new PgBackError(
-			'CONFIG',
-			`there is no way to log in as ${username} on ${settings.host}: no password, key or agent`,
-			{
-				hint: 'set sftp_identity, PGBK_SSH_PASS or SSH_AUTH_SOCK, or make a key in ~/.ssh',
-			},
-		);
+	if (password !== '') {
+		// With an encrypted key the password is first of all its passphrase: it is not sent to a server that has not
+		// accepted the key.
+		const afterKey = own && (own.isEncrypted ? 'always' : 'where keys are accepted');
+		if (own) candidates.push({method: {type: 'password', username, password}, afterKey});
+		candidates.push({method: keyboardInteractive(username, password), ...(afterKey && {afterKey})});
 	}
-	return methods;
+	if (candidates.length === 0) {
+		throw new PgBackError('CONFIG', `cannot log in as ${username} on ${hop.host}: no password, key or agent`, {
+			hint: 'set sftp_identity, PGBK_SSH_PASS or SSH_AUTH_SOCK, or create a key in ~/.ssh',
+		});
+	}
+	return candidates;
 }
 
-/** Answers every prompt that hides what is typed; one that shows it is not asking for a password. */
+export type Authentication = {
+	/** For ssh2's `authHandler`. */
+	readonly next: AuthHandlerMiddleware;
+	/** Returns what the server accepted, and what else it wants; undefined when it accepted nothing. */
+	readonly partial: () => {readonly accepted: readonly string[]; readonly wanted: readonly string[]} | undefined;
+};
+
+/**
+ * Offers the candidates that the server would accept, in order. After a partial success (`AuthenticationMethods
+ * publickey,password`) the server lists what else it wants, and all other candidates are tried again.
+ */
+export function createAuthentication(username: string, candidates: readonly Candidate[]): Authentication {
+	const accepted: Candidate[] = [];
+	let tried = new Set<Candidate>();
+	let offered: readonly string[] | undefined;
+	let last: Candidate | undefined;
+	let begun = false;
+	const types = () => accepted.map(({method}) => typeOf(method));
+	const isAccepted = (candidate: Candidate, left: readonly string[] | undefined, partial: boolean | null): boolean => {
+		if (candidate.method.type === 'agent') return false; // ssh2 does not report the agent's responses
+		if (partial) return true;
+		// ssh2 offers an RSA key again with another signature before it reports the success.
+		const isRsa = candidate.method.type === 'publickey' && (candidate.method.key as ParsedKey).type === 'ssh-rsa';
+		return isRsa && offered?.includes('publickey') === true && left?.includes('publickey') === false;
+	};
+	const next: AuthHandlerMiddleware = (answer: readonly string[] | null, partial: boolean | null, offer) => {
+		if (!begun) {
+			begun = true;
+			offer({type: 'none', username}); // the response lists the possible methods
+			return;
+		}
+		const left = answer && answer.length > 0 ? answer : undefined;
+		if (last && isAccepted(last, left, partial)) {
+			accepted.push(last);
+			tried = new Set();
+		}
+		offered = left;
+		const known = last?.method.type === 'agent' ? undefined : left;
+		const isPossible = (one: Candidate): boolean => {
+			if (tried.has(one) || accepted.includes(one) || known?.includes(typeOf(one.method)) === false) return false;
+			if (one.afterKey === undefined || types().includes('publickey')) return true;
+			return one.afterKey !== 'always' && known !== undefined && !known.includes('publickey');
+		};
+		last = candidates.find(isPossible);
+		if (last) tried.add(last);
+		offer(last ? last.method : (false as never)); // false: there is no method left
+	};
+	return {
+		next,
+		partial: () => (accepted.length === 0 ? undefined : {accepted: types(), wanted: offered ?? []}),
+	};
+}
+
+function typeOf({type}: AnyAuthMethod): string {
+	return type === 'agent' ? 'publickey' : type;
+}
+
+/** Answers every prompt that hides the input; one that shows it does not ask for a password. */
 function keyboardInteractive(username: string, password: string): AnyAuthMethod {
 	return {
 		type: 'keyboard-interactive',
 		username,
-		prompt: (_name, _instructions, _language, prompts, finish) =>
-			finish(prompts.map(prompt => (prompt.echo ? '' : password))),
+		prompt: (...[, , , prompts, finish]) => finish(prompts.map(prompt => (prompt.echo ? '' : password))),
 	};
 }
 
-async function readIdentity(file: string, passphrase: string): Promise<ParsedKey> {
+async function readIdentity(
+	file: string,
+	passphrase: string,
+): Promise<{readonly key: ParsedKey; readonly isEncrypted: boolean}> {
 	let text: Buffer;
 	try {
-		text = await readFile(file);
+		text = await readGivenFile(file);
 	} catch (error) {
 		const reason = isSystemError(error) ? describeSystemError(error) : messageOf(error);
 		throw new PgBackError('CONFIG', `could not read the ssh identity: ${reason}`, {
@@ -60,32 +136,29 @@ async function readIdentity(file: string, passphrase: string): Promise<ParsedKey
 	if (key instanceof Error) {
 		const encrypted = /encrypted|passphrase|decrypt|integrity|bad.*pass/i.test(key.message);
 		throw new PgBackError('CONFIG', `could not use the ssh identity ${file}: ${key.message.toLowerCase()}`, {
-			hint: encrypted
-				? 'give its passphrase with PGBK_SSH_PASS'
-				: 'name the private key, in the format of OpenSSH or PEM',
+			hint: encrypted ? 'set its passphrase in PGBK_SSH_PASS' : 'use a private key in OpenSSH or PEM format',
 		});
 	}
-	return key;
+	return {key, isEncrypted: parsePrivateKey(text, '') instanceof Error};
 }
 
-/** A key nobody named: left out when it is not there, or locked with another passphrase. */
+/** Reads a key that the user did not name; skipped when it does not exist, or has another passphrase. */
 async function readIfUsable(file: string, passphrase: string, log: Log): Promise<ParsedKey | undefined> {
 	let text: Buffer;
 	try {
-		text = await readFile(file);
+		text = await readGivenFile(file);
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-			log('debug', `sftp: leaving out ${file}: ${messageOf(error)}`);
+		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log('debug', `sftp: skipping ${file}: ${messageOf(error)}`);
 		return undefined;
 	}
 	const key = parsePrivateKey(text, passphrase);
 	if (!(key instanceof Error)) return key;
-	log('debug', `sftp: leaving out ${file}: ${key.message}`);
+	log('debug', `sftp: skipping ${file}: ${key.message}`);
 	return undefined;
 }
 
 function parsePrivateKey(text: Buffer, passphrase: string): ParsedKey | Error {
-	// ssh2 says an array for files of several keys.
+	// ssh2 returns an array for files with several keys.
 	const parsed: ParsedKey | Error | readonly ParsedKey[] = utils.parseKey(
 		text,
 		passphrase === '' ? undefined : passphrase,
@@ -95,12 +168,12 @@ function parsePrivateKey(text: Buffer, passphrase: string): ParsedKey | Error {
 	return key.isPrivateKey() ? key : new Error('it is not a private key');
 }
 
-/** ssh2 ends the connection when the agent fails: one that does not answer must not be tried. */
+/** Checks that the agent responds, because ssh2 ends the connection when the agent fails. */
 function reachableAgent(path: string | undefined, log: Log): Promise<string | undefined> {
 	if (path === undefined) return Promise.resolve(undefined);
 	return new Promise(resolve => {
 		createAgent(path).getIdentities((error, keys) => {
-			if (error) log('debug', `sftp: leaving out the ssh agent: ${messageOf(error)}`);
+			if (error) log('debug', `sftp: skipping the ssh agent: ${messageOf(error)}`);
 			resolve(error || !keys || keys.length === 0 ? undefined : path);
 		});
 	});

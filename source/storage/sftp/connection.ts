@@ -1,24 +1,22 @@
-/** One SSH connection with one SFTP channel: opened when it is first needed, and anew after it was lost. */
+/** One SSH connection with one SFTP channel: opened when first needed, and again after it was lost. */
 import type {Socket} from 'node:net';
-import SftpClient from 'ssh2-sftp-client';
-import type {CipherAlgorithm, ServerHostKeyAlgorithm, SFTPWrapper} from 'ssh2';
+import type {Client} from 'ssh2';
+import {untilAborted} from '../../lib/until-aborted.js';
 import {StorageError} from '../errors.js';
-import {untilAborted} from '../fill.js';
-import {authenticationMethods, type Log} from './authenticate.js';
+import type {Log} from './authenticate.js';
 import {describeConnectError} from './errors.js';
-import {hostKeyTypes, prepareHostKeyCheck} from './host-keys.js';
-import {keyType} from './known-hosts.js';
-import type {ResolvedSftp} from './settings.js';
-import {connectGathering, keepKeyObjects} from './swift.js';
+import {type Dial, dialTcp, dialThrough, login, type SftpSession, startJump, startSftp} from './login.js';
+import {createRequests, type Requests} from './requests.js';
+import type {ResolvedHop, ResolvedSftp} from './settings.js';
 
 export type Session = {
-	readonly sftp: SFTPWrapper;
-	/** Whether the server offers an extension, such as `fsync@openssh.com`. */
+	readonly requests: Requests;
+	/** Returns whether the server supports an extension, such as `fsync@openssh.com`. */
 	readonly offers: (extension: string) => boolean;
-	/** Bytes that one write or read request may carry. */
+	/** Maximum bytes of one write or read request. */
 	readonly largestRequest: number;
 	readonly isOpen: () => boolean;
-	/** Ends it at once; every request without an answer fails. */
+	/** Closes the connection immediately; every request without a response fails. */
 	readonly destroy: () => void;
 };
 
@@ -30,10 +28,12 @@ export type Connection = {
 export type ConnectionOptions = {
 	readonly location: string;
 	readonly log: Log;
-	/** Milliseconds until there is a session; 30,000 by default. */
+	/** Milliseconds until the login to one host must succeed; 30,000 by default. */
 	readonly connectTimeout?: number;
-	/** Milliseconds between two questions whether the server is still there (15,000); after four without an answer it is not. */
+	/** Milliseconds between two keepalive requests (15,000); after four without a response the connection is lost. */
 	readonly keepalive?: number;
+	/** Called with each TCP connection when it is made. */
+	readonly onSocket?: ((socket: Socket) => void) | undefined;
 };
 
 export function createConnection(settings: ResolvedSftp, options: ConnectionOptions): Connection {
@@ -44,7 +44,7 @@ export function createConnection(settings: ResolvedSftp, options: ConnectionOpti
 			if (closed) throw new StorageError('network', 'the storage is closed');
 			const opened = current && (await untilAborted(current, signal).catch(rethrowAbort(signal)));
 			if (opened?.isOpen()) return opened;
-			// Somebody else may have begun to open it while we waited.
+			// Another operation may have started to open it in the meantime.
 			if (opened !== undefined || current === undefined) current = openSession(settings, options);
 			const mine = current;
 			try {
@@ -62,7 +62,7 @@ export function createConnection(settings: ResolvedSftp, options: ConnectionOpti
 	};
 }
 
-/** A connection that somebody else failed to open is tried once more by us; our own abort is told. */
+/** A connection that another operation failed to open is retried once; our own abort is an error. */
 function rethrowAbort(signal: AbortSignal) {
 	return (error: unknown): undefined => {
 		if (signal.aborted) throw error;
@@ -71,134 +71,86 @@ function rethrowAbort(signal: AbortSignal) {
 }
 
 async function openSession(settings: ResolvedSftp, options: ConnectionOptions): Promise<Session> {
-	const {location, log} = options;
+	const {location, log, connectTimeout = 30_000, keepalive = 15_000} = options;
 	if (settings.hostKeys.kind === 'ignore') {
 		log(
 			'warn',
-			`sftp: the host key of ${settings.host} is NOT checked (sftp_ignore_hostkey): anybody on the way can read and change what is sent`,
+			`sftp: the host key of ${settings.host} is NOT verified (sftp_ignore_hostkey): anyone on the network path can read and change the data`,
 		);
 	}
-	const authHandler = await authenticationMethods(settings, log);
-	const seen = new Set<string>();
-	for (;;) {
-		const hostKeys = await prepareHostKeyCheck(settings.hostKeys, settings.hostIdentity, seen);
-		let refusal: Error | undefined;
-		const hostVerifier = (key: Buffer): boolean => {
-			refusal = hostKeys.check(key);
-			if (refusal) seen.add(keyType(key) ?? '');
-			return refusal === undefined;
-		};
-		try {
-			return await openOnce(settings, options, {
-				authHandler,
-				hostVerifier,
-				algorithms: {serverHostKey: hostKeys.algorithms as ServerHostKeyAlgorithm[], cipher: [...ciphers]},
-			});
-		} catch (error) {
-			// The fingerprint may be that of another key of this host: ask for each type before giving up.
-			const more = settings.hostKeys.kind === 'fingerprint' && hostKeyTypes.some(type => !seen.has(type));
-			if (refusal && more) continue;
-			if (settings.hostKeys.kind === 'fingerprint' && seen.size > 0 && !refusal)
-				refusal = wrongKeys(settings, seen, error);
-			throw refusal ?? describeConnectError(error, location, settings.user);
-		}
-	}
-}
-
-function wrongKeys(settings: ResolvedSftp, seen: ReadonlySet<string>, error: unknown): Error | undefined {
-	if (!(error instanceof Error) || !/no matching host key/i.test(error.message)) return undefined;
-	return new StorageError(
-		'forbidden',
-		`sftp: none of the host keys of ${settings.host} (${[...seen].join(', ')}) has the fingerprint of sftp_host_key_fingerprint`,
-		{
-			hint: 'check it with the administrator of the host; print it there with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
-			cause: error,
-		},
-	);
-}
-
-/** Those that the processor helps with first: chacha20 costs twice as much here. */
-const ciphers: readonly CipherAlgorithm[] = [
-	'aes128-gcm@openssh.com',
-	'aes256-gcm@openssh.com',
-	'aes128-ctr',
-	'aes192-ctr',
-	'aes256-ctr',
-	'chacha20-poly1305@openssh.com',
-];
-
-type Handshake = Pick<SftpClient.ConnectOptions, 'authHandler' | 'hostVerifier' | 'algorithms'>;
-
-async function openOnce(settings: ResolvedSftp, options: ConnectionOptions, handshake: Handshake): Promise<Session> {
-	const {connectTimeout = 30_000, keepalive = 15_000} = options;
-	const socket = connectGathering({host: settings.host, port: settings.port, noDelay: true, keepAlive: true});
-	let failure: Error | undefined;
-	const failed = new Promise<never>((_resolve, reject) => {
-		socket.once('error', error => {
-			failure ??= error;
-			reject(error);
-		});
-		socket.once('close', () => reject(failure ?? new Error('the server closed the connection')));
-	});
-	failed.catch(() => undefined); // told through the race below, or by the requests that fail
-	const timer = setTimeout(
-		() =>
-			socket.destroy(
-				new StorageError('timeout', `the server does not answer within ${Math.round(connectTimeout / 1000)} s`),
-			),
-		connectTimeout,
-	);
-	const client = new SftpClient('pg_back', {
-		error: (error: unknown) => {
-			failure ??= error as Error;
-			socket.destroy();
-		},
-		end: () => socket.destroy(),
-		close: () => socket.destroy(),
-	});
-	client.on('handshake', () => keepKeyObjects((client as unknown as {client?: Internals}).client?._protocol));
+	const jumps: Client[] = [];
+	const destroyJumps = () => {
+		for (const client of jumps.toReversed()) client.destroy();
+	};
+	const control = {log, connectTimeout, keepalive};
 	try {
-		const connected = client.connect({
-			sock: socket,
-			username: settings.user,
-			readyTimeout: connectTimeout,
-			keepaliveInterval: keepalive,
-			keepaliveCountMax: 4,
-			...handshake,
-		});
-		connected.catch(() => undefined);
-		const sftp = await Promise.race([connected, failed]);
-		return describeSession(sftp, socket);
+		let dial: Dial = dialTcp(settings.jumps[0] ?? settings, connectTimeout, options.onSocket);
+		for (const [index, jump] of settings.jumps.entries()) {
+			const client = await described(login(jump, dial, control, startJump), jump, jumpName(jump));
+			jumps.push(client);
+			dial = dialThrough(client, settings.jumps[index + 1] ?? settings, connectTimeout);
+		}
+		return describeSession(
+			await described(login(settings, dial, control, startSftp), settings, location),
+			destroyJumps,
+		);
 	} catch (error) {
-		socket.destroy();
-		throw failure ?? error;
-	} finally {
-		clearTimeout(timer);
+		destroyJumps();
+		throw describeConnectError(error, location, {user: settings.user});
 	}
 }
 
-/** ssh2 keeps the keys, and the limits and the extensions of the server to itself. */
+async function described<T>(session: Promise<T>, {user}: ResolvedHop, location: string): Promise<T> {
+	try {
+		return await session;
+	} catch (error) {
+		throw describeConnectError(error, location, {user});
+	}
+}
+
+function jumpName({host, port}: ResolvedHop): string {
+	return `the jump host ${host.includes(':') ? `[${host}]` : host}${port === 22 ? '' : `:${port}`}`;
+}
+
+/** ssh2 does not expose the limits and the extensions of the server. */
 type Internals = {
-	readonly _protocol?: unknown;
 	readonly _extensions?: Readonly<Record<string, string>>;
 	readonly _maxWriteLen?: number;
 	readonly _maxReadLen?: number;
 };
 
-function describeSession(sftp: SFTPWrapper, socket: Socket): Session {
+function describeSession({client, sftp, stream}: SftpSession, destroyJumps: () => void): Session {
 	const internals = sftp as unknown as Internals;
+	const waiting = new Set<() => void>();
 	let open = true;
 	const end = () => {
 		open = false;
+		for (const one of [...waiting]) one();
+		waiting.clear();
+		stream.destroy();
+		destroyJumps();
 	};
-	socket.once('close', end);
+	stream.once('close', end);
 	sftp.once('close', end);
-	sftp.once('error', () => socket.destroy());
+	sftp.once('end', end);
+	sftp.once('error', end); // the response was not SFTP
 	return {
-		sftp,
+		requests: createRequests(
+			{client, sftp},
+			() => open,
+			one => {
+				waiting.add(one);
+				return () => waiting.delete(one);
+			},
+		),
 		offers: extension => internals._extensions?.[extension] !== undefined,
-		largestRequest: Math.min(internals._maxWriteLen ?? 32_768, internals._maxReadLen ?? 32_768),
-		isOpen: () => open && !socket.destroyed,
-		destroy: () => socket.destroy(),
+		largestRequest: Math.min(positive(internals._maxWriteLen), positive(internals._maxReadLen)),
+		isOpen: () => open,
+		destroy: end,
 	};
+}
+
+/** Returns a limit that the server gave, or a value that every server supports. */
+function positive(limit: number | undefined): number {
+	return limit !== undefined && limit >= 1024 ? limit : 32_768;
 }

@@ -1,33 +1,33 @@
-/** Which host keys are believed: known_hosts (strict), one fingerprint, or, loudly, any. */
+/** Which host keys are trusted: known_hosts (strict), a fingerprint, or, with a warning, any. */
 import {readFile} from 'node:fs/promises';
-import {PgBackError, isSystemError, messageOf} from '../../core/errors.js';
+import {isSystemError, messageOf, PgBackError} from '../../core/errors.js';
 import {
 	fingerprint,
 	judgeKey,
 	judgeName,
 	keyType,
+	type KnownHost,
 	knownHostName,
+	type KnownHosts,
 	matchesHost,
 	parseKnownHosts,
-	type KnownHost,
-	type KnownHosts,
 	type Verdict,
 } from './known-hosts.js';
 
 export type HostKeyPolicy =
 	| {readonly kind: 'strict'; readonly files: readonly string[]}
-	/** One or more `SHA256:…`, any of which will do. */
+	/** One or more `SHA256:…`, any of which is accepted. */
 	| {readonly kind: 'fingerprint'; readonly fingerprints: readonly string[]}
 	| {readonly kind: 'ignore'};
 
 export type HostKeyCheck = {
 	/** For ssh2's `algorithms.serverHostKey`: types that are known for this host come first, so that its other keys do not look changed. */
 	readonly algorithms: string[];
-	/** Undefined when the key is believed, else what is wrong with it. */
+	/** Returns undefined when the key is trusted, else the error. */
 	readonly check: (key: Buffer) => PgBackError | undefined;
 };
 
-/** What ssh2 speaks, in OpenSSH's order of preference; a DSA key is never accepted. */
+/** The algorithms of ssh2, in OpenSSH's order of preference; DSA keys are never accepted. */
 const algorithmsOf = new Map<string, readonly string[]>([
 	['ssh-ed25519', ['ssh-ed25519']],
 	['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
@@ -35,10 +35,10 @@ const algorithmsOf = new Map<string, readonly string[]>([
 	['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
 	['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
 ]);
-/** Key types in the order in which they are asked for. */
+/** Key types in the order in which they are requested. */
 export const hostKeyTypes: readonly string[] = [...algorithmsOf.keys()];
 
-/** `exclude`: key types not to ask for, because they were seen and are not the one that was promised. */
+/** `exclude`: key types that were offered already and do not match the fingerprint. */
 export function hostKeyAlgorithms(known: ReadonlySet<string>, exclude: ReadonlySet<string> = new Set()): string[] {
 	const wanted = hostKeyTypes.filter(type => !exclude.has(type));
 	return wanted
@@ -46,12 +46,12 @@ export function hostKeyAlgorithms(known: ReadonlySet<string>, exclude: ReadonlyS
 		.flatMap(type => algorithmsOf.get(type) ?? []);
 }
 
-/** The name under which a host is looked up, without the port when it is an alias. */
+/** The name for looking up a host, without the port when it is an alias. */
 export type HostIdentity = {readonly host: string; readonly port: number; readonly alias?: string};
 
 /**
- * Reads what the policy needs, and returns the check of one connection. A file that is there but cannot be read is an error:
- * it might say that the key is revoked.
+ * Reads what the policy needs, and returns the check for one connection. A file that exists but cannot be read is an
+ * error, because it might revoke the key.
  */
 export async function prepareHostKeyCheck(
 	policy: HostKeyPolicy,
@@ -75,11 +75,11 @@ export async function prepareHostKeyCheck(
 			: judgeName(known.entries, identity.alias, key);
 	return {
 		algorithms: hostKeyAlgorithms(knownTypes(known.entries, identity), exclude),
-		check: key => explain(judge(key), key, identity, policy.files, known.malformed),
+		check: key => explain(judge(key), key, identity, {files: policy.files, malformed: known.malformed}),
 	};
 }
 
-/** Entries of every file that exists. */
+/** Returns the entries of every file that exists. */
 export async function readKnownHosts(files: readonly string[]): Promise<KnownHosts> {
 	const read = await Promise.all(files.map(readOne));
 	return {entries: read.flatMap(one => one.entries), malformed: read.flatMap(one => one.malformed)};
@@ -98,12 +98,12 @@ async function readOne(file: string): Promise<KnownHosts> {
 			: messageOf(error);
 		throw new PgBackError('STORAGE', `sftp: could not read the known hosts in ${file}: ${reason}`, {
 			cause: error,
-			hint: 'make the file readable, or take it out of UserKnownHostsFile',
+			hint: 'make the file readable, or remove it from UserKnownHostsFile',
 		});
 	}
 }
 
-/** As in OpenSSH, only what is known under the full name counts here, not what is known without the port. */
+/** As in OpenSSH, only entries with the full name count here, not those without the port. */
 function knownTypes(entries: readonly KnownHost[], {host, port, alias}: HostIdentity): Set<string> {
 	const name = alias ?? knownHostName(host, port);
 	return new Set(
@@ -115,15 +115,14 @@ function explain(
 	verdict: Verdict,
 	key: Buffer,
 	identity: HostIdentity,
-	files: readonly string[],
-	malformed: readonly string[],
+	{files, malformed}: {readonly files: readonly string[]; readonly malformed: readonly string[]},
 ): PgBackError | undefined {
 	if (verdict.is === 'known') return undefined;
 	const name = identity.alias ?? knownHostName(identity.host, identity.port);
 	const offered = `${keyType(key) ?? 'unknown type'} ${fingerprint(key)}`;
 	if (verdict.is === 'unknown') {
-		const broken = malformed.length > 0 ? ` (not understood: ${malformed.slice(0, 3).join(', ')})` : '';
-		return new PgBackError('STORAGE', `sftp: the host key of ${name} is not known: it offers ${offered}${broken}`, {
+		const broken = malformed.length > 0 ? ` (malformed: ${malformed.slice(0, 3).join(', ')})` : '';
+		return new PgBackError('STORAGE', `sftp: the host key of ${name} is unknown: it offers ${offered}${broken}`, {
 			hint: `check the fingerprint with the host's administrator, then add the key to ${files[0] ?? 'known_hosts'} or set sftp_host_key_fingerprint`,
 		});
 	}
@@ -131,14 +130,14 @@ function explain(
 	const place = `${entry.file}:${entry.line}`;
 	if (verdict.is === 'revoked') {
 		return new PgBackError('STORAGE', `sftp: the host key of ${name} is revoked by ${place}: ${offered}`, {
-			hint: 'do not connect: the key is known to be in the wrong hands',
+			hint: 'do not connect: the key is known to be compromised',
 		});
 	}
 	return new PgBackError(
 		'STORAGE',
 		`sftp: the host key of ${name} has changed: it offers ${offered}, ${place} expects ${entry.type} ${fingerprint(entry.key)}`,
 		{
-			hint: `somebody may be listening in; if the change is known to be right, remove the old key with: ssh-keygen -R '${name}'`,
+			hint: `someone may be intercepting the connection; if the change is legitimate, remove the old key with: ssh-keygen -R '${name}'`,
 		},
 	);
 }
@@ -153,7 +152,7 @@ function wrongFingerprint(identity: HostIdentity, key: Buffer, expected: readonl
 	);
 }
 
-/** `SHA256:…` with or without the prefix or padding, several separated by commas or blanks. */
+/** Parses `SHA256:…` with or without the prefix or padding, several separated by commas or spaces. */
 export function parseFingerprints(text: string): string[] {
 	return text
 		.split(/[\s,]+/)

@@ -1,12 +1,12 @@
-/** What stands in known_hosts files, read as OpenSSH reads them (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"; hostfile.c). */
+/** Parses known_hosts files as OpenSSH does (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"; hostfile.c). */
 import {createHash, createHmac} from 'node:crypto';
 
 export type KnownHost = {
 	/** The first field: patterns separated by commas, or one hashed name. */
 	readonly hosts: string;
-	/** `authority` vouches for certificates only, `revoked` is refused wherever its pattern matches. */
+	/** `authority`: for certificates only; `revoked`: rejected wherever its pattern matches. */
 	readonly marker: 'none' | 'authority' | 'revoked';
-	/** As the key itself says, such as `ssh-ed25519`. */
+	/** The type in the key itself, such as `ssh-ed25519`. */
 	readonly type: string;
 	/** The public key in wire format. */
 	readonly key: Buffer;
@@ -17,11 +17,11 @@ export type KnownHost = {
 
 export type KnownHosts = {
 	readonly entries: readonly KnownHost[];
-	/** Lines that could not be understood, as `file:line`: they vouch for nothing, as in OpenSSH. */
+	/** Lines that could not be parsed, as `file:line`: ignored, as in OpenSSH. */
 	readonly malformed: readonly string[];
 };
 
-/** Reads one file's text. `file` is only used to say where an entry stands. */
+/** Parses one file's text. `file` is only used to name the position of an entry. */
 export function parseKnownHosts(text: string, file: string): KnownHosts {
 	const entries: KnownHost[] = [];
 	const malformed: string[] = [];
@@ -63,7 +63,7 @@ function decodeBase64(text: string): Buffer | undefined {
 		: undefined;
 }
 
-/** The type that a public key in wire format names itself; undefined when its fields do not fill it exactly. */
+/** Returns the type inside a public key in wire format; undefined when its fields do not fill it exactly. */
 export function keyType(key: Buffer): string | undefined {
 	const fields: Buffer[] = [];
 	for (let at = 0; at < key.length;) {
@@ -89,18 +89,18 @@ const fieldCounts = new Map([
 	['sk-ecdsa-sha2-nistp256@openssh.com', 4],
 ]);
 
-/** OpenSSH also takes the names of RSA signatures for an RSA key. */
+/** OpenSSH also accepts the names of RSA signatures for an RSA key. */
 function namesType(name: string, type: string): boolean {
 	return name === type || (type === 'ssh-rsa' && /^rsa-sha2-(?:256|512)$/.test(name));
 }
 
-/** The name that stands in known_hosts: the bare host for port 22, `[host]:port` for any other. */
+/** Returns the name in known_hosts: the bare host for port 22, `[host]:port` for any other. */
 export function knownHostName(host: string, port: number): string {
 	const lower = host.toLowerCase();
 	return port === 22 ? lower : `[${lower}]:${port}`;
 }
 
-/** Whether the first field of an entry means this name (see `knownHostName`). */
+/** Returns whether the first field of an entry matches this name (see `knownHostName`). */
 export function matchesHost(hosts: string, name: string): boolean {
 	const hashed = hashedName.exec(hosts);
 	if (hashed) {
@@ -110,8 +110,8 @@ export function matchesHost(hosts: string, name: string): boolean {
 	return matchesPatterns(hosts, name.toLowerCase());
 }
 
-/** One negated pattern that matches refuses the whole list (match.c, match_pattern_list). */
-function matchesPatterns(list: string, name: string): boolean {
+/** One matching negated pattern rejects the whole list (match.c, match_pattern_list). */
+export function matchesPatterns(list: string, name: string): boolean {
 	let found = false;
 	for (const item of list.toLowerCase().split(',')) {
 		const negated = item.startsWith('!');
@@ -122,8 +122,8 @@ function matchesPatterns(list: string, name: string): boolean {
 	return found;
 }
 
-/** `*` and `?`, without the backtracking that a regular expression made from somebody's pattern could be driven into. */
-function matchesPattern(pattern: string, name: string): boolean {
+/** Matches `*` and `?`, without a regular expression, because a pattern could cause excessive backtracking. */
+export function matchesPattern(pattern: string, name: string): boolean {
 	let at = 0;
 	let star = -1;
 	let mark = 0;
@@ -143,7 +143,7 @@ function matchesPattern(pattern: string, name: string): boolean {
 	return at === pattern.length;
 }
 
-/** `SHA256:…`, as ssh-keygen -l prints it. */
+/** Returns `SHA256:…`, as ssh-keygen -l prints it. */
 export function fingerprint(key: Buffer): string {
 	return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
@@ -154,9 +154,9 @@ export type Verdict =
 	| {readonly is: 'changed' | 'revoked'; readonly entry: KnownHost};
 
 /**
- * What the files say of a key that a host offers (sshconnect.c, check_host_key): revoked wins over everything, then an equal
- * key, then any other key of that host, which means that the key has changed. A host with a port of its own that is nowhere
- * known is looked up once more without the port, where only an equal key counts.
+ * Looks up a host's key in the files (sshconnect.c, check_host_key): revoked wins over everything, then an equal key,
+ * then any other key of that host, which means that the key has changed. A host with its own port that has no entry is
+ * looked up again without the port, where only an equal key counts.
  */
 export function judgeKey(entries: readonly KnownHost[], host: string, port: number, key: Buffer): Verdict {
 	const verdict = judgeName(entries, knownHostName(host, port), key);
@@ -165,7 +165,7 @@ export function judgeKey(entries: readonly KnownHost[], host: string, port: numb
 	return plain.is === 'known' ? plain : verdict;
 }
 
-/** The same for one name as it stands in the files; used directly for a HostKeyAlias, which has no port. */
+/** Does the same for one name as in the files; used directly for a HostKeyAlias, which has no port. */
 export function judgeName(entries: readonly KnownHost[], name: string, key: Buffer): Verdict {
 	let other: KnownHost | undefined;
 	let equal: KnownHost | undefined;

@@ -1,16 +1,18 @@
-import type {Stats} from 'ssh2';
-import {isPermanentError, StorageError, type Operation} from '../errors.js';
-import {untilAborted} from '../fill.js';
-import {fileKeyProblem, keyGuard} from '../keys.js';
-import type {ObjectInfo, RemoveResult, Storage} from '../storage.js';
+import {untilAborted} from '../../lib/until-aborted.js';
+import {fileVersion, isPermanentError, type Operation, replacedError, StorageError} from '../errors.js';
+import {leftOutLog} from '../left-out.js';
+import {fileKeyProblem, keyGuard} from '../object-keys.js';
+import {isAbandonedPartial, randomRun} from '../partials.js';
+import type {GetOptions, ObjectInfo, RemoveResult, Storage} from '../storage.js';
 import {authenticationMethods} from './authenticate.js';
 import {createConnection, type Session} from './connection.js';
 import {describeSftpError, statusOf} from './errors.js';
-import {request, run, statIfThere} from './requests.js';
-import {resolveSettings, type ResolvedSftp, type SftpContext, type SftpSettings} from './settings.js';
-import {closeQuietly, readPipelined} from './transfer.js';
-import {removeIfThere, upload} from './upload.js';
-import {joinPath, walk} from './walk.js';
+import {checkParents, joinPath} from './paths.js';
+import {closeQuietly, lstatIfThere, unlinkIfThere} from './requests.js';
+import {type ResolvedSftp, resolveSettings, type SftpContext, type SftpSettings} from './settings.js';
+import {readPipelined} from './transfer.js';
+import {partialOfJournal, type TargetTraits, upload} from './upload.js';
+import {walk} from './walk.js';
 
 export type {SftpContext, SftpSettings} from './settings.js';
 
@@ -18,16 +20,21 @@ export type {SftpContext, SftpSettings} from './settings.js';
 export type OpenSftpSettings = SftpSettings & {readonly connectTimeout?: number; readonly keepalive?: number};
 
 /**
- * A directory on an SSH server. Nothing is connected to before the first operation, and a lost connection is opened again by the
- * next one. Throws PgBackError CONFIG when the settings cannot work: no way to log in, an identity that cannot be read.
+ * Opens a directory on an SSH server. It connects at the first operation, and again after a lost connection. Symbolic
+ * links below the directory are not followed. Throws PgBackError CONFIG for unusable settings: no login method, an
+ * unreadable identity.
  */
 export async function openSftp(settings: OpenSftpSettings, context: SftpContext): Promise<Storage> {
 	const resolved = await resolveSettings(settings, context);
-	await authenticationMethods(resolved, () => undefined);
+	for (const hop of [...resolved.jumps, resolved]) await authenticationMethods(hop, () => undefined);
 	const location = locationOf(resolved);
 	const {connectTimeout = Math.min(30_000, context.idleTimeout ?? 30_000), keepalive} = settings;
-	const connection = createConnection(resolved, {location, log: context.log, connectTimeout, keepalive});
+	const connection = createConnection(resolved, {...context, location, connectTimeout, keepalive});
 	const {directory} = resolved;
+	const runTag = context.run ?? randomRun();
+	const traits: TargetTraits = {renames: true, unfinished: new Set()};
+	const warn = (text: string) => context.log('warn', `sftp: ${text}`);
+	const onLeftOut = leftOutLog(context.log, location);
 	const failed = (error: unknown, operation: Operation, key?: string) =>
 		describeSftpError(error, {operation, location, key});
 	const check = keyGuard(location, fileKeyProblem);
@@ -35,13 +42,82 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		check(key, operation);
 		return joinPath(directory, key);
 	};
-	/** Runs one operation; after a time-out the session is not used again, because nobody knows what is still on its way. */
-	const perform = async <T>(
-		operation: Operation,
-		key: string | undefined,
-		signal: AbortSignal,
-		work: (session: Session) => Promise<T>,
-	): Promise<T> => {
+	const perform = createPerform(connection, failed);
+	const removeOne = async (key: string, signal: AbortSignal): Promise<RemoveResult> => {
+		try {
+			const path = pathOf(key, 'remove');
+			await perform('remove', key, signal, session => untilAborted(removePath(session, directory, key, path), signal));
+			return {key};
+		} catch (error) {
+			if (signal.aborted || !(error instanceof StorageError) || !isPermanentError(error)) throw error;
+			return {key, error};
+		}
+	};
+	return {
+		kind: 'sftp',
+		location,
+		async *list(prefix, {signal, after}) {
+			signal.throwIfAborted();
+			try {
+				const session = await connection.session(signal);
+				for await (const object of walk(session, directory, prefix, {signal, after, onLeftOut})) yield object;
+			} catch (error) {
+				signal.throwIfAborted();
+				throw failed(error, 'list', prefix === '' ? undefined : prefix);
+			}
+		},
+		async put(key, source, options) {
+			options.signal.throwIfAborted();
+			const path = pathOf(key, 'upload');
+			return perform('upload', key, options.signal, async session => {
+				const hasParent = await checkParents(session.requests, directory, key);
+				return upload(session, {path, run: runTag, directory, hasParent, traits, warn}, source, options);
+			});
+		},
+		async *get(key, options) {
+			options.signal.throwIfAborted();
+			const path = pathOf(key, 'download');
+			try {
+				const session = await connection.session(options.signal);
+				yield* download(session, {directory, key, path}, options, replacedError(location, key));
+			} catch (error) {
+				options.signal.throwIfAborted();
+				throw failed(error, 'download', key);
+			}
+		},
+		stat: (key, {signal}) =>
+			perform('inspect', key, signal, async ({requests}) =>
+				lookAt(requests, {directory, key, path: pathOf(key, 'inspect')}, signal),
+			),
+		async remove(keys, {signal}) {
+			for (const key of keys) check(key, 'remove');
+			const results: RemoveResult[] = [];
+			// The requests of one batch are sent together; the server answers them one by one.
+			for (let at = 0; at < keys.length; at += 64) {
+				results.push(...(await Promise.all(keys.slice(at, at + 64).map(key => removeOne(key, signal)))));
+			}
+			return results;
+		},
+		cleanup: (prefix, options) =>
+			perform('clean up', undefined, options.signal, session => removePartials(session, directory, prefix, options)),
+		isPermanent: isPermanentError,
+		close: connection.close,
+	};
+}
+
+type Perform = <T>(
+	operation: Operation,
+	key: string | undefined,
+	signal: AbortSignal,
+	work: (session: Session) => Promise<T>,
+) => Promise<T>;
+
+/** Runs one operation; after a timeout the session is not used again, because requests may still be pending. */
+function createPerform(
+	connection: ReturnType<typeof createConnection>,
+	failed: (error: unknown, operation: Operation, key?: string) => unknown,
+): Perform {
+	return async (operation, key, signal, work) => {
 		signal.throwIfAborted();
 		let session: Session | undefined;
 		try {
@@ -55,129 +131,86 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 			throw failed(error, operation, key);
 		}
 	};
-	const removeOne = async (key: string, path: string, signal: AbortSignal): Promise<RemoveResult> => {
-		try {
-			await perform('remove', key, signal, session => untilAborted(removePath(session, path), signal));
-			return {key};
-		} catch (error) {
-			if (signal.aborted || !(error instanceof StorageError) || !isPermanentError(error)) throw error;
-			return {key, error};
-		}
-	};
-	return {
-		kind: 'sftp',
-		location,
-		async *list(prefix, {signal, after}) {
-			signal.throwIfAborted();
-			try {
-				const {sftp} = await connection.session(signal);
-				for await (const object of walk(sftp, directory, prefix, {signal, after})) yield object;
-			} catch (error) {
-				signal.throwIfAborted();
-				throw failed(error, 'list', prefix === '' ? undefined : prefix);
-			}
-		},
-		async put(key, source, options) {
-			options.signal.throwIfAborted();
-			const path = pathOf(key, 'upload');
-			return perform('upload', key, options.signal, async session => {
-				try {
-					return await upload(session, path, source, options);
-				} catch (error) {
-					throw (await isFull(session, error, directory))
-						? new StorageError('full', 'no space is left on the server', {cause: error})
-						: error;
-				}
-			});
-		},
-		async *get(key, {signal, offset = 0}) {
-			signal.throwIfAborted();
-			const path = pathOf(key, 'download');
-			try {
-				yield* download(await connection.session(signal), path, offset, signal);
-			} catch (error) {
-				signal.throwIfAborted();
-				throw failed(error, 'download', key);
-			}
-		},
-		stat: (key, {signal}) =>
-			perform('inspect', key, signal, async ({sftp}): Promise<ObjectInfo | undefined> => {
-				const stats = await untilAborted(statIfThere(sftp, pathOf(key, 'inspect')), signal);
-				return stats?.isFile() ? {key, size: stats.size, modified: stats.mtime * 1000, metadata: {}} : undefined;
-			}),
-		async remove(keys, {signal}) {
-			const paths = keys.map(key => ({key, path: pathOf(key, 'remove')}));
-			const results: RemoveResult[] = [];
-			// Requests of one batch travel together; the server answers them one by one.
-			for (let at = 0; at < paths.length; at += 64) {
-				results.push(...(await Promise.all(paths.slice(at, at + 64).map(one => removeOne(one.key, one.path, signal)))));
-			}
-			return results;
-		},
-		cleanup: (prefix, {signal, olderThan}) =>
-			perform('clean up', undefined, signal, async session => {
-				const removed: string[] = [];
-				for await (const {key, modified} of walk(session.sftp, directory, '', {signal, partials: true})) {
-					const folder = key.slice(0, key.lastIndexOf('/') + 1);
-					if (!folder.startsWith(prefix) && !key.startsWith(prefix)) continue;
-					if (modified === undefined || modified >= olderThan) continue;
-					await removeIfThere(session, joinPath(directory, key));
-					removed.push(key);
-				}
-				return removed;
-			}),
-		isPermanent: isPermanentError,
-		close: connection.close,
-	};
 }
 
-/** A file, or a directory that is empty: what is left of a directory dump. Servers say "failure" to `unlink` of a directory. */
-async function removePath(session: Session, path: string): Promise<void> {
-	const {sftp} = session;
+async function lookAt(
+	requests: Session['requests'],
+	{directory, key, path}: Wanted,
+	signal: AbortSignal,
+): Promise<ObjectInfo | undefined> {
+	const both = Promise.all([lstatIfThere(requests, path), checkParents(requests, directory, key)]);
+	const [stats] = await untilAborted(both, signal);
+	if (!stats || (stats.kind !== undefined && stats.kind !== 'file')) return undefined;
+	const {size, modified} = stats;
+	if (size === undefined) throw new StorageError('unsupported', 'the server does not report its size');
+	return {key, size, ...(modified !== undefined && {modified}), metadata: {}};
+}
+
+/** Removes unfinished files of uploads that no journal names. Returns their keys. */
+async function removePartials(
+	session: Session,
+	directory: string,
+	prefix: string,
+	options: Parameters<NonNullable<Storage['cleanup']>>[1],
+): Promise<string[]> {
+	const {signal} = options;
+	const kept = new Set((options.keep ?? []).map(partialOfJournal));
+	const removed: string[] = [];
+	for await (const object of walk(session, directory, '', {signal, partials: true})) {
+		const path = joinPath(directory, object.key);
+		if (!isAbandonedPartial(object, prefix, options) || kept.has(path)) continue;
+		await unlinkIfThere(session.requests, path);
+		removed.push(object.key);
+	}
+	return removed;
+}
+
+/**
+ * Removes a file, or an empty directory left from a directory dump. Servers return "failure" for `unlink` of a
+ * directory.
+ */
+async function removePath(session: Session, directory: string, key: string, path: string): Promise<void> {
+	const {requests} = session;
+	await checkParents(requests, directory, key);
 	try {
-		await removeIfThere(session, path);
+		await unlinkIfThere(requests, path);
 	} catch (error) {
-		const status = statusOf(error);
-		if (status === undefined || !(await statIfThere(sftp, path))?.isDirectory()) throw error;
+		if (statusOf(error) === undefined || (await lstatIfThere(requests, path))?.kind !== 'directory') throw error;
 		try {
-			await run(done => sftp.rmdir(path, done));
+			await requests.removeDirectory(path);
 		} catch (cause) {
 			if (statusOf(cause) !== 4) throw cause;
-			throw new StorageError('invalid', 'it is a directory, and something is left in it', {cause});
+			throw new StorageError('invalid', 'it is a directory that is not empty', {cause});
 		}
 	}
 }
+
+type Wanted = {readonly directory: string; readonly key: string; readonly path: string};
 
 async function* download(
 	session: Session,
-	path: string,
-	offset: number,
-	signal: AbortSignal,
+	{directory, key, path}: Wanted,
+	{signal, offset = 0, version, onVersion}: GetOptions,
+	replaced: StorageError,
 ): AsyncGenerator<Uint8Array> {
-	const {sftp} = session;
-	const handle = await untilAborted(
-		request<Buffer>(done => sftp.open(path, 'r', done)),
-		signal,
-	);
+	const {requests} = session;
+	// Checks before opening: a link could lead anywhere, and a pipe would never respond.
+	const looked = Promise.all([requests.lstat(path), checkParents(requests, directory, key)]);
+	const [there] = await untilAborted(looked, signal);
+	if (there.kind !== undefined && there.kind !== 'file') throw new StorageError('invalid', 'it is not a regular file');
+	const handle = await untilAborted(requests.open(path, 'r'), signal);
 	try {
-		const stats = await request<Stats>(done => sftp.fstat(handle, done));
-		if (!stats.isFile()) throw new StorageError('invalid', 'it is not a regular file');
-		yield* readPipelined(session, handle, offset, stats.size, signal);
+		const {size, modified} = await untilAborted(requests.fstat(handle), signal);
+		const found = fileVersion(size, modified);
+		if (offset > 0 && version !== undefined && found !== version) throw replaced;
+		onVersion?.(found);
+		yield* readPipelined(session, handle, {offset, size, signal});
 	} finally {
-		await closeQuietly(session, handle);
+		await closeQuietly(requests, handle);
 	}
 }
 
-/** OpenSSH says "failure" to a write that finds no space: the file system itself knows better. */
-async function isFull({sftp, offers, isOpen}: Session, error: unknown, directory: string): Promise<boolean> {
-	if (statusOf(error) !== 4 || !isOpen() || !offers('statvfs@openssh.com')) return false;
-	const {f_bavail: blocks} = await request<{f_bavail: number}>(done =>
-		sftp.ext_openssh_statvfs(directory || '.', done as never),
-	);
-	return blocks === 0;
-}
-
-/** `sftp://host:port/directory/`; a directory that begins where the session starts is written with `~`. */
+/** Returns `sftp://host:port/directory/`; a directory relative to where the session starts is written with `~`. */
 function locationOf({hostIdentity, directory}: ResolvedSftp): string {
 	const {host, port} = hostIdentity;
 	const name = host.includes(':') ? `[${host}]` : host;

@@ -1,32 +1,32 @@
-/** Reads and writes with many requests in flight, so that neither distance nor encryption makes them wait for one another. */
+/** Reads and writes with many requests in flight, so that neither latency nor encryption delays them. */
+import {untilAborted} from '../../lib/until-aborted.js';
+import {StorageError} from '../errors.js';
+import type {SourceReader} from '../source-reader.js';
 import type {Session} from './connection.js';
-import type {Filler} from '../fill.js';
-import {untilAborted} from '../fill.js';
-import {request, run} from './requests.js';
 
-/** Bytes on the way at once: what a session's window holds at OpenSSH, twice. */
+/** Bytes in flight: twice the window of a session in OpenSSH. */
 const inFlight = 4 * 1024 * 1024;
 const page = 4096;
 
 /**
- * The most that the server takes at once, in whole pages: the fewer requests, the fewer answers. What is left of 256 KiB holds the
- * request's own header, so that it fills eight packets of SSH and does not begin a ninth.
+ * Returns the largest request that the server accepts, in whole pages: fewer requests mean fewer responses. The rest of
+ * 256 KiB holds the request's header, so that it fills eight SSH packets and does not start a ninth.
  */
 export function requestSize({largestRequest}: Session): number {
 	return largestRequest < page ? largestRequest : Math.min(largestRequest - (largestRequest % page), 63 * page);
 }
 
 /**
- * Writes everything that `filler` gives from `offset` on. `onConfirmed` gets the bytes that the server has confirmed without a
- * gap. Resolves with the size once all is confirmed. While one piece is encrypted the next is read; a buffer is used again at once:
- * ssh2 copies what it is given.
+ * Writes all bytes of `filler` from `offset` on. `onConfirmed` receives the bytes that the server has confirmed without
+ * a gap. Resolves to the size once all is confirmed. While one piece is encrypted the next is read; a buffer is reused
+ * immediately, because ssh2 copies its input.
  */
 export async function writePipelined(
 	session: Session,
 	handle: Buffer,
-	filler: Filler,
-	offset: number,
+	filler: SourceReader,
 	options: {
+		readonly offset: number;
 		readonly signal: AbortSignal;
 		readonly onBytes?: (bytes: Uint8Array) => void;
 		readonly onConfirmed: (bytes: number) => void;
@@ -37,10 +37,10 @@ export async function writePipelined(
 	const pending: {end: number; done: boolean}[] = [];
 	let failure: Error | undefined;
 	let wake = () => {};
-	let at = offset;
-	const settled = (one: {end: number; done: boolean}) => (error: Error | null | undefined) => {
+	let at = options.offset;
+	const settled = (one: {end: number; done: boolean}) => (error?: unknown) => {
 		one.done = true;
-		if (error) failure ??= error;
+		if (error) failure ??= error as Error;
 		if (!failure) {
 			let confirmed: number | undefined;
 			while (pending[0]?.done) confirmed = pending.shift()?.end;
@@ -61,7 +61,7 @@ export async function writePipelined(
 		);
 	const fill = (into: Buffer): Promise<number> => {
 		const filled = filler.fill(into);
-		filled.catch(() => undefined); // told when its turn comes
+		filled.catch(() => undefined); // thrown when its turn comes
 		return filled;
 	};
 	let buffer = Buffer.allocUnsafeSlow(size);
@@ -75,7 +75,7 @@ export async function writePipelined(
 		options.onBytes?.(buffer.subarray(0, bytes));
 		const one = {end: at + bytes, done: false};
 		pending.push(one);
-		session.sftp.write(handle, buffer, 0, bytes, at, settled(one));
+		session.requests.write(handle, bytes === size ? buffer : buffer.subarray(0, bytes), at, settled(one));
 		at += bytes;
 		if (bytes < size) break;
 		[buffer, spare] = [spare, buffer];
@@ -84,25 +84,42 @@ export async function writePipelined(
 	return at;
 }
 
-/** The bytes of an open file from `offset` to `end`. An end that comes too early is an error. */
+/**
+ * Yields the bytes of an open file from `offset` to its end. `size` is the size that the server reported, if any: a
+ * file that is shorter or longer is an error.
+ */
 export async function* readPipelined(
-	{sftp, ...session}: Session,
+	session: Session,
 	handle: Buffer,
-	offset: number,
-	end: number,
-	signal: AbortSignal,
+	{offset, size, signal}: {readonly offset: number; readonly size: number | undefined; readonly signal: AbortSignal},
 ): AsyncGenerator<Buffer> {
-	const size = requestSize({sftp, ...session});
+	yield* readRange(session, handle, {offset, end: size ?? offset, signal});
+	for (let at = Math.max(offset, size ?? 0); ;) {
+		const buffer = Buffer.allocUnsafeSlow(requestSize(session));
+		const bytes = await untilAborted(session.requests.read(handle, buffer, at), signal);
+		if (bytes === 0) return;
+		if (size !== undefined)
+			throw new StorageError('corrupt', `the file is longer than the ${size} bytes that the server reports`);
+		yield buffer.subarray(0, bytes);
+		at += bytes;
+	}
+}
+
+/** Yields the bytes from `offset` to `end`. A shorter file is an error. */
+export async function* readRange(
+	session: Session,
+	handle: Buffer,
+	{offset, end, signal}: {readonly offset: number; readonly end: number; readonly signal: AbortSignal},
+): AsyncGenerator<Buffer> {
+	const size = requestSize(session);
 	const most = Math.max(1, Math.floor(inFlight / size));
 	const queue: Promise<Buffer>[] = [];
 	const readAt = async (from: number, length: number): Promise<Buffer> => {
 		const buffer = Buffer.allocUnsafeSlow(length);
 		for (let filled = 0; filled < length;) {
-			filled += await request<number>(done =>
-				sftp.read(handle, buffer, filled, length - filled, from + filled, (error, bytes) => {
-					done(error ?? (bytes === 0 ? new Error('Connection lost') : undefined), bytes);
-				}),
-			);
+			const bytes = await session.requests.read(handle, buffer.subarray(filled), from + filled);
+			if (bytes === 0) throw new StorageError('corrupt', `the file ends after ${from + filled} of ${end} bytes`);
+			filled += bytes;
 		}
 		return buffer;
 	};
@@ -110,7 +127,7 @@ export async function* readPipelined(
 	const refill = () => {
 		for (; queue.length < most && next < end; next += size) {
 			const one = readAt(next, Math.min(size, end - next));
-			one.catch(() => undefined); // told when its turn comes
+			one.catch(() => undefined); // thrown when its turn comes
 			queue.push(one);
 		}
 	};
@@ -119,9 +136,4 @@ export async function* readPipelined(
 		if (one) yield await untilAborted(one, signal);
 		void queue.shift();
 	}
-}
-
-/** Closes a handle; after a failure that is only a courtesy, and the first error is the one that counts. */
-export async function closeQuietly({sftp, isOpen}: Session, handle: Buffer): Promise<void> {
-	if (isOpen()) await run(done => sftp.close(handle, done)).catch(() => undefined);
 }

@@ -1,238 +1,214 @@
-/** One upload: to a hidden name, checked, flushed, and only then to its own name. */
-import {createHash, randomBytes, randomInt, type Hash} from 'node:crypto';
-import type {Stats} from 'ssh2';
+/** One upload: to a hidden name, checked, flushed, and then renamed to its final name. */
+import {randomBytes} from 'node:crypto';
 import {partialPattern} from '../../lib/files.js';
 import {isPermanentError, StorageError} from '../errors.js';
-import {createFiller, type Filler} from '../fill.js';
 import type {PutOptions, PutResult, PutSource} from '../storage.js';
 import type {Session} from './connection.js';
-import {statusOf} from './errors.js';
-import {flush, isMissingStatus, makeDirectories, request, run, statIfThere} from './requests.js';
-import {closeQuietly, readPipelined, writePipelined} from './transfer.js';
+import {statusFault, statusOf} from './errors.js';
+import {NameRefusedError} from './new-file.js';
+import {makeDirectories, parentOf} from './paths.js';
+import {checkPublished, DamagedError, publish, RenameRefusedError} from './publish.js';
+import {isThere, unlinkIfThere} from './requests.js';
+import {writeFile} from './write-file.js';
 
-/** What `onJournal` is given: the unfinished file and how much of it the server has confirmed. */
+/** The destination of an upload. */
+export type UploadTarget = {
+	readonly path: string;
+	/** Six characters in the names of unfinished files. */
+	readonly run: string;
+	/** The configured directory; its file system is asked whether it is full. */
+	readonly directory: string;
+	/** The parent directory of the file is known to exist. */
+	readonly hasParent: boolean;
+	readonly traits: TargetTraits;
+	readonly warn: (text: string) => void;
+};
+
+/** Properties of a server that are learned during uploads, shared by all uploads of a storage. */
+export type TargetTraits = {
+	/** False once the server refused to rename an unfinished file: files are then written under their final names. */
+	renames: boolean;
+	/** Incomplete files of this process under their final names that could not be removed. */
+	readonly unfinished: Set<string>;
+};
+
+/** The argument of `onJournal`: the unfinished file and how much of it the server has confirmed. */
 type Journal = {readonly partial: string; readonly bytes: number};
 
-/** Journals that nobody needs before a crash come after so many more bytes. */
+/** Bytes between two journals, which are only needed after a crash. */
 const journalEvery = 8 * 1024 * 1024;
-/** Milliseconds that the removal of an unfinished file may take after a failure. */
+/** Milliseconds for the removal of an unfinished file after a failure. */
 const cleanupTime = 3000;
 
 export async function upload(
 	session: Session,
-	path: string,
+	target: UploadTarget,
 	source: PutSource,
 	options: PutOptions,
 ): Promise<PutResult> {
-	const {sftp} = session;
-	const slash = path.lastIndexOf('/');
-	if (options.ifAbsent) await refuseExisting(session, path);
-	await makeDirectories(sftp, path.slice(0, slash === 0 ? 1 : Math.max(slash, 0)));
-	const old = journalOf(options.journal, path);
-	const partial =
-		old?.partial ?? `${path.slice(0, slash + 1)}.pg_back-${randomRun()}-${randomBytes(4).toString('hex')}.part`;
-	const state = {confirmed: 0, told: 0};
-	const tell = (bytes: number): void => {
-		state.told = bytes;
-		options.onJournal?.({partial, bytes} satisfies Journal);
+	const {path, traits} = target;
+	if (!target.hasParent) await makeDirectories(session.requests, parentOf(path));
+	const journal = journalOf(options.journal, path);
+	await refuseExisting(session, target, options, journal);
+	if (!traits.renames) requireFile(source);
+	if (traits.renames && journal?.partial !== path) {
+		try {
+			return await uploadTo(session, target, {name: journal?.partial ?? partialFor(target), journal, source}, options);
+		} catch (error) {
+			if (!(error instanceof RenameRefusedError || error instanceof NameRefusedError)) throw error;
+			if (options.atomic) throw error;
+			renamesRefused(target, error.message);
+			requireFile(source);
+			options.onProgress?.(0);
+		}
+	}
+	if (options.atomic) throw new RenameRefusedError('unsupported', 'the server rejects renames');
+	const old = journal?.partial === path ? journal : undefined;
+	if (journal && !old) await unlinkIfThere(session.requests, journal.partial);
+	try {
+		return await uploadTo(session, target, {name: path, journal: old, source}, options);
+	} catch (error) {
+		// The server rejected this name, not renaming in general.
+		if (error instanceof NameRefusedError) traits.renames = true;
+		throw error;
+	}
+}
+
+/** Throws when the source cannot be sent again: it would be visible before it is complete. */
+function requireFile({canRestart}: PutSource): void {
+	if (canRestart === undefined) return;
+	throw new StorageError('unsupported', 'the server cannot rename a file, so a dump cannot be streamed to it', {
+		hint: 'set local_copy = yes: the dump is then written here first',
+	});
+}
+
+/** Warns once, even if several uploads find it at the same time. */
+function renamesRefused({traits, warn}: UploadTarget, reason: string): void {
+	if (traits.renames) warn(`${reason}: files are written under their final names, and removed when an upload fails`);
+	traits.renames = false;
+}
+
+/** `name` is hidden, or the final path if the server does not rename. */
+type Attempt = {readonly name: string; readonly journal: Journal | undefined; readonly source: PutSource};
+
+async function uploadTo(
+	session: Session,
+	{path, directory, traits}: UploadTarget,
+	{name, journal, source}: Attempt,
+	options: PutOptions,
+): Promise<PutResult> {
+	const isFinal = name === path;
+	const state = {confirmed: 0, reported: 0, isOurs: false};
+	const report = (bytes: number): void => {
+		state.reported = bytes;
+		options.onJournal?.({partial: name, bytes} satisfies Journal);
 	};
 	const onConfirmed = (bytes: number): void => {
 		state.confirmed = bytes;
 		options.onProgress?.(bytes);
-		if (bytes >= state.told + journalEvery) tell(bytes);
+		if (bytes >= state.reported + journalEvery) report(bytes);
+	};
+	const onOpen = (bytes: number): void => {
+		state.isOurs = true;
+		state.confirmed = bytes;
+		report(bytes);
 	};
 	try {
-		const written = await writePartial(session, partial, source, {
-			...options,
-			resumeAt: old?.bytes ?? 0,
-			onConfirmed,
-			onOpen: tell,
-		});
-		await publish(session, partial, path, options.ifAbsent ?? false);
-		const {size} = (await statIfThere(sftp, path)) ?? {size: 0};
-		if (size !== written.size) throw new StorageError('corrupt', `${size} of ${written.size} bytes are there`);
+		if (isFinal && !options.ifAbsent && !journal) await unlinkIfThere(session.requests, path);
+		const {signal, sha256} = options;
+		const resumeAt = journal?.bytes;
+		const written = await writeFile(session, name, source, {signal, sha256, resumeAt, isFinal, onConfirmed, onOpen});
+		if (!isFinal) await publish(session, name, path, options);
+		await checkPublished(session, {name, path}, written.size);
+		traits.unfinished.delete(path);
 		return {
-			size,
-			checked:
-				['size', written.hashed && 'sha256 of what was sent'].filter(Boolean).join(' and ') +
-				` checked${written.flushed ? ', flushed' : ''}`,
+			size: written.size,
+			proof: {by: 'size'},
+			flushed: written.flushed,
+			...(options.ifAbsent && {created: true}),
 		};
 	} catch (error) {
-		if (options.onJournal && mayGoOn(error, options.signal)) tell(state.confirmed);
-		else {
-			await removePartial(session, partial);
-			options.onJournal?.(undefined);
-		}
-		throw error;
+		const failure = await explain(session, error, directory);
+		const stays = !isFinal && options.onJournal !== undefined && canResume(failure, options.signal);
+		if (failure instanceof DamagedError) options.onJournal?.(undefined);
+		else if (state.isOurs && (stays || !(await removeUnfinished(session, name)))) {
+			if (isFinal) traits.unfinished.add(path);
+			report(state.confirmed);
+		} else if (state.isOurs || !canResume(failure, options.signal)) options.onJournal?.(undefined);
+		throw failure;
 	}
 }
 
-function randomRun(): string {
-	return Array.from({length: 6}, () => randomInt(36).toString(36)).join('');
-}
-
-/** A journal is somebody's text: only an unfinished file of ours, beside the final one, is gone on with. */
-function journalOf(journal: unknown, path: string): Journal | undefined {
-	const {partial, bytes} = (journal ?? {}) as {partial?: unknown; bytes?: unknown};
-	if (typeof partial !== 'string' || typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0)
-		return undefined;
-	const folder = path.slice(0, path.lastIndexOf('/') + 1);
-	return partial.startsWith(folder) && partialPattern.test(partial.slice(folder.length)) ? {partial, bytes} : undefined;
-}
-
-/** A later run can go on after an abort or trouble that passes; not after an error of the source or a refusal. */
-function mayGoOn(error: unknown, signal: AbortSignal): boolean {
-	if (signal.aborted) return true;
-	const status = statusOf(error);
-	if (status !== undefined) return status !== 3;
-	return (
-		!isPermanentError(error) || (error instanceof Error && /No response from server|Not connected/.test(error.message))
-	);
-}
-
-type WriteOptions = PutOptions & {
-	readonly resumeAt: number;
-	readonly onConfirmed: (bytes: number) => void;
-	readonly onOpen: (bytes: number) => void;
-};
-
-type Written = {readonly size: number; readonly flushed: boolean; readonly hashed: boolean};
-
-async function writePartial(
-	session: Session,
-	partial: string,
-	source: PutSource,
-	options: WriteOptions,
-): Promise<Written> {
-	const {sftp} = session;
-	const begun = await openPartial(session, partial, source, options);
-	const {handle, filler, hash} = begun;
-	try {
-		options.onOpen(begun.offset);
-		if (begun.offset > 0) options.onConfirmed(begun.offset);
-		const size = await writePipelined(session, handle, filler, begun.offset, {
-			...options,
-			onBytes: bytes => hash?.update(bytes),
-		});
-		const expected = options.sha256?.();
-		const hashed = hash !== undefined && expected !== undefined;
-		if (hashed && hash.digest('hex') !== expected)
-			throw new StorageError('invalid', 'the bytes are not those whose sha256 is recorded');
-		const flushed = await flush(session, handle);
-		const stats = await request<Stats>(done => sftp.fstat(handle, done));
-		if (stats.size !== size) throw new StorageError('corrupt', `${stats.size} of ${size} bytes are there`);
-		await run(done => sftp.close(handle, done));
-		return {size, flushed, hashed};
-	} catch (error) {
-		await closeQuietly(session, handle);
-		throw error;
-	} finally {
-		await filler.close();
-	}
-}
-
-type Begun = {
-	readonly handle: Buffer;
-	readonly filler: Filler;
-	readonly hash: Hash | undefined;
-	readonly offset: number;
-};
-
-/** The unfinished file of the journal when it holds the very bytes of the source, else a new one. */
-async function openPartial(
-	session: Session,
-	partial: string,
-	source: PutSource,
-	options: WriteOptions,
-): Promise<Begun> {
-	const {sftp} = session;
-	const {resumeAt, signal} = options;
-	const startHash = () => (options.sha256 ? createHash('sha256') : undefined);
-	if (resumeAt > 0) {
-		const handle = await openIfThere(session, partial);
-		if (handle) {
-			const hash = startHash();
-			const filler = createFiller(source, 0, signal);
-			if (await holdsSame(session, handle, filler, hash, {resumeAt, signal, size: source.size})) {
-				await run(done => sftp.fsetstat(handle, {size: resumeAt}, done));
-				return {handle, filler, hash, offset: resumeAt};
-			}
-			await filler.close();
-			await run(done => sftp.close(handle, done));
-		}
-	}
-	await removeIfThere(session, partial);
-	const handle = await request<Buffer>(done => sftp.open(partial, 'wx', done));
-	return {handle, filler: createFiller(source, 0, signal), hash: startHash(), offset: 0};
-}
-
-async function openIfThere({sftp}: Session, partial: string): Promise<Buffer | undefined> {
-	try {
-		return await request<Buffer>(done => sftp.open(partial, 'r+', done));
-	} catch (error) {
-		if (isMissingStatus(error)) return undefined;
-		throw error;
-	}
-}
-
-/** Reads back what the server has and compares it with the source, byte by byte; the source is then at `resumeAt`. */
-async function holdsSame(
-	session: Session,
-	handle: Buffer,
-	filler: Filler,
-	hash: Hash | undefined,
-	{
-		resumeAt,
-		size,
-		signal,
-	}: {readonly resumeAt: number; readonly size: number | undefined; readonly signal: AbortSignal},
-): Promise<boolean> {
-	const stats = await request<Stats>(done => session.sftp.fstat(handle, done));
-	if (stats.size < resumeAt || (size !== undefined && resumeAt > size)) return false;
-	for await (const theirs of readPipelined(session, handle, 0, resumeAt, signal)) {
-		const ours = Buffer.allocUnsafe(theirs.length);
-		if ((await filler.fill(ours)) !== theirs.length || !ours.equals(theirs)) return false;
-		hash?.update(ours);
-	}
-	return true;
+function partialFor({path, run}: UploadTarget): string {
+	return `${path.slice(0, path.lastIndexOf('/') + 1)}.pg_back-${run}-${randomBytes(4).toString('hex')}.part`;
 }
 
 /**
- * `posix-rename@openssh.com` replaces in one step. The plain rename of SFTP never replaces (OpenSSH makes a hard link for it), which
- * is what `ifAbsent` needs; where nothing else is offered, the old file has to go first.
+ * Returns the unfinished file that a journal names, which the cleanup keeps. Undefined when it is not a journal of
+ * SFTP.
  */
-async function publish(session: Session, partial: string, path: string, ifAbsent: boolean): Promise<void> {
-	const {sftp, offers} = session;
-	if (!ifAbsent && offers('posix-rename@openssh.com')) {
-		await run(done => sftp.ext_openssh_rename(partial, path, done));
-		return;
-	}
-	try {
-		await run(done => sftp.rename(partial, path, done));
-	} catch (error) {
-		if (!(await statIfThere(sftp, path))) throw error;
-		if (ifAbsent) throw new StorageError('exists', 'it exists already');
-		await run(done => sftp.unlink(path, done));
-		await run(done => sftp.rename(partial, path, done));
-	}
+export function partialOfJournal(journal: unknown): string | undefined {
+	const {partial} = (journal ?? {}) as {partial?: unknown};
+	return typeof partial === 'string' ? partial : undefined;
 }
 
-async function refuseExisting({sftp}: Session, path: string): Promise<void> {
-	if (await statIfThere(sftp, path)) throw new StorageError('exists', 'it exists already');
+/**
+ * A journal is read from a file: only an unfinished file of ours next to the final one, or the final one, is resumed.
+ */
+function journalOf(journal: unknown, path: string): Journal | undefined {
+	const partial = partialOfJournal(journal);
+	const {bytes} = (journal ?? {}) as {bytes?: unknown};
+	if (partial === undefined || typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) return undefined;
+	const folder = path.slice(0, path.lastIndexOf('/') + 1);
+	const isOurs = partial.startsWith(folder) && partialPattern.test(partial.slice(folder.length));
+	return isOurs || partial === path ? {partial, bytes} : undefined;
 }
 
-export async function removeIfThere({sftp}: Session, path: string): Promise<void> {
-	try {
-		await run(done => sftp.unlink(path, done));
-	} catch (error) {
-		if (!isMissingStatus(error)) throw error;
-	}
+/**
+ * Returns whether a later run can resume: after an abort or a transient failure, but not after an error of the source
+ * or a rejection.
+ */
+function canResume(failure: unknown, signal: AbortSignal): boolean {
+	if (signal.aborted) return true;
+	return !isPermanentError(failure) && !(failure instanceof StorageError && failure.fault === 'corrupt');
 }
 
-/** The failure that led here is what counts; a server that no longer answers must not hold it back. */
-async function removePartial(session: Session, partial: string): Promise<void> {
-	if (!session.isOpen()) return;
+/**
+ * Converts the server's errors to StorageErrors. OpenSSH returns "failure" for a write to a full disk, so the file
+ * system is asked.
+ */
+async function explain(session: Session, error: unknown, directory: string): Promise<unknown> {
+	const status = statusOf(error);
+	if (status === undefined) return error;
+	const isFull = status === 4 && session.isOpen() && session.offers('statvfs@openssh.com');
+	if (isFull && (await session.requests.freeBlocks(directory || '.').catch(() => 1)) === 0)
+		return new StorageError('full', 'no space left on the server', {cause: error});
+	const {fault, reason} = statusFault(error as Error, status);
+	return new StorageError(fault, reason, {cause: error});
+}
+
+async function refuseExisting(
+	{requests}: Session,
+	{path, traits}: UploadTarget,
+	{ifAbsent, atomic}: PutOptions,
+	journal: Journal | undefined,
+): Promise<void> {
+	if (!ifAbsent || atomic || journal?.partial === path || !(await isThere(requests, path))) return;
+	if (!traits.unfinished.has(path)) throw new StorageError('exists', 'already exists');
+	await unlinkIfThere(requests, path);
+	traits.unfinished.delete(path);
+}
+
+/** Returns whether the file no longer exists; a server that does not respond must not delay the failure. */
+async function removeUnfinished(session: Session, path: string): Promise<boolean> {
+	if (!session.isOpen()) return false;
 	const timer = setTimeout(() => session.destroy(), cleanupTime);
-	await removeIfThere(session, partial).catch(() => undefined);
-	clearTimeout(timer);
+	try {
+		await unlinkIfThere(session.requests, path);
+		return true;
+	} catch {
+		return false; // the original failure is the one to report
+	} finally {
+		clearTimeout(timer);
+	}
 }

@@ -1,79 +1,166 @@
-import type {SFTPWrapper} from 'ssh2';
+/**
+ * Lists a remote directory tree without trusting that it ends, that its names are valid, or that its attributes are
+ * correct.
+ */
 import {partialPattern} from '../../lib/files.js';
-import {compareKeys} from '../keys.js';
+import {untilAborted} from '../../lib/until-aborted.js';
+import {StorageError} from '../errors.js';
+import {createUnorderedProgress, endlessListing} from '../listing-progress.js';
+import {compareKeys} from '../object-keys.js';
 import type {StorageObject} from '../storage.js';
-import {isMissingStatus, readDirectory} from './requests.js';
+import type {Session} from './connection.js';
+import {statusOf} from './errors.js';
+import {joinPath} from './paths.js';
+import {type Entry, isMissingStatus, lstatIfThere} from './requests.js';
 
 export type WalkOptions = {
 	readonly signal: AbortSignal;
-	readonly after?: string;
-	/** The unfinished files instead of the finished ones. */
+	readonly after?: string | undefined;
+	/** Lists the unfinished files instead of the finished ones. */
 	readonly partials?: boolean;
+	/** Called with each skipped entry: symbolic links, devices, and names that no file can have. */
+	readonly onLeftOut?: (key: string, reason: string) => void;
 };
 
-type Child = {readonly name: string; readonly size: number; readonly modified: number; readonly directory: boolean};
+type Child = {
+	readonly name: string;
+	readonly size: number;
+	readonly modified: number | undefined;
+	readonly directory: boolean;
+};
+
+/** More entries than any directory of dumps has: a listing that does not end. */
+const mostEntries = 1_000_000;
+/** More directories than any place for dumps has: a directory that contains itself several times. */
+const mostDirectories = 100_000;
+/** Bytes; no system has longer paths. A directory that contains itself ends here. */
+const longestKey = 4096;
+/** `lstat` requests that are sent together. */
+const batch = 64;
 
 /**
- * Regular files and directories below `root`, in the order of their bytes (a directory counts with its slash); one directory at a
- * time is in memory. Links and other kinds are left out. A directory that may not be read is an error.
+ * Yields regular files and directories below `root`, in byte order (a directory counts with its slash); one directory
+ * at a time is in memory. An unreadable directory is an error.
  */
 export async function* walk(
-	sftp: SFTPWrapper,
+	session: Session,
 	root: string,
 	prefix: string,
 	options: WalkOptions,
 ): AsyncGenerator<StorageObject> {
-	yield* walkBelow(sftp, root, '', prefix, options);
+	yield* walkBelow({session, root, prefix, read: {directories: 0}}, '', options);
 }
 
-async function* walkBelow(
-	sftp: SFTPWrapper,
-	root: string,
-	folder: string,
-	prefix: string,
-	options: WalkOptions,
-): AsyncGenerator<StorageObject> {
+type Place = {
+	readonly session: Session;
+	readonly root: string;
+	readonly prefix: string;
+	readonly read: {directories: number};
+};
+
+async function* walkBelow(place: Place, folder: string, options: WalkOptions): AsyncGenerator<StorageObject> {
+	const {prefix} = place;
 	const {signal, partials = false} = options;
-	const children = await readChildren(sftp, root, folder, signal);
-	// A listing that broke off at a directory goes on with what is in it.
+	const children = await readChildren(place, folder, options);
+	// A listing that was interrupted at a directory resumes with its contents.
 	const stopped = children.find(child => child.directory && folder + child.name === options.after);
 	const after = stopped === undefined ? options.after : `${folder}${stopped.name}/`;
 	const passed = (key: string) => after !== undefined && compareKeys(key, after) <= 0;
 	for (const {name, size, modified, directory} of children) {
 		signal.throwIfAborted();
 		const key = folder + name;
+		const object = {key, size, ...(modified !== undefined && {modified})};
 		if (!directory) {
-			if (key.startsWith(prefix) && partialPattern.test(name) === partials && !passed(key)) yield {key, size, modified};
+			if (key.startsWith(prefix) && partialPattern.test(name) === partials && !passed(key)) yield object;
 			continue;
 		}
-		if (key.startsWith(prefix) && !partials && !passed(`${key}/`)) yield {key, size, modified, directory};
+		if (key.startsWith(prefix) && !partials && !passed(`${key}/`)) yield {...object, directory};
 		const wanted = `${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`);
-		if (wanted && !passed(`${key}/\u{10FFFF}`)) yield* walkBelow(sftp, root, `${key}/`, prefix, {...options, after});
+		if (wanted && !passed(`${key}/\u{10FFFF}`)) yield* walkBelow(place, `${key}/`, {...options, after});
 	}
 }
 
-async function readChildren(sftp: SFTPWrapper, root: string, folder: string, signal: AbortSignal): Promise<Child[]> {
-	const children: Child[] = [];
+async function readChildren(place: Place, folder: string, options: WalkOptions): Promise<Child[]> {
+	const {session, root} = place;
+	const {signal, onLeftOut} = options;
+	if (++place.read.directories > mostDirectories)
+		throw endlessListing(`it has more than ${mostDirectories} directories`);
 	const path = folder === '' ? root || '.' : joinPath(root, folder.slice(0, -1));
+	let entries: readonly Entry[];
 	try {
-		for await (const page of readDirectory(sftp, path)) {
-			signal.throwIfAborted();
-			for (const {filename, attrs} of page) {
-				const directory = attrs.isDirectory();
-				if (filename === '.' || filename === '..' || !(directory || attrs.isFile())) continue;
-				children.push({name: filename, size: directory ? 0 : attrs.size, modified: attrs.mtime * 1000, directory});
-			}
-		}
+		entries = await readEntries(session, path, {
+			signal,
+			onBadName: name => onLeftOut?.(folder + name, 'invalid file name'),
+		});
 	} catch (error) {
-		// Gone since its parent was read: another process removes what is empty. The root itself must be there.
-		if (folder === '' || !isMissingStatus(error)) throw error;
-		return [];
+		// Removed since its parent was read: another process removes empty directories. The root itself must exist.
+		if (folder !== '' && isMissingStatus(error)) return [];
+		// Reserved by the system at the root of a file system.
+		if (folder === 'lost+found/' && statusOf(error) === 3) return [];
+		throw error;
+	}
+	const children: Child[] = [];
+	for (let at = 0; at < entries.length; at += batch) {
+		const known = entries.slice(at, at + batch).map(entry => complete(session, path, entry));
+		for (const entry of await untilAborted(Promise.all(known), signal)) {
+			if (!entry) continue; // removed in the meantime
+			const {name, kind, size, modified} = entry;
+			const key = folder + name;
+			if (kind === 'link' || kind === 'other')
+				onLeftOut?.(key, kind === 'link' ? 'a symbolic link' : 'not a regular file');
+			else if (Buffer.byteLength(key) > longestKey) onLeftOut?.(key.slice(0, 100), 'its path is too long');
+			else children.push({name, size: kind === 'file' ? (size ?? 0) : 0, modified, directory: kind === 'directory'});
+		}
 	}
 	const order = (child: Child) => (child.directory ? `${child.name}/` : child.name);
 	return children.sort((a, b) => compareKeys(order(a), order(b)));
 }
 
-export function joinPath(root: string, key: string): string {
-	if (root === '') return key;
-	return root === '/' ? `/${key}` : `${root}/${key}`;
+/** Adds what the listing did not contain to an entry. */
+async function complete(session: Session, path: string, entry: Entry): Promise<Entry | undefined> {
+	if (entry.kind !== undefined && (entry.kind !== 'file' || entry.size !== undefined)) return entry;
+	const stats = await lstatIfThere(session.requests, path === '.' ? entry.name : joinPath(path, entry.name));
+	if (!stats) return undefined;
+	const {kind = entry.kind, size = entry.size, modified = entry.modified} = stats;
+	if (kind === undefined || (kind === 'file' && size === undefined)) {
+		throw new StorageError('unsupported', `the server does not report the type and size of ${entry.name}`, {
+			hint: 'this server gives too little information to list backups: use a different server or store',
+		});
+	}
+	return {name: entry.name, kind, size, modified};
+}
+
+/** Returns the entries of one directory, without `.` and `..`. */
+async function readEntries(
+	{requests}: Session,
+	path: string,
+	{signal, onBadName}: {readonly signal: AbortSignal; readonly onBadName: (name: string) => void},
+): Promise<readonly Entry[]> {
+	const handle = await untilAborted(requests.openDirectory(path), signal);
+	const entries = new Map<string, Entry>();
+	const bad = new Set<string>();
+	try {
+		for (const progress = createUnorderedProgress(mostEntries); ;) {
+			const page = await untilAborted(requests.readDirectory(handle), signal);
+			if (page === undefined) break;
+			for (const entry of page) {
+				if (isFileName(entry.name)) entries.set(entry.name, entry);
+				else bad.add(entry.name);
+			}
+			progress(entries.size + bad.size);
+		}
+	} catch (error) {
+		requests.close(handle).catch(() => undefined); // the first error wins
+		throw error;
+	}
+	// Everything has been read: a failure to close changes nothing.
+	await requests.close(handle).catch((error: unknown) => {
+		if (statusOf(error) === undefined) throw error;
+	});
+	for (const name of bad) if (name !== '.' && name !== '..') onBadName(name);
+	return [...entries.values()];
+}
+
+function isFileName(name: string): boolean {
+	return name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0');
 }

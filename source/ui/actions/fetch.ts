@@ -1,27 +1,31 @@
-/** Bringing dumps back: download, decrypt, verify, prove. Each becomes jobs, which the Jobs screen shows. */
+/** Downloads, decrypts, verifies and proves dumps. Each becomes jobs on the Jobs screen. */
 import {messageOf} from '../../core/errors.js';
 import type {FetchRequest, Secrets} from '../../core/handle.js';
 import {formatBytes, plural} from '../../lib/format.js';
 import type {Console} from '../console.js';
+import {valuesOf} from '../dialog.js';
 import {chosenRows} from './files-view.js';
 import {refuses} from './jobs.js';
-import {askFor} from './secret.js';
+import {withSecret} from './secret.js';
 
-type Chosen = {
+export type Chosen = {
 	readonly location: string;
 	readonly remote: boolean;
 	readonly rows: readonly number[];
+	/** Undefined when names were chosen. */
+	readonly dumps?: readonly number[];
 	readonly keys: readonly string[];
 	readonly encrypted: boolean;
+	readonly bytes: number;
 	readonly what: string;
 };
 
-/** What is marked, or undefined after saying why nothing can be done. */
+/** Returns the marked files, or undefined after showing why nothing can be done. */
 export function chosenFiles(c: Console): Chosen | undefined {
 	if (refuses(c)) return undefined;
 	const location = c.files.location();
 	const table = c.files.table();
-	const rows = chosenRows(c);
+	const {rows, dumps} = chosenRows(c);
 	if (location === undefined || rows.length === 0) {
 		c.say('nothing is marked');
 		return undefined;
@@ -31,8 +35,10 @@ export function chosenFiles(c: Console): Chosen | undefined {
 		location: location.id,
 		remote: location.remote,
 		rows,
+		...(dumps && {dumps}),
 		keys: rows.map(row => table.key(row)),
 		encrypted: rows.some(row => table.isEncrypted(row)),
+		bytes,
 		what: `${plural(rows.length, 'file')}, ${formatBytes(bytes)}`,
 	};
 }
@@ -55,45 +61,63 @@ function askTarget(
 	c: Console,
 	chosen: Chosen,
 	title: string,
-	problem?: string,
-	values: Readonly<Record<string, string>> = {},
+	{problem, values}: {readonly problem?: string; readonly values: Readonly<Record<string, string>>} = {values: {}},
 ): void {
-	const {remote, encrypted} = chosen;
+	const {remote, encrypted, location, keys} = chosen;
+	const opens = (typed: Readonly<Record<string, string>>) => (remote ? encrypted && typed['decrypt'] === 'yes' : true);
+	const first = values['target'] ?? c.handle.defaultTarget();
+	const heading = `${title} ${chosen.what}`;
 	c.ask({
 		kind: 'form',
-		title: `${title} ${chosen.what}`,
+		title: heading,
 		text: [],
 		cursor: 0,
 		problem,
+		command: typed =>
+			c.handle.commandFor({command: 'fetch', location, keys, target: typed['target'] ?? '', decrypt: opens(typed)}),
+		onEdit: typed => showFreeSpace(c, heading, typed['target'] ?? '', chosen.bytes),
 		fields: [
-			{name: 'target', label: 'into the directory', kind: 'text', value: values['target'] ?? c.handle.defaultTarget()},
+			{name: 'target', label: 'into the directory', kind: 'path', value: first},
 			...(remote && encrypted
 				? [{name: 'decrypt', label: 'decrypt', kind: 'toggle', value: values['decrypt'] ?? 'yes'} as const]
 				: []),
 			{name: 'verify', label: 'verify checksums', kind: 'toggle', value: values['verify'] ?? 'yes'},
 		],
 		submit(typed) {
-			const again = (text: string) => askTarget(c, chosen, title, text, typed);
+			const again = (text: string) => askTarget(c, chosen, title, {problem: text, values: typed});
 			const target = typed['target'] ?? '';
 			if (target.trim() === '') return again('a directory is needed');
-			const opens = remote ? encrypted && typed['decrypt'] === 'yes' : true;
 			const request: FetchRequest = {
-				location: chosen.location,
-				keys: chosen.keys,
+				location,
+				keys,
 				target,
-				decrypt: opens,
+				decrypt: opens(typed),
 				verify: typed['verify'] === 'yes',
 				force: false,
 			};
 			c.ask(undefined);
 			checkConflicts(c, request, again, forced =>
-				withSecret(c, opens, secrets => start(c, chosen, {...forced, secrets}, again)),
+				withSecret(c, opens(typed), secrets => start(c, chosen, {...forced, ...(secrets && {secrets})}, again), chosen),
 			);
 		},
 	});
+	showFreeSpace(c, heading, first, chosen.bytes);
 }
 
-/** Nothing is overwritten without a question. */
+/** Below the field, when it is known: what fits there, against what is needed. */
+function showFreeSpace(c: Console, title: string, target: string, bytes: number): void {
+	c.attempt(
+		c.handle.freeSpace(target).then(free => {
+			const now = c.view().dialog;
+			if (now?.kind !== 'form' || now.title !== title || valuesOf(now.fields)['target'] !== target) return;
+			const needed = `${formatBytes(bytes)} to be written, as much again for what is decrypted`;
+			const fact = `${formatBytes(free ?? 0)} free there; ${needed}`;
+			c.ask({...now, facts: free === undefined ? [] : [free < bytes ? `too little room: ${fact}` : fact]});
+		}),
+	);
+}
+
+/** Asks before anything is overwritten. */
 function checkConflicts(
 	c: Console,
 	request: FetchRequest,
@@ -119,15 +143,6 @@ function checkConflicts(
 	);
 }
 
-function withSecret(c: Console, needed: boolean, then: (secrets?: Secrets) => void): void {
-	if (!needed) return then();
-	c.attempt(
-		c.handle
-			.missingSecret()
-			.then(missing => (missing ? askFor(c, missing, {title: 'These dumps are encrypted', then}) : then())),
-	);
-}
-
 function start(c: Console, {remote}: Chosen, request: FetchRequest, again: (text: string) => void): void {
 	c.set({screen: 'jobs', dialog: undefined, files: {...c.view().files, marked: new Set()}});
 	const {keys, target, verify: check, force, secrets} = request;
@@ -141,19 +156,21 @@ function start(c: Console, {remote}: Chosen, request: FetchRequest, again: (text
 export function verify(c: Console): void {
 	const chosen = chosenFiles(c);
 	if (chosen === undefined) return;
-	withSecret(c, chosen.encrypted, secrets => {
+	const go = (secrets?: Secrets) => {
 		c.set({screen: 'jobs'});
 		c.attempt(c.handle.verify(chosen.location, chosen.keys, secrets));
-	});
+	};
+	withSecret(c, chosen.encrypted, go, chosen);
 }
 
-/** Restores into a scratch server; nothing of the person's is touched, but it takes time and room. */
+/** Restores into a scratch server; nothing of the user's is changed, but it takes time and disk space. */
 export function restoreDrill(c: Console): void {
 	const chosen = chosenFiles(c);
 	if (chosen === undefined) return;
 	c.ask({
 		kind: 'choice',
 		title: `Restore drill of ${chosen.what}`,
+		command: c.handle.commandFor({command: 'drill', location: chosen.location, keys: chosen.keys}),
 		text: [
 			'Restores into a scratch server of its own, counts what came back, and removes it. It needs as much room as the databases.',
 		],
@@ -162,11 +179,13 @@ export function restoreDrill(c: Console): void {
 			{
 				key: 'y',
 				label: 'start it',
-				run: () =>
-					withSecret(c, chosen.encrypted, secrets => {
+				run() {
+					const go = (secrets?: Secrets) => {
 						c.set({screen: 'jobs'});
 						c.attempt(c.handle.restoreDrill(chosen.location, chosen.keys, secrets));
-					}),
+					};
+					withSecret(c, chosen.encrypted, go, chosen);
+				},
 			},
 			{key: 'n', label: 'back', run: () => undefined},
 		],

@@ -1,28 +1,30 @@
-/** Looking through the files of a location: which one, in which order, what is marked. */
+/** Browses the files of a location: selects, sorts and marks. */
 import type {Console} from '../console.js';
-import {shownFiles} from '../files/rows.js';
-import {filesHeight, rowsOf} from '../layout/files-screen.js';
+import {dumpMatcher, isShown, type OrderOptions} from '../files/order.js';
+import {nameOfRow} from '../layout/file-row.js';
+import {rowsOf} from '../layout/files-screen.js';
+import {listHeight} from '../layout/list-screen.js';
+import {nameMatcher} from '../layout/matcher.js';
 import {windowTop} from '../layout/window.js';
-import {matcher} from '../layout/job-list.js';
-import type {FileCursor} from '../view.js';
+import {type FileCursor, fileLists} from '../view.js';
 
-export function orderOptions(c: Console) {
-	const {grouped, filter, sort, reverse} = c.view().files;
-	return {grouped, filter, sort, reverse};
+export function orderOptions(c: Console): OrderOptions {
+	const {list, filter, sort, reverse} = c.view().files;
+	return {list, filter, sort, reverse};
 }
 
 export function rearrange(c: Console): void {
 	c.files.arrange(orderOptions(c));
 }
 
-/** Opens the screen; the first time, or when something has changed there, the location is listed. */
+/** Opens the screen; lists the location the first time, and after changes there. */
 export function enterFiles(c: Console): void {
 	c.set({screen: 'files'});
 	if (c.files.state() === 'idle') refresh(c);
 }
 
 export function refresh(c: Console): void {
-	const locations = c.handle.locations();
+	const locations = c.files.locations();
 	const location = locations[c.view().files.location] ?? locations[0];
 	c.setFiles({cursor: undefined, top: 0, open: new Set(), marked: new Set()});
 	if (location === undefined) return c.say('no location is configured');
@@ -30,14 +32,19 @@ export function refresh(c: Console): void {
 }
 
 export function showLocation(c: Console, step: 1 | -1): void {
-	const {length} = c.handle.locations();
+	const {length} = c.files.locations();
 	if (length < 2) return c.say('there is no other location');
 	c.setFiles({location: (c.view().files.location + step + length) % length});
 	refresh(c);
 }
 
-export function toggleGroups(c: Console): void {
-	c.setFiles({grouped: !c.view().files.grouped, cursor: undefined, top: 0});
+/** Dumps, runs, names. What is marked stays as long as it is dumps. */
+export function nextList(c: Console): void {
+	const {list, marked} = c.view().files;
+	const next = fileLists[(fileLists.indexOf(list) + 1) % fileLists.length] ?? 'dumps';
+	const isKept = list !== 'names' && next !== 'names';
+	c.setFiles({list: next, cursor: undefined, top: 0, marked: isKept ? marked : new Set()});
+	if (!isKept && marked.size > 0) c.say('the marks are gone: a mark of a dump is none of its files', 'quiet');
 	rearrange(c);
 }
 
@@ -46,12 +53,18 @@ export function cursorRow(c: Console): FileCursor | undefined {
 	return rows.at(rows.positionOf(c.view().files.cursor));
 }
 
-/** Space: a file, or all files of a run that the filter shows; then one row on. */
+/** What a row stands for in the set of marks: the dump, all dumps of the run that the filter shows, or the name. */
+function markedBy(c: Console, {run, dump, file}: FileCursor): readonly number[] {
+	if (file !== undefined) return [file];
+	if (dump !== undefined) return [dump];
+	return run === undefined ? [] : (c.files.order()?.runs.get(run)?.dumps ?? []);
+}
+
+/** Space: marks, or unmarks; then one row on. */
 export function mark(c: Console): void {
 	const cursor = cursorRow(c);
 	if (cursor === undefined) return;
-	const rows =
-		cursor.file === undefined ? shownFiles(c.files.table(), cursor.run, c.view().files.filter) : [cursor.file];
+	const rows = markedBy(c, cursor);
 	const marked = new Set(c.view().files.marked);
 	const all = rows.every(row => marked.has(row));
 	for (const row of rows) {
@@ -63,37 +76,51 @@ export function mark(c: Console): void {
 	c.setFiles({
 		marked,
 		cursor: list.at(next),
-		top: windowTop(c.view().files.top, next, filesHeight(c.size().rows), list.count),
+		top: windowTop(c.view().files.top, next, listHeight(c.size().rows), list.count),
 	});
 }
 
 export function markAll(c: Console): void {
 	const table = c.files.table();
-	const {grouped, filter} = c.view().files;
-	const passes = matcher(filter);
+	const {list, filter} = c.view().files;
 	const marked = new Set<number>();
-	for (let row = 0; row < table.count(); row++) {
-		if (grouped && table.isChecksum(row)) continue;
-		if (
-			passes(table.key(row)) ||
-			(grouped && filter !== '' && !filter.startsWith('!') && passes(table.runs[table.run(row)]?.timeText ?? ''))
-		)
-			marked.add(row);
+	if (list === 'names') {
+		const passes = nameMatcher(filter);
+		for (let row = 0; row < table.count(); row++)
+			if (passes(table.key(row), table.dumps.subject(table.dumps.of(row)))) marked.add(row);
+	} else {
+		const passes = dumpMatcher(table, filter);
+		for (let dump = 0; dump < table.dumps.count(); dump++) if (isShown(table, dump) && passes(dump)) marked.add(dump);
 	}
 	c.setFiles({marked});
 }
 
-/** The rows that an action is about: those that are marked, or else the one under the cursor. */
-export function chosenRows(c: Console): readonly number[] {
-	const {marked, filter} = c.view().files;
-	if (marked.size > 0) return [...marked].toSorted((a, b) => a - b);
+export type ChosenRows = {
+	/** Checksum files not among them, unless they were chosen by name. */
+	readonly rows: readonly number[];
+	/** Undefined when names were chosen. */
+	readonly dumps?: readonly number[];
+};
+
+/** What an action is about: all that is marked, or else the row under the cursor. */
+export function chosenRows(c: Console): ChosenRows {
+	const {marked, list} = c.view().files;
 	const cursor = cursorRow(c);
-	if (cursor === undefined) return [];
-	return cursor.file === undefined ? shownFiles(c.files.table(), cursor.run, filter) : [cursor.file];
+	const chosen =
+		marked.size > 0 ? [...marked].toSorted((a, b) => a - b) : cursor === undefined ? [] : markedBy(c, cursor);
+	if (list === 'names') return {rows: chosen};
+	const table = c.files.table();
+	return {
+		rows: chosen.flatMap(dump => table.dumps.rows(dump).filter(row => !table.isChecksum(row))),
+		dumps: chosen,
+	};
 }
 
+/** As it is stored: of a dump the name of its file. */
 export function selectedName(c: Console): string | undefined {
 	const cursor = cursorRow(c);
 	if (cursor === undefined) return undefined;
-	return cursor.file === undefined ? c.files.table().runs[cursor.run]?.timeText : c.files.table().key(cursor.file);
+	const table = c.files.table();
+	if (cursor.dump !== undefined) return table.key(table.dumps.lead(cursor.dump));
+	return nameOfRow(table, cursor, run => c.files.order()?.runs.get(run));
 }

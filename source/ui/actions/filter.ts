@@ -1,14 +1,14 @@
 import type {Console} from '../console.js';
+import type {Typed} from '../typed-keys.js';
+import {filteredBy} from '../view.js';
 import {editText} from './edit-text.js';
-import type {Typed} from '../keys.js';
 import {rearrange} from './files-view.js';
 
-/** Filters are short: a paste of a whole log must not become one. */
+/** Filters are short: a pasted log must not become one. */
 const maxFilter = 200;
 
 export function currentFilter(c: Console): string {
-	const {screen, files, logs, jobs} = c.view();
-	return screen === 'files' ? files.filter : screen === 'logs' ? logs.filter : jobs.filter;
+	return filteredBy(c.view());
 }
 
 export function setFilter(c: Console, filter: string): void {
@@ -17,6 +17,8 @@ export function setFilter(c: Console, filter: string): void {
 		c.setFiles({filter});
 		rearrange(c);
 	} else if (screen === 'logs') c.setLogs({filter, cursor: undefined, top: 0});
+	else if (screen === 'fleet') c.setFleet({filter, top: 0});
+	else if (screen === 'server') c.setServer({filter, top: 0});
 	else c.setJobs({filter, top: 0});
 }
 
@@ -25,7 +27,7 @@ export function startFilter(c: Console): void {
 	c.set({editing: {before: currentFilter(c)}});
 }
 
-/** In a text field only Enter, Esc, Backspace and Ctrl-U are special. */
+/** Handles keys in the filter: only Enter, Esc, Backspace and Ctrl-U are special. */
 export function typedInFilter(c: Console, typed: Typed): void {
 	if (typed.kind === 'key' && typed.name === 'enter') return c.set({editing: undefined});
 	if (typed.kind === 'key' && (typed.name === 'escape' || typed.name === 'ctrl-c')) {

@@ -1,8 +1,8 @@
-/** The line of the log under the cursor, and moving it. */
+/** Finds and moves the log line under the cursor. */
 import type {LogLine} from '../../core/state.js';
 import type {Console} from '../console.js';
 import {cursorLine, logHeight, logLines, logTop} from '../layout/logs-screen.js';
-import {moveCursor, type ListMove} from '../layout/window.js';
+import {type ListMove, moveCursor} from '../layout/window.js';
 
 export function selectedLine(c: Console): LogLine | undefined {
 	const lines = logLines({run: c.handle.state(), view: c.view()});

@@ -1,14 +1,25 @@
-/** Moving the cursor or the view of the screen that is shown. */
+/** Moves the cursor or the view of the current screen. */
 import type {Console} from '../console.js';
+import {databaseCursor, databaseRows, fleetCursor} from '../fleet/rows.js';
 import {detailHeight, detailLines} from '../layout/detail-screen.js';
-import {filesHeight, rowsOf} from '../layout/files-screen.js';
+import {rowsOf} from '../layout/files-screen.js';
+import {shownServers} from '../layout/fleet-screen.js';
 import {listJobs} from '../layout/job-list.js';
-import {moveLogs} from './log-cursor.js';
+import {listHeight} from '../layout/list-screen.js';
 import {planRegions} from '../layout/regions.js';
-import {moveCursor, windowTop, type ListMove} from '../layout/window.js';
+import {serverHeight, shownServer} from '../layout/server-screen.js';
+import {type ListMove, moveCursor, windowTop} from '../layout/window.js';
+import {moveLogs} from './log-cursor.js';
 
 export function move(c: Console, step: ListMove): void {
-	const moves = {jobs: moveJobs, detail: moveDetail, files: moveFiles, logs: moveLogs};
+	const moves = {
+		jobs: moveJobs,
+		detail: moveDetail,
+		files: moveFiles,
+		logs: moveLogs,
+		fleet: moveFleet,
+		server: moveServer,
+	};
 	moves[c.view().screen](c, step);
 }
 
@@ -21,7 +32,7 @@ function moveJobs(c: Console, step: ListMove): void {
 		jobs.findIndex(job => job.id === view.selected),
 	);
 	const cursor = moveCursor(before, step, height, jobs.length);
-	// One row less: the last may be taken by the note of what is below.
+	// One row less: the last row may show the number of hidden jobs.
 	c.setJobs({
 		selected: jobs[cursor]?.id,
 		top: windowTop(windowTop(view.top, before, height - 1, jobs.length), cursor, height - 1, jobs.length),
@@ -40,13 +51,31 @@ function moveDetail(c: Console, step: ListMove): void {
 function moveFiles(c: Console, step: ListMove): void {
 	const {files: view} = c.view();
 	const rows = rowsOf({files: c.files, view: c.view()});
-	const height = filesHeight(c.size().rows);
+	const height = listHeight(c.size().rows);
 	const before = rows.positionOf(view.cursor);
 	const cursor = moveCursor(before, step, height, rows.count);
 	c.setFiles({
 		cursor: rows.at(cursor),
 		top: windowTop(windowTop(view.top, before, height, rows.count), cursor, height, rows.count),
 	});
+}
+
+function moveFleet(c: Console, step: ListMove): void {
+	const {fleet: view} = c.view();
+	const all = shownServers({fleet: c.fleet, view: c.view()});
+	const height = listHeight(c.size().rows);
+	const cursor = moveCursor(fleetCursor(all, view), step, height, all.length);
+	c.setFleet({selected: all[cursor]?.server, top: windowTop(view.top, cursor, height, all.length)});
+}
+
+function moveServer(c: Console, step: ListMove): void {
+	const {server: view} = c.view();
+	const server = shownServer({fleet: c.fleet, view: c.view()});
+	if (server === undefined) return;
+	const all = databaseRows(server, view);
+	const height = serverHeight(server, c.size().rows);
+	const cursor = moveCursor(databaseCursor(all, view), step, height, all.length);
+	c.setServer({selected: all[cursor]?.database, top: windowTop(view.top, cursor, height, all.length)});
 }
 
 /** Moves the first visible row; the last page stays full. */

@@ -1,62 +1,151 @@
-/** Asking for what opens a dump: typed in a masked field, kept in memory, handed to the engine only. */
+/** Asking for what opens dumps: asked once, typed in a field that does not show it, kept in memory, handed to the engine only. */
 import {messageOf} from '../../core/errors.js';
-import type {MissingSecret, Secrets} from '../../core/handle.js';
+import type {EncryptedDumps, MissingSecret, Secrets} from '../../core/handle.js';
 import type {Console} from '../console.js';
-import type {FormDialog} from '../dialog.js';
+import type {Field, FormDialog} from '../dialog.js';
 import {clean} from '../glyphs.js';
+import {isPrivateKey, secretsFrom} from '../secrets.js';
+import {span} from '../text.js';
 import {waitIn} from './waiting.js';
 
 export type SecretRequest = {
 	readonly title: string;
-	/** What happens when nothing is typed; without it something must be. */
+	/** What happens when nothing is typed; without it an input is required. */
 	readonly text?: string;
-	readonly problem?: string;
+	readonly problem?: string | undefined;
+	/** What is to be opened: asked for is what it needs, and a key that does not open it is refused. */
+	readonly dumps?: EncryptedDumps | undefined;
+	/** What was typed already, and is not enough. */
+	readonly given?: Secrets | undefined;
+	/** The path of a key file, to be corrected. */
+	readonly path?: string | undefined;
 	readonly then: (secrets: Secrets) => void;
 };
 
-export function askSecret(c: Console, request: SecretRequest): void {
-	c.attempt(c.handle.missingSecret().then(missing => askFor(c, missing, request)));
+/** Calls `then` with what opens the dumps; a person is asked only for what is neither configured nor was typed before. */
+export function withSecret(
+	c: Console,
+	needed: boolean,
+	then: (secrets?: Secrets) => void,
+	dumps?: EncryptedDumps,
+): void {
+	if (!needed) return then();
+	const title = 'These dumps are encrypted';
+	const given = c.secrets();
+	waitIn(
+		c,
+		{
+			kind: 'info',
+			title: 'Encrypted dumps',
+			lines: [[span(`looking at how they are encrypted${c.glyphs.cut}`, 'quiet')]],
+			top: 0,
+		},
+		signal => c.handle.missingSecret(dumps, {secrets: given, signal}),
+		{
+			done(missing) {
+				c.ask(undefined);
+				if (missing) askFor(c, missing, {title, dumps, problem: missing.problem, then});
+				else then(given);
+			},
+			failed: error => c.fail(messageOf(error)),
+		},
+	);
 }
 
-/**
- * A passphrase or an age identity, told apart by how the latter begins. The passphrase may be that of the configured identity which is
- * `missing`. Asks again where what was typed cannot be it.
- */
-export function askFor(c: Console, missing: MissingSecret | undefined, request: SecretRequest): void {
-	const {title, text, problem, then} = request;
-	const locked = missing?.kind === 'identity passphrase' ? missing.path : undefined;
-	const again = (told: string) => askFor(c, missing, {...request, problem: told});
+/** Asks in any case: what is there did not open the dump. */
+export function askSecret(c: Console, request: SecretRequest): void {
+	waitIn(
+		c,
+		{
+			kind: 'info',
+			title: 'Encrypted dumps',
+			lines: [[span(`looking at how it is encrypted${c.glyphs.cut}`, 'quiet')]],
+			top: 0,
+		},
+		signal => c.handle.missingSecret(request.dumps, {signal}),
+		{
+			done: missing => askFor(c, missing ?? {kind: 'key'}, request),
+			failed: error => c.fail(messageOf(error)),
+		},
+	);
+}
+
+const keyField: Field = {name: 'key', label: 'private key', kind: 'key', value: ''};
+const passphraseField: Field = {name: 'passphrase', label: 'passphrase', kind: 'masked', value: ''};
+const inMemory = 'It is kept in memory only, until pg_back is left.';
+
+const questions: Readonly<Record<MissingSecret['kind'], {readonly text: string; readonly fields: readonly Field[]}>> = {
+	key: {
+		text: `The passphrase; or the private key: its file, or the key itself (AGE-SECRET-KEY-...). ${inMemory}`,
+		fields: [passphraseField, keyField],
+	},
+	passphrase: {text: `Encrypted with a passphrase. ${inMemory}`, fields: [passphraseField]},
+	'private key': {
+		text: `Encrypted for a public key. The private key: its file, or the key itself (AGE-SECRET-KEY-...). ${inMemory}`,
+		fields: [keyField],
+	},
+	'identity passphrase': {text: '', fields: [passphraseField]},
+};
+
+/** Asks again where what was typed cannot be it, or does not open the dumps. */
+function askFor(c: Console, missing: MissingSecret, request: SecretRequest): void {
+	const {title, text, problem, dumps, given, path = '', then} = request;
+	const {kind} = missing;
 	const go = (secrets: Secrets): void => {
+		c.remember(secrets);
 		c.ask(undefined);
-		then(secrets);
+		then(c.secrets() ?? secrets);
 	};
+	const question =
+		kind === 'identity passphrase'
+			? `The passphrase of the identity file ${clean(missing.path, c.glyphs)}. ${inMemory}`
+			: questions[kind].text;
 	const form: FormDialog = {
 		kind: 'form',
 		title,
-		text: [
-			locked === undefined
-				? 'The passphrase, or the private key (AGE-SECRET-KEY-...). It is kept in memory only.'
-				: `The passphrase of the identity file ${clean(locked, c.glyphs)}. It is kept in memory only.`,
-			...(text === undefined ? [] : [text]),
-		],
-		fields: [{name: 'secret', label: 'secret', kind: 'masked', value: ''}],
+		text: [question, ...(text === undefined ? [] : [text])],
+		fields: questions[kind].fields.map(field => (field.kind === 'key' ? {...field, value: path} : field)),
 		cursor: 0,
-		submit({secret = ''}) {
-			if (secret === '') return text === undefined ? again('nothing was typed') : go({});
-			const secrets = secretsOf(secret, locked !== undefined);
+		submit({passphrase = '', key = ''}) {
+			const typedPath = isPrivateKey(key) ? '' : key;
+			const again = (told: string) => askFor(c, missing, {...request, problem: told, path: typedPath});
+			if (passphrase === '' && key.trim() === '') {
+				if (text === undefined) return again('nothing was typed');
+				c.ask(undefined);
+				return then({});
+			}
+			const typed: Secrets = {
+				...given,
+				...(passphrase !== '' && (kind === 'identity passphrase' ? {identityPassphrase: passphrase} : {passphrase})),
+				...secretsFrom(key),
+			};
+			const shown = c.view().dialog;
 			waitIn(
 				c,
-				form,
-				() => c.handle.checkSecrets(secrets),
-				() => go(secrets),
-				error => again(messageOf(error)),
+				shown?.kind === 'form' ? {...shown, problem: undefined, note: undefined} : form,
+				signal => check(c, typed, {dumps, signal}),
+				{
+					done(still) {
+						if (still === undefined) return go(typed);
+						// Another key is asked for without what was wrong of the first.
+						const kept = still.kind === 'identity passphrase' ? typed : given;
+						askFor(c, still, {...request, given: kept, problem: still.problem, path: typedPath});
+					},
+					failed: error => again(messageOf(error)),
+				},
 			);
 		},
 	};
 	c.ask({...form, problem});
 }
 
-function secretsOf(secret: string, opensIdentity: boolean): Secrets {
-	if (secret.trim().toUpperCase().startsWith('AGE-SECRET-KEY-')) return {privateKey: secret.trim()};
-	return opensIdentity ? {identityPassphrase: secret} : {passphrase: secret};
+/** What is missing still. Rejects where what was typed can be no key. */
+async function check(
+	c: Console,
+	secrets: Secrets,
+	{dumps, signal}: {readonly dumps?: EncryptedDumps | undefined; readonly signal: AbortSignal},
+): Promise<MissingSecret | undefined> {
+	const missing = await c.handle.missingSecret(dumps, {secrets, signal});
+	if (missing === undefined) await c.handle.checkSecrets(secrets);
+	return missing;
 }

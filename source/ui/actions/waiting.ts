@@ -1,14 +1,16 @@
-/** Work that a dialog shows while it goes on. */
+/** Shows running work in a dialog. */
 import type {Console} from '../console.js';
 import type {WaitingDialog} from '../dialog.js';
 
-/** Asks `dialog` until `work` has ended. Closed before (Esc), its signal aborts, and neither `done` nor `failed` is called. */
+/**
+ * Shows `dialog` until `work` has ended. When it is closed earlier (Esc), its signal aborts, and neither `done` nor
+ * `failed` is called.
+ */
 export function waitIn<T>(
 	c: Console,
 	dialog: WaitingDialog,
 	work: (signal: AbortSignal) => Promise<T>,
-	done: (value: T) => void,
-	failed: (error: unknown) => void,
+	{done, failed}: {readonly done: (value: T) => void; readonly failed: (error: unknown) => void},
 ): void {
 	const waiting = new AbortController();
 	c.ask({...dialog, waiting});

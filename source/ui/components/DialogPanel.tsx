@@ -3,7 +3,7 @@ import type {Dialog} from '../dialog.js';
 import {dialogScreen} from '../layout/dialogs.js';
 import {Rows} from './Rows.js';
 
-/** A question or a panel over the screen. */
+/** Renders a question or a panel over the screen. */
 export function DialogPanel({frame, dialog}: {readonly frame: Frame; readonly dialog: Dialog}) {
 	return <Rows lines={dialogScreen(dialog, frame)} height={frame.rows} />;
 }

@@ -1,8 +1,8 @@
-import {footerLine} from '../layout/footer.js';
 import type {Frame} from '../console.js';
+import {footerLine} from '../layout/footer.js';
 import {Row} from './Row.js';
 
-/** The last row: what is being typed, what just happened, or the keys of this screen. */
+/** Renders the last row: the input, the last message, or the keys of this screen. */
 export function Footer({frame}: {readonly frame: Frame}) {
 	return <Row line={footerLine(frame)} />;
 }

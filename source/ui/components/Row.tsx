@@ -1,11 +1,11 @@
 import {Text} from 'ink';
 import {memo, use} from 'react';
 import {PaintContext} from '../paint.js';
-import {sameLine, type Line} from '../text.js';
+import {type Line, sameLine} from '../text.js';
 
 type Props = {readonly line: Line};
 
-/** One row of the screen. It never wraps, and it is drawn anew only when it says something else. */
+/** Renders one row of the screen. It never wraps, and is only redrawn when its text changes. */
 export const Row = memo(
 	function Row({line}: Props) {
 		const paint = use(PaintContext);

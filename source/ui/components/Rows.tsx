@@ -4,11 +4,11 @@ import {Row} from './Row.js';
 
 type Props = {
 	readonly lines: readonly Line[];
-	/** Rows that it takes, whatever there is to show. */
+	/** The number of rows to fill. */
 	readonly height: number;
 };
 
-/** Exactly `height` rows: never more, so that no frame is taller than the terminal. */
+/** Renders exactly `height` rows, so that no frame is taller than the terminal. */
 export function Rows({lines, height}: Props) {
 	const shown = Array.from({length: Math.max(0, height)}, (_, index) => lines[index] ?? blank);
 	return (

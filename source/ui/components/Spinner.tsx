@@ -1,13 +1,13 @@
-import InkSpinner from 'ink-spinner';
 import cliSpinners from 'cli-spinners';
+import InkSpinner from 'ink-spinner';
 import {asciiGlyphs, unicodeGlyphs} from '../glyphs.js';
 
 /** Longer than any run: the timer that ink-spinner starts for each instance never fires. */
 const never = 2 ** 31 - 1;
 
 /**
- * ink-spinner moves every instance by a timer of its own, each of which would cost a frame. Here each picture is a kind of its
- * own with one frame, and the console's clock says which: all spinners move together, on frames that are drawn anyway.
+ * ink-spinner moves every instance by a timer of its own, which would cost a frame each. Here each picture is a kind
+ * with one frame, and the console's clock selects it: all spinners move together, on frames that are drawn anyway.
  */
 const registered = cliSpinners as unknown as Record<
 	string,

@@ -1,91 +1,155 @@
-/** Which runs and names pass the filter, and in which order. */
-import {matcher} from '../layout/job-list.js';
-import type {FileSort} from '../view.js';
-import {createSlicer, filterRows, sortRows, type Slicer} from './slices.js';
+/** Which dumps, runs or names pass the filter, and in which order. */
+import {nameMatcher} from '../layout/matcher.js';
+import type {FileList, FileSort} from '../view.js';
+import {createSlicer, filterRows, type Slicer, sortRows} from './slices.js';
 import type {FileTable} from './table.js';
 
 export type OrderOptions = {
-	readonly grouped: boolean;
+	readonly list: FileList;
 	readonly filter: string;
 	readonly sort: FileSort;
 	readonly reverse: boolean;
 };
 
+/** The dumps of a run that pass the filter. The run with an empty id holds the names that belong to none. */
+export type RunGroup = {
+	readonly id: string;
+	/** Milliseconds since the epoch, of its first dump; 0 for foreign names. */
+	time: number;
+	/** The dump whose name has that time. */
+	first: number;
+	readonly dumps: number[];
+	bytes: number;
+	encrypted: number;
+	hasChecksums: boolean;
+};
+
 /** A finished order; rows that came later are not in it yet. */
 export type FileOrder = OrderOptions & {
-	/** Runs (grouped) or rows of the table (not grouped). */
+	/** Dumps, runs or rows of the table, as `list` says. */
 	readonly rows: Uint32Array;
-	/** By run: how many of its files pass. Only when grouped. */
-	readonly matches: Uint32Array;
-	/** Of the files that pass. */
+	/** By number; only for the list of runs. */
+	readonly runs: ReadonlyMap<number, RunGroup>;
+	/** Files that pass, checksum files counted only in the list of names. */
 	readonly files: number;
 	readonly bytes: number;
-	/** How many rows of the table it has seen. */
+	/** The number of rows of the table that it includes. */
 	readonly seen: number;
 };
 
-/** Rejects with the signal's reason when it is aborted. */
+/** Rejects with the signal's reason when it aborts. */
 export async function orderFiles(table: FileTable, options: OrderOptions, signal: AbortSignal): Promise<FileOrder> {
-	const {grouped, filter, sort, reverse} = options;
 	const slicer = createSlicer(signal);
 	const seen = table.count();
-	const matches = new Uint32Array(table.runs.length);
-	const passes = matcher(filter);
+	const passes = dumpMatcher(table, options.filter);
+	const found =
+		options.list === 'names' ? await matchingNames(table, seen, options.filter, slicer) : await matchingDumps();
+	const needless = options.list === 'names' && options.sort === 'name' && table.isSorted();
+	const sorted = needless ? found.rows : await sortRows(found.rows, comparer(table, options, found), slicer);
+	return {...options, ...found, rows: options.reverse ? sorted.slice().reverse() : sorted, seen};
+
+	async function matchingDumps(): Promise<Found> {
+		const {dumps} = table;
+		const runs = new Map<number, RunGroup>();
+		let files = 0;
+		let bytes = 0;
+		const rows = await filterRows(
+			dumps.count(),
+			dump => {
+				if (!isShown(table, dump) || !passes(dump)) return false;
+				files += dumps.files(dump);
+				bytes += dumps.bytes(dump);
+				if (options.list === 'runs') join(table, runs, dump);
+				return true;
+			},
+			slicer,
+		);
+		return {rows: options.list === 'runs' ? Uint32Array.from(runs.keys()) : rows, runs, files, bytes};
+	}
+}
+
+type Found = Pick<FileOrder, 'rows' | 'runs' | 'files' | 'bytes'>;
+
+/** Manifests belong to their run, and checksum files to their dump: neither has a row of its own. */
+export function isShown({dumps}: FileTable, dump: number): boolean {
+	const kind = dumps.kind(dump);
+	return kind === 'dump' || kind === 'foreign';
+}
+
+/** By the name as it is, the decoded name, and the time. */
+export function dumpMatcher({dumps, key}: FileTable, filter: string): (dump: number) => boolean {
+	if (filter === '' || filter === '!') return () => true;
+	const passes = nameMatcher(filter);
+	return dump => passes(dumps.subject(dump), key(dumps.lead(dump)));
+}
+
+async function matchingNames(table: FileTable, count: number, filter: string, slicer: Slicer): Promise<Found> {
+	const passes = nameMatcher(filter);
 	let files = 0;
 	let bytes = 0;
-	const found = await filterRows(
-		seen,
+	const rows = await filterRows(
+		count,
 		row => {
-			if (grouped && table.isChecksum(row)) return false;
-			const run = table.runs[table.run(row)];
-			if (
-				!passes(table.key(row)) &&
-				(filter === '' || run === undefined || filter.startsWith('!') || !passes(run.timeText))
-			)
-				return false;
+			if (filter !== '' && !passes(table.key(row), table.dumps.subject(table.dumps.of(row)))) return false;
 			files++;
 			bytes += table.size(row);
-			matches[table.run(row)] = (matches[table.run(row)] ?? 0) + 1;
 			return true;
 		},
 		slicer,
 	);
-	const rows = grouped ? await filterRows(matches.length, run => (matches[run] ?? 0) > 0, slicer) : found;
-	const needless = !grouped && sort === 'name' && table.isSorted();
-	const sorted = needless ? rows : await sortRows(rows, await comparer(table, rows, options, slicer), slicer);
-	return {...options, rows: reverse ? sorted.slice().reverse() : sorted, matches, files, bytes, seen};
+	return {rows, runs: new Map(), files, bytes};
 }
 
-async function comparer(table: FileTable, rows: Uint32Array, {grouped, sort}: OrderOptions, slicer: Slicer) {
-	if (grouped) return runComparer(table, sort);
-	return sort === 'name' ? nameComparer(table, rows, slicer) : fileComparer(table, sort);
+function join({dumps, runs: groups}: FileTable, runs: Map<number, RunGroup>, dump: number): void {
+	const run = groups.of(dump);
+	const time = dumps.kind(dump) === 'foreign' ? 0 : dumps.time(dump);
+	let group = runs.get(run);
+	if (group === undefined) {
+		group = {id: groups.id(run), time, first: dump, dumps: [], bytes: 0, encrypted: 0, hasChecksums: false};
+		runs.set(run, group);
+	}
+	if (time < group.time) Object.assign(group, {time, first: dump});
+	group.dumps.push(dump);
+	group.bytes += dumps.bytes(dump);
+	if (dumps.isEncrypted(dump)) group.encrypted++;
+	group.hasChecksums ||= dumps.hasChecksums(dump);
 }
+
+type Compare = (a: number, b: number) => number;
 
 /** Newest first, largest first, names from A. */
-function runComparer(table: FileTable, sort: FileSort): (a: number, b: number) => number {
-	const {runs} = table;
-	if (sort === 'size') return (a, b) => (runs[b]?.bytes ?? 0) - (runs[a]?.bytes ?? 0);
-	if (sort === 'name') return (a, b) => compareText(runs[a]?.timeText ?? '', runs[b]?.timeText ?? '');
-	return (a, b) => (runs[b]?.time ?? 0) - (runs[a]?.time ?? 0);
+function comparer(table: FileTable, {list, sort}: OrderOptions, {runs}: Found): Compare {
+	if (list === 'runs') {
+		if (sort === 'size') return (a, b) => (runs.get(b)?.bytes ?? 0) - (runs.get(a)?.bytes ?? 0);
+		const direction = sort === 'name' ? -1 : 1;
+		return (a, b) => direction * ((runs.get(b)?.time ?? 0) - (runs.get(a)?.time ?? 0));
+	}
+	if (list === 'dumps') return dumpComparer(table, sort);
+	if (sort !== 'name') return largestFirst(sort === 'size' ? table.size : table.time, table.count());
+	const names = unpacked(table);
+	return (a, b) => compareText(names(a), names(b));
 }
 
-function fileComparer(table: FileTable, sort: FileSort): (a: number, b: number) => number {
-	if (sort === 'size') return (a, b) => table.size(b) - table.size(a);
-	return (a, b) => table.time(b) - table.time(a);
+function dumpComparer(table: FileTable, sort: FileSort): Compare {
+	const {dumps} = table;
+	if (sort === 'size') return largestFirst(dumps.bytes, dumps.count());
+	const newest = largestFirst(dumps.time, dumps.count());
+	if (sort === 'time') return newest;
+	const names = new Array<string | undefined>(dumps.count());
+	const name = (dump: number) => (names[dump] ??= dumps.subject(dump) || table.key(dumps.lead(dump)));
+	return (a, b) => compareText(name(a), name(b)) || newest(a, b);
+}
+
+/** The numbers are copied once: that is faster than asking for them in each comparison. */
+function largestFirst(numberOf: (index: number) => number, count: number): Compare {
+	const numbers = Float64Array.from({length: count}, (_, index) => numberOf(index));
+	return (a, b) => (numbers[b] ?? 0) - (numbers[a] ?? 0);
 }
 
 /** Names are unpacked once, not for each of the twenty comparisons that a name takes part in. */
-async function nameComparer(
-	table: FileTable,
-	rows: Uint32Array,
-	slicer: Slicer,
-): Promise<(a: number, b: number) => number> {
-	const names = new Array<string>(table.count());
-	for (const row of rows) {
-		names[row] = table.key(row);
-		if (row % 512 === 0) await slicer.pause();
-	}
-	return (a, b) => compareText(names[a] ?? '', names[b] ?? '');
+function unpacked(table: FileTable): (row: number) => string {
+	const names = new Array<string | undefined>(table.count());
+	return row => (names[row] ??= table.key(row));
 }
 
 function compareText(a: string, b: string): number {

@@ -1,66 +1,68 @@
-/** The rows of the Files screen: runs, and the files of those that are open; or plain names. */
-import {matcher} from '../layout/job-list.js';
+/** The rows of the Files screen: dumps; or runs with the dumps of those that are open; or plain names. */
 import type {FileCursor} from '../view.js';
-import type {FileOrder} from './order.js';
+import type {FileOrder, RunGroup} from './order.js';
 import type {FileTable} from './table.js';
 
 export type FileRows = {
 	readonly count: number;
-	/** The row at a position; undefined outside. */
+	/** Returns the row at a position; undefined outside. */
 	readonly at: (position: number) => FileCursor | undefined;
-	/** Where a row is shown; its run's place when the file is not, and 0 when nothing of it is. */
+	/** Where a row is shown; its run's place when the dump is not, and 0 when nothing of it is. */
 	readonly positionOf: (cursor: FileCursor | undefined) => number;
 };
 
-/** The files of a run that the filter shows. */
-export function shownFiles(table: FileTable, run: number, filter: string): readonly number[] {
-	const group = table.runs[run];
-	if (group === undefined) return [];
-	const passes = matcher(filter);
-	if (filter === '' || (!filter.startsWith('!') && passes(group.timeText))) return group.files;
-	return group.files.filter(row => passes(table.key(row)));
-}
-
 export function fileRows(table: FileTable, order: FileOrder | undefined, open: ReadonlySet<number>): FileRows {
 	if (order === undefined) return {count: 0, at: () => undefined, positionOf: () => 0};
-	const {rows, filter} = order;
-	if (!order.grouped) {
-		return {
-			count: rows.length,
-			at: position => {
-				const file = rows[position];
-				return file === undefined ? undefined : {run: table.run(file), file};
-			},
-			positionOf: cursor => Math.max(0, cursor?.file === undefined ? 0 : rows.indexOf(cursor.file)),
-		};
-	}
-	// Only open runs have rows of their own: everything between two of them is counted, not walked.
+	if (order.list === 'runs') return runRows(table, order, open);
+	const {rows, list} = order;
+	return {
+		count: rows.length,
+		at(position) {
+			const row = rows[position];
+			if (row === undefined) return undefined;
+			return list === 'names' ? {file: row} : {dump: row};
+		},
+		positionOf(cursor) {
+			const row = list === 'names' ? cursor?.file : cursor?.dump;
+			return Math.max(0, row === undefined ? 0 : rows.indexOf(row));
+		},
+	};
+}
+
+type OpenRun = {readonly run: number; readonly place: number; readonly dumps: readonly number[]};
+
+/** Only open runs have rows of their own: everything between two of them is counted, not walked. */
+function runRows(table: FileTable, {rows, runs}: FileOrder, open: ReadonlySet<number>): FileRows {
 	const opened = [...open]
-		.map(run => ({run, place: rows.indexOf(run), files: shownFiles(table, run, filter)}))
+		.map((run): OpenRun => ({run, place: rows.indexOf(run), dumps: byName(table, runs.get(run))}))
 		.filter(one => one.place >= 0)
 		.toSorted((a, b) => a.place - b.place);
-	const extra = opened.reduce((sum, one) => sum + one.files.length, 0);
+	const extra = opened.reduce((sum, one) => sum + one.dumps.length, 0);
 	return {
 		count: rows.length + extra,
 		at(position) {
 			let before = 0;
-			for (const {run, place, files} of opened) {
+			for (const {run, place, dumps} of opened) {
 				const start = place + before;
 				if (position <= start) break;
-				if (position <= start + files.length) return {run, file: files[position - start - 1]};
-				before += files.length;
+				if (position <= start + dumps.length) return {run, dump: dumps[position - start - 1]};
+				before += dumps.length;
 			}
 			const run = rows[position - before];
 			return run === undefined ? undefined : {run};
 		},
 		positionOf(cursor) {
-			if (cursor === undefined) return 0;
+			if (cursor?.run === undefined) return 0;
 			const place = rows.indexOf(cursor.run);
 			if (place < 0) return 0;
-			const before = opened.filter(one => one.place < place).reduce((sum, one) => sum + one.files.length, 0);
+			const before = opened.filter(one => one.place < place).reduce((sum, one) => sum + one.dumps.length, 0);
 			const own = opened.find(one => one.run === cursor.run);
-			const within = cursor.file === undefined || own === undefined ? -1 : own.files.indexOf(cursor.file);
+			const within = cursor.dump === undefined || own === undefined ? -1 : own.dumps.indexOf(cursor.dump);
 			return place + before + 1 + within;
 		},
 	};
+}
+
+function byName({dumps}: FileTable, group: RunGroup | undefined): readonly number[] {
+	return (group?.dumps ?? []).toSorted((a, b) => (dumps.subject(a) < dumps.subject(b) ? -1 : 1));
 }

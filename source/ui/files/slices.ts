@@ -1,11 +1,11 @@
-/** Long work in slices, so that keys and dumps go on while a million names are filtered and sorted. */
+/** Runs long work in slices, so that keys and dumps are handled while a million names are filtered and sorted. */
 import {setImmediate} from 'node:timers/promises';
 
 /** Milliseconds. */
 const sliceLength = 8;
 
 export type Slicer = {
-	/** To be awaited now and then: gives way to others when the slice is used up. Rejects when `signal` is aborted. */
+	/** Must be awaited regularly: yields to other work when the slice is used up. Rejects when `signal` aborts. */
 	readonly pause: () => Promise<void> | undefined;
 };
 
@@ -19,10 +19,10 @@ export function createSlicer(signal: AbortSignal): Slicer {
 	return {pause: () => (performance.now() < end ? undefined : giveWay())};
 }
 
-/** Rows between two looks at the clock. */
+/** Rows between two checks of the clock. */
 const step = 512;
 
-/** The rows from 0 to `count` that pass, in order. */
+/** Returns the matching rows from 0 to `count`, in order. */
 export async function filterRows(
 	count: number,
 	passes: (row: number) => boolean,
@@ -37,7 +37,7 @@ export async function filterRows(
 	return found.subarray(0, length);
 }
 
-/** A stable merge sort that gives way to others. Gives a new array. */
+/** Sorts with a stable merge sort that yields to other work. Returns a new array. */
 export async function sortRows(
 	rows: Uint32Array,
 	compare: (a: number, b: number) => number,
@@ -56,6 +56,12 @@ export async function sortRows(
 			const end = Math.min(start + 2 * width, from.length);
 			let left = start;
 			let right = middle;
+			// Listings often come in order: what is in order already is copied.
+			if (middle >= end || compare(from[middle - 1] ?? 0, from[middle] ?? 0) <= 0) {
+				to.set(from.subarray(start, end), start);
+				await slicer.pause();
+				continue;
+			}
 			for (let at = start; at < end; at++) {
 				const takeLeft = left < middle && (right >= end || compare(from[left] ?? 0, from[right] ?? 0) <= 0);
 				to[at] = (takeLeft ? from[left++] : from[right++]) ?? 0;

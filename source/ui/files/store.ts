@@ -1,150 +1,154 @@
 /** The listing of one location while it streams in, and the order in which it is shown. Nothing here blocks for long. */
-import {setImmediate} from 'node:timers/promises';
 import {messageOf} from '../../core/errors.js';
 import type {EngineHandle, Location, RunSummary} from '../../core/handle.js';
-import {orderFiles, type FileOrder, type OrderOptions} from './order.js';
+import {createArranger} from './arranger.js';
+import type {FileOrder, OrderOptions} from './order.js';
+import {readListing, readRuns} from './read-listing.js';
 import {createFileTable, type FileTable} from './table.js';
 
-export type ListingState = 'idle' | 'listing' | 'done' | 'failed';
+/** `stopped`: a person has ended it; what had come until then stays. */
+export type ListingState = 'idle' | 'listing' | 'done' | 'failed' | 'stopped';
 
 export type FilesStore = {
+	/** All that are configured, and the last visited one of another server. */
+	readonly locations: () => readonly Location[];
+	/** Adds the location of another server; the one before it goes. Returns its index. */
+	readonly visit: (location: Location) => number;
 	readonly table: () => FileTable;
 	readonly location: () => Location | undefined;
 	readonly state: () => ListingState;
-	/** Why the listing failed; what had come until then stays. */
+	/** Why the listing failed, or what keeps it from going on; what had come until then stays. */
 	readonly problem: () => string | undefined;
+	/** Milliseconds since the listing began. */
+	readonly elapsed: () => number;
 	/** What a run's manifest says, where it has been read. */
 	readonly summary: (run: string) => RunSummary | undefined;
-	/** The newest finished order; undefined before the first. */
+	/** Returns the latest finished order; undefined before the first. */
 	readonly order: () => FileOrder | undefined;
-	/** Counts up with every change that is to be seen. */
+	/** Increases with every visible change. */
 	readonly version: () => number;
-	/** Lists a location anew, and forgets the one before. */
+	/** Lists a location again, and discards the previous one. */
 	readonly open: (location: Location, options: OrderOptions) => void;
-	/** Filters and sorts otherwise; the old order is shown until the new one is there. */
+	/** Filters and sorts again; the old order is shown until the new one is finished. */
 	readonly arrange: (options: OrderOptions) => void;
+	/** Ends the listing that is under way. */
+	readonly stop: () => void;
 	/** Ends all that is under way. */
 	readonly close: () => void;
 };
 
-/** Names between two looks at the clock, and milliseconds until others have their turn. */
-const batch = 64;
-const turn = 8;
-/** An order of what has come so far is made this often, milliseconds at the least. */
-const rearrangeEvery = 400;
+type Listing = {
+	readonly location: Location | undefined;
+	readonly table: FileTable;
+	readonly summaries: Map<string, RunSummary>;
+	readonly stop: AbortController;
+	/** Monotonic milliseconds. */
+	readonly since: number;
+	state: ListingState;
+	problem?: string | undefined;
+};
 
-export function createFilesStore(handle: Pick<EngineHandle, 'list' | 'runs'>, onChange: () => void): FilesStore {
-	let table = createFileTable();
-	let location: Location | undefined;
-	let state: ListingState = 'idle';
-	let problem: string | undefined;
-	let order: FileOrder | undefined;
-	let options: OrderOptions = {grouped: true, filter: '', sort: 'time', reverse: false};
+const newListing = (location: Location | undefined): Listing => ({
+	location,
+	table: createFileTable(),
+	summaries: new Map(),
+	stop: new AbortController(),
+	since: performance.now(),
+	state: location === undefined ? 'idle' : 'listing',
+});
+
+function createLocations({
+	locations: configured,
+}: Pick<EngineHandle, 'locations'>): Pick<FilesStore, 'locations' | 'visit'> {
+	let visited: Location | undefined;
+	return {
+		locations: () => [...configured(), ...(visited ? [visited] : [])],
+		visit(location) {
+			const own = configured().findIndex(({id}) => id === location.id);
+			if (own >= 0) return own;
+			visited = location;
+			return configured().length;
+		},
+	};
+}
+
+export function createFilesStore(
+	handle: Pick<EngineHandle, 'list' | 'runs' | 'locations'>,
+	onChange: () => void,
+): FilesStore {
 	let version = 0;
-	let summaries = new Map<string, RunSummary>();
-	let listing = new AbortController();
-	let arranging = new AbortController();
-	/** An order is being made. What streams in does not start a second one: it would never come to an end. */
-	let busy = false;
-	let lastArranged = 0;
-
+	let current = newListing(undefined);
 	const changed = () => {
 		version++;
 		onChange();
 	};
+	const arranger = createArranger({
+		table: () => current.table,
+		onMade: changed,
+		onFailed(error) {
+			current.problem = messageOf(error);
+			changed();
+		},
+	});
 
-	async function readNames(id: string, signal: AbortSignal, into: FileTable): Promise<void> {
-		let taken = 0;
-		let since = performance.now();
-		for await (const file of handle.list(id, {signal})) {
-			signal.throwIfAborted();
-			into.add(file);
-			if (++taken % batch !== 0 || performance.now() - since < turn) continue;
-			if (!busy && performance.now() - lastArranged > rearrangeEvery) arrange();
-			version++;
-			await setImmediate();
-			since = performance.now();
-		}
-	}
-
-	async function readSummaries(id: string, signal: AbortSignal, into: Map<string, RunSummary>): Promise<void> {
-		for await (const summary of handle.runs(id, {signal})) {
-			signal.throwIfAborted();
-			into.set(summary.run, summary);
-			version++;
-		}
-	}
-
-	/** Runs `work`; what it throws is shown, unless it was stopped by us. */
-	async function watch(work: Promise<void>, signal: AbortSignal, onEnd: () => void): Promise<void> {
+	/** Reads the names, and then what the manifests say. */
+	async function list(listing: Listing, id: string): Promise<void> {
+		const {stop, table, summaries} = listing;
 		try {
-			await work;
-			onEnd();
+			await readListing(handle, id, {
+				signal: stop.signal,
+				table,
+				onTrouble(problem) {
+					listing.problem = problem;
+					changed();
+				},
+				onProgress() {
+					listing.problem = undefined;
+					version++;
+					arranger.refresh();
+				},
+			});
+			Object.assign(listing, {state: 'done', problem: undefined});
+			arranger.arrange();
+			changed();
+			await readRuns(handle, id, {signal: stop.signal, table, summaries, onProgress: () => version++});
 		} catch (error) {
-			if (signal.aborted) return;
-			problem = messageOf(error);
-			state = 'failed';
+			if (stop.signal.aborted) return;
+			listing.problem = messageOf(error);
+			if (listing.state === 'listing') listing.state = 'failed';
 		}
-		arrange();
+		arranger.arrange();
 		changed();
 	}
 
-	function arrange(): void {
-		busy = true;
-		arranging.abort();
-		arranging = new AbortController();
-		const {signal} = arranging;
-		const started = performance.now();
-		orderFiles(table, options, signal).then(
-			made => {
-				busy = false;
-				order = made;
-				// A long order is not made anew at once, or there would be time for nothing else.
-				lastArranged = performance.now() + 2 * (performance.now() - started);
-				changed();
-			},
-			(error: unknown) => {
-				if (signal.aborted) return;
-				busy = false;
-				problem = messageOf(error);
-				changed();
-			},
-		);
-	}
-
 	return {
-		table: () => table,
-		location: () => location,
-		state: () => state,
-		problem: () => problem,
-		summary: run => summaries.get(run),
-		order: () => order,
+		...createLocations(handle),
+		table: () => current.table,
+		location: () => current.location,
+		state: () => current.state,
+		problem: () => current.problem,
+		elapsed: () => performance.now() - current.since,
+		summary: run => current.summaries.get(run),
+		order: arranger.order,
 		version: () => version,
-		open(next, nextOptions) {
-			listing.abort();
-			listing = new AbortController();
-			table = createFileTable();
-			summaries = new Map();
-			location = next;
-			options = nextOptions;
-			state = 'listing';
-			problem = undefined;
-			order = undefined;
-			lastArranged = 0;
-			busy = false;
-			arranging.abort();
-			const {signal} = listing;
-			void watch(readNames(next.id, signal, table), signal, () => (state = 'done'));
-			void watch(readSummaries(next.id, signal, summaries), signal, () => undefined);
+		open(location, options) {
+			current.stop.abort();
+			current = newListing(location);
+			arranger.restart(options);
+			void list(current, location.id);
 			changed();
 		},
-		arrange(next) {
-			options = next;
-			arrange();
+		arrange: arranger.arrange,
+		stop() {
+			if (current.state !== 'listing') return;
+			current.state = 'stopped';
+			current.stop.abort();
+			arranger.arrange();
+			changed();
 		},
 		close() {
-			listing.abort();
-			arranging.abort();
+			current.stop.abort();
+			arranger.close();
 		},
 	};
 }

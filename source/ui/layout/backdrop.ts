@@ -1,12 +1,14 @@
-/** The screen behind a question: still readable, without colour. */
+/** The screen behind a question: still readable, without color. */
 import type {Frame} from '../console.js';
-import {blank, lineText, span, type Line} from '../text.js';
+import {blank, type Line, lineText, span} from '../text.js';
 import {detailScreen} from './detail-screen.js';
 import {filesScreen} from './files-screen.js';
+import {fleetScreen} from './fleet-screen.js';
 import {jobsScreen} from './jobs-screen.js';
 import {logsScreen} from './logs-screen.js';
+import {serverScreen} from './server-screen.js';
 
-/** Exactly `rows` lines. */
+/** Returns exactly `rows` lines. */
 export function backdrop(frame: Frame): readonly Line[] {
 	const above = upperLines(frame);
 	const below = frame.view.screen === 'jobs' ? jobsScreen(frame).log : [];
@@ -17,7 +19,10 @@ export function backdrop(frame: Frame): readonly Line[] {
 }
 
 function upperLines(frame: Frame): readonly Line[] {
-	const screens = {jobs: jobsScreen, detail: detailScreen, files: filesScreen, logs: logsScreen};
+	const screens = {
+		...{jobs: jobsScreen, detail: detailScreen, files: filesScreen, logs: logsScreen},
+		...{fleet: fleetScreen, server: serverScreen},
+	};
 	const {header, list} = screens[frame.view.screen](frame);
 	return [...header, ...list];
 }

@@ -1,7 +1,7 @@
 import type {Glyphs} from '../glyphs.js';
-import {span, type Line} from '../text.js';
+import {type Line, span} from '../text.js';
 
-/** A bar of `width` cells for a fraction of 0 to 1. */
+/** Returns a bar of `width` cells for a fraction of 0 to 1. */
 export function bar(fraction: number, width: number, glyphs: Glyphs): Line {
 	const eighths = Math.round(Math.min(1, Math.max(0, fraction)) * width * 8);
 	const full = Math.floor(eighths / 8);
@@ -10,7 +10,7 @@ export function bar(fraction: number, width: number, glyphs: Glyphs): Line {
 	return [span(glyphs.full.repeat(full) + part, 'bar'), span(glyphs.empty.repeat(Math.max(0, rest)), 'track')];
 }
 
-/** Work of which nothing is known but that it goes on: a mark that moves to and fro, no bar. */
+/** Returns a mark that moves back and forth, for work of unknown length. */
 export function movingMark(tick: number, width: number, glyphs: Glyphs): Line {
 	const size = Math.min(3, width);
 	const way = width - size;
@@ -22,7 +22,7 @@ export function movingMark(tick: number, width: number, glyphs: Glyphs): Line {
 	];
 }
 
-/** `71%`, never 100 before the end. An estimate carries `~`. */
+/** Returns `71%`, never 100 before the end. An estimate has a `~`. */
 export function percent(fraction: number, estimated = false): string {
 	return `${estimated ? '~' : ''}${Math.min(99, Math.floor(fraction * 100))}%`;
 }

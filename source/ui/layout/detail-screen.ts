@@ -1,9 +1,10 @@
-/** The Detail screen as rows. */
+/** Formats the Detail screen. */
+import {isSkipped, jobBytes, jobWord} from '../../core/jobs.js';
+import type {JobState} from '../../core/state.js';
+import {formatBytes} from '../../lib/format.js';
 import type {Frame} from '../console.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {blank, cutLine, span, spread, type Line, type Tone} from '../text.js';
-import {isSkipped, jobBytes, jobWord, type JobState} from '../../core/state.js';
-import {formatBytes} from '../../lib/format.js';
+import {blank, cutLine, type Line, span, spread, type Tone} from '../text.js';
 import {bar, percent} from './bar.js';
 import {detailSections} from './detail-sections.js';
 import {shareOf, shortDuration} from './job-row.js';

@@ -1,11 +1,12 @@
-/** What is known of a job, part by part: what went wrong first. */
-import type {LockInfo} from '../../core/events.js';
-import {isSkipped, type JobState} from '../../core/state.js';
+/** Formats the details of a job, errors first. */
+import type {LockInfo, StageName} from '../../core/events.js';
+import {isSkipped} from '../../core/jobs.js';
+import type {JobState} from '../../core/state.js';
 import {formatBytes, formatCount} from '../../lib/format.js';
 import {fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
-import {span, type Line} from '../text.js';
+import {type Line, span} from '../text.js';
 import {bar, percent} from './bar.js';
 import {shortDuration} from './job-row.js';
 import {formatTime} from './log-lines.js';
@@ -21,6 +22,7 @@ export function detailSections(job: JobState, context: Context): readonly Sectio
 		{title: job.status === 'cancelled' ? 'Why it ended' : 'What went wrong', lines: errorLines(job, context)},
 		{title: 'Result', lines: resultLines(job, context)},
 		{title: 'Locks', lines: lockLines(job, context)},
+		{title: 'Waits for', lines: waitLines(job, context)},
 		{title: 'Stages', lines: stageLines(job, context)},
 		{title: tablesTitle(job), lines: tableLines(job, context)},
 		{title: 'Files', lines: fileLines(job, context)},
@@ -47,14 +49,14 @@ function errorLines(job: JobState, {columns, glyphs}: Context): readonly Line[] 
 	];
 }
 
-/** Why nothing was made stands in the header. */
+/** The header shows why nothing was created. */
 function resultLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 	if (job.status !== 'done' || job.result === undefined || isSkipped(job)) return [];
 	return wrapWords(clean(job.result.detail, glyphs), columns - 4).map((text): Line => [span(`   ${text}`)]);
 }
 
 function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
-	const {blockedBy = [], blocking = [], waitEvent} = job.progress ?? {};
+	const {blockedBy = [], blocking = []} = job.progress ?? {};
 	if (job.status !== 'running') return [];
 	const say = (lock: LockInfo, text: string): Line[] =>
 		wrapWords(clean(text, glyphs), columns - 4).map((piece, index): Line => [
@@ -62,7 +64,7 @@ function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 		]);
 	const who = (lock: LockInfo) =>
 		`session ${lock.pid}${lock.user === undefined ? '' : ` (${[lock.user, lock.application].filter(Boolean).join(', ')})`}`;
-	const lines = [
+	return [
 		...blockedBy.flatMap(lock =>
 			say(
 				lock,
@@ -76,16 +78,30 @@ function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 			),
 		),
 	];
-	return lines.length === 0 && waitEvent !== undefined
-		? [[span(`   the session waits: ${clean(waitEvent, glyphs)}`, 'quiet')]]
-		: lines;
 }
 
+/** Describes what the server process of the dump waits for, in words if the server's name is not clear. */
+function waitLines(job: JobState, {glyphs}: Context): readonly Line[] {
+	const {blockedBy = [], waitEvent} = job.progress ?? {};
+	if (job.status !== 'running' || waitEvent === undefined || blockedBy.length > 0) return [];
+	const words = waitWords[waitEvent];
+	return [[span(`   ${words === undefined ? '' : `${words} `}(${clean(waitEvent, glyphs)})`, 'quiet')]];
+}
+
+const waitWords: Readonly<Record<string, string>> = {
+	'Client:ClientWrite': 'pg_dump, which reads more slowly than the server sends',
+	'Client:ClientRead': 'the next statement of pg_dump',
+	'IO:DataFileRead': 'its disk',
+};
+
 function stageLines(job: JobState, {run, glyphs, now, columns}: Context): readonly Line[] {
-	return job.stages.map((stage): Line => {
-		const status = job.stage[stage];
-		const mark = stageMark(job, stage);
-		const word = stageWord(stage, run.destinations);
+	const lines = job.stages.flatMap((stage): readonly {stage: StageName; place?: string}[] =>
+		stage === 'upload' && job.places ? job.places.map(place => ({stage, place})) : [{stage}],
+	);
+	return lines.map(({stage, place}): Line => {
+		const status = place === undefined ? job.stage[stage] : job.uploadTo?.[place];
+		const mark = stageMark(job, stage, place);
+		const word = place ?? stageWord(stage, run.destinations);
 		const tone = mark === 'running' ? 'running' : mark === 'done' ? 'done' : mark === 'failed' ? 'failed' : 'quiet';
 		const spent =
 			status?.startedAt === undefined ? '' : shortDuration(((status.finishedAt ?? now) - status.startedAt) / 1000);
@@ -137,7 +153,7 @@ function tableLines(job: JobState, {columns, glyphs}: Context): readonly Line[] 
 
 function fileLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 	const files = job.files.flatMap((file): Line[] => {
-		const size = `${formatBytes(file.size)}${file.removed ? ', removed after its upload' : ''}`;
+		const size = `${formatBytes(file.size)}${file.streamed ? ', only at the remote' : file.removed ? ', removed after its upload' : ''}`;
 		const path = wrapCells(clean(file.path, glyphs), Math.max(10, columns - 4 - size.length - 2));
 		const sums: readonly (readonly [string, string | undefined])[] = [
 			[file.encrypted ? 'sha256 encrypted' : 'sha256', file.sha256],

@@ -1,29 +1,35 @@
-/** Questions and panels as rows: a frame in the middle of an otherwise empty screen, or at the top of a small one. */
-import {formatBytes, plural} from '../../lib/format.js';
+/** Formats questions and panels: a box in the middle of an otherwise empty screen, or at the top of a small one. */
 import {cellWidth, fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
-import type {ChoiceDialog, Dialog, Field, FormDialog, InfoDialog, PlanDialog} from '../dialog.js';
+import {
+	type ChoiceDialog,
+	type Dialog,
+	type Field,
+	type FormDialog,
+	type InfoDialog,
+	isCompleted,
+	valuesOf,
+} from '../dialog.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {keyGroups} from '../keymap.js';
-import {blank, cutLine, graphemes, keepEnd, lineWidth, span, textCursor, type Line} from '../text.js';
+import {keyGroups} from '../key-help.js';
+import {contentsPanel} from '../restore/contents-dialog.js';
+import {restorePanel} from '../restore/panel.js';
+import {isPrivateKey} from '../secrets.js';
+import {blank, cutLine, graphemes, keepEnd, type Line, lineWidth, span, textCursor} from '../text.js';
+import {mainScreenOf, type Screen} from '../view.js';
 import {backdrop} from './backdrop.js';
-import {wrapWords} from './wrap.js';
+import {commandLines} from './command-lines.js';
+import type {Panel} from './panel.js';
+import {planPanel} from './plan-panel.js';
 import {windowTop} from './window.js';
-
-type Panel = {
-	readonly title: string;
-	readonly lines: readonly Line[];
-	readonly keys: string;
-	/** Takes all rows; else only as many as its text. */
-	readonly tall: boolean;
-};
+import {wrapWords} from './wrap.js';
 
 const maxWidth = 84;
 
-/** The whole screen with the dialog on it: at most `rows` lines. */
+/** Returns the whole screen with the dialog: at most `rows` lines. */
 export function dialogScreen(dialog: Dialog, frame: Frame): readonly Line[] {
 	const {columns, rows, glyphs} = frame;
-	const wide = dialog.kind === 'info' ? columns : maxWidth;
+	const wide = ['info', 'restore', 'contents'].includes(dialog.kind) ? columns : maxWidth;
 	const width = Math.min(wide, columns - (columns > 60 ? 4 : 0));
 	const inner = width - 4;
 	const room = rows - 2;
@@ -68,8 +74,12 @@ function panelOf(dialog: Dialog, frame: Frame, width: number, height: number): P
 			return planPanel(dialog, frame.glyphs, width, height);
 		case 'info':
 			return infoPanel(dialog, width, height);
+		case 'restore':
+			return restorePanel(dialog.wizard, {glyphs: frame.glyphs, now: frame.now, width, height});
+		case 'contents':
+			return contentsPanel(dialog, {glyphs: frame.glyphs, now: frame.now, width, height});
 		case 'help':
-			return helpPanel(dialog.top, frame.glyphs, width, height);
+			return helpPanel(dialog.top, frame, height);
 	}
 }
 
@@ -89,16 +99,40 @@ function choicePanel(dialog: ChoiceDialog, glyphs: Glyphs, width: number): Panel
 	const text = paragraphs(dialog.text, glyphs, width);
 	return {
 		title: clean(dialog.title, glyphs),
-		lines: [blank, ...text, ...(text.length > 0 ? [blank] : []), ...options, blank],
-		keys: 'enter choose  esc back',
+		lines: [
+			blank,
+			...text,
+			...(text.length > 0 ? [blank] : []),
+			...options,
+			...commandLines(dialog.command, width, glyphs),
+			blank,
+		],
+		keys: `enter choose${dialog.command === undefined ? '' : '  Y copy command'}  esc back`,
 		tall: false,
 	};
 }
 
+/** Of what Tab found, say. */
+const mostNoteRows = 4;
+
 function formPanel(dialog: FormDialog, glyphs: Glyphs, width: number): Panel {
 	const labels = Math.max(...dialog.fields.map(field => cellWidth(field.label)));
 	const text = paragraphs(dialog.text, glyphs, width);
-	const fields = dialog.fields.map((field, index) => fieldLine(field, index === dialog.cursor, labels, glyphs, width));
+	const fields = dialog.fields.map((field, index) =>
+		fieldLine(field, index === dialog.cursor, {labels, width}, glyphs),
+	);
+	const facts = (dialog.facts ?? []).flatMap(fact =>
+		wrapWords(clean(fact, glyphs), width - 2).map((piece): Line => [span(`  ${piece}`, 'quiet')]),
+	);
+	const note: Line[] =
+		dialog.note === undefined
+			? []
+			: [
+					blank,
+					...wrapWords(clean(dialog.note, glyphs), width)
+						.slice(0, mostNoteRows)
+						.map((piece): Line => [span(piece, 'quiet')]),
+				];
 	const problem: Line[] =
 		dialog.problem === undefined
 			? []
@@ -111,16 +145,22 @@ function formPanel(dialog: FormDialog, glyphs: Glyphs, width: number): Panel {
 			...text,
 			...(text.length > 0 ? [blank] : []),
 			...fields,
+			...facts,
+			...note,
 			...problem,
+			...commandLines(dialog.command?.(valuesOf(dialog.fields)), width, glyphs),
 			...(dialog.waiting ? [blank, [span(`checking${glyphs.cut}`, 'quiet')]] : []),
 			blank,
 		],
-		keys: `enter go${dialog.fields.length > 1 ? `  ${glyphs.upDown} field` : ''}${toggles ? '  space yes/no' : ''}  ctrl-u empty  esc back`,
+		keys: `enter go${dialog.fields.length > 1 ? `  ${glyphs.upDown} field` : ''}${toggles ? '  space yes/no' : ''}${dialog.fields.some(isCompleted) ? '  tab complete' : ''}  ctrl-u empty${dialog.command === undefined ? '' : '  F2 copy command'}  esc back`,
 		tall: false,
 	};
 }
 
-function fieldLine(field: Field, active: boolean, labels: number, glyphs: Glyphs, width: number): Line {
+/** In cells: the longest label, and the panel. */
+type FieldWidths = {readonly labels: number; readonly width: number};
+
+function fieldLine(field: Field, active: boolean, {labels, width}: FieldWidths, glyphs: Glyphs): Line {
 	const start = [
 		span(active ? `${glyphs.pointer} ` : '  ', 'key'),
 		span(`${fit(field.label, labels)}  `, active ? 'strong' : 'quiet'),
@@ -128,56 +168,11 @@ function fieldLine(field: Field, active: boolean, labels: number, glyphs: Glyphs
 	if (field.kind === 'toggle')
 		return [...start, span(field.value === 'yes' ? '[x] yes' : '[ ] no', field.value === 'yes' ? 'done' : 'quiet')];
 	const shown =
-		field.kind === 'masked' ? glyphs.mask.repeat(graphemes(field.value).length) : clean(field.value, glyphs);
+		field.kind === 'masked' || (field.kind === 'key' && isPrivateKey(field.value))
+			? glyphs.mask.repeat(graphemes(field.value).length)
+			: clean(field.value, glyphs);
 	const value = keepEnd(shown, Math.max(1, width - labels - 5));
 	return [...start, span(value), ...(active ? [textCursor] : [])];
-}
-
-function planPanel(dialog: PlanDialog, glyphs: Glyphs, width: number, height: number): Panel {
-	const facts = dialog.facts.map(([label, value]): Line => [
-		span(`${fit(clean(label, glyphs), 14, {mark: glyphs.cut})} `, 'quiet'),
-		span(clean(value, glyphs)),
-	]);
-	const chosen = dialog.databases.filter(one => dialog.marked.has(one.name));
-	const total = chosen.reduce((sum, one) => sum + one.bytes, 0);
-	const head: Line[] = [
-		[
-			span(
-				dialog.waiting
-					? `reading the databases${glyphs.cut}`
-					: `${chosen.length} of ${plural(dialog.databases.length, 'database')}`,
-				'strong',
-			),
-			span(`   ~${formatBytes(total)}`, 'quiet'),
-		],
-	];
-	const tail: Line[] = [
-		...(dialog.problem === undefined ? [] : [blank, [span(clean(dialog.problem, glyphs), 'failed')] as Line]),
-		blank,
-		...facts,
-	];
-	const room = Math.max(1, height - head.length - Math.min(tail.length, Math.floor(height / 2)));
-	const top = windowTop(0, dialog.cursor, room, dialog.databases.length);
-	const list = dialog.databases.slice(top, top + room).map((one, index): Line => {
-		const active = top + index === dialog.cursor;
-		const marked = dialog.marked.has(one.name);
-		const right = `${formatBytes(one.bytes).padStart(9)}  ${one.format}`;
-		return [
-			span(active ? `${glyphs.pointer} ` : '  ', 'key'),
-			span(marked ? '[x] ' : '[ ] ', marked ? 'done' : 'quiet'),
-			span(
-				fit(clean(one.name, glyphs), Math.max(8, width - right.length - 8), {cut: 'middle', mark: glyphs.cut}),
-				active ? 'strong' : undefined,
-			),
-			span(`  ${right}`, 'quiet'),
-		];
-	});
-	return {
-		title: 'Back up',
-		lines: [...head, ...list, ...tail],
-		keys: 'space mark  a all  A none  enter start  esc back',
-		tall: false,
-	};
 }
 
 function infoPanel(dialog: InfoDialog, width: number, height: number): Panel {
@@ -194,16 +189,16 @@ function infoPanel(dialog: InfoDialog, width: number, height: number): Panel {
 	};
 }
 
-export function helpLines(glyphs: Glyphs): readonly Line[] {
-	return keyGroups(glyphs.ascii).flatMap((group, index): Line[] => [
+export function helpLines(glyphs: Glyphs, screen?: Screen): readonly Line[] {
+	return keyGroups(glyphs.ascii, screen && mainScreenOf(screen)).flatMap((group, index): Line[] => [
 		...(index === 0 ? [] : [blank]),
 		[span(group.title, 'strong')],
 		...group.rows.map((row): Line => [span(`  ${fit(row.label, 10)} `, 'key'), span(row.help)]),
 	]);
 }
 
-function helpPanel(top: number, glyphs: Glyphs, _width: number, height: number): Panel {
-	const lines = helpLines(glyphs);
+function helpPanel(top: number, {glyphs, view}: Frame, height: number): Panel {
+	const lines = helpLines(glyphs, view.screen);
 	const first = Math.max(0, Math.min(top, lines.length - height));
 	const more =
 		lines.length > height ? `  ${first + 1}-${Math.min(lines.length, first + height)} of ${lines.length}` : '';

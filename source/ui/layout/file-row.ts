@@ -1,159 +1,178 @@
-/** Rows of runs and of files, and which columns a width has room for. */
+/** Rows of dumps, runs and names on the Files screen. */
 import {formatBytes, formatCount} from '../../lib/format.js';
 import {fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
-import {shownFiles} from '../files/rows.js';
+import type {RunGroup} from '../files/order.js';
+import type {FilesStore} from '../files/store.js';
 import type {FileTable} from '../files/table.js';
-import {clean} from '../glyphs.js';
-import {cutLine, span, type Line, type Span} from '../text.js';
-import type {FilesView} from '../view.js';
+import {clean, type Glyphs} from '../glyphs.js';
+import {cutLine, type Line, type Span, span} from '../text.js';
+import type {FileCursor} from '../view.js';
+import {formatAge} from './age.js';
+import {cell} from './cells.js';
+import type {FileColumns} from './file-columns.js';
 
-export type FileColumns = {
-	readonly width: number;
-	/** The time of a run. */
-	readonly run: number;
-	readonly age: number;
-	/** 0 where the column has given way. */
-	readonly files: number;
-	readonly size: number;
-	readonly state: number;
-	/** The names of files inside runs: as wide as the longest that is to be seen, where there is room. */
-	readonly name: number;
-};
-
-const gap = 2;
-const start = 4;
-/** Narrower, and the number of files gives way to the state. */
-const goodState = 12;
-
-/** STATE gives way first, then the number of files. */
-export function planFileColumns(width: number, table: FileTable, longestName: number): FileColumns {
-	const longest = table.runs.slice(0, 200).reduce((most, run) => Math.max(most, run.timeText.length), 20);
-	const run = Math.min(longest, 32, Math.max(12, width - 24));
-	const age = 4;
-	const size = 9;
-	const used = start + run + gap + age + gap + size;
-	const both = width - used - 2 * gap - 6;
-	const files = both >= goodState || (both >= 0 && both < 2) ? 6 : 0;
-	const left = width - used - (files > 0 ? files + gap : 0) - gap;
-	return {
-		width,
-		run,
-		age,
-		files,
-		size,
-		state: left >= 10 ? left : 0,
-		name: Math.max(8, Math.min(longestName, width - size - 8 - gap)),
-	};
+/** What a row is called: a database, the time of a run, or a name as it is stored. */
+export function nameOfRow(
+	table: FileTable,
+	{run, dump, file}: FileCursor,
+	group: (run: number) => RunGroup | undefined,
+): string {
+	if (file !== undefined) return table.key(file);
+	if (dump !== undefined) return table.dumps.subject(dump) || table.key(table.dumps.lead(dump));
+	const found = run === undefined ? undefined : group(run);
+	if (found === undefined) return '';
+	return found.id === '' ? 'other names' : table.dumps.timeText(found.first);
 }
 
-export function fileHeader(columns: FileColumns, view: FilesView): Line {
-	const {run, age, files, size, state} = columns;
-	if (!view.grouped)
-		return [span(`      ${fit('AGE', age, {align: 'right'})}  ${fit('SIZE', size, {align: 'right'})}  NAME`, 'quiet')];
-	const cells = [
-		fit('RUN', run),
-		fit('AGE', age, {align: 'right'}),
-		files > 0 ? fit('FILES', files, {align: 'right'}) : '',
-		fit('SIZE', size, {align: 'right'}),
-		state > 0 ? 'STATE' : '',
-	];
-	return [span(' '.repeat(start) + cells.filter(cell => cell !== '').join(' '.repeat(gap)), 'quiet')];
-}
-
-export function runRow(index: number, active: boolean, frame: Frame, columns: FileColumns): Line {
-	const {files: store, view, glyphs, now} = frame;
-	const group = store.table().runs[index];
-	if (group === undefined) return [];
-	const open = view.files.open.has(index);
-	const shown =
-		view.files.filter === '' ? group.files.length : shownFiles(store.table(), index, view.files.filter).length;
-	const marked = countMarked(group.files, view.files.marked);
-	const name = group.id === '' ? 'other names' : group.timeText;
-	const count =
-		shown === group.files.length ? formatCount(shown) : `${formatCount(shown)}/${formatCount(group.files.length)}`;
+export function entryRow(cursor: FileCursor, active: boolean, frame: Frame, columns: FileColumns): Line {
+	const {glyphs, files: store} = frame;
+	const {run, dump, file} = cursor;
+	const row =
+		file !== undefined
+			? nameCells(file, frame, columns)
+			: dump !== undefined
+				? dumpCells(dump, frame, columns)
+				: runCells(run ?? 0, frame, columns);
+	if (row === undefined) return [];
+	const name = clean(
+		nameOfRow(store.table(), cursor, one => store.order()?.runs.get(one)),
+		glyphs,
+	);
+	// A dump of an open run stands under it.
+	const shift = run !== undefined && dump !== undefined ? 2 : 0;
 	const cells: Span[] = [
-		span(active ? `${glyphs.pointer} ` : '  ', 'key'),
-		span(`${open ? glyphs.open : glyphs.closed} `, 'quiet'),
-		span(fit(clean(name, glyphs), columns.run, {mark: glyphs.cut}), active ? 'strong' : undefined),
-		span(`  ${fit(formatAge(group.time, now), columns.age, {align: 'right'})}`, 'quiet'),
+		span(`${' '.repeat(shift)}${active ? `${glyphs.pointer} ` : '  '}`, 'key'),
+		row.box,
+		span(fit(name, columns.name - shift, {cut: 'middle', mark: glyphs.cut}), active ? 'strong' : row.tone),
+		...row.cells,
 	];
-	if (columns.files > 0) cells.push(span(`  ${fit(count, columns.files, {align: 'right', mark: glyphs.cut})}`));
-	cells.push(span(`  ${fit(formatBytes(group.bytes), columns.size, {align: 'right'})}`));
-	if (columns.state > 0)
-		cells.push(
-			span('  '),
-			...cutLine(
-				[...(marked > 0 ? [span(`${formatCount(marked)} marked `, 'strong')] : []), ...stateSpans(index, frame)],
-				columns.state,
-				glyphs.cut,
-			),
-		);
 	return cutLine(cells, columns.width, glyphs.cut);
 }
 
+type RowCells = {readonly box: Span; readonly tone?: Span['tone']; readonly cells: readonly Span[]};
+
+function box(marked: boolean): Span {
+	return span(marked ? '[x] ' : '[ ] ', marked ? 'done' : 'quiet');
+}
+
+/** `between` is what a list has between the two. */
+function ageAndSize(
+	{time, bytes}: {readonly time: number; readonly bytes: number},
+	now: number,
+	columns: FileColumns,
+	between: Span[] = [],
+): Span[] {
+	return [
+		...cell(formatAge(time, now), columns.age, {align: 'right', tone: 'quiet'}),
+		...between,
+		...cell(formatBytes(bytes), columns.size, {align: 'right'}),
+	];
+}
+
+function nameCells(row: number, {files, view, now}: Frame, columns: FileColumns): RowCells {
+	const table = files.table();
+	return {
+		box: box(view.files.marked.has(row)),
+		...(table.isChecksum(row) && {tone: 'quiet'}),
+		cells: ageAndSize({time: table.time(row), bytes: table.size(row)}, now, columns),
+	};
+}
+
+/** By the suffix of the name. */
+const formats: Readonly<Record<string, string>> = {
+	dump: 'custom',
+	d: 'directory',
+	tar: 'tar',
+	sql: 'plain',
+	'sql.gz': 'plain gzip',
+	'sql.lz4': 'plain lz4',
+	'sql.zst': 'plain zstd',
+	out: 'text',
+	'createdb.sql': 'definition',
+};
+
+function dumpCells(dump: number, {files, view, now, glyphs}: Frame, columns: FileColumns): RowCells {
+	const table = files.table();
+	const {dumps} = table;
+	const isForeign = dumps.kind(dump) === 'foreign';
+	const encrypted = isForeign ? '' : dumps.isEncrypted(dump) ? 'age' : 'no';
+	// In a list of runs there is a column more in front of the size.
+	const between = columns.dumps === 0 ? [] : cell('', columns.dumps);
+	const state =
+		columns.state === 0 ? [] : [span('  '), ...cutLine(dumpState(dump, files, now, glyphs), columns.state, glyphs.cut)];
+	return {
+		box: box(view.files.marked.has(dump)),
+		...(isForeign && {tone: 'quiet'}),
+		cells: [
+			...ageAndSize({time: dumps.time(dump), bytes: dumps.bytes(dump)}, now, columns, between),
+			...cell(formats[dumps.suffix(dump)] ?? '', columns.format, {tone: 'quiet'}),
+			...cell(encrypted, columns.encrypted, {tone: 'quiet'}),
+			...state,
+		],
+	};
+}
+
+/** The best that is known of a dump, and what is wrong with its run. */
+function dumpState(dump: number, files: FilesStore, now: number, glyphs: Glyphs): Span[] {
+	const table = files.table();
+	const verdict = table.verdict(dump);
+	const at = table.provenAt(dump);
+	const ago = at === 0 ? '' : ` ${formatAge(at, now)} ago`;
+	const summary = files.summary(table.runs.id(table.runs.of(dump)));
+	const spans: Span[] = [];
+	if (verdict === 'proven' || verdict === 'restored') spans.push(span(`${glyphs.done} ${verdict}${ago}`, 'done'));
+	else if (verdict !== undefined) spans.push(span(verdict === 'none' ? 'not verified' : verdict));
+	else if (table.dumps.hasChecksums(dump)) spans.push(span('checksum file', 'quiet'));
+	const dot = () => (spans.length > 0 ? ` ${glyphs.dot} ` : '');
+	if (summary?.state === 'partial') spans.push(span(`${dot()}${glyphs.failed} run PARTIAL`, 'failed'));
+	if (summary?.pinned !== undefined) spans.push(span(`${dot()}pinned`, 'quiet'));
+	return spans;
+}
+
+function runCells(run: number, frame: Frame, columns: FileColumns): RowCells | undefined {
+	const {files: store, view, glyphs, now} = frame;
+	const group = store.order()?.runs.get(run);
+	if (group === undefined) return undefined;
+	const {marked, open} = view.files;
+	const count = group.dumps.reduce((sum, dump) => sum + (marked.has(dump) ? 1 : 0), 0);
+	const between = cell(formatCount(group.dumps.length), columns.dumps, {align: 'right'});
+	const state =
+		columns.state === 0
+			? []
+			: [
+					span('  '),
+					...cutLine(
+						[...(count > 0 ? [span(`${formatCount(count)} marked `, 'strong')] : []), ...runState(group, frame)],
+						columns.state,
+						glyphs.cut,
+					),
+				];
+	return {
+		box: span(`${open.has(run) ? glyphs.open : glyphs.closed}   `, 'quiet'),
+		cells: [...ageAndSize(group, now, columns, between), ...state],
+	};
+}
+
 /** What is known of a run: failures loudly, the rest in few words. */
-function stateSpans(index: number, {files: store, glyphs, now}: Frame): readonly Span[] {
-	const group = store.table().runs[index];
-	if (group === undefined || group.id === '') return [];
+function runState(group: RunGroup, {files: store, glyphs, now}: Frame): readonly Span[] {
+	if (group.id === '') return [];
 	const summary = store.summary(group.id);
 	const words: string[] = [];
+	if (summary?.pinned !== undefined) words.push('pinned');
 	if (summary?.lastProven !== undefined) words.push(`proven ${formatAge(summary.lastProven, now)} ago`);
 	else if (summary?.lastRestored !== undefined) words.push(`restored ${formatAge(summary.lastRestored, now)} ago`);
-	if (group.encrypted > 0)
-		words.push(group.encrypted === group.files.length - group.own ? 'encrypted' : 'partly encrypted');
-	if (group.sums > 0) words.push('checksums');
+	if (group.encrypted > 0) words.push(group.encrypted === group.dumps.length ? 'encrypted' : 'partly encrypted');
+	if (group.hasChecksums) words.push('checksums');
+	if (summary?.pinned !== undefined) words.push('pinned');
 	const rest = words.map(word => ` ${glyphs.dot} ${word}`).join('');
 	if (summary?.state === 'partial') {
 		const failed =
 			summary.failed.length === 0
-				? 'not whole'
+				? 'incomplete'
 				: `${summary.failed.length} failed: ${summary.failed.map(name => clean(name, glyphs)).join(', ')}`;
 		return [span(`${glyphs.failed} PARTIAL, ${failed}`, 'failed'), span(rest, 'quiet')];
 	}
 	if (summary?.state === 'complete') return [span(`${glyphs.done} complete`, 'done'), span(rest, 'quiet')];
 	return [span(rest.slice(3), 'quiet')];
-}
-
-export function fileRow(row: number, active: boolean, frame: Frame, columns: FileColumns): Line {
-	const {files: store, view, glyphs, now} = frame;
-	const table = store.table();
-	const marked = view.files.marked.has(row);
-	const box = span(marked ? '[x] ' : '[ ] ', marked ? 'done' : 'quiet');
-	const size = fit(formatBytes(table.size(row)), columns.size, {align: 'right'});
-	const key = clean(table.key(row), glyphs);
-	const tone = active ? 'strong' : table.isChecksum(row) ? 'quiet' : undefined;
-	if (!view.files.grouped) {
-		const room = columns.width - 6 - columns.age - columns.size - 2 * gap;
-		return cutLine(
-			[
-				span(active ? `${glyphs.pointer} ` : '  ', 'key'),
-				box,
-				span(`${fit(formatAge(table.time(row), now), columns.age, {align: 'right'})}  ${size}  `, 'quiet'),
-				span(fit(key, room, {cut: 'middle', mark: glyphs.cut}).trimEnd(), tone),
-			],
-			columns.width,
-			glyphs.cut,
-		);
-	}
-	const name = fit(key, columns.name, {cut: 'middle', mark: glyphs.cut});
-	return cutLine(
-		[span(active ? `  ${glyphs.pointer} ` : '    ', 'key'), box, span(name, tone), span(`  ${size}`, 'quiet')],
-		columns.width,
-		glyphs.cut,
-	);
-}
-
-function countMarked(rows: readonly number[], marked: ReadonlySet<number>): number {
-	return marked.size === 0 ? 0 : rows.reduce((sum, row) => sum + (marked.has(row) ? 1 : 0), 0);
-}
-
-/** `3m`, `5h`, `12d`, `2y`; empty where no time is known. */
-export function formatAge(time: number, now: number): string {
-	if (time === 0) return '';
-	const minutes = Math.max(0, Math.floor((now - time) / 60_000));
-	if (minutes < 60) return `${minutes}m`;
-	if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h`;
-	const days = Math.floor(minutes / 1440);
-	return days < 1000 ? `${days}d` : `${Math.floor(days / 365)}y`;
 }

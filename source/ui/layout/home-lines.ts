@@ -1,32 +1,108 @@
-/** The Jobs screen while there are no jobs. */
-import {formatBytes, plural} from '../../lib/format.js';
-import {fit} from '../../lib/width.js';
+/** Formats the Jobs screen while there are no jobs. */
+import {describeElsewhere} from '../../core/elsewhere.js';
+import type {DatabaseAge} from '../../core/handle.js';
+import {formatBytes, formatCount, plural} from '../../lib/format.js';
+import {cellWidth, fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
-import {blank, cutLine, span, type Line} from '../text.js';
-import {formatAge} from './file-row.js';
+import {blank, cutLine, type Line, span} from '../text.js';
+import {formatAge} from './age.js';
 import {formatTime} from './log-lines.js';
+import {wrapWords} from './wrap.js';
 
-export function homeLines({home: {plan, problem, runs}, columns, glyphs, now}: Frame): readonly Line[] {
-	const lines: Line[] = [[span(' A backup would dump', 'strong')]];
-	if (problem !== undefined) lines.push([span(`   ${glyphs.failed} ${clean(problem, glyphs)}`, 'failed')]);
-	else if (plan === undefined) lines.push([span(`   asking the server${glyphs.cut}`, 'quiet')]);
-	if (plan !== undefined) {
-		const total = plan.databases.reduce((sum, one) => sum + one.bytes, 0);
-		const names = plan.databases.map(one => clean(one.name, glyphs)).join(', ');
-		lines.push([
-			span(`   ${plural(plan.databases.length, 'database')}, ~${formatBytes(total)}`),
-			span(`   ${names}`, 'quiet'),
-		]);
-		for (const [label, value] of plan.facts)
-			lines.push([
-				span(`   ${fit(clean(label, glyphs), 12, {mark: glyphs.cut})} `, 'quiet'),
-				span(clean(value, glyphs)),
-			]);
-	}
-	lines.push(blank, [span(' The last runs', 'strong')]);
-	if (runs === undefined && problem === undefined) lines.push([span(`   reading${glyphs.cut}`, 'quiet')]);
-	else if (runs === undefined || runs.length === 0) lines.push([span('   none yet', 'quiet')]);
+const indent = '   ';
+
+/** Returns at most `height` lines: each section gets rows in turn, and the databases the rest. */
+export function homeLines(frame: Frame, height = Infinity): readonly Line[] {
+	const {columns, glyphs} = frame;
+	const plan = planLines(frame);
+	const runs = runLines(frame);
+	const keys = keyLine();
+	const elsewhere = elsewhereLines(frame);
+	const places = placeLines(frame);
+	const few = height < 22;
+	const shownRuns = runs.slice(0, few ? 4 : 7);
+	const room = height - elsewhere.length - (places.length > 0 ? 2 : 0) - plan.length - shownRuns.length - 4;
+	const shown = [
+		...elsewhere,
+		...ageLines(frame, Math.max(3, room)),
+		blank,
+		...shownRuns,
+		blank,
+		...plan.slice(0, few ? 4 : plan.length),
+		...(places.length > 0 ? [blank] : []),
+		...places,
+		blank,
+		keys,
+	];
+	return shown.map(line => cutLine(line, columns - 1, glyphs.cut));
+}
+
+/** Shows active runs of other processes in the backup directory. */
+function elsewhereLines({home: {elsewhere = []}, glyphs, now}: Frame): Line[] {
+	if (elsewhere.length === 0) return [];
+	const lines = elsewhere.slice(0, 3).map((run): Line => {
+		const about = clean(describeElsewhere(run, now), glyphs);
+		const progress = run.progress === undefined ? '' : `   ${clean(run.progress, glyphs)}`;
+		return [span(` ${glyphs.running} ${about}`, 'running'), span(progress)];
+	});
+	const more = elsewhere.length - lines.length;
+	if (more > 0) lines.push([span(`${indent}${glyphs.cut} and ${plural(more, 'other run')}`, 'quiet')]);
+	const canAttach = elsewhere.some(run => run.canAttach);
+	lines.push([
+		...(canAttach ? [span(`${indent}enter`, 'key'), span(' attach: see it; it is not changed by that', 'quiet')] : []),
+		...(canAttach ? [] : [span(`${indent}nothing more is known of it`, 'quiet')]),
+	]);
+	return [...lines, blank];
+}
+
+/** Shows the locations of dumps. */
+function placeLines({home: {places = []}, glyphs}: Frame): Line[] {
+	if (places.length === 0) return [];
+	return [[span(' Dumps are in ', 'quiet'), span(places.map(place => clean(place, glyphs)).join(` ${glyphs.dot} `))]];
+}
+
+function problemLines(text: string, {columns, glyphs}: Frame): Line[] {
+	return wrapWords(clean(text, glyphs), Math.max(10, columns - 7)).map((piece, index) => [
+		span(`${indent}${index === 0 ? glyphs.failed : ' '} ${piece}`, 'failed'),
+	]);
+}
+
+/** Shows each database with the age of its newest good dump, the oldest first. */
+function ageLines(frame: Frame, height: number): Line[] {
+	const {home, columns, glyphs, now} = frame;
+	const {ages, problems = []} = home;
+	const head: Line = [span(' Databases, by their newest good dump', 'strong')];
+	const told = problems.flatMap(problem => problemLines(problem, frame));
+	if (ages === undefined) return [head, ...told, [span(`${indent}reading${glyphs.cut}`, 'quiet')]];
+	if (ages.length === 0 && told.length > 0) return [head, ...told];
+	if (ages.length === 0) return [head, [span(`${indent}there is no dump yet`, 'quiet')]];
+	const room = Math.max(1, height - 1 - told.length);
+	const shown = ages.length > room ? ages.slice(0, room - 1) : ages;
+	const longest = shown.reduce((most, one) => Math.max(most, cellWidth(clean(one.database, glyphs))), 8);
+	const width = Math.min(longest, Math.max(12, columns - 44));
+	const rows = shown.map((one): Line => [
+		span(`${indent}${fit(clean(one.database, glyphs), width, {cut: 'middle', mark: glyphs.cut})}  `),
+		one.newest === undefined
+			? span(fit('no good dump', 13), 'failed')
+			: span(fit(`${formatAge(one.newest, now)} old`, 13), now - one.newest > 26 * 3_600_000 ? 'warn' : undefined),
+		span(`  ${provenText(one, now)}`, one.proven === undefined ? 'quiet' : 'done'),
+	]);
+	const more = ages.length - shown.length;
+	if (more > 0) rows.push([span(`${indent}${glyphs.cut} and ${formatCount(more)} more, not older`, 'quiet')]);
+	return [head, ...told, ...rows];
+}
+
+function provenText({proven, restored}: DatabaseAge, now: number): string {
+	if (proven !== undefined && proven >= (restored ?? 0)) return `proven ${formatAge(proven, now)} ago`;
+	if (restored !== undefined) return `restored ${formatAge(restored, now)} ago`;
+	return 'never proven';
+}
+
+function runLines({home: {runs}, glyphs, now}: Frame): Line[] {
+	const lines: Line[] = [[span(' The last runs', 'strong')]];
+	if (runs === undefined) lines.push([span(`${indent}reading${glyphs.cut}`, 'quiet')]);
+	else if (runs.length === 0) lines.push([span(`${indent}none yet`, 'quiet')]);
 	for (const run of runs ?? []) {
 		const failed = run.failed.map(name => clean(name, glyphs)).join(', ');
 		const mark =
@@ -36,22 +112,49 @@ export function homeLines({home: {plan, problem, runs}, columns, glyphs, now}: F
 					? span(`${glyphs.failed} PARTIAL`, 'failed')
 					: span('unknown', 'quiet');
 		lines.push([
-			span(`   ${fit(`${formatAge(run.time, now)} ago`, 9, {align: 'right'})}  `),
+			span(`${indent}${fit(`${formatAge(run.time, now)} ago`, 9, {align: 'right'})}  `),
 			span(`${formatDate(run.time)}  `, 'quiet'),
 			mark,
 			span(failed === '' ? '' : `, failed: ${failed}`, 'failed'),
 			span(run.encrypted ? ` ${glyphs.dot} encrypted` : '', 'quiet'),
 		]);
 	}
-	lines.push(blank, [
+	return lines;
+}
+
+function planLines(frame: Frame): Line[] {
+	const {
+		home: {plan, planProblem},
+		glyphs,
+	} = frame;
+	const lines: Line[] = [[span(' A backup would dump', 'strong')]];
+	if (planProblem !== undefined) return [...lines, ...problemLines(planProblem, frame)];
+	if (plan === undefined) return [...lines, [span(`${indent}asking the server${glyphs.cut}`, 'quiet')]];
+	const total = plan.databases.reduce((sum, one) => sum + one.bytes, 0);
+	const names = plan.databases.map(one => clean(one.name, glyphs)).join(', ');
+	lines.push([
+		span(`${indent}${plural(plan.databases.length, 'database')}, ~${formatBytes(total)}`),
+		span(`${indent}${names}`, 'quiet'),
+	]);
+	for (const [label, value] of plan.facts)
+		lines.push([
+			span(`${indent}${fit(clean(label, glyphs), 12, {mark: glyphs.cut})} `, 'quiet'),
+			span(clean(value, glyphs)),
+		]);
+	return lines;
+}
+
+function keyLine(): Line {
+	return [
 		span(' b', 'key'),
 		span(' back up   ', 'quiet'),
 		span('2', 'key'),
-		span(' files: find, fetch and decrypt a dump   ', 'quiet'),
+		span(' files: find, download and decrypt a dump   ', 'quiet'),
 		span('3', 'key'),
-		span(' log', 'quiet'),
-	]);
-	return lines.map(line => cutLine(line, columns - 1, glyphs.cut));
+		span(' log   ', 'quiet'),
+		span('F5', 'key'),
+		span(' look again', 'quiet'),
+	];
 }
 
 /** Local wall clock, `2026-11-22 10:05:12`. */

@@ -1,10 +1,12 @@
-/** Which jobs are shown, and in which order. */
-import {jobBytes, type JobState, type RunState} from '../../core/state.js';
+/** Filters and sorts the jobs. */
+import {jobBytes} from '../../core/jobs.js';
+import type {JobState, RunState} from '../../core/state.js';
 import type {JobSort} from './job-row.js';
+import {matcher} from './matcher.js';
 
 export const jobSorts: readonly JobSort[] = ['state', 'name', 'size', 'time'];
 
-/** Running first, then what went wrong, then what waits, then what is done. */
+/** Running first, then failures, then waiting jobs, then finished ones. */
 const ranks: Readonly<Record<JobState['status'], number>> = {running: 0, failed: 1, cancelled: 2, waiting: 3, done: 4};
 
 const spent = (job: JobState) =>
@@ -23,12 +25,4 @@ export function listJobs(state: RunState, {filter, sort, reverse}: JobListOption
 	const matches = matcher(filter);
 	const jobs = [...state.jobs.values()].filter(job => matches(job.name)).toSorted(comparers[sort]);
 	return reverse ? jobs.toReversed() : jobs;
-}
-
-/** A test for `/` filters: a part of the text, whatever its case; `!` in front inverts. */
-export function matcher(filter: string): (text: string) => boolean {
-	const inverted = filter.startsWith('!');
-	const needle = (inverted ? filter.slice(1) : filter).toLowerCase();
-	if (needle === '') return () => true;
-	return text => text.toLowerCase().includes(needle) !== inverted;
 }

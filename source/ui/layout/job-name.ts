@@ -1,5 +1,7 @@
-/** What a job is called in the list: files without the directory that all of them are in. */
-import {isSkipped, type JobState} from '../../core/state.js';
+/** The names of jobs in the list: files without the directory that contains all of them. */
+import {shortReason} from '../../core/failures.js';
+import {isSkipped} from '../../core/jobs.js';
+import type {JobState} from '../../core/state.js';
 import {clean, type Glyphs} from '../glyphs.js';
 
 const fileKinds: ReadonlySet<string> = new Set(['download', 'decrypt', 'upload', 'verify', 'restore']);
@@ -12,13 +14,13 @@ export function shownName(job: JobState, directory: string, glyphs: Glyphs): str
 	return clean(isFileJob(job) ? job.name.slice(directory.length) : job.name, glyphs);
 }
 
-/** Without what the row says already: which job, and what was done to it. */
+/** Returns the reason without what the row already shows: the job, and what was done to it. */
 export function shownReason(job: JobState, glyphs: Glyphs): string {
 	const {error, result, status} = job;
 	if (result && isSkipped(job)) return clean(`${result.result}: ${result.detail}`, glyphs);
 	const text = error?.message ?? status;
 	return clean(
-		text
+		shortReason(text)
 			.replace(/^(?:could not decrypt .*\.age|pg_dump of .*?: exit status \d+): (?=.)/, '')
 			.replace(/^query failed: ERROR:\s+(?=.)/, ''),
 		glyphs,

@@ -1,9 +1,11 @@
-/** The rows of the Jobs screen, and which columns a width has room for. */
-import {isSkipped, jobBytes, jobWord, type JobState} from '../../core/state.js';
+/** Formats the rows of the Jobs screen, and plans the columns for a width. */
+import {isSkipped, jobBytes, jobWord} from '../../core/jobs.js';
+import type {JobState} from '../../core/state.js';
+import {workOf} from '../../core/work-counts.js';
 import {formatBytes, formatDuration} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {cutLine, lineWidth, span, type Line} from '../text.js';
+import {cutLine, type Line, lineWidth, span} from '../text.js';
 import {bar, movingMark, percent} from './bar.js';
 import {shownName, shownReason} from './job-name.js';
 import {stageCells, type StagePlan} from './stages.js';
@@ -13,7 +15,7 @@ export type JobColumns = {
 	readonly stages: number;
 	readonly words: boolean;
 	readonly progress: number;
-	/** 0 where the column has given way. */
+	/** 0 when the column is hidden. */
 	readonly size: number;
 	readonly rate: number;
 	readonly time: number;
@@ -30,8 +32,8 @@ const maxProgress = 28;
 const minName = 12;
 
 /**
- * Which columns fit `width` cells. They give way in a fixed order as it shrinks: RATE, TIME, SIZE, then the words of the
- * stages; then the name and the bar share what is left. `share` of the width is for the name before any of them stays.
+ * Plans the columns for `width` cells. They are hidden in a fixed order as it shrinks: RATE, TIME, SIZE, then the words
+ * of the stages; then the name and the bar share the rest. `share` of the width is reserved for the name.
  */
 export function planColumns(width: number, stages: StagePlan, longestName: number, share = 0.25): JobColumns {
 	const wanted = Math.min(Math.max(minName, longestName), Math.max(minName, Math.floor(width * share)));
@@ -45,7 +47,7 @@ export function planColumns(width: number, stages: StagePlan, longestName: numbe
 		const optional = [step.size, step.rate, step.time].reduce((sum, one) => sum + (one > 0 ? one + gap : 0), 0);
 		const left = width - (pointerWidth + gap + stages.wide + gap + optional);
 		if (left - wanted < minProgress) continue;
-		// Names first, so that they can be told apart; then the bar. What neither can use stays empty at the right edge.
+		// Names first, so that they are distinguishable; then the bar. The rest stays empty at the right edge.
 		const name = Math.min(Math.max(wanted, longestName), left - Math.min(goodProgress, left - wanted));
 		return {name, stages: stages.wide, progress: Math.min(maxProgress, left - name), ...step};
 	}
@@ -101,7 +103,7 @@ export type RowContext = {
 	/** Milliseconds since the epoch. */
 	readonly now: number;
 	readonly tick: number;
-	/** In which all files are: not shown. */
+	/** The common directory of all files, which is not shown. */
 	readonly directory?: string;
 };
 
@@ -150,19 +152,19 @@ function waitingSize(job: JobState): string {
 	return job.status === 'waiting' && job.estimatedBytes !== undefined ? `~${formatBytes(job.estimatedBytes)}` : '';
 }
 
-/** What is left, for a running job whose end can be estimated; else how long it has run or took. */
+/** Returns the remaining time of a running job if it can be estimated; else how long it has run or took. */
 function timeText(job: JobState, now: number): string {
 	if (job.status === 'running' && job.progress?.eta !== undefined) return `~${shortDuration(job.progress.eta)}`;
 	if (job.startedAt === undefined) return '';
 	return shortDuration(((job.finishedAt ?? now) - job.startedAt) / 1000);
 }
 
-/** In whole seconds: tenths would change on every frame. */
+/** Returns whole seconds: tenths would change on every frame. */
 export function shortDuration(seconds: number): string {
 	return seconds < 10 ? `${Math.max(0, Math.round(seconds))}s` : formatDuration(seconds);
 }
 
-/** How far a running job is; once its files are whole, how much of them is at the remote. */
+/** Returns the progress of a running job; once its files are complete, the progress of their upload. */
 export function shareOf(job: JobState): {readonly fraction?: number; readonly estimated?: boolean} {
 	const {fraction, estimated} = job.progress ?? {};
 	if (fraction !== undefined) return {fraction, ...(estimated && {estimated})};
@@ -172,9 +174,24 @@ export function shareOf(job: JobState): {readonly fraction?: number; readonly es
 	return {fraction: Math.min(1, progress.bytesOut / bytes)};
 }
 
+/** Returns what a running job waits for, or does before its first bytes; or which sessions wait behind it. */
+function noticeOf(job: JobState): {readonly text: string; readonly tone: 'warn' | 'quiet'} | undefined {
+	if (job.question !== undefined) return {text: 'waits for you', tone: 'warn'};
+	const {activity, tables = [], blockedBy = [], blocking = []} = job.progress ?? {};
+	const [lock] = blockedBy;
+	if (lock !== undefined) return {text: `waits for lock, ${shortDuration(lock.waiting)}`, tone: 'warn'};
+	if (blocking.length > 0) {
+		const {fraction, estimated} = shareOf(job);
+		const share = fraction === undefined ? '' : `  ${percent(fraction, estimated)}`;
+		return {text: `! ${blocking.length} ${blocking.length === 1 ? 'waits' : 'wait'}${share}`, tone: 'warn'};
+	}
+	if (workOf(job) === 'toUpload') return {text: 'to upload', tone: 'quiet'};
+	return activity !== undefined && tables.length === 0 ? {text: activity, tone: 'quiet'} : undefined;
+}
+
 function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number): Line {
 	if (job.status === 'waiting')
-		return [span(fit(job.attempt > 0 ? 'put off' : 'waiting', width, {mark: glyphs.cut}), 'quiet')];
+		return [span(fit(job.attempt > 0 ? 'requeued' : 'waiting', width, {mark: glyphs.cut}), 'quiet')];
 	if (job.status === 'done')
 		return [
 			span(
@@ -183,12 +200,8 @@ function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number
 			),
 		];
 	const {fraction, estimated} = shareOf(job);
-	const waits = job.progress?.blockedBy?.[0];
-	if (waits !== undefined)
-		return [span(fit(`waits for lock, ${shortDuration(waits.waiting)}`, width, {mark: glyphs.cut}), 'warn')];
-	const {activity, tables = []} = job.progress ?? {};
-	if (activity !== undefined && tables.length === 0)
-		return [span(fit(clean(activity, glyphs), width, {mark: glyphs.cut}), 'quiet')];
+	const notice = noticeOf(job);
+	if (notice !== undefined) return [span(fit(clean(notice.text, glyphs), width, {mark: glyphs.cut}), notice.tone)];
 	if (fraction === undefined) {
 		const bytes = jobBytes(job);
 		const text = bytes > 0 ? formatBytes(bytes) : '';
@@ -199,7 +212,7 @@ function progressCell(job: JobState, width: number, glyphs: Glyphs, tick: number
 	return width < 10 ? [span(fit(text.trim(), width))] : [...bar(fraction, width - text.length, glyphs), span(text)];
 }
 
-/** Why it failed, over the columns that a job without progress does not need. */
+/** Shows why it failed, across the columns that a job without progress does not need. */
 function reasonCells(job: JobState, {columns, glyphs, now}: RowContext): Line {
 	const room = columnsWidth(columns) - pointerWidth - columns.name - columns.stages - 2 * gap;
 	const time = columns.time > 0 ? fit(timeText(job, now), columns.time, {align: 'right'}) : '';

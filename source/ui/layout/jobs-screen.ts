@@ -1,15 +1,16 @@
-/** The Jobs screen as rows: header, the visible part of the list, and the tail of the log. */
+/** Formats the Jobs screen: header, the visible part of the list, and the end of the log. */
 import type {JobState} from '../../core/state.js';
+import {workShare} from '../../core/work.js';
 import {commonDirectory} from '../../lib/common-directory.js';
 import {cellWidth} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
-import {blank, cutLine, span, type Line} from '../text.js';
+import {blank, cutLine, type Line, span} from '../text.js';
 import {homeLines} from './home-lines.js';
 import {listJobs} from './job-list.js';
 import {isFileJob, shownName} from './job-name.js';
 import {headerLine, jobRow, planColumns} from './job-row.js';
-import {countsLine, titleLine, totalLine} from './jobs-header.js';
+import {attachedLine, countsLine, titleLine, totalLine} from './jobs-header.js';
 import {logRows} from './log-lines.js';
 import {planRegions} from './regions.js';
 import {planStages} from './stages.js';
@@ -22,16 +23,21 @@ export type JobsScreen = {
 };
 
 export function jobsScreen(frame: Frame): JobsScreen {
-	const {run, view, now, columns, rows, glyphs, info} = frame;
+	const {run, view, now, columns, rows, glyphs} = frame;
 	const regions = planRegions(rows, 3);
-	const title = titleLine(run, info.version, now, columns, glyphs);
-	const total = totalLine(run, columns, glyphs);
+	const title = titleLine(frame);
+	const total = totalLine(run, now, columns, glyphs);
 	const counts = countsLine(run, columns, glyphs);
 	const header: Line[] =
-		regions.header < 3 ? [title, run.totals === undefined ? counts : total] : [title, total, counts];
-	if (regions.air) header.push(blank);
+		regions.header < 3 ? [title, workShare(run) === undefined ? counts : total] : [title, total, counts];
+	if (regions.air) header.push(attachedLine(frame) ?? blank);
 	if (view.jobs.filter !== '') header.splice(-1, 1, filterNote(view.jobs.filter, frame));
-	if (run.jobs.size === 0) return {header, list: emptyLines(frame), log: logTail(frame, regions.log)};
+	if (run.jobs.size === 0)
+		return {
+			header,
+			list: emptyLines(frame, rows - header.length - logHeight(regions.log) - 1),
+			log: logTail(frame, regions.log),
+		};
 	const jobs = listJobs(run, view.jobs);
 	const stages = planStages(run);
 	const directory = commonDirectory(jobs.filter(isFileJob).map(job => job.name));
@@ -50,7 +56,7 @@ export function jobsScreen(frame: Frame): JobsScreen {
 	return {header, list, log: logTail(frame, regions.log)};
 }
 
-/** The visible jobs, and those below; these take the last row for themselves. */
+/** Returns the visible jobs, and the number of those below, which is shown in the last row. */
 export function visibleJobs(jobs: readonly JobState[], previousTop: number, cursor: number, height: number) {
 	const whole = windowTop(previousTop, cursor, height, jobs.length);
 	if (whole + height >= jobs.length || height < 4)
@@ -73,7 +79,12 @@ function filterNote(filter: string, {columns, glyphs}: Frame): Line {
 	return cutLine([span(` filter: `, 'quiet'), span(clean(filter, glyphs), 'warn')], columns, glyphs.cut);
 }
 
-/** The newest log lines under a rule. */
+/** Including the rule above. */
+function logHeight(log: number): number {
+	return log > 0 ? log + 1 : 0;
+}
+
+/** Shows the newest log lines under a rule. */
 function logTail({run, columns, glyphs}: Frame, height: number): readonly Line[] {
 	if (height === 0) return [];
 	const lines = run.log.filter(line => line.level !== 'debug').slice(-height);
@@ -82,9 +93,9 @@ function logTail({run, columns, glyphs}: Frame, height: number): readonly Line[]
 	return [rule, ...rows, ...Array.from({length: height - rows.length}, () => blank)];
 }
 
-function emptyLines(frame: Frame): readonly Line[] {
+function emptyLines(frame: Frame, height: number): readonly Line[] {
 	const {run} = frame;
 	if (run.startedAt > 0 && run.command !== 'console' && run.finished === undefined)
 		return [blank, [span('   getting ready', 'quiet')]];
-	return homeLines(frame);
+	return homeLines(frame, height);
 }

@@ -1,8 +1,8 @@
-/** Log lines as rows: the same words as the plain log, by level. */
+/** Formats log lines as rows: the same words as the plain log, by level. */
 import type {LogLine} from '../../core/state.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {span, type Line, type Tone} from '../text.js';
+import {type Line, span, type Tone} from '../text.js';
 import {wrapCells} from './wrap.js';
 
 const tones: Readonly<Record<LogLine['level'], Tone>> = {
@@ -11,18 +11,20 @@ const tones: Readonly<Record<LogLine['level'], Tone>> = {
 	warn: 'warn',
 	error: 'failed',
 	fatal: 'failed',
+	hint: 'warn',
 };
 
-/** The word stands for the colour where there is none. */
+/** The word replaces the color when there is none. */
 const words: Readonly<Record<LogLine['level'], string>> = {
 	debug: 'debug',
 	info: 'info',
 	warn: 'warn',
 	error: 'error',
 	fatal: 'fatal',
+	hint: 'hint',
 };
 
-/** Local wall clock, `10:05:12`. */
+/** Returns the local wall clock time, `10:05:12`. */
 export function formatTime(time: number): string {
 	return new Date(time).toTimeString().slice(0, 8);
 }
@@ -36,7 +38,7 @@ export type LogOptions = {
 	readonly active?: boolean;
 };
 
-/** One row, or as many as it takes with `wrap`. */
+/** Returns one row, or as many as necessary with `wrap`. */
 export function logRows(line: LogLine, {times, wrap, width, glyphs, active = false}: LogOptions): readonly Line[] {
 	const start: Line = [
 		span(active ? glyphs.pointer : ' ', 'key'),

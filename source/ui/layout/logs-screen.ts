@@ -1,11 +1,11 @@
-/** The Logs screen as rows. */
+/** Formats the Logs screen. */
 import type {LogLine} from '../../core/state.js';
 import {formatCount} from '../../lib/format.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
-import {blank, span, spread, type Line} from '../text.js';
-import {matcher} from './job-list.js';
+import {blank, type Line, span, spread} from '../text.js';
 import {logRows} from './log-lines.js';
+import {matcher} from './matcher.js';
 import {tabsLine} from './tabs.js';
 import {windowTop} from './window.js';
 
@@ -20,7 +20,10 @@ export function logHeight(rows: number, full: boolean): number {
 	return full ? rows : rows - (rows >= 16 ? 4 : 2);
 }
 
-/** Where the cursor stands among `lines`: on the last one while it follows, on the next one when its own is gone. */
+/**
+ * Returns the index of the cursor in `lines`: the last one while it follows, the next one when its own no longer
+ * exists.
+ */
 export function cursorLine(lines: readonly LogLine[], cursor: number | undefined): number {
 	const found = cursor === undefined ? -1 : lines.findIndex(line => line.index >= cursor);
 	return found < 0 ? lines.length - 1 : found;
@@ -28,7 +31,7 @@ export function cursorLine(lines: readonly LogLine[], cursor: number | undefined
 
 type LogFrame = Pick<Frame, 'run' | 'view' | 'columns' | 'rows' | 'glyphs'>;
 
-/** Every row of the log, wrapped as the person wants it, and which of them are under the cursor. */
+/** Returns every row of the log, wrapped if requested, and which of them are under the cursor. */
 function allLogRows({run, view, columns, glyphs}: LogFrame) {
 	const {times, wrap, cursor} = view.logs;
 	const lines = logLines({run, view});
@@ -46,7 +49,7 @@ function allLogRows({run, view, columns, glyphs}: LogFrame) {
 	return {rows, from, to, lines: lines.length, active};
 }
 
-/** The first visible row: all of the line under the cursor is to be seen. */
+/** Returns the first visible row: the whole line under the cursor must be visible. */
 export function logTop(frame: LogFrame): number {
 	const {rows, from, to} = allLogRows(frame);
 	return topRow(frame, rows.length, from, to);

@@ -1,19 +1,19 @@
-/** How the rows of the terminal are shared out on a list screen. */
+/** The distribution of the terminal's rows on a list screen. */
 
 export type Regions = {
-	/** Title, and below it what the screen puts on top. */
+	/** The title, and what the screen puts below it. */
 	readonly header: number;
 	/** The names of the columns. */
 	readonly columnNames: boolean;
 	/** An empty row between header and list. */
 	readonly air: boolean;
 	readonly list: number;
-	/** The newest log lines, under a rule; 0 where there is no room. */
+	/** The newest log lines, under a rule; 0 if there is no space. */
 	readonly log: number;
 	readonly footer: number;
 };
 
-/** Below this nothing but one line of status is shown. */
+/** Below this width only one line of status is shown. */
 export const minColumns = 40;
 export const minRows = 8;
 
@@ -21,7 +21,7 @@ export function tooSmall(columns: number, rows: number): boolean {
 	return columns < minColumns || rows < minRows;
 }
 
-/** `headerRows` is what the screen would like on top, title included. The sum is never above `rows`. */
+/** `headerRows` is the preferred height of the header, including the title. The sum is never above `rows`. */
 export function planRegions(rows: number, headerRows: number): Regions {
 	const footer = 1;
 	const header = Math.min(headerRows, rows < 12 ? 2 : headerRows);

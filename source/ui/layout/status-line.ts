@@ -1,18 +1,20 @@
-import {countJobs} from '../../core/state.js';
+import {countJobs} from '../../core/jobs.js';
+import {workShare} from '../../core/work.js';
 import {formatBytes} from '../../lib/format.js';
 import type {Frame} from '../console.js';
-import {cutLine, span, type Line, type Span} from '../text.js';
+import {cutLine, type Line, type Span, span} from '../text.js';
 import {percent} from './bar.js';
 
-/** The run in one line, what went wrong first. */
+/** Returns the run in one line, failures first. */
 export function statusLine({run, columns, glyphs}: Frame): Line {
 	const counts = countJobs(run);
-	const {totals, finished} = run;
+	const {finished} = run;
+	const share = workShare(run);
 	const parts: Span[] = [];
 	if (counts.failed > 0) parts.push(span(`${glyphs.failed}${counts.failed} failed`, 'failed'));
 	if (finished) parts.push(span(finished.outcome, finished.outcome === 'done' ? 'done' : 'failed'));
-	else if (totals?.fraction !== undefined) parts.push(span(percent(totals.fraction, totals.estimated), 'strong'));
-	else if (totals) parts.push(span(formatBytes(totals.bytes), 'strong'));
+	else if (share?.fraction !== undefined) parts.push(span(percent(share.fraction, share.estimated), 'strong'));
+	else if (share) parts.push(span(formatBytes(share.bytes), 'strong'));
 	if (counts.running > 0) parts.push(span(`${glyphs.running}${counts.running}`, 'running'));
 	if (counts.done > 0) parts.push(span(`${glyphs.done}${counts.done}`, 'done'));
 	const line =

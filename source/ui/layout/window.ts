@@ -1,8 +1,8 @@
-/** Which rows of a list are on the screen. */
+/** Computes the visible rows of a list. */
 
 /**
- * The first visible row, so that the cursor stands inside the window of `height` rows and the window inside the list. It
- * moves no further than it must.
+ * Returns the first visible row, so that the cursor is inside the window of `height` rows and the window inside the
+ * list. It moves as little as possible.
  */
 export function windowTop(previousTop: number, cursor: number, height: number, count: number): number {
 	const lowest = Math.max(0, count - height);
@@ -12,7 +12,7 @@ export function windowTop(previousTop: number, cursor: number, height: number, c
 
 export type ListMove = 'up' | 'down' | 'pageUp' | 'pageDown' | 'halfUp' | 'halfDown' | 'first' | 'last';
 
-/** Where the cursor stands after a move, always inside the list. */
+/** Returns the position of the cursor after a move, always inside the list. */
 export function moveCursor(cursor: number, move: ListMove, height: number, count: number): number {
 	const steps: Readonly<Record<ListMove, number>> = {
 		up: -1,

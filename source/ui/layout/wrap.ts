@@ -1,7 +1,7 @@
-/** Breaking text into rows. */
+/** Breaks text into rows. */
 import {cellWidth} from '../../lib/width.js';
 
-/** `text` in pieces of at most `width` cells. */
+/** Returns `text` in pieces of at most `width` cells. */
 export function wrapCells(text: string, width: number): string[] {
 	const pieces: string[] = [];
 	let piece = '';
@@ -19,7 +19,7 @@ export function wrapCells(text: string, width: number): string[] {
 	return piece === '' && pieces.length > 0 ? pieces : [...pieces, piece];
 }
 
-/** Breaks between words where it can. */
+/** Breaks between words if possible. */
 export function wrapWords(text: string, width: number): string[] {
 	const lines: string[] = [];
 	let line = '';

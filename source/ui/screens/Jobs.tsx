@@ -1,10 +1,10 @@
 import {Box} from 'ink';
-import {Rows} from '../components/Rows.js';
 import {Footer} from '../components/Footer.js';
-import {jobsScreen} from '../layout/jobs-screen.js';
+import {Rows} from '../components/Rows.js';
 import type {Frame} from '../console.js';
+import {jobsScreen} from '../layout/jobs-screen.js';
 
-/** What runs, how far it is, what failed and why. */
+/** Renders the jobs with their progress and failures. */
 export function Jobs({frame}: {readonly frame: Frame}) {
 	const {header, list, log} = jobsScreen(frame);
 	return (

@@ -4,7 +4,7 @@ import {Rows} from '../components/Rows.js';
 import type {Frame} from '../console.js';
 import {logsScreen} from '../layout/logs-screen.js';
 
-/** The log, in the words of the plain log. */
+/** Renders the log, in the words of the plain log. */
 export function Logs({frame}: {readonly frame: Frame}) {
 	const {header, list} = logsScreen(frame);
 	const footer = frame.view.logs.full && frame.view.editing === undefined ? 0 : 1;

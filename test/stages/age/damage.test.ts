@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import {randomInt} from 'node:crypto';
 import {before, test} from 'node:test';
 import {armor} from 'age-encryption';
-import {parseRecipients, passphraseEncryption, type DecryptionKeys} from '../../../source/stages/age/keys.js';
 import {PgBackError} from '../../../source/core/errors.js';
 import {createDecryptor} from '../../../source/stages/age/decrypt.js';
+import {type DecryptionKeys, parseRecipients, passphraseEncryption} from '../../../source/stages/age/load-keys.js';
 import {
 	decryptAll,
 	encryptAll,
@@ -105,7 +105,7 @@ test('a full last chunk: cut, and with bytes after it', async () => {
 	const whole = await encryptAll(plain.subarray(0, 131_072), parseRecipients([pair.recipient]));
 	const decrypt = (bytes: Buffer) => decryptAll(bytes, identityKeys(pair.identity));
 	assert.equal((await decrypt(whole)).length, 131_072);
-	await assert.rejects(decrypt(whole.subarray(0, -65_552)), refusedAs('CORRUPT', /its end is missing/));
+	await assert.rejects(decrypt(whole.subarray(0, -65_552)), refusedAs('CORRUPT', /the end is missing/));
 	await assert.rejects(decrypt(Buffer.concat([whole, Buffer.from('x')])), refusedAs('CORRUPT', /after the end/));
 });
 
@@ -118,12 +118,12 @@ test('files that are not of age', async () => {
 		['\n\nselect 1;\n', /not an age file/],
 		['-----BEGIN PGP MESSAGE-----\n', /not an age file/],
 		['age-encryption.org/v2\n', /not an age file/],
-		['age-encryption.org/v1', /cut within/],
+		['age-encryption.org/v1', /truncated within/],
 	] as const) {
 		await assert.rejects(decryptAll(Buffer.from(bytes, 'latin1'), keys), refusedAs('CORRUPT', message), bytes);
 	}
 	const endless = Buffer.alloc(5 << 20, 'age-encryption.org/v1\n');
-	await assert.rejects(decryptAll(endless, keys), refusedAs('CORRUPT', /does not end/));
+	await assert.rejects(decryptAll(endless, keys), refusedAs('CORRUPT', /no end|does not end|unterminated/));
 });
 
 test('armored files are read, in pieces of any size, and refused when cut', async () => {
@@ -140,7 +140,10 @@ test('armored files are read, in pieces of any size, and refused when cut', asyn
 test('the wrong key, and the wrong kind of key', async () => {
 	const other = await newPair();
 	const locked = await encryptAll(plain, passphraseEncryption('a'));
-	await assert.rejects(decryptAll(file, identityKeys(other.identity)), refusedAs('WRONG_KEY', /no private key fits/));
+	await assert.rejects(
+		decryptAll(file, identityKeys(other.identity)),
+		refusedAs('WRONG_KEY', /no private key matches/),
+	);
 	await assert.rejects(decryptAll(file, passphraseKeys('a')), refusedAs('WRONG_KEY', /no private key was given/));
 	await assert.rejects(decryptAll(locked, keys), refusedAs('WRONG_KEY', /none was given/));
 	await assert.rejects(decryptAll(locked, passphraseKeys('b')), refusedAs('WRONG_KEY', /wrong passphrase/));

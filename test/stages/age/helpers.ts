@@ -1,9 +1,9 @@
 import {randomBytes} from 'node:crypto';
 import {generateHybridIdentity, generateX25519Identity, identityToRecipient} from 'age-encryption';
-import {PgBackError, type ErrorCode} from '../../../source/core/errors.js';
+import {type ErrorCode, PgBackError} from '../../../source/core/errors.js';
 import {createDecryptor} from '../../../source/stages/age/decrypt.js';
 import {createEncryptor} from '../../../source/stages/age/encrypt.js';
-import type {DecryptionKeys, EncryptionKeys} from '../../../source/stages/age/keys.js';
+import type {DecryptionKeys, EncryptionKeys} from '../../../source/stages/age/load-keys.js';
 
 export const neverAborted = new AbortController().signal;
 

@@ -7,8 +7,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, describe, test} from 'node:test';
 import {spawn as spawnTerminal} from '@lydell/node-pty';
+import {parseRecipients, passphraseEncryption} from '../../../source/stages/age/load-keys.js';
 import {findTool} from '../../helpers/tools.js';
-import {parseRecipients, passphraseEncryption} from '../../../source/stages/age/keys.js';
 import {decryptAll, encryptAll, identityKeys, newPair, passphraseKeys, randomData, refusedAs} from './helpers.js';
 
 const program = findTool('age') ?? 'age';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {monitorEventLoopDelay, performance} from 'node:perf_hooks';
+import {monitorEventLoopDelay} from 'node:perf_hooks';
 import {test} from 'node:test';
 import {setImmediate} from 'node:timers/promises';
 import * as fc from 'fast-check';
@@ -7,7 +7,7 @@ import {CancelledError} from '../../../source/core/errors.js';
 import {releaseMemory} from '../../../source/lib/release.js';
 import {createDecryptor, decryptStream} from '../../../source/stages/age/decrypt.js';
 import {createEncryptor, encryptStream} from '../../../source/stages/age/encrypt.js';
-import {parseRecipients, passphraseEncryption} from '../../../source/stages/age/keys.js';
+import {parseRecipients, passphraseEncryption} from '../../../source/stages/age/load-keys.js';
 import {
 	decryptAll,
 	encryptAll,
@@ -141,10 +141,9 @@ test('scrypt: one at a time, and a wait that ends when cancelled', async () => {
 		assert.ok(error instanceof CancelledError);
 	});
 	const third = createEncryptor(passphraseEncryption('a'), neverAborted).then(() => order.push('third'));
-	const before = performance.now();
 	cancel.abort(new CancelledError());
 	await second;
-	assert.ok(performance.now() - before < 500);
+	assert.deepEqual(order, ['second']);
 	await Promise.all([first, third]);
 	assert.deepEqual(order, ['second', 'first', 'third']);
 	const file = Buffer.concat([(await first).header, ...(await first).final()]);

@@ -1,6 +1,6 @@
 import {after, before} from 'node:test';
 import {openAzure} from '../../../source/storage/azure/azure.js';
-import {azuriteMissing, startAzurite, type Azurite} from '../../helpers/azurite.js';
+import {type Azurite, azuriteMissing, startAzurite} from '../../helpers/azurite.js';
 import {storageSuite} from '../../helpers/storage-suite.js';
 import {testContext} from '../../helpers/storage-tools.js';
 

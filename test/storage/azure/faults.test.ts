@@ -6,10 +6,10 @@ import {after, afterEach, before, describe, it} from 'node:test';
 import {ContainerSASPermissions, generateBlobSASQueryParameters, StorageSharedKeyCredential} from '@azure/storage-blob';
 import {PgBackError} from '../../../source/core/errors.js';
 import {openAzure} from '../../../source/storage/azure/azure.js';
-import {blockSizeAt} from '../../../source/storage/azure/upload.js';
+import {blockSizeAt} from '../../../source/storage/azure/blocks.js';
 import {bytesSource} from '../../../source/storage/source.js';
 import type {OpenContext, Storage} from '../../../source/storage/storage.js';
-import {azuriteMissing, startAzurite, type Azurite} from '../../helpers/azurite.js';
+import {type Azurite, azuriteMissing, startAzurite} from '../../helpers/azurite.js';
 import {collect, never, readAll, testContext} from '../../helpers/storage-tools.js';
 
 type Fault = {
@@ -143,19 +143,19 @@ describe('Azure: what goes wrong', {skip: azuriteMissing}, () => {
 
 	it('gives up when the service never comes back, and shows nothing', async () => {
 		faults.push({matches: isBlock, do: {status: 503, code: 'ServerBusy'}, times: Infinity});
-		await failsWith('never/back', /slow down, ServerBusy, HTTP status 503 \(gave up after \d+ attempts\)/);
+		await failsWith('never/back', /throttling requests, ServerBusy, HTTP status 503 \(gave up after \d+ attempts\)/);
 	});
 
 	it('ends a request on which nothing moves', async () => {
 		faults.push({matches: isCommit, do: 'silence', times: Infinity});
-		await failsWith('silent/one', /nothing was heard/, await open({idleTimeout: 200, retryBudget: 100}));
+		await failsWith('silent/one', /no progress/, await open({idleTimeout: 200, retryBudget: 100}));
 	});
 
 	it('names what was refused', async () => {
 		for (const [code, status, pattern] of [
 			['AuthorizationPermissionMismatch', 403, /access denied, AuthorizationPermissionMismatch/],
 			['ContainerNotFound', 404, /ContainerNotFound/],
-			['BlobImmutableDueToPolicy', 409, /access denied/],
+			['BlobImmutableDueToPolicy', 409, /locked, BlobImmutableDueToPolicy/],
 		] as const) {
 			faults.push({matches: line => line.startsWith('PUT'), do: {status, code}, times: 1});
 			await failsWith(`refused/${code}`, pattern);
@@ -247,8 +247,8 @@ describe('Azure: what goes wrong', {skip: azuriteMissing}, () => {
 					error.hint !== undefined,
 			);
 		await refuses({container: 'vault'}, /no Azure account/);
-		await refuses({container: 'vault', account: 'a'}, /no key is given for the Azure account a/);
-		await refuses({container: 'vault', account: 'a', key: 'not base64!'}, /not in base64/);
+		await refuses({container: 'vault', account: 'a'}, /no key configured for the Azure account a/);
+		await refuses({container: 'vault', account: 'a', key: 'not base64!'}, /not valid base64/);
 		await refuses(
 			{container: 'other', endpoint: 'https://a.blob.core.windows.net/vault?sig=x'},
 			/container vault, but azure_container is other/,

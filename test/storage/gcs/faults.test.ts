@@ -5,7 +5,7 @@ import {PgBackError} from '../../../source/core/errors.js';
 import {openGcs} from '../../../source/storage/gcs/gcs.js';
 import {bytesSource} from '../../../source/storage/source.js';
 import type {OpenContext, Storage} from '../../../source/storage/storage.js';
-import {startGcsServer, type GcsFault, type GcsServer} from '../../helpers/gcs-server.js';
+import {type GcsFault, type GcsServer, startGcsServer} from '../../helpers/gcs-server.js';
 import {chunked, collect, never, readAll, testContext} from '../../helpers/storage-tools.js';
 
 const chunkSize = 256 * 1024;
@@ -78,12 +78,12 @@ describe('GCS: what goes wrong', () => {
 
 	it('gives up when the service never comes back, and leaves nothing', async () => {
 		fault('PUT /upload', {status: 503}, {times: Infinity});
-		await failsWith('never/back', /slow down, HTTP status 503 \(gave up after \d+ attempts\)/);
+		await failsWith('never/back', /throttling requests, HTTP status 503 \(gave up after \d+ attempts\)/);
 	});
 
 	it('ends a request on which nothing moves', async () => {
 		fault('PUT /upload', 'silence', {times: Infinity});
-		await failsWith('silent/one', /nothing was heard/, await open({idleTimeout: 50, retryBudget: 100}));
+		await failsWith('silent/one', /no progress/, await open({idleTimeout: 50, retryBudget: 100}));
 	});
 
 	it('takes part of a chunk for what it is', async () => {
@@ -102,7 +102,7 @@ describe('GCS: what goes wrong', () => {
 			},
 			times: Infinity,
 		});
-		await failsWith('wrong/checksum', /not those that were sent/, await open({retryBudget: 1}));
+		await failsWith('wrong/checksum', /different data than was sent/, await open({retryBudget: 1}));
 	});
 
 	it('takes an object away whose checksum is not that of what was sent', async () => {
@@ -152,7 +152,7 @@ describe('GCS: what goes wrong', () => {
 			/could not download down\/load from gcs:\/\/vault\/: /,
 		);
 		fault('GET /storage/v1/b/vault/o/down%2Fload?alt', 'flip');
-		await assert.rejects(readAll(storage.get('down/load', {signal: never})), /the crc32c of what came is/);
+		await assert.rejects(readAll(storage.get('down/load', {signal: never})), /the crc32c of the received data is/);
 		assert.ok(bytes.equals(await readAll(storage.get('down/load', {signal: never}))));
 	});
 

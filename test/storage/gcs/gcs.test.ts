@@ -1,6 +1,6 @@
 import {after, before} from 'node:test';
 import {openGcs} from '../../../source/storage/gcs/gcs.js';
-import {startGcsServer, type GcsServer} from '../../helpers/gcs-server.js';
+import {type GcsServer, startGcsServer} from '../../helpers/gcs-server.js';
 import {storageSuite} from '../../helpers/storage-suite.js';
 import {testContext} from '../../helpers/storage-tools.js';
 

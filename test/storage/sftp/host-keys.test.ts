@@ -7,7 +7,7 @@ import {join} from 'node:path';
 import {after, before, describe, it} from 'node:test';
 import {Client} from 'ssh2';
 import {prepareHostKeyCheck} from '../../../source/storage/sftp/host-keys.js';
-import {makeKey, sshdMissing, startSshd, type Sshd} from '../../helpers/sshd.js';
+import {makeKey, type Sshd, sshdMissing, startSshd} from '../../helpers/sshd.js';
 
 type Names = {
 	readonly E: string;

@@ -2,7 +2,7 @@ import {readdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {after, before} from 'node:test';
 import {openSftp} from '../../../source/storage/sftp/sftp.js';
-import {makeKey, sshdMissing, startSshd, type Sshd} from '../../helpers/sshd.js';
+import {makeKey, type Sshd, sshdMissing, startSshd} from '../../helpers/sshd.js';
 import {storageSuite} from '../../helpers/storage-suite.js';
 import {testContext} from '../../helpers/storage-tools.js';
 import {homeWith} from './home.js';

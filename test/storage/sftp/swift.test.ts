@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {readFile} from 'node:fs/promises';
-import {createServer, type AddressInfo} from 'node:net';
+import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import {after, before, describe, it} from 'node:test';
 import ssh2 from 'ssh2';
 import {openSftp} from '../../../source/storage/sftp/sftp.js';
-import {connectGathering, keepKeyObjects} from '../../../source/storage/sftp/swift.js';
+import {connectBatchingWrites, keepKeyObjects} from '../../../source/storage/sftp/ssh2-tuning.js';
 import {bytesSource} from '../../../source/storage/source.js';
 import {waitFor} from '../../helpers/postgres.js';
-import {sshdMissing, startSshd, type Sshd} from '../../helpers/sshd.js';
+import {type Sshd, sshdMissing, startSshd} from '../../helpers/sshd.js';
 import {never, readAll, testContext} from '../../helpers/storage-tools.js';
 
 describe('a socket that gathers', () => {
@@ -19,7 +19,7 @@ describe('a socket that gathers', () => {
 		await once(server, 'listening');
 		const accepted = once(server, 'connection') as Promise<[AsyncIterable<Buffer> & {end: () => void}]>;
 		const {port} = server.address() as AddressInfo;
-		const socket = connectGathering({host: '127.0.0.1', port, noDelay: true});
+		const socket = connectBatchingWrites({host: '127.0.0.1', port, noDelay: true});
 		await once(socket, 'connect');
 		const calls: number[] = [];
 		const writev = socket._writev!.bind(socket);

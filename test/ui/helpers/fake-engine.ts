@@ -2,7 +2,10 @@
 import {createBus, type EventBus} from '../../../source/core/bus.js';
 import {PgBackError} from '../../../source/core/errors.js';
 import type {PlannedJob, StageName} from '../../../source/core/events.js';
+import type {ServerView} from '../../../source/core/fleet.js';
 import type {EngineHandle, FetchRequest, ListedFile, RunSummary, Secrets} from '../../../source/core/handle.js';
+import type {RestoreFinding} from '../../../source/core/restore.js';
+import {fakeRestores} from './fake-restores.js';
 
 const day = 86_400_000;
 export const fakeNow = Date.UTC(2026, 10, 22, 10, 5, 12);
@@ -17,10 +20,24 @@ export type FakeOptions = {
 	readonly hangsAfter?: number;
 	/** The listing fails after this many names. */
 	readonly failsAfter?: number;
+	/** What is told of a first attempt to list the remote that failed. */
+	readonly trouble?: string;
+	/** What is at the remote instead of generated names. */
+	readonly listed?: readonly ListedFile[];
 	/** Names that exist where downloads go. */
 	readonly existing?: readonly string[];
+	/** Databases of which a deletion would take the last good dump. */
+	readonly lastGood?: readonly string[];
 	/** Jobs end only when told to. */
 	readonly manual?: boolean;
+	/** What stands in the way of every restore. */
+	readonly findings?: readonly RestoreFinding[];
+	/** What every restore ends with. */
+	readonly failure?: PgBackError;
+	/** The servers of the fleet; without it none is configured. `silent` gives no answer, `unreachable` fails. */
+	readonly fleet?: readonly ServerView[] | 'silent' | 'unreachable';
+	/** How often the target of a restore does not answer. */
+	readonly unreachable?: number;
 };
 
 export type FakeEngine = EngineHandle & {
@@ -46,7 +63,6 @@ export function fakeFile(index: number): ListedFile {
 		size: within === 0 ? 12_288 : (1 + ((index * 7919) % 97)) * 23_456_789,
 		modified: time + 60_000,
 		name: {subject, timeText, time, suffix, encrypted: true},
-		run: timeText,
 	};
 }
 
@@ -57,8 +73,15 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 		databases = 6,
 		hangsAfter = Infinity,
 		failsAfter = Infinity,
+		trouble,
+		listed,
 		existing = [],
+		lastGood = [],
 		manual = false,
+		findings = [],
+		failure,
+		unreachable = 0,
+		fleet,
 	} = options;
 	const bus = createBus();
 	const calls: [string, ...unknown[]][] = [];
@@ -134,24 +157,27 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 			if (job) start(job, job.attempt + 1, secrets);
 		},
 		locations: () => [
-			{id: 'local', label: '/var/backups/postgresql', remote: false},
+			{id: 'backup', label: '/var/backups/postgresql', remote: false},
 			{id: 's3', label: 's3://backups/prod/', remote: true},
 		],
-		async *list(location, {signal}) {
-			const total = location === 'local' ? 48 : names;
+		async *list(location, {signal, onTrouble}) {
+			if (location !== 'backup' && trouble !== undefined) onTrouble?.(trouble);
+			if (location !== 'backup' && listed) return yield* listed;
+			const total = location === 'backup' ? 48 : names;
 			for (let index = 0; index < total; index++) {
 				signal.throwIfAborted();
-				if (location !== 'local' && index === failsAfter)
+				if (location !== 'backup' && index === failsAfter)
 					throw new PgBackError('STORAGE', 's3: connection reset by peer');
-				if (location !== 'local' && index === hangsAfter) await aborted(signal);
+				if (location !== 'backup' && index === hangsAfter) await aborted(signal);
 				yield fakeFile(index);
 			}
 		},
 		async *runs(location, {signal}): AsyncGenerator<RunSummary> {
 			signal.throwIfAborted();
-			const total = Math.ceil((location === 'local' ? 48 : names) / perRun);
+			const total = Math.ceil((location === 'backup' ? 48 : names) / perRun);
 			for (let index = 0; index < Math.min(total, 200); index++) {
-				const {run = '', name} = fakeFile(index * perRun);
+				const {name} = fakeFile(index * perRun);
+				const run = name?.timeText ?? '';
 				const failed = index === 2 ? ['billing'] : [];
 				yield {
 					run,
@@ -164,25 +190,47 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 				};
 			}
 		},
-		async inspect(location, key, {secrets}) {
-			calls.push(['inspect', location, key, secrets]);
-			if (wrong(secrets)) throw new PgBackError('WRONG_KEY', 'the passphrase does not open it');
-			return {
-				key,
-				facts: [
-					['database', 'orders'],
-					['server', 'PostgreSQL 15.18'],
-					['dumped', '2026-11-22 02:00:03 +00:00'],
-					['format', 'custom, compressed'],
-				],
-				tables: [
-					{name: 'public.order_lines', rows: 120_345_678, bytes: 6_123_456_789},
-					{name: 'public.orders', rows: 10_345_678, bytes: 1_123_456_789},
-				],
-			};
+		async ages(location) {
+			const day = 86_400_000;
+			if (location !== 'backup') return [];
+			return [
+				{database: 'shop_0', newest: fakeNow - 8 * 3_600_000, proven: fakeNow - 3 * day},
+				{database: 'shop_1', newest: fakeNow - 9 * day, restored: fakeNow - 10 * day},
+				{database: 'shop_2'},
+			];
+		},
+		...fakeRestores({
+			wrong,
+			record: (...call) => void calls.push(call),
+			findings,
+			failure,
+			unreachable,
+			time: Date.UTC(2026, 10, 22, 2, 0, 3),
+			emit: bus.emit,
+		}),
+		fleetPlace: () => (fleet === undefined ? undefined : 's3://backups/fleet/'),
+		async fleet({signal, onProgress, onTrouble}) {
+			calls.push(['fleet']);
+			if (fleet === 'unreachable') throw new PgBackError('STORAGE', 's3: connection refused by 10.0.0.9:443');
+			if (fleet === 'silent') {
+				onTrouble?.('s3: attempt 1 failed: no answer from 10.0.0.9:443');
+				return aborted(signal);
+			}
+			onProgress?.({read: 1, found: fleet?.length ?? 0});
+			return fleet ?? [];
+		},
+		async placeOf(server) {
+			calls.push(['placeOf', server]);
+			if (server === 'lost') throw new PgBackError('NOTHING_TO_DO', 'lost has reported no dump at s3://backups/');
+			return {id: `s3@${server}`, label: `s3://backups/${server}/`, remote: true};
 		},
 		checkSecrets: () => Promise.resolve(),
-		missingSecret: () => Promise.resolve(passphrase === undefined ? undefined : {kind: 'key'}),
+		missingSecret: (_, {secrets} = {}) =>
+			Promise.resolve(passphrase === undefined || secrets ? undefined : {kind: 'passphrase'}),
+		completePath: text => Promise.resolve({text: `${text}/completed`, candidates: []}),
+		freeSpace: () => Promise.resolve(12_345_678_901),
+		commandFor: request =>
+			`pg_back --${request.command} ${'keys' in request ? request.keys.join(' ') : request.databases.join(' ')}`,
 		defaultTarget: () => '/var/backups/postgresql',
 		async conflicts(request: FetchRequest) {
 			calls.push(['conflicts', request]);
@@ -210,10 +258,13 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 			calls.push(['restoreDrill', location, keys, secrets]);
 			await plan('restore', keys, ['restore'], secrets);
 		},
+		lastGoodOf: () => Promise.resolve(lastGood),
 		async remove(location, keys) {
 			calls.push(['remove', location, keys]);
 			return [];
 		},
+		runsElsewhere: () => Promise.resolve([]),
+		attach: () => Promise.reject(new PgBackError('FAILED', 'the run has ended')),
 		async preview(chosen) {
 			const all = Array.from({length: databases}, (_, index) => ({
 				name: `shop_${index}`,

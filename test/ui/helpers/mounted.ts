@@ -1,10 +1,11 @@
 /** The console on a terminal that is not there: streams of ours, read through an emulator. */
+import process from 'node:process';
 import {PassThrough, Writable} from 'node:stream';
 import type {ReadStream, WriteStream} from 'node:tty';
-import process from 'node:process';
 import type {EngineHandle} from '../../../source/core/handle.js';
+import {escapeDelay} from '../../../source/ui/keyboard.js';
 import type {ConsoleOptions, MountRequest, MountResult} from '../../../source/ui/mount.js';
-import {createScreen, assertUnbroken, type Screen} from './screen.js';
+import {assertUnbroken, createScreen, type Screen} from './screen.js';
 
 process.env['NODE_ENV'] = 'production';
 const {mountConsole} = await import('../../../source/ui/mount.js');
@@ -25,6 +26,8 @@ export type Mounted = Screen & {
 	/** Gives the terminal another size, as SIGWINCH would. */
 	readonly become: (columns: number, rows: number) => Promise<void>;
 	readonly isRaw: () => boolean;
+	/** How often the terminal got its line editing back: a Ctrl-C is a signal then. */
+	readonly releases: () => number;
 	/** Takes the terminal away if the test has not left the console: a failed test must not hang. */
 	readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
@@ -36,6 +39,7 @@ export const keys = {
 	left: '\u001B[D',
 	pageDown: '\u001B[6~',
 	end: '\u001B[F',
+	f2: '\u001BOQ',
 	f5: '\u001B[15~',
 	enter: '\r',
 	escape: '\u001B',
@@ -59,9 +63,11 @@ export function mount(handle: EngineHandle, options: MountedOptions = {}): Mount
 	const screen = createScreen(columns, rows);
 	screen.onFrame(() => assertUnbroken(screen));
 	let raw = false;
+	let releases = 0;
 	const stdin = Object.assign(new PassThrough(), {
 		isTTY: true,
 		setRawMode(on: boolean) {
+			if (raw && !on) releases++;
 			raw = on;
 			return stdin;
 		},
@@ -92,6 +98,7 @@ export function mount(handle: EngineHandle, options: MountedOptions = {}): Mount
 		stdin,
 		stdout,
 		isRaw: () => raw,
+		releases: () => releases,
 		async [Symbol.asyncDispose]() {
 			stop.abort();
 			await result;
@@ -100,7 +107,7 @@ export function mount(handle: EngineHandle, options: MountedOptions = {}): Mount
 			for (const key of typed) {
 				stdin.write(key);
 				// A lone Esc is one only after a pause.
-				await new Promise(resolve => setTimeout(resolve, key === keys.escape ? 30 : 0));
+				await new Promise(resolve => setTimeout(resolve, key === keys.escape ? escapeDelay + 20 : 0));
 				await new Promise(resolve => setImmediate(resolve));
 			}
 			await screen.settled();

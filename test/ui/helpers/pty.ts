@@ -1,6 +1,6 @@
 /** A program in a real pseudo-terminal, its screen read through an emulator. */
-import {spawn, type IPty} from '@lydell/node-pty';
 import {fileURLToPath} from 'node:url';
+import {type IPty, spawn} from '@lydell/node-pty';
 import {assertUnbroken, createScreen, type Screen} from './screen.js';
 
 export type PtyOptions = {

@@ -23,6 +23,8 @@ export type Screen = {
 	readonly terminal: xterm.Terminal;
 };
 
+const updateMark = '\u001B[?2026';
+
 export function createScreen(columns: number, rows: number): Screen {
 	const terminal = new xterm.Terminal({
 		cols: columns,
@@ -36,6 +38,8 @@ export function createScreen(columns: number, rows: number): Screen {
 	const checks: (() => void)[] = [];
 	let bytes = '';
 	let hidden = false;
+	/** Between the marks of a synchronized update: a part of a frame, which no terminal would show. */
+	let drawing = false;
 	let failure: Error | undefined;
 	const listeners = new Set<() => void>();
 	const lines = () => {
@@ -54,13 +58,17 @@ export function createScreen(columns: number, rows: number): Screen {
 			const shown = chunk.lastIndexOf('\u001B[?25h');
 			const gone = chunk.lastIndexOf('\u001B[?25l');
 			if (shown !== gone) hidden = gone > shown;
+			const tail = bytes.slice(-chunk.length - updateMark.length);
+			const [begun, finished] = [tail.lastIndexOf(`${updateMark}h`), tail.lastIndexOf(`${updateMark}l`)];
+			drawing = begun === finished ? drawing : begun > finished;
+			const isPart = drawing;
 			terminal.write(data, () => {
 				try {
 					for (const check of checks) check();
 				} catch (error) {
 					failure ??= error instanceof Error ? error : new Error(String(error));
 				}
-				for (const listener of listeners) listener();
+				if (!isPart) for (const listener of listeners) listener();
 			});
 		},
 		settled: () => new Promise(resolve => terminal.write('', resolve)),
@@ -77,7 +85,7 @@ export function createScreen(columns: number, rows: number): Screen {
 				const look = () => {
 					const found = failure;
 					if (found !== undefined) return end(() => reject(found));
-					if (predicate(text())) end(resolve);
+					if (!drawing && predicate(text())) end(resolve);
 				};
 				const end = (then: () => void) => {
 					clearTimeout(timer);

@@ -1,0 +1,202 @@
+/** `--doctor`: one page about everything that the nightly backup needs, with exit statuses of monitoring plug-ins. */
+import {readdir, stat, statfs} from 'node:fs/promises';
+import {join} from 'node:path';
+import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {formatBytes, formatDuration, plural} from '../lib/format.js';
+import {once} from '../lib/single-chunk.js';
+import {knownHoles} from '../postgres/client-holes.js';
+import {openSession} from '../postgres/session.js';
+import {findPsql, findTools} from '../postgres/tools.js';
+import {formatVersion} from '../postgres/versions.js';
+import {checkAge} from '../repository/check-age.js';
+import {downloadBase} from '../repository/remote.js';
+import {parsePath} from '../retention/names.js';
+import type {RunContext} from '../runs/context.js';
+import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {findOptions, prepare} from '../runs/prepare-backup.js';
+import {checkDirectory, checkRemote, checkServer} from './check-connections.js';
+
+export type Finding = {
+	readonly level: 'ok' | 'warning' | 'critical';
+	readonly what: string;
+	readonly text: string;
+	/** What the user should do. */
+	readonly hint?: string;
+};
+
+/** Milliseconds; a backup should not be older: a day and two hours for the run. */
+const freshFor = 26 * 3_600_000;
+/** Seconds by which the clocks of server and host may differ. */
+const clockTolerance = 60;
+
+/** Makes every check, regardless of the results of the others. Rejects only when the run is stopped. */
+export async function examine(run: RunContext): Promise<readonly Finding[]> {
+	const {upload, backupDirectory} = run.configuration.settings;
+	const directory = downloadBase(backupDirectory);
+	const checks: readonly (readonly [string, () => Promise<Finding | readonly Finding[]>])[] = [
+		['server', async () => ok('server', await checkServer(run))],
+		['tools', () => examineTools(run)],
+		['clock', () => examineClock(run)],
+		['backup directory', async () => ok('backup directory', await checkDirectory(run, directory))],
+		['disk', () => examineDisk(directory)],
+		['files', () => examineFiles(run, directory)],
+		...upload.map(
+			store => [`remote ${store}`, async () => ok(`remote ${store}`, await checkRemote(run, store))] as const,
+		),
+		['keys', () => examineKeys(run)],
+		['newest dumps', () => examineAge(run)],
+		['configuration file', () => examineConfigurationFile(run)],
+	];
+	const findings: Finding[] = [];
+	for (const [what, check] of checks) {
+		run.signal.throwIfAborted();
+		try {
+			findings.push(...[await check()].flat());
+		} catch (error) {
+			run.signal.throwIfAborted();
+			const {message, hint} = toPgBackError(error);
+			findings.push({level: 'critical', what, text: message, ...(hint !== undefined && {hint})});
+		}
+	}
+	return [...findings, ...run.configuration.warnings.map(text => warning('configuration', text))];
+}
+
+/** Returns the page, and 0, 1 or 2 for its worst finding. Pure. */
+export function pageOf(findings: readonly Finding[]): {readonly lines: string; readonly status: 0 | 1 | 2} {
+	const words = {ok: 'OK', warning: 'WARNING', critical: 'CRITICAL'} as const;
+	const has = (level: Finding['level']) => findings.some(finding => finding.level === level);
+	const worst = has('critical') ? 'critical' : has('warning') ? 'warning' : 'ok';
+	const count = findings.filter(finding => finding.level !== 'ok').length;
+	const heading = `PG_BACK ${words[worst]} - ${count === 0 ? 'everything is in order' : `${count} of ${findings.length} findings need attention`}`;
+	const rows = findings.flatMap(({level, what, text, hint}) => [
+		`${words[level].padEnd(9)} ${what}: ${display(text)}`,
+		...(hint === undefined ? [] : [`${' '.repeat(10)}${display(hint)}`]),
+	]);
+	const status = worst === 'critical' ? 2 : worst === 'warning' ? 1 : 0;
+	return {lines: `${[heading, ...rows].join('\n')}\n`, status};
+}
+
+const ok = (what: string, text: string): Finding => ({level: 'ok', what, text});
+const warning = (what: string, text: string): Finding => ({level: 'warning', what, text});
+
+/** Reports which tools a run would use and why, and known vulnerabilities of their versions. */
+async function examineTools(run: RunContext): Promise<readonly Finding[]> {
+	const untrusted: Finding[] = [];
+	const options = {...findOptions(run), onUntrusted: (text: string) => untrusted.push(warning('tools', text))};
+	const serverVersion = await withSession(run, async session => Promise.resolve(session.serverVersion));
+	const tools = await findTools({...options, serverVersion});
+	const {pgDump, psql, pgRestore, reason} = tools;
+	const used = [
+		`${pgDump.path} ${formatVersion(pgDump.version)} (${reason})`,
+		`psql ${formatVersion(psql.version)}`,
+		...(pgRestore ? [`pg_restore ${formatVersion(pgRestore.version)}`] : []),
+	];
+	const holes = [pgDump, psql, ...(pgRestore ? [pgRestore] : [])]
+		.map(knownHoles)
+		.filter(text => text !== undefined)
+		.map(text => warning('tools', text));
+	return [
+		ok('tools', used.join(', ')),
+		...(tools.warning === undefined ? [] : [warning('tools', tools.warning)]),
+		...untrusted,
+		...holes,
+	];
+}
+
+async function examineClock(run: RunContext): Promise<Finding> {
+	const [theirs, ours] = await withSession(run, async session => {
+		const [[text] = []] = await session.query('select extract(epoch from pg_catalog.clock_timestamp())');
+		return [Number(text), run.now().getTime() / 1000] as const;
+	});
+	const difference = Math.abs(theirs - ours);
+	if (difference <= clockTolerance) return ok('clock', 'the clocks of server and machine agree');
+	return {
+		...warning('clock', `the clocks of server and machine differ by ${formatDuration(difference)}`),
+		hint: 'file names, retention and --check-age use the clock of this machine: set it by NTP',
+	};
+}
+
+async function withSession<T>(
+	run: RunContext,
+	use: (session: Awaited<ReturnType<typeof openSession>>) => Promise<T>,
+): Promise<T> {
+	const {connection} = await prepare(run);
+	try {
+		const psql = await findPsql(findOptions(run));
+		const session = await openSession({psql: psql.path, connection, signal: run.signal});
+		try {
+			return await use(session);
+		} finally {
+			await session.close();
+		}
+	} finally {
+		await connection.dispose();
+	}
+}
+
+async function examineDisk(directory: string): Promise<Finding> {
+	const {bavail, blocks, bsize} = await statfs(directory);
+	const free = bavail * bsize;
+	const share = blocks === 0 ? 1 : bavail / blocks;
+	const text = `${formatBytes(free)} free of ${formatBytes(blocks * bsize)} (${Math.round(share * 100)} %)`;
+	if (share >= 0.1) return ok('disk', text);
+	return {...warning('disk', text), hint: 'purge older dumps, or give the backup directory more room'};
+}
+
+/** Checks that other users cannot read the dumps, unless that was configured. */
+async function examineFiles(run: RunContext, directory: string): Promise<Finding> {
+	const {backupFileMode} = run.configuration.settings;
+	const wanted = backupFileMode ?? 0o777;
+	const names = await readdir(directory, {withFileTypes: true});
+	const open: string[] = [];
+	for (const entry of names) {
+		if (!entry.isFile() || parsePath(entry.name) === undefined) continue;
+		const {mode} = await stat(join(directory, entry.name));
+		if ((mode & 0o077 & ~wanted) !== 0) open.push(entry.name);
+	}
+	const [first] = open;
+	if (first === undefined) return ok('files', `no file in ${directory} gives more rights than configured`);
+	return {
+		...warning('files', `${plural(open.length, 'file')} with more rights than backup_file_mode, such as ${first}`),
+		hint: `chmod ${wanted.toString(8).padStart(4, '0')} them: dumps hold what the database protects`,
+	};
+}
+
+/** Checks, if private keys are available, that they decrypt what is encrypted. */
+async function examineKeys(run: RunContext): Promise<Finding> {
+	const {encrypt} = run.configuration.settings;
+	if (!encrypt) return ok('keys', 'dumps are not encrypted');
+	const {loadRunDecryption, loadRunEncryption} = await import('../runs/identities.js');
+	const encryption = await loadRunEncryption(run);
+	if (!hasDecryptionMaterial(run))
+		return ok(
+			'keys',
+			'the public keys are valid; no private key is here, so nobody can read the dumps with this machine',
+		);
+	const {encryptStream} = await import('../stages/age/encrypt.js');
+	const {decryptStream} = await import('../stages/age/decrypt.js');
+	const probe = Buffer.from(run.runId);
+	const sealed = encryptStream(once(probe), encryption, run.signal);
+	const opened: Uint8Array[] = [];
+	for await (const chunk of decryptStream(sealed, await loadRunDecryption(run), run.signal)) opened.push(chunk);
+	if (!Buffer.concat(opened).equals(probe)) throw new PgBackError('CORRUPT', 'what was encrypted did not come back');
+	return ok('keys', 'the configured key opens what is encrypted');
+}
+
+async function examineAge(run: RunContext): Promise<Finding> {
+	const {text, status} = await checkAge(run, freshFor);
+	const said = text.replace(/^PG_BACK \w+ - /, '').replace(/ \| .*$/, '');
+	return {level: status === 0 ? 'ok' : status === 2 ? 'critical' : 'warning', what: 'newest dumps', text: said};
+}
+
+async function examineConfigurationFile(run: RunContext): Promise<Finding> {
+	const {configFile} = run.configuration;
+	if (configFile === undefined) return ok('configuration file', 'none, the defaults are used');
+	try {
+		const {mode, uid} = await stat(configFile);
+		return ok('configuration file', `${configFile}, mode ${(mode & 0o7777).toString(8)}, owner ${uid}`);
+	} catch (error) {
+		return warning('configuration file', messageOf(error));
+	}
+}

@@ -1,0 +1,128 @@
+/** Publishes what a job has written under the final names, with checksums, and uploads it. */
+import {basename} from 'node:path';
+import type {Contents} from '../postgres/recorded-contents.js';
+import type {Subject} from '../retention/names.js';
+import type {JobControl} from '../runs/scheduler.js';
+import {type ArtifactOptions, discardAll, type PendingFile, publishAll, type Written} from '../stages/artifact.js';
+import {writeChecksums} from '../stages/checksum.js';
+import {StreamUploads} from '../stages/stream-uploads.js';
+import {JobUploads, type Uploads} from '../stages/upload.js';
+import type {BackupShared} from './backup-shared.js';
+import {describeJob} from './describe-run.js';
+import {outputSettings} from './file-naming.js';
+import type {PublishedJob} from './published-files.js';
+import {readBackFile} from './read-back.js';
+import {ShardUploads} from './shard-uploads.js';
+
+type Algorithm = Parameters<typeof outputSettings>[1]['algorithm'];
+
+/** What a job needs to write a file, except its name. */
+export type OutputOptions = Omit<ArtifactOptions, 'plainPath' | 'role'>;
+
+type About = {
+	readonly subject: Subject;
+	readonly time: Date;
+	readonly algorithm?: Algorithm;
+	readonly format?: string;
+	/** Estimated bytes. */
+	readonly expectedSize?: number;
+};
+
+/** Publishes what a job has written under the final names, with checksums, and uploads it. */
+export class JobOutput {
+	readonly #shared: BackupShared;
+	readonly #control: JobControl;
+	readonly #about: About;
+	/** The contents of the database, once its dump is complete. */
+	contents: Contents | undefined;
+
+	constructor(shared: BackupShared, control: JobControl, about: About) {
+		this.#shared = shared;
+		this.#control = control;
+		this.#about = about;
+	}
+
+	/** `write` adds its files to `written`; if it fails, all of them are discarded. */
+	async run(write: (options: OutputOptions, written: Written[]) => Promise<void>): Promise<void> {
+		const {run, encryption, shard} = this.#shared;
+		const {meter, signal, id} = this.#control;
+		const algorithm = this.#about.algorithm ?? run.configuration.settings.checksumAlgorithm;
+		const uploads = this.#uploads();
+		const needsSha256 = shard !== undefined || uploads?.open !== undefined;
+		const settings = {
+			...outputSettings(run, {algorithm, encryption, needsSha256}),
+			...(uploads?.open && {stream: uploads.open}),
+		};
+		const all: Written[] = [];
+		try {
+			const onOpen: ArtifactOptions['onOpen'] = file => uploads?.follow(file, this.#about.expectedSize);
+			await write({settings, signal, meter, onOpen}, all);
+			await this.#verify(all);
+			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
+			if (uploads?.open) this.#control.freeSlot(); // what remains is to end the upload
+			const files = await (uploads ? uploads.publish(all) : publishAll(all, id, run.emit));
+			this.#control.freeSlot();
+			const about = {
+				job: id,
+				subject: this.#about.subject,
+				time: this.#about.time.getTime(),
+				format: this.#about.format,
+				contents: this.contents,
+				files,
+			};
+			this.#shared.onFiles({...about, shipments: []});
+			if (uploads) await this.#ship(uploads, about);
+		} catch (error) {
+			await discardAll(all);
+			await uploads?.abandon();
+			throw error;
+		}
+	}
+
+	#uploads(): Uploads | undefined {
+		const {uploads, shard, run} = this.#shared;
+		const {id, meter, signal} = this.#control;
+		if (!shard) {
+			const [place] = uploads;
+			if (!place) return undefined;
+			const {localCopy} = run.configuration.settings;
+			return localCopy ? new JobUploads(uploads, id, meter, signal) : new StreamUploads(place, id, meter, signal);
+		}
+		const describe = (files: readonly PendingFile[]) =>
+			describeJob(this.#shared, {
+				job: id,
+				subject: this.#about.subject,
+				time: this.#about.time.getTime(),
+				...(this.#about.format !== undefined && {format: this.#about.format}),
+				contents: this.contents,
+				files,
+				shipments: [],
+			});
+		return new ShardUploads({shard, job: id, subject: this.#about.subject, describe}, meter, signal);
+	}
+
+	/** Uploads the files, and keeps what is still to be uploaded until that has succeeded. */
+	async #ship(uploads: Uploads, about: Omit<PublishedJob, 'shipments'>): Promise<void> {
+		const {unshipped, onFiles} = this.#shared;
+		const {again} = uploads;
+		if (again) unshipped.set(about.job, async ({meter, signal}) => this.#ship(again(meter, signal), about));
+		const {shipments, failure} = await uploads.ship(about.files);
+		onFiles({...about, shipments});
+		if (failure !== undefined) throw failure as Error;
+		unshipped.delete(about.job);
+	}
+
+	async #verify(written: readonly Written[]): Promise<void> {
+		const {readBack, run} = this.#shared;
+		const {meter, signal, id} = this.#control;
+		if (!readBack) return;
+		this.#control.lendSlot();
+		meter.start('verify');
+		for (const file of written.flatMap(one => one.files)) {
+			const how = await readBackFile(file, readBack, signal, meter);
+			if (how !== undefined)
+				run.emit({type: 'log', level: 'info', text: `${basename(file.finalPath)}: ${how}`, job: id});
+		}
+		meter.finish('verify');
+	}
+}

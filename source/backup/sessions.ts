@@ -1,0 +1,41 @@
+import type {Connection} from '../postgres/connection.js';
+import {openSession, type Session} from '../postgres/session.js';
+import {findPsql} from '../postgres/tools.js';
+import type {RunContext} from '../runs/context.js';
+import {findOptions} from '../runs/prepare-backup.js';
+
+/** The control connection of a run, replaced by a new one when it is lost. */
+export class Sessions {
+	readonly #run: RunContext;
+	readonly #connection: Connection;
+	readonly #open: Session[] = [];
+
+	constructor(run: RunContext, connection: Connection) {
+		this.#run = run;
+		this.#connection = connection;
+	}
+
+	/** Opens a session to the configured database, or to another. */
+	async open(database?: string): Promise<Session> {
+		// A canceled run waits for no server, but may still have to resume a standby: it continues to use a session, or
+		// opens one.
+		const {signal: cancelled} = this.#run;
+		const opening = new AbortController();
+		const {signal} = opening;
+		const stop = () => opening.abort(cancelled.reason);
+		cancelled.addEventListener('abort', stop, {once: true});
+		try {
+			const psql = await findPsql({...findOptions(this.#run), signal});
+			const more = database === undefined ? {} : {database};
+			const session = await openSession({psql: psql.path, connection: this.#connection, signal, ...more});
+			this.#open.push(session);
+			return session;
+		} finally {
+			cancelled.removeEventListener('abort', stop);
+		}
+	}
+
+	async close(): Promise<void> {
+		for (const session of this.#open) await session.close();
+	}
+}

@@ -1,0 +1,128 @@
+/** `--servers` with `--shard`: makes one plan for all servers, and finds those that this process has a part of. */
+import {type CommandLine} from '../config/command-line.js';
+import {type Configuration, loadConfiguration} from '../config/configuration.js';
+import {type Settings} from '../config/options.js';
+import {chooseShard} from '../config/shard.js';
+import {PgBackError, ProblemsError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
+import {propose, serverNameOf} from '../fleet/shards/propose.js';
+import {shardsOf, type SharedPlan} from '../fleet/shards/run-plan.js';
+import {planStore} from '../fleet/shards/store-plan.js';
+import {plural} from '../lib/format.js';
+import {logLine} from '../lib/log-line.js';
+import {toolEnvironment} from '../postgres/environment.js';
+import {openRemote, type Remote} from '../repository/remote.js';
+import {newRunId, type RunContext} from '../runs/context.js';
+import {secretVariables} from '../storage/definitions.js';
+import type {Io} from './io.js';
+import {version} from './version.js';
+
+type Named = {readonly server: string; readonly run: RunContext};
+
+export type ShardOfServers = {
+	readonly io: Io;
+	readonly commandLine: CommandLine;
+	/** The settings of the general file. */
+	readonly settings: Settings;
+	/** Names of files in servers.d. */
+	readonly servers: readonly string[];
+	readonly signal: AbortSignal;
+};
+
+/**
+ * Returns the servers for which this process dumps something; none with `--write-plan`. Throws CONFIG, USAGE and
+ * STORAGE.
+ */
+export async function serversOfShard({
+	io,
+	commandLine,
+	settings,
+	servers,
+	signal,
+}: ShardOfServers): Promise<readonly string[]> {
+	const {shard, runName, writePlan: writesPlan} = settings;
+	const choice = chooseShard(shard, {runName, writesPlan, env: io.env});
+	const {named, broken} = await configurationsOf(io, {commandLine, servers, signal});
+	const [first] = named;
+	// A server's name in the plan is in its file: an unreadable one is reported by the process of one shard.
+	const reported = broken.filter((_, position) => position % choice.of === (choice.index ?? 0) - 1);
+	if (first === undefined) return reported;
+	requireOnePlace(named.map(({run}) => run.configuration));
+	const remote = await openPlace(first.run);
+	try {
+		const store = planStore(first.run, remote, choice.runName);
+		const proposal = {
+			runName: choice.runName,
+			shards: choice.of,
+			remote,
+			concurrency: settings.serverJobs,
+			mayFail: true,
+		};
+		const make = () => propose({...proposal, runs: named.map(({run}) => run)});
+		const plan =
+			(await store.read()) ?? (writesPlan ? await store.write(await make()) : await store.agree(await make()));
+		emitTo(io)({type: 'log', level: 'info', text: describe(plan)});
+		if (writesPlan) return [];
+		return [...named.filter(({run}) => hasPart(plan, run, choice.index ?? 0)).map(({server}) => server), ...reported];
+	} finally {
+		await remote.close();
+	}
+}
+
+async function openPlace(run: RunContext): Promise<Remote> {
+	const [store] = run.configuration.settings.upload;
+	if (store === undefined)
+		throw new PgBackError('CONFIG', '--shard needs upload: the processes of a run meet at the remote location');
+	return openRemote(run, store);
+}
+
+async function configurationsOf(
+	io: Io,
+	{commandLine, servers, signal}: Pick<ShardOfServers, 'commandLine' | 'servers' | 'signal'>,
+): Promise<{readonly named: readonly Named[]; readonly broken: readonly string[]}> {
+	const toolEnv = toolEnvironment(io.env, secretVariables);
+	const common = {env: io.env, toolEnv, emit: emitTo(io), signal, now: () => new Date(), version};
+	const named: Named[] = [];
+	const broken: string[] = [];
+	for (const server of servers) {
+		const values = new Map([...commandLine.values, ['server', server] as const]);
+		values.delete('servers');
+		try {
+			const configuration = await loadConfiguration({argv: {...commandLine, values}, env: io.env});
+			named.push({server, run: {...common, ...newRunId(), configuration}});
+		} catch (error) {
+			if (!(error instanceof PgBackError)) throw error;
+			broken.push(server); // its own process reports why
+		}
+	}
+	return {named, broken};
+}
+
+function emitTo(io: Io): Emit {
+	return event => {
+		if (event.type === 'log') io.stderr.write(logLine(Date.now(), event.level, event.text));
+	};
+}
+
+function requireOnePlace(configurations: readonly Configuration[]): void {
+	const places = new Set(
+		configurations.map(({settings: {upload, fleetPrefix}}) => `${upload.join(',')}:${fleetPrefix}`),
+	);
+	if (places.size > 1)
+		throw new ProblemsError(
+			'CONFIG',
+			['--shard: the servers have several values of upload or fleet_prefix'],
+			'set both in the general configuration file only',
+		);
+}
+
+function hasPart(plan: SharedPlan, run: RunContext, index: number): boolean {
+	const server = plan.servers.find(({name}) => name === serverNameOf(run));
+	// A server that is not in the plan is reported by its own process.
+	return server === undefined || shardsOf(server).includes(index);
+}
+
+function describe(plan: SharedPlan): string {
+	const databases = plan.servers.reduce((sum, server) => sum + server.databases.length, 0);
+	return `run ${plan.runName}: ${plural(databases, 'database')} of ${plural(plan.servers.length, 'server')} in ${plural(plan.shards, 'shard')}`;
+}

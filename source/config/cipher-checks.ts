@@ -1,0 +1,62 @@
+/** Checks that the given keys and passphrases can be used together, and are sufficient. */
+import {type Blame} from './blame.js';
+import {type Given, isGiven} from './given.js';
+import {alternatives} from './merge.js';
+import {type OptionName, options, type Settings} from './options.js';
+import {describeOrigin, type Problem} from './origin.js';
+
+export function checkCipher(given: Given, blame: Blame): readonly Problem[] {
+	const {settings} = given.merged;
+	const sources = alternatives[0]?.filter(name => isSet(settings, name)) ?? [];
+	return [
+		...severalPassphrases(sources, blame),
+		...passphraseBesideRecipients(given),
+		...missingKeys(given, sources.length > 0 || Boolean(given.env['PGBK_CIPHER_PASS']), blame),
+	];
+}
+
+function isSet(settings: Settings, name: OptionName): boolean {
+	return isGiven(settings[name as keyof Settings]);
+}
+
+function severalPassphrases(sources: readonly OptionName[], blame: Blame): readonly Problem[] {
+	const [, second] = sources;
+	if (second === undefined) return [];
+	return [blame(second, `only one of ${sources.map(name => options[name].key).join(', ')} may be given`)];
+}
+
+/** A passphrase on the command line with recipients in the file is ambiguous. */
+function passphraseBesideRecipients({merged, commandLine: {values}}: Given): readonly Problem[] {
+	const {settings} = merged;
+	const passGiven = (['cipherPass', 'cipherPassFile', 'cipherPassCommand'] as const).some(name =>
+		isGiven(values.get(name)),
+	);
+	const name = (['cipherPublicKey', 'cipherRecipientsFile'] as const).find(one => isSet(settings, one));
+	const recipientsGiven = values.has('cipherPublicKey') || values.has('cipherRecipientsFile');
+	if (!passGiven || name === undefined || recipientsGiven || settings.decrypt) return [];
+	const text = `a passphrase on the command line cannot be combined with ${options[name].key} (${describeOrigin(merged.origin(name))})`;
+	return [{on: 'command line', text}];
+}
+
+function missingKeys({merged: {settings}, terminal}: Given, passphrase: boolean, blame: Blame): readonly Problem[] {
+	if (passphrase) return [];
+	const recipients = isSet(settings, 'cipherPublicKey') || isSet(settings, 'cipherRecipientsFile');
+	const identities = isSet(settings, 'cipherPrivateKey') || isSet(settings, 'cipherIdentityFile');
+	if (settings.encrypt && !settings.decrypt && !recipients) {
+		return [
+			blame(
+				'encrypt',
+				'needs cipher_public_key, cipher_recipients_file, or a passphrase (cipher_pass_file, PGBK_CIPHER_PASS)',
+			),
+		];
+	}
+	if (settings.decrypt && !identities && !terminal) {
+		return [
+			blame(
+				'decrypt',
+				'needs cipher_private_key, cipher_identity_file, or a passphrase (cipher_pass_file, PGBK_CIPHER_PASS)',
+			),
+		];
+	}
+	return [];
+}

@@ -1,0 +1,6 @@
+/**
+ * Returns true when a part of the path is a name that begins with a dot. Callers that build paths reject `.` and `..`.
+ */
+export function isHidden(path: string): boolean {
+	return path.split('/').some(part => part.startsWith('.') && part !== '.' && part !== '..');
+}

@@ -1,0 +1,293 @@
+/**
+ * Parses the table of contents of a pg_dump archive, versions 1.12 to 1.16 (PostgreSQL 9.0 to 18), in the format of
+ * pg_backup_archiver.c. Reads only the table itself, not the data after it.
+ */
+import {PgBackError} from '../core/errors.js';
+import {ArchiveBytes, ShortRead} from './archive-bytes.js';
+import {decoderFor} from './archive-encoding.js';
+
+export const oldestArchive = 12;
+export const newestArchive = 16;
+
+export type ArchiveFormat = 'custom' | 'directory' | 'tar';
+export type Section = 'none' | 'pre-data' | 'data' | 'post-data';
+
+export type ArchiveEntry = {
+	readonly dumpId: number;
+	/** The OID of the catalog, and of the object in it, in the dumped database. */
+	readonly catalog: number;
+	readonly oid: number;
+	/** The object's name, or its description: `orders`, `sum(integer)`, `orders orders_pkey`. */
+	readonly tag: string;
+	/** `TABLE`, `TABLE DATA`, `FK CONSTRAINT` and so on, as pg_restore -l prints it. */
+	readonly kind: string;
+	readonly section: Section;
+	/** SQL; empty for entries that only have data. */
+	readonly definition: string;
+	/** `COPY … FROM stdin;` of table data; empty for INSERT dumps. */
+	readonly copy: string;
+	readonly schema: string | undefined;
+	readonly tablespace: string | undefined;
+	readonly owner: string;
+	/** The dump IDs of entries that must be restored before. */
+	readonly dependencies: readonly number[];
+	readonly hasData: boolean;
+	/** Custom format: the offset of its data block; undefined when the archive was written to a pipe. */
+	readonly offset: number | undefined;
+	/** Directory and tar formats: the member that contains its data. */
+	readonly member: string | undefined;
+	/** The positions in the file of the entry, and of its last field: the offset in the custom format, else the member. */
+	readonly startsAt: number;
+	readonly placeAt: number;
+	/** Custom format: it has data at an offset that was unknown when the archive was written. */
+	readonly awaitsOffset: boolean;
+};
+
+export type ArchiveToc = {
+	readonly format: ArchiveFormat;
+	/** 16 for version `1.16`. */
+	readonly minor: number;
+	/** Bytes of an integer, without its sign byte, and of an offset. */
+	readonly integerSize: number;
+	readonly offsetSize: number;
+	readonly compression: 'none' | 'gzip' | 'lz4' | 'zstd';
+	/** Local time of the host that pg_dump ran on: `2026-11-22 04:00:00`. */
+	readonly created: string;
+	readonly database: string;
+	/** As printed, such as `15.18`. */
+	readonly serverVersion: string;
+	readonly dumpVersion: string;
+	/** The client encoding of the dump, such as `UTF8`. */
+	readonly encoding: string;
+	readonly entries: readonly ArchiveEntry[];
+	/** Bytes of the header and the table, after which the data begins. */
+	readonly size: number;
+};
+
+const sections: Readonly<Record<number, Section>> = {1: 'none', 2: 'pre-data', 3: 'data', 4: 'post-data'};
+const formats: Readonly<Record<number, ArchiveFormat>> = {1: 'custom', 3: 'tar'};
+const compressions = ['none', 'gzip', 'lz4', 'zstd'] as const;
+/** Bytes; the table of a database with a million objects has a few hundred MiB. */
+const largest = 1 << 30;
+
+export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding'> & {readonly count: number};
+
+/**
+ * Parses a table of contents that arrives in pieces. Every failure is a PgBackError CORRUPT, or TOOLS for a newer
+ * archive version.
+ */
+export class ArchiveTocParser {
+	readonly #bytes = new ArchiveBytes();
+	readonly #entries: ArchiveEntry[] = [];
+	#head: ArchiveHead | undefined;
+	#encoding = '';
+	#toc: ArchiveToc | undefined;
+
+	/** Returns the complete table, or undefined while bytes are missing. */
+	toc(): ArchiveToc | undefined {
+		return this.#toc;
+	}
+
+	/** Returns the bytes after the table in this chunk, when the chunk completes it. */
+	push(chunk: Uint8Array): Uint8Array | undefined {
+		if (this.#toc) return chunk;
+		this.#bytes.push(chunk);
+		if (!this.#bytes.satisfied) return undefined;
+		try {
+			this.#head ??= this.#step(() => readHead(this.#bytes));
+			const {count} = this.#head;
+			while (this.#entries.length < count) this.#entries.push(this.#step(() => this.#readEntry()));
+		} catch (error) {
+			if (!(error instanceof ShortRead)) throw error;
+			this.#bytes.rewind(error.missing);
+			if (this.#bytes.position + this.#bytes.wanted > largest) throw corrupt('the table of contents is too large');
+			return undefined;
+		}
+		this.#toc = finish(this.#head, this.#entries, this.#encoding, this.#bytes.position);
+		return this.#bytes.rest();
+	}
+
+	#step<T>(read: () => T): T {
+		const value = read();
+		this.#bytes.commit();
+		return value;
+	}
+
+	#readEntry(): ArchiveEntry {
+		const entry = readEntry(this.#bytes, this.#head as ArchiveHead);
+		if (entry.kind === 'ENCODING')
+			this.#encoding = /^SET client_encoding = '([^']*)'/.exec(entry.definition)?.[1] ?? '';
+		return entry;
+	}
+}
+
+/** Returns the minor number of the archive's version; the major is 1. */
+function readArchiveVersion(bytes: ArchiveBytes): number {
+	if (bytes.raw(5) !== 'PGDMP') throw corrupt('it does not start like a pg_dump archive');
+	const [major, minor, revision] = [bytes.byte(), bytes.byte(), bytes.byte()];
+	if (major !== 1 || minor > 99) throw corrupt(`archive version ${major}.${minor} does not exist`);
+	if (minor < oldestArchive || minor > newestArchive) throw unsupported(`${major}.${minor}-${revision}`);
+	return minor;
+}
+
+/** Reads the fields of C's struct tm, one by one. */
+function readTime(bytes: ArchiveBytes): string {
+	const [second = 0, minute = 0, hour = 0, day = 0, month = 0, year = 0] = Array.from({length: 7}, () =>
+		bytes.integer(),
+	);
+	const two = (value: number) => String(value).padStart(2, '0');
+	return `${1900 + year}-${two(month + 1)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`;
+}
+
+/** Reads everything before the first entry; the number of entries comes last. */
+export function readHead(bytes: ArchiveBytes): ArchiveHead {
+	const minor = readArchiveVersion(bytes);
+	const [integerSize, offsetSize, formatCode] = [bytes.byte(), bytes.byte(), bytes.byte()];
+	if (integerSize < 4 || integerSize > 8) throw corrupt(`integers of ${integerSize} bytes`);
+	if (offsetSize < 4 || offsetSize > 8) throw corrupt(`offsets of ${offsetSize} bytes`);
+	const format = formats[formatCode];
+	if (!format) throw corrupt(`format ${formatCode} does not exist`);
+	bytes.integerSize = integerSize;
+	const algorithm = minor >= 15 ? bytes.byte() : bytes.integer() === 0 ? 0 : 1;
+	const compression = compressions[algorithm];
+	if (!compression) throw corrupt(`compression ${algorithm} does not exist`);
+	const created = readTime(bytes);
+	const database = bytes.text() ?? '';
+	const serverVersion = bytes.text() ?? '';
+	const dumpVersion = bytes.text() ?? '';
+	const count = bytes.integer();
+	if (count < 0) throw corrupt('a negative number of entries');
+	return {
+		format,
+		minor,
+		integerSize,
+		offsetSize,
+		compression,
+		created,
+		database,
+		serverVersion,
+		dumpVersion,
+		count,
+	};
+}
+
+/** Reads one entry; its text has one character per byte. */
+export function readEntry(bytes: ArchiveBytes, {minor, format, offsetSize}: ArchiveHead): ArchiveEntry {
+	const startsAt = bytes.position;
+	const dumpId = bytes.integer();
+	if (dumpId <= 0) throw corrupt(`an entry with the id ${dumpId}`);
+	const hasData = bytes.integer() !== 0;
+	const catalog = number(bytes.text());
+	const oid = number(bytes.text());
+	const tag = bytes.text() ?? '';
+	const kind = bytes.text() ?? '';
+	const section = sections[bytes.integer()];
+	if (!section) throw corrupt('an entry in a section that does not exist');
+	const definition = bytes.text() ?? '';
+	bytes.skipText(); // the DROP statement
+	const copy = bytes.text() ?? '';
+	const schema = bytes.text() || undefined;
+	const tablespace = bytes.text() || undefined;
+	if (minor >= 14) bytes.skipText(); // the table access method
+	if (minor >= 16) bytes.integer(); // the relkind
+	const owner = bytes.text() ?? '';
+	bytes.skipText(); // WITH OIDS
+	const dependencies: number[] = [];
+	for (let text = bytes.text(); text !== undefined; text = bytes.text()) dependencies.push(number(text));
+	const placeAt = bytes.position;
+	const entry = {
+		...{dumpId, catalog, oid, tag, kind, section, definition, copy, schema, tablespace, owner},
+		...{dependencies, hasData, startsAt, placeAt},
+	};
+	if (format === 'custom') {
+		const state = bytes.byte();
+		const offset = bytes.unsigned(offsetSize);
+		if (state < 1 || state > 3) throw corrupt('an offset with an unknown state');
+		const known = state === 2 ? offset : undefined;
+		return {...entry, offset: known, member: undefined, awaitsOffset: state === 1};
+	}
+	const member = bytes.text() || undefined;
+	return {...entry, offset: undefined, member, awaitsOffset: false};
+}
+
+function number(text: string | undefined): number {
+	if (text === undefined || !/^\d{1,10}$/.test(text)) throw corrupt('an id that is not a number');
+	return Number(text);
+}
+
+/** Names and SQL were read one character per byte, because only now is the encoding known. */
+function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], encoding: string, size: number): ArchiveToc {
+	const {count: _, ...rest} = head;
+	const decode = decoderFor(encoding || 'UTF8');
+	const optional = (text: string | undefined) => (text === undefined ? undefined : decode(text));
+	const ids = new Set(entries.map(entry => entry.dumpId));
+	if (ids.size !== entries.length) throw corrupt('two entries with the same id');
+	const decoded = entries.map(entry => ({
+		...entry,
+		tag: decode(entry.tag),
+		definition: decode(entry.definition),
+		copy: decode(entry.copy),
+		schema: optional(entry.schema),
+		tablespace: optional(entry.tablespace),
+		owner: decode(entry.owner),
+	}));
+	return {...rest, database: decode(rest.database), encoding: encoding || 'UTF8', entries: decoded, size};
+}
+
+function corrupt(problem: string): PgBackError {
+	return new PgBackError('CORRUPT', `cannot read the archive: ${problem}`, {hint: 'use another run'});
+}
+
+function unsupported(version: string): PgBackError {
+	return new PgBackError('TOOLS', `archive version ${version} cannot be read`, {
+		hint: 'this pg_back reads 1.12 to 1.16 (PostgreSQL 9.0 to 18); restore it with pg_restore',
+	});
+}
+
+/**
+ * Reads a table of contents. Throws CORRUPT when the source ends before the table does. The rest of the source is not
+ * read.
+ */
+export async function readArchiveToc(source: AsyncIterable<Uint8Array>): Promise<ArchiveToc> {
+	const parser = new ArchiveTocParser();
+	for await (const chunk of source) {
+		parser.push(chunk);
+		const toc = parser.toc();
+		if (toc) return toc;
+	}
+	throw corrupt('truncated within its table of contents');
+}
+
+/** Reads the table of contents of a tar archive, in which toc.dat comes first. */
+export async function readTarToc(source: AsyncIterable<Uint8Array>): Promise<ArchiveToc> {
+	return readArchiveToc(firstMember(source));
+}
+
+/** Reads the table of contents of a directory dump from its toc.dat, which claims to belong to a tar archive. */
+export async function readDirectoryToc(source: AsyncIterable<Uint8Array>): Promise<ArchiveToc> {
+	const toc = await readArchiveToc(source);
+	return {...toc, format: 'directory'};
+}
+
+const tarBlock = 512;
+
+async function* firstMember(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+	let head = Buffer.alloc(0);
+	let left: number | undefined;
+	for await (const chunk of source) {
+		let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+		if (left === undefined) {
+			head = Buffer.concat([head, bytes]);
+			if (head.length < tarBlock) continue;
+			const size = /^[0-7]+/.exec(head.toString('latin1', 124, 136).trim())?.[0];
+			if (!/^toc\.dat\0/.test(head.toString('latin1', 0, 100)) || size === undefined)
+				throw corrupt('its first member is not toc.dat');
+			left = Number.parseInt(size, 8);
+			bytes = head.subarray(tarBlock);
+		}
+		const piece = bytes.subarray(0, left);
+		left -= piece.length;
+		if (piece.length > 0) yield piece;
+		if (left === 0) return;
+	}
+}

@@ -1,0 +1,175 @@
+/**
+ * Reads what a database contains, for a comparison after a restore: the rows of each table, and the objects with their
+ * definitions. Owners, privileges, comments and values of sequences are not compared.
+ */
+import {createHash} from 'node:crypto';
+import {contentQueries} from './content-queries.js';
+import {identifier} from './quote.js';
+import type {Session} from './session.js';
+
+export type TableRows = {
+	/** `schema.table`, quoted for SQL; `large objects` for large objects. */
+	readonly name: string;
+	readonly rows: number;
+};
+
+/** The objects of one kind. */
+export type SchemaPart = {
+	/** Such as `relations` or `indexes`. */
+	readonly kind: string;
+	readonly count: number;
+	/** SHA-256 of their sorted names. */
+	readonly names: string;
+	/** SHA-256 of names and definitions: only comparable between servers of the same major version. */
+	readonly definitions: string;
+};
+
+export type Contents = {
+	readonly schema: readonly SchemaPart[];
+	readonly tables: readonly TableRows[];
+	/** The number of tables that were not counted. */
+	readonly uncounted: number;
+};
+
+/** The oldest server version with readable contents. */
+export const oldestContents = 100_000;
+
+/** Reads the objects of all schemas, without those of the system and of extensions. */
+export async function readSchema(session: Session): Promise<readonly SchemaPart[]> {
+	const parts: SchemaPart[] = [];
+	for (const {kind, sql} of contentQueries(session.serverVersion)) {
+		const rows = await session.query(sql, {timeout: 0});
+		const names = rows.map(([name]) => name ?? '');
+		const lines = rows.map(([name, definition]) => `${name ?? ''}\t${normalize(definition ?? '')}`);
+		parts.push({kind, count: rows.length, names: digestOf(names), definitions: digestOf(lines)});
+	}
+	return parts;
+}
+
+/**
+ * Removes casts, parentheses and white space from a definition, because the first restore changes how PostgreSQL prints
+ * an expression: it moves casts from arrays into their elements.
+ */
+export function normalize(definition: string): string {
+	return definition.replaceAll(cast, '').replaceAll(/[()\s]/g, '');
+}
+
+const word = String.raw`(?:"(?:[^"]|"")*"|\w+)`;
+const cast = new RegExp(
+	String.raw`::(?:character varying|bit varying|double precision|time(?:stamp)?(?:\(\d\))? with(?:out)? time zone|${word}(?:\.${word})?)` +
+		String.raw`(?:\([\d, ]+\))?(?:\[\])*`,
+	'g',
+);
+
+function digestOf(lines: readonly string[]): string {
+	const hash = createHash('sha256');
+	for (const line of lines.toSorted((a, b) => (a < b ? -1 : 1))) hash.update(`${line}\n`);
+	return hash.digest('hex');
+}
+
+export type CountOptions = {
+	/** Returning true stops before the next table. */
+	readonly stopped?: () => boolean;
+	/** Maximum bytes to read in total; tables beyond that are not counted. */
+	readonly limit?: number;
+	/** Called when the query of a table begins and ends. */
+	readonly onBusy?: (busy: boolean) => void;
+};
+
+/**
+ * Counts the rows of every table, small ones first, and the large objects. Tables that cannot be counted (locked, not
+ * readable) are included in `uncounted`. The session should be in a transaction, so that all counts are from one
+ * snapshot.
+ */
+export async function countRows(
+	session: Session,
+	options: CountOptions = {},
+): Promise<Pick<Contents, 'tables' | 'uncounted'>> {
+	const found = await session.query(
+		`select pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce(pg_catalog.pg_relation_size(c.oid), 0) as size
+		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+		where c.relkind = 'r' and c.relpersistence <> 't' and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery())
+		and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+		and not exists (select from pg_catalog.pg_depend d
+			where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+		order by size, 1`,
+		{timeout: 0},
+	);
+	const counts: readonly (readonly [string, string, number])[] = [
+		['large objects', 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata', 0],
+		...found.map(
+			([name, size]) => [name ?? '', `select pg_catalog.count(*) from only ${name ?? ''}`, Number(size)] as const,
+		),
+	];
+	let read = 0;
+	const tables: TableRows[] = [];
+	await session.query('savepoint counting');
+	for (const [name, sql, size] of counts) {
+		read += size;
+		if (options.stopped?.() || read > (options.limit ?? Infinity)) break;
+		options.onBusy?.(true);
+		try {
+			const [[rows] = []] = await session.query(sql, {timeout: 0});
+			tables.push({name, rows: Number(rows)});
+		} catch (error) {
+			if (!session.alive) throw error;
+			await session.query('rollback to savepoint counting');
+		} finally {
+			options.onBusy?.(false);
+		}
+	}
+	return {tables, uncounted: counts.length - tables.length};
+}
+
+/** Adds the rows of tables that were counted elsewhere. */
+export function withRows(contents: Contents | undefined, counted: readonly TableRows[]): Contents | undefined {
+	if (!contents) return undefined;
+	const known = new Set(contents.tables.map(({name}) => name));
+	const more = counted.filter(({name}) => !known.has(name));
+	return {
+		...contents,
+		tables: [...contents.tables, ...more],
+		uncounted: Math.max(0, contents.uncounted - more.length),
+	};
+}
+
+/**
+ * `missing`: there is no such table; `apart`: it is not counted, because its rows belong to an extension or to another
+ * server.
+ */
+export type FoundRows = number | 'missing' | 'apart';
+
+/**
+ * Counts the rows of these tables; for a partitioned one those of its partitions. Names are not quoted; undefined means
+ * `apart`.
+ */
+export async function rowsOf(
+	session: Session,
+	names: readonly ({readonly schema: string; readonly table: string} | undefined)[],
+): Promise<readonly FoundRows[]> {
+	const relations = await session.query(
+		`select n.nspname, c.relname, c.relkind, c.relkind = 'f' or exists (select from pg_catalog.pg_depend d
+			where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'f')`,
+		{timeout: 0},
+	);
+	const there = new Map(
+		relations.map(([schema, table, kind, apart]) => [`${schema ?? ''}\0${table ?? ''}`, {kind, apart: apart === 't'}]),
+	);
+	const found: FoundRows[] = [];
+	for (const name of names) {
+		const relation = name && there.get(`${name.schema}\0${name.table}`);
+		if (name === undefined || relation === undefined || relation.apart) {
+			found.push(name && relation === undefined ? 'missing' : 'apart');
+			continue;
+		}
+		const {schema, table} = name;
+		const only = relation.kind === 'r' ? 'only ' : '';
+		const [[rows] = []] = await session.query(
+			`select pg_catalog.count(*) from ${only}${identifier(schema)}.${identifier(table)}`,
+			{timeout: 0},
+		);
+		found.push(Number(rows));
+	}
+	return found;
+}

@@ -1,0 +1,113 @@
+/** The PostgreSQL programs on this host: where they may be, which may be run, and their versions. */
+import {readdir, realpath, stat} from 'node:fs/promises';
+import {basename, join} from 'node:path';
+import {isExecutable, whyUntrusted} from '../lib/trusted-file.js';
+import {captureChild} from '../process/child.js';
+import type {Environment} from './environment.js';
+import {openVersionCache, programKey, type VersionCache} from './version-cache.js';
+import {parseVersion} from './versions.js';
+
+export type Tool = {
+	readonly path: string;
+	/** Such as 150018. */
+	readonly version: number;
+};
+
+export type FindOptions = {
+	/** The directory of pg_dump and pg_dumpall; psql and pg_restore may be in other directories. */
+	readonly binDirectory?: string;
+	/** The environment of the tools, without secrets. Its PATH is searched. */
+	readonly env: Environment;
+	readonly signal: AbortSignal;
+	/** Called for each program that is not executed because other users can change it. */
+	readonly onUntrusted?: (text: string) => void;
+	/** Programs not to look for, because reading each version takes the start of a program. */
+	readonly without?: readonly ('pg_dumpall' | 'pg_restore')[];
+};
+
+/** Returns every directory that may contain the tools: PATH first, then those of packages. */
+export async function candidateDirectories({env}: FindOptions): Promise<string[]> {
+	return [...new Set([...pathDirectories(env), ...(await packagedDirectories())])];
+}
+
+export function pathDirectories(env: Environment): string[] {
+	return [...new Set((env['PATH'] ?? '').split(':').filter(entry => entry.startsWith('/')))];
+}
+
+export async function packagedDirectories(): Promise<string[]> {
+	const packaged = await Promise.all([
+		majorDirectories('/usr/lib/postgresql', /^\d+(?:\.\d+)?$/),
+		majorDirectories('/usr', /^pgsql-\d+(?:\.\d+)?$/),
+		majorDirectories('/usr/local', /^pgsql(?:-\d+)?$/),
+	]);
+	return packaged.flat();
+}
+
+async function majorDirectories(parent: string, pattern: RegExp): Promise<string[]> {
+	try {
+		const names = await readdir(parent);
+		return names.filter(name => pattern.test(name)).map(name => join(parent, name, 'bin'));
+	} catch (error) {
+		if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+		throw error;
+	}
+}
+
+/** Returns the programs that exist and may be run, in the order of `directories`. */
+export async function toolsIn(directories: readonly string[], name: string, options: FindOptions): Promise<Tool[]> {
+	const tools = await Promise.all(directories.map(directory => toolAt(join(directory, name), options)));
+	return tools.filter(tool => tool !== undefined);
+}
+
+async function toolAt(path: string, options: FindOptions): Promise<Tool | undefined> {
+	if (!(await isExecutable(path)) || basename(await realpath(path)) === 'pg_wrapper') return undefined;
+	const {problem} = await whyUntrusted(path, {executed: true});
+	if (problem !== undefined) {
+		options.onUntrusted?.(`${path} will not be executed: ${problem}`);
+		return undefined;
+	}
+	return {path, version: await versionOf(path, options)};
+}
+
+/** The version of each program is read once, and again when the file has changed. */
+const known = new Map<string, Promise<number>>();
+let kept: Promise<VersionCache> | undefined;
+
+async function versionOf(path: string, options: FindOptions): Promise<number> {
+	const key = programKey(path, await stat(path, {bigint: true}));
+	const version = known.get(key) ?? recallVersion(path, key, options);
+	known.set(key, version);
+	try {
+		return await version;
+	} catch (error) {
+		known.delete(key);
+		throw error;
+	}
+}
+
+async function recallVersion(path: string, key: string, options: FindOptions): Promise<number> {
+	kept ??= openVersionCache();
+	const cache = await kept;
+	const version = cache.get(key) ?? (await askVersion(path, options));
+	if (version > 0 && cache.get(key) === undefined) await cache.add(key, path, version);
+	return version;
+}
+
+/** Returns 0 when it does not run or prints something else: it is unusable, but others may exist. */
+async function askVersion(path: string, {env, signal}: FindOptions): Promise<number> {
+	try {
+		const text = await captureChild({command: path, args: ['--version'], env, signal}, path);
+		return parseVersion(text) ?? 0;
+	} catch (error) {
+		if (signal.aborted) throw error;
+		return 0;
+	}
+}
+
+/** On ties, the first in PATH order wins. */
+export function newest(tools: readonly Tool[]): Tool | undefined {
+	return tools.reduce<Tool | undefined>(
+		(best, tool) => (best && best.version >= tool.version ? best : tool),
+		undefined,
+	);
+}

@@ -1,0 +1,17 @@
+/** Decides whether a dump is complete by its size, its table of contents and the manifest of its run. */
+import type {FoundManifest} from './manifests.js';
+import type {IsGood} from './selection.js';
+
+export function goodDumps(manifests: readonly FoundManifest[]): IsGood {
+	const known = new Map(manifests.flatMap(({manifest}) => manifest.files.map(file => [file.path, file] as const)));
+	return (dump, files) => {
+		const file = known.get(dump);
+		if (files.some(one => one.path !== dump)) {
+			const sizes = new Map(files.map(one => [one.path, one.size] as const));
+			if (!sizes.has(`${dump}/toc.dat`) && !sizes.has(`${dump}/toc.dat.age`)) return false;
+			return file?.members?.every(member => sizes.get(`${dump}/${member.path}`) === member.size) ?? true;
+		}
+		const size = files[0]?.size ?? 0;
+		return size > 0 && (file === undefined || file.directory === true || file.size === size);
+	};
+}

@@ -1,0 +1,139 @@
+/** The remote location of a run: opens it from the configuration, and maps local paths to keys. */
+import {join as joinPath, posix, relative} from 'node:path';
+import type {HttpClients} from '../lib/http/http.js';
+import type {RunContext} from '../runs/context.js';
+import type {UploadOptions} from '../stages/upload.js';
+import {type StoreName, storeNamed} from '../storage/definitions.js';
+import {openStorage, shareLimits, type WrapOptions} from '../storage/open.js';
+import type {Storage, StorageObject} from '../storage/storage.js';
+
+export type Store = StoreName;
+
+export type Remote = {
+	readonly store: Store;
+	readonly storage: Storage;
+	/** `upload_prefix` with a trailing slash, or empty. */
+	readonly prefix: string;
+	/** The location for people, including the prefix. */
+	readonly location: string;
+	readonly keyFor: (path: string) => string;
+	/** Lists every object below the prefix, with its full key. */
+	readonly list: (signal: AbortSignal) => AsyncIterable<StorageObject>;
+	/** Returns the proxies used so far, without user and password. */
+	readonly proxies: () => readonly string[];
+	/**
+	 * Returns where the trusted certificates come from, in addition to Node.js's own; undefined for a store without HTTP.
+	 */
+	readonly certificateSources: () => readonly string[] | undefined;
+	readonly close: () => Promise<void>;
+};
+
+/** For interactive use: retries for this many milliseconds instead of a quarter of an hour. */
+export const shortRetries = {retryBudget: 20_000} as const;
+
+export type RemoteOptions = {
+	/** Milliseconds. */
+	readonly retryBudget?: number;
+	/** Maximum number of concurrent transfers. */
+	readonly jobs?: number;
+};
+
+/** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
+export async function openRemote(
+	run: RunContext,
+	store: Store,
+	options: RemoteOptions & {readonly shared?: WrapOptions | undefined} = {},
+): Promise<Remote> {
+	const {settings} = run.configuration;
+	let clients: HttpClients | undefined;
+	const idleTimeout = settings.remoteTimeout * 1000;
+	const storage = await openStorage(
+		context => storeNamed(store).open(settings, {env: run.env, fileMode: settings.backupFileMode}, context),
+		{
+			env: run.env,
+			signal: run.signal,
+			log: (level, text) => run.emit({type: 'log', level, text}),
+			run: run.tag,
+			http: async onSocket => {
+				const {connectTimeout, openHttp} = await import('../storage/http.js');
+				const {caFile} = settings;
+				return (clients ??= openHttp({env: run.env, caFile, connectTimeout: connectTimeout(idleTimeout), onSocket}));
+			},
+			idleTimeout,
+			retryBudget: Math.min(options.retryBudget ?? Infinity, settings.remoteRetry * 1000),
+		},
+		{
+			jobs: options.jobs ?? settings.uploadJobs,
+			onStall: (location, stall) => run.emit({type: 'network.stalled', location, ...stall}),
+			...(settings.bandwidthLimit > 0 && {bandwidth: settings.bandwidthLimit}),
+			...options.shared,
+		},
+	);
+	const prefix = listPrefix(settings.uploadPrefix);
+	return {
+		store,
+		storage,
+		prefix,
+		location: `${storage.location}${prefix}`,
+		keyFor: path => remoteKey(settings.backupDirectory, settings.uploadPrefix, path),
+		list: signal => storage.list(prefix, {signal}),
+		proxies: () => clients?.proxies() ?? [],
+		certificateSources: () => clients?.certificateSources(),
+		async close() {
+			await storage.close();
+			clients?.close();
+		},
+	};
+}
+
+/**
+ * Opens every place that dumps are uploaded to, in the configured order. They share the upload slots and the bandwidth.
+ * Throws like `openRemote`. The caller closes them.
+ */
+export async function openUploadPlaces(run: RunContext, options: RemoteOptions = {}): Promise<readonly Remote[]> {
+	const {upload, uploadJobs, bandwidthLimit} = run.configuration.settings;
+	const limits = shareLimits(upload.length, {jobs: options.jobs ?? uploadJobs, bandwidth: bandwidthLimit});
+	const opened: Remote[] = [];
+	try {
+		for (const [index, store] of upload.entries())
+			opened.push(await openRemote(run, store, {...options, shared: limits[index]}));
+		return opened;
+	} catch (error) {
+		await closeAll(opened);
+		throw error;
+	}
+}
+
+export async function closeAll(remotes: readonly Remote[]): Promise<void> {
+	await Promise.all(remotes.map(async remote => remote.close()));
+}
+
+/** Returns the beginning of every key: `upload_prefix` with a trailing slash, or empty. */
+export function listPrefix(uploadPrefix: string): string {
+	const cleaned = uploadPrefix === '' ? '' : posix.join(uploadPrefix);
+	return cleaned === '' || cleaned === '.' ? '' : cleaned.endsWith('/') ? cleaned : `${cleaned}/`;
+}
+
+/**
+ * Returns the key of a local path: the path relative to the configured backup directory (with `{dbname}` in it),
+ * without leading `../`, after the prefix. `/var/{dbname}/dir` and `/var/b1/dir/b1.dump` give `b1/dir/b1.dump`.
+ */
+export function remoteKey(template: string, prefix: string, path: string): string {
+	const inner = relative(template, path).replace(/^(\.\.\/)+/, '');
+	return prefix === '' ? inner : posix.join(prefix, inner);
+}
+
+/**
+ * Returns the directory that a downloaded key belongs to: the fixed part of the backup directory. The inverse of
+ * `remoteKey`.
+ */
+export function downloadBase(template: string): string {
+	const segments = template.split('/');
+	const variable = segments.findIndex(segment => segment.includes('{dbname}'));
+	return variable === -1 ? template : joinPath(segments.slice(0, variable).join('/') || '/');
+}
+
+export function uploadOptions(run: RunContext, {storage, keyFor}: Remote): UploadOptions {
+	const {deleteUploaded, localCopy} = run.configuration.settings;
+	return {storage, keyFor, run: run.tag, deleteLocal: deleteUploaded || !localCopy, emit: run.emit};
+}

@@ -1,0 +1,111 @@
+/** The runs of a place with their existing dumps: from manifests, or from file names for runs without one. */
+import type {ParsedName} from '../retention/names.js';
+import {createRunGrouper} from '../retention/runs.js';
+import type {RunContext} from '../runs/context.js';
+import {hasDecryptionMaterial} from '../runs/key-material.js';
+import type {DecryptionKeys} from '../stages/age/load-keys.js';
+import {type DumpItem, isDump, listItems, sizeOf} from './dump-items.js';
+import {type Named, namesOfRun} from './find-run.js';
+import type {ManifestFile} from './manifest.js';
+import type {FoundManifest} from './manifests.js';
+import type {Place, PlaceFile} from './place.js';
+import {recordedFiles, withPrivateManifest} from './private-manifest.js';
+
+export type DumpView = {
+	readonly database: string;
+	/** Relative to the place; for a directory dump the directory. */
+	readonly path: string;
+	readonly parsed: ParsedName;
+	/** The members of a directory dump, or the single file. */
+	readonly files: readonly PlaceFile[];
+	/** Bytes. */
+	readonly bytes: number;
+	readonly encrypted: boolean;
+	/** The entry in the manifest, joined with the private manifest if that could be read. */
+	readonly recorded: ManifestFile | undefined;
+};
+
+export type RunView = Named & {
+	readonly found: FoundManifest | undefined;
+	readonly dumps: readonly DumpView[];
+};
+
+/** Returns the runs, newest first. */
+export async function viewRuns(run: RunContext, place: Place): Promise<readonly RunView[]> {
+	const manifests = await place.manifests(run.signal);
+	const items = await listItems(place, run.signal);
+	const named = new Set(manifests.flatMap(({manifest}) => manifest.files.map(file => file.path)));
+	const recorded = manifests.map((found): RunView => {
+		const dumps = found.manifest.files.flatMap(file => {
+			const item = items.get(file.path);
+			return item && file.role === 'dump' ? [viewOf(item, file)] : [];
+		});
+		return {...namesOfRun(found.path, found.manifest), found, dumps: oncePerDatabase(dumps)};
+	});
+	const rest = [...items.values()].filter(item => !named.has(item.path) && isDump(item));
+	const grouper = createRunGrouper([]);
+	for (const item of rest) grouper.add(item.path, item.parsed, sizeOf(item));
+	const groups = grouper.runs();
+	const members = Map.groupBy(rest, item => grouper.runOf(item.path, item.parsed));
+	const unrecorded = groups.map((group): RunView => {
+		const own = members.get(group.run) ?? [];
+		return {
+			id: group.run,
+			time: group.time,
+			timeTexts: [...new Set(own.map(item => item.parsed.timeText))],
+			found: undefined,
+			dumps: oncePerDatabase(own.map(item => viewOf(item, undefined))),
+		};
+	});
+	return [...recorded, ...unrecorded].toSorted((a, b) => b.time - a.time);
+}
+
+function viewOf(item: DumpItem, recorded: ManifestFile | undefined): DumpView {
+	const {path, parsed, files} = item;
+	const {subject} = parsed;
+	return {
+		database: recorded?.database ?? (subject.kind === 'database' ? subject.name : ''),
+		path,
+		parsed,
+		files,
+		bytes: sizeOf(item),
+		encrypted: files.some(file => file.path.endsWith('.age')),
+		recorded,
+	};
+}
+
+/**
+ * Keeps one dump for each database. A plain file that was kept next to its encrypted one is the same dump and needs no
+ * key.
+ */
+function oncePerDatabase(dumps: readonly DumpView[]): readonly DumpView[] {
+	return [...Map.groupBy(dumps, dump => dump.database).values()].flatMap(
+		group => group.find(dump => !dump.encrypted) ?? group.slice(0, 1),
+	);
+}
+
+/** Returns the run joined with its private manifest, if a key for it is available. */
+export async function withRecorded(
+	run: RunContext,
+	place: Place,
+	view: RunView,
+	keys: DecryptionKeys | undefined,
+): Promise<RunView> {
+	if (!view.found) return view;
+	const manifest = await withPrivateManifest(run, place, view.found, keys);
+	const known = recordedFiles(manifest);
+	return {
+		...view,
+		found: {...view.found, manifest},
+		dumps: view.dumps.map(dump => ({...dump, recorded: known.get(dump.path) ?? dump.recorded})),
+	};
+}
+
+/** Returns a function that loads the configured keys at its first call; undefined if there are none. */
+export function createKeyRing(run: RunContext): () => Promise<DecryptionKeys | undefined> {
+	let keys: Promise<DecryptionKeys | undefined> | undefined;
+	return () =>
+		(keys ??= hasDecryptionMaterial(run)
+			? import('../runs/identities.js').then(({loadRunDecryption}) => loadRunDecryption(run))
+			: Promise.resolve(undefined));
+}

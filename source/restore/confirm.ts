@@ -1,0 +1,71 @@
+/** Confirms replacements: nothing is replaced unless its name is given with --confirm, or typed at the terminal. */
+import {PgBackError} from '../core/errors.js';
+import type {JobQuestion} from '../core/events.js';
+import {display} from '../lib/display.js';
+import {formatBytes, plural} from '../lib/format.js';
+import {readTargetDatabases} from '../postgres/target-inventory.js';
+import type {RunContext} from '../runs/context.js';
+import type {JobControl} from '../runs/scheduler.js';
+import type {DatabasePlan} from './restore-plan.js';
+import type {RestoreTarget} from './restore-target.js';
+
+/** Throws USAGE unless the user names exactly what will be replaced. */
+export async function confirmPlan(
+	run: RunContext,
+	names: readonly string[],
+	confirmed: readonly string[] | undefined,
+): Promise<void> {
+	if (names.length === 0 || confirmed !== undefined) return;
+	const shown = display(names.join(','));
+	if (!run.askLine) {
+		throw new PgBackError('USAGE', `${shown} would be replaced, but this was not confirmed`, {
+			hint: `nothing was done; add --confirm ${shown}`,
+		});
+	}
+	const typed = await run.askLine(
+		`type the ${names.length === 1 ? 'name' : 'names, separated by commas,'} of what will be replaced (${shown})`,
+	);
+	if (typed.trim() !== names.join(','))
+		throw new PgBackError('USAGE', `${display(typed)} is not ${shown}: nothing was done`);
+}
+
+/** Shows the old and the new database, and asks again if there is a user. Throws USAGE for any other answer. */
+export async function confirmSwap(
+	run: RunContext,
+	target: RestoreTarget,
+	{target: name, hidden}: DatabasePlan,
+	{id, signal}: Pick<JobControl, 'id' | 'signal'>,
+): Promise<void> {
+	const {askJob, askLine} = run;
+	if (!askJob && !askLine) return;
+	const databases = await readTargetDatabases(target.session);
+	const describe = async (database: string): Promise<string> => {
+		const session = await target.open(database);
+		try {
+			const rows = await session.query(
+				`select pg_catalog.format('%I.%I', n.nspname, c.relname), c.reltuples::bigint
+				from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+				where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by c.reltuples desc, 1`,
+			);
+			const largest = rows.slice(0, 10).map(([table, count]) => `${display(table ?? '')} ~${count ?? '?'}`);
+			const {size} = databases.get(database) ?? {};
+			return `${size === undefined ? 'of unknown size' : formatBytes(size)}, ${plural(rows.length, 'table')}: ${largest.join(', ')}`;
+		} finally {
+			await session.close();
+		}
+	};
+	const question: JobQuestion = {
+		kind: 'replace',
+		name,
+		present: await describe(name),
+		restored: await describe(hidden),
+	};
+	run.emit({type: 'job.asked', job: id, question});
+	try {
+		const typed = await (askJob?.(id, question, signal) ?? askLine?.(`replace ${display(name)} now? type its name`));
+		if (typed?.trim() !== name)
+			throw new PgBackError('USAGE', `${display(typed ?? '')} is not ${display(name)}: nothing was replaced`);
+	} finally {
+		run.emit({type: 'job.asked', job: id});
+	}
+}

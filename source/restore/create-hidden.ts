@@ -1,0 +1,42 @@
+/** Creates the hidden database that a restore fills: other users cannot connect, and a comment describes it. */
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {identifier} from '../postgres/quote.js';
+import {PostgresError} from '../postgres/session.js';
+import type {RunContext} from '../runs/context.js';
+import {creationOptions} from './database-definition.js';
+import {markStatement} from './leftovers.js';
+import type {RestoreOptions} from './restore-options.js';
+import type {DatabasePlan} from './restore-plan.js';
+import type {RestoreTarget} from './restore-target.js';
+
+/** Throws TARGET_LACKS when the server rejects the database's definition. */
+export async function createHidden(
+	run: RunContext,
+	{session, inventory}: RestoreTarget,
+	{hidden, definition, prepared}: DatabasePlan,
+	options: RestoreOptions,
+): Promise<void> {
+	const {superuser, version, tablespaces} = inventory;
+	const words = [...creationOptions(definition, version)];
+	if (options.owner !== undefined) words.push(`OWNER = ${identifier(options.owner)}`);
+	if (definition.tablespace !== undefined && tablespaces.has(definition.tablespace))
+		words.push(`TABLESPACE = ${identifier(definition.tablespace)}`);
+	// A superuser connects in spite of the limit; ALLOW_CONNECTIONS false would reject pg_restore too.
+	if (superuser) words.push('CONNECTION LIMIT = 0');
+	try {
+		await session.query(`create database ${identifier(hidden)} with ${words.join(' ')}`, {timeout: 0});
+	} catch (error) {
+		if (!(error instanceof PostgresError)) throw error;
+		throw new PgBackError(
+			'TARGET_LACKS',
+			`cannot create a database like ${display(prepared.dump.database)}: ${error.message}`,
+			{
+				cause: error,
+				hint: 'use --locale LOCALE to replace a locale that the server does not have',
+			},
+		);
+	}
+	await session.query(markStatement(hidden, run.runId, prepared.dump.database));
+	if (!superuser) await session.query(`revoke all on database ${identifier(hidden)} from public`);
+}

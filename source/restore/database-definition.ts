@@ -1,0 +1,247 @@
+/**
+ * The definition of the database in an archive: creation options, properties and privileges. Only known statements are
+ * accepted.
+ */
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {identifier, literal} from '../postgres/quote.js';
+import {begins, isPlain, nameOf, splitStatements, type Statement, type Token} from '../postgres/sql-statements.js';
+
+export type DatabaseDefinition = {
+	readonly name: string;
+	readonly owner: string | undefined;
+	readonly encoding: string | undefined;
+	readonly provider: 'libc' | 'icu' | 'builtin';
+	/** The libc locale. */
+	readonly collate: string | undefined;
+	readonly characterType: string | undefined;
+	/** The locale of ICU or the builtin provider. */
+	readonly providerLocale: string | undefined;
+	readonly icuRules: string | undefined;
+	readonly tablespace: string | undefined;
+	/** -1 for no limit. */
+	readonly connectionLimit: number;
+	readonly isTemplate: boolean;
+	readonly comment: string | undefined;
+	/**
+	 * Statements without their terminator: settings of the database and of roles in it. They are completed with the name
+	 * of the database.
+	 */
+	readonly settings: readonly DatabaseStatement[];
+	readonly privileges: readonly DatabaseStatement[];
+	readonly labels: readonly DatabaseStatement[];
+};
+
+export type DatabaseStatement = {
+	/** Returns the statement with another database name. */
+	readonly on: (name: string) => string;
+	/** The roles that it names. */
+	readonly roles: readonly string[];
+	/** The name of the setting, if it sets one. */
+	readonly setting?: string;
+};
+
+type Draft = {-readonly [K in keyof DatabaseDefinition]: DatabaseDefinition[K]} & {
+	settings: DatabaseStatement[];
+	privileges: DatabaseStatement[];
+	labels: DatabaseStatement[];
+};
+
+/** Returns the definition for a dump without one: the database becomes a copy of template0. */
+export function bareDefinition(name: string): DatabaseDefinition {
+	return {
+		name,
+		owner: undefined,
+		encoding: undefined,
+		provider: 'libc',
+		collate: undefined,
+		characterType: undefined,
+		providerLocale: undefined,
+		icuRules: undefined,
+		tablespace: undefined,
+		connectionLimit: -1,
+		isTemplate: false,
+		comment: undefined,
+		settings: [],
+		privileges: [],
+		labels: [],
+	};
+}
+
+/**
+ * Parses the definition. `texts` are the definitions of the archive's entries for its database, or its createdb.sql.
+ * Throws CORRUPT for any other statement.
+ */
+export function parseDatabase(texts: readonly string[], name: string, owner: string | undefined): DatabaseDefinition {
+	const draft: Draft = {...bareDefinition(name), owner, settings: [], privileges: [], labels: []};
+	for (const statement of texts.flatMap(text => splitStatements(text))) take(draft, statement);
+	return draft;
+}
+
+function take(draft: Draft, statement: Statement): void {
+	const {tokens} = statement;
+	if (begins(statement, 'SET') || begins(statement, 'RESET') || begins(statement, 'SELECT')) {
+		takeSession(statement);
+	} else if (begins(statement, 'CREATE', 'DATABASE')) {
+		mustName(draft, statement, tokens[2]);
+		takeCreation(draft, tokens.slice(3));
+	} else if (begins(statement, 'ALTER', 'DATABASE')) takeAlteration(draft, statement);
+	else if (begins(statement, 'ALTER', 'ROLE') || begins(statement, 'ALTER', 'USER')) takeRoleSetting(draft, statement);
+	else if (begins(statement, 'COMMENT', 'ON', 'DATABASE')) {
+		mustName(draft, statement, tokens[3]);
+		if (tokens[5]?.kind === 'string') draft.comment = tokens[5].value;
+	} else if (begins(statement, 'GRANT') || begins(statement, 'REVOKE')) takePrivilege(draft, statement);
+	else if (begins(statement, 'SECURITY', 'LABEL')) {
+		const on = tokens.findIndex(token => token.value === 'DATABASE' && token.kind === 'word');
+		mustName(draft, statement, tokens[on + 1]);
+		draft.labels.push({...rename(statement, on + 1), roles: []});
+	} else if (begins(statement, 'UPDATE')) takeUpdate(draft, statement);
+	else throw foreign(draft, statement);
+}
+
+/** Parses `ALTER ROLE name IN DATABASE name SET …`. */
+function takeRoleSetting(draft: Draft, statement: Statement): void {
+	const {tokens} = statement;
+	const [, , role, kwIn, kwDatabase, database, set] = tokens;
+	if (kwIn?.value !== 'IN' || kwDatabase?.value !== 'DATABASE' || set?.value !== 'SET') throw foreign(draft, statement);
+	mustName(draft, statement, database);
+	draft.settings.push({...rename(statement, 5), roles: names(role), setting: nameOf(tokens[7]) ?? ''});
+}
+
+/**
+ * Accepts statements at the beginning of a script, or before a privilege of another grantor: they have no effect here,
+ * and are harmless.
+ */
+function takeSession(statement: Statement): void {
+	const allowed = /^(?:SET (?:SESSION AUTHORIZATION |[a-z_]+ = )|RESET |SELECT pg_catalog\.set_config\('search_path')/i;
+	if (!allowed.test(statement.text)) throw unknown(statement);
+}
+
+/** Parses `[WITH] KEY = VALUE …`; CONNECTION LIMIT is the only key with two words. */
+function readCreationOptions(name: string, tokens: readonly Token[]): ReadonlyMap<string, Token> {
+	const options = new Map<string, Token>();
+	for (let at = tokens[0]?.value === 'WITH' ? 1 : 0; at < tokens.length;) {
+		const key = tokens[at]?.value ?? '';
+		const isTwo = key === 'CONNECTION';
+		const value = tokens[at + (isTwo ? 3 : 2)];
+		if (tokens[at + (isTwo ? 2 : 1)]?.value !== '=' || !value) {
+			throw new PgBackError('CORRUPT', `the definition of database ${display(name)} cannot be read`);
+		}
+		options.set(isTwo ? 'CONNECTION LIMIT' : key, value);
+		at += isTwo ? 4 : 3;
+	}
+	return options;
+}
+
+function takeCreation(draft: Draft, tokens: readonly Token[]): void {
+	const options = readCreationOptions(draft.name, tokens);
+	const text = (key: string) => {
+		const token = options.get(key);
+		return token?.kind === 'string' ? token.value : nameOf(token);
+	};
+	const provider = text('LOCALE_PROVIDER') ?? 'libc';
+	if (provider !== 'libc' && provider !== 'icu' && provider !== 'builtin')
+		throw new PgBackError('CORRUPT', `unknown locale provider ${display(provider)} of ${display(draft.name)}`);
+	draft.provider = provider;
+	draft.encoding = text('ENCODING');
+	draft.collate = text('LC_COLLATE') ?? text('LOCALE');
+	draft.characterType = text('LC_CTYPE') ?? text('LOCALE');
+	draft.providerLocale = text('ICU_LOCALE') ?? text('BUILTIN_LOCALE');
+	draft.icuRules = text('ICU_RULES');
+	draft.tablespace = text('TABLESPACE');
+	draft.owner ??= text('OWNER');
+	const limit = options.get('CONNECTION LIMIT')?.value;
+	if (limit !== undefined) draft.connectionLimit = Number(limit);
+}
+
+function takeAlteration(draft: Draft, statement: Statement): void {
+	const {tokens} = statement;
+	mustName(draft, statement, tokens[2]);
+	const [, , , verb, next, third] = tokens;
+	if (verb?.value === 'OWNER' && next?.value === 'TO') draft.owner = nameOf(third);
+	else if (verb?.value === 'SET')
+		draft.settings.push({...rename(statement, 2), roles: [], setting: nameOf(next) ?? ''});
+	else if (verb?.value === 'CONNECTION' && next?.value === 'LIMIT')
+		draft.connectionLimit = Number(
+			tokens
+				.slice(5)
+				.map(token => token.value)
+				.join('')
+				.replace('=', ''),
+		);
+	else if (verb?.value === 'IS_TEMPLATE') draft.isTemplate = /true$/i.test(statement.text);
+	else throw foreign(draft, statement);
+}
+
+function takePrivilege(draft: Draft, statement: Statement): void {
+	const {tokens} = statement;
+	const on = tokens.findIndex(token => token.kind === 'word' && token.value === 'ON');
+	if (tokens[on + 1]?.value !== 'DATABASE') throw foreign(draft, statement);
+	mustName(draft, statement, tokens[on + 2]);
+	const target = tokens[on + 3];
+	if (target?.value !== 'TO' && target?.value !== 'FROM') throw foreign(draft, statement);
+	draft.privileges.push({...rename(statement, on + 2), roles: granteesOf(tokens.slice(on + 4))});
+}
+
+function granteesOf(tokens: readonly Token[]): readonly string[] {
+	const end = tokens.findIndex(token => token.kind === 'word' && ['WITH', 'GRANTED'].includes(token.value));
+	return tokens
+		.slice(0, end === -1 ? undefined : end)
+		.filter(token => token.kind !== 'symbol' && !(token.kind === 'word' && token.value === 'PUBLIC'))
+		.flatMap(names);
+}
+
+/** Parses `UPDATE pg_catalog.pg_database SET datistemplate = 't' WHERE datname = 'app'`. */
+function takeUpdate(draft: Draft, statement: Statement): void {
+	const last = statement.tokens.at(-1);
+	const isFlag = /^UPDATE pg_catalog\.pg_database SET datistemplate = ('t'|true|'f'|false) WHERE datname = /i.exec(
+		statement.text,
+	);
+	if (!isFlag || last?.value !== draft.name) throw foreign(draft, statement);
+	draft.isTemplate = /t/.test(isFlag[1]?.slice(0, 2) ?? '');
+}
+
+function names(token: Token | undefined): readonly string[] {
+	const name = nameOf(token);
+	return name === undefined || (token?.kind === 'word' && token.value === 'ALL') ? [] : [name];
+}
+
+function rename(statement: Statement, index: number): Pick<DatabaseStatement, 'on'> {
+	const {text, tokens} = statement;
+	if (!isPlain(statement)) throw unknown(statement);
+	const token = tokens[index];
+	if (!token) throw new TypeError('a statement without the name of its database');
+	return {on: name => `${text.slice(0, token.start)}${identifier(name)}${text.slice(token.start + token.text.length)}`};
+}
+
+function mustName(draft: Draft, statement: Statement, token: Token | undefined): void {
+	if (nameOf(token) !== draft.name) throw foreign(draft, statement);
+}
+
+function foreign({name}: Draft, {text}: Statement): PgBackError {
+	return new PgBackError(
+		'CORRUPT',
+		`the dump of ${display(name)} contains a statement that does not belong to its database: ${display(text.slice(0, 80))}`,
+		{hint: 'it was not written by pg_dump; find out who changed it'},
+	);
+}
+
+function unknown({text}: Statement): PgBackError {
+	return new PgBackError('CORRUPT', `SQL that pg_dump does not write: ${display(text.slice(0, 80))}`);
+}
+
+/** Returns the options of CREATE DATABASE that a server of this version supports. */
+export function creationOptions(definition: DatabaseDefinition, serverVersion: number): readonly string[] {
+	const {encoding, provider, collate, characterType, providerLocale, icuRules} = definition;
+	const options = ['TEMPLATE = template0'];
+	if (encoding !== undefined) options.push(`ENCODING = ${literal(encoding)}`);
+	if (collate !== undefined) options.push(`LC_COLLATE = ${literal(collate)}`);
+	if (characterType !== undefined) options.push(`LC_CTYPE = ${literal(characterType)}`);
+	// Without this clause, a database has the provider of its template.
+	if (serverVersion >= 150_000) options.push(`LOCALE_PROVIDER = ${provider}`);
+	if (providerLocale !== undefined && provider === 'icu') options.push(`ICU_LOCALE = ${literal(providerLocale)}`);
+	if (providerLocale !== undefined && provider === 'builtin')
+		options.push(`BUILTIN_LOCALE = ${literal(providerLocale)}`);
+	if (icuRules !== undefined) options.push(`ICU_RULES = ${literal(icuRules)}`);
+	return options;
+}

@@ -1,0 +1,240 @@
+/**
+ * Downloads files: to partial names, verified, never over an existing file unless requested, never outside the target.
+ */
+import {constants} from 'node:fs';
+import {open} from 'node:fs/promises';
+import {basename} from 'node:path';
+import {PgBackError} from '../core/errors.js';
+import {type ChecksumAlgorithm, checksumAlgorithms} from '../core/formats.js';
+import {display} from '../lib/display.js';
+import {lstatIfThere} from '../lib/files.js';
+import {isHidden} from '../lib/hidden.js';
+import {algorithmsFor, ChecksumLists, isChecksumFile} from '../repository/checksum-files.js';
+import {goodDumps} from '../repository/good-dumps.js';
+import {remotePlace} from '../repository/place.js';
+import {downloadBase, openRemote, type Remote, type Store} from '../repository/remote.js';
+import {type Candidate, nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
+import {targetPath} from '../repository/target-path.js';
+import {parsePath} from '../retention/names.js';
+import type {RunContext, RunResult} from '../runs/context.js';
+import {loadRunDecryption} from '../runs/identities.js';
+import {runJobs} from '../runs/run-jobs.js';
+import type {RunLocks} from '../runs/run-locks.js';
+import type {Task} from '../runs/scheduler.js';
+import type {DecryptionKeys} from '../stages/age/load-keys.js';
+import {discardAll, publishAll} from '../stages/artifact.js';
+import {readHandle} from '../stages/hash.js';
+import {dumpKind, readDump, type VerifyTools} from '../stages/read-dump.js';
+import {receive, type Received} from '../stages/receive.js';
+import type {StorageObject} from '../storage/storage.js';
+import {existsError, named} from './decrypt.js';
+import {downloadResumably} from './resume-download.js';
+
+export async function runDownload(run: RunContext, store: Store): Promise<RunResult> {
+	const {settings, arguments: patterns} = run.configuration;
+	if (patterns.length === 0) {
+		throw new PgBackError('USAGE', 'no filter given to download files, use globs as command line arguments', {
+			hint: `pg_back --list-remote ${store} lists the files; use '*' to download all`,
+		});
+	}
+	const keys = settings.decrypt ? await loadRunDecryption(run) : undefined;
+	const remote = await openRemote(run, store);
+	try {
+		const {prefix} = remote;
+		const place = remotePlace(run, remote);
+		const selection = new Selection<Found>(patterns, selectionOptions(place, 'newest'));
+		const folders = new Selection(patterns, selectionOptions(place, 'all'));
+		const checksums = new Set<string>();
+		for await (const object of remote.list(run.signal)) {
+			const path = object.key.slice(prefix.length);
+			if (object.directory) {
+				if (folders.add({path, size: 0}) && parsePath(path) === undefined)
+					run.emit({type: 'log', level: 'warn', text: `${object.key} is a directory: append /* to download its files`});
+				continue;
+			}
+			if (isChecksumFile(object.key) && !isHidden(path)) checksums.add(object.key);
+			if (!selection.add({path, size: object.size, object}))
+				run.emit({type: 'log', level: 'debug', text: `skipping: ${object.key}`});
+		}
+		const isGood = selection.namesDatabases ? goodDumps(await place.manifests(run.signal)) : undefined;
+		const {items, unmatched} = selection.result(isGood);
+		const found = items.map(({object}) => object);
+		const [first] = unmatched;
+		if (found.length === 0 && first !== undefined) throw nothingMatches(first, remote.location, selection.seen);
+		const target = downloadBase(settings.backupDirectory);
+		return await downloadObjects(
+			{run, remote, target, keys, checksums, force: settings.force},
+			found,
+			unmatched.map(pattern =>
+				unmatchedTask('download', pattern, nothingMatches(pattern, remote.location, selection.seen)),
+			),
+		);
+	} finally {
+		await remote.close();
+	}
+}
+
+type Found = Candidate & {readonly object: StorageObject};
+
+/** Each object is a job; `others` are run at the same time. The caller closes the remote. */
+export function downloadObjects(
+	shared: Omit<DownloadShared, 'locks' | 'lists'>,
+	objects: readonly StorageObject[],
+	others: readonly Task[] = [],
+): Promise<RunResult> {
+	const {run, remote, checksums} = shared;
+	const lists = new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal}));
+	return runJobs(run, run.configuration.settings.uploadJobs, locks => [
+		...objects.map(object => downloadTask({...shared, lists, locks}, object)),
+		...others,
+	]);
+}
+
+type DownloadShared = {
+	readonly run: RunContext;
+	readonly remote: Remote;
+	readonly locks: RunLocks;
+	/** A local directory. */
+	readonly target: string;
+	/** If present, .age files are decrypted too, in the same pass. */
+	readonly keys: DecryptionKeys | undefined;
+	/** The keys of checksum files at the remote. */
+	readonly checksums: ReadonlySet<string>;
+	/** The parsed checksum files: one may list all members of a directory dump. */
+	readonly lists: ChecksumLists;
+	readonly force: boolean;
+	/** If present, readable dumps (decrypted, or never encrypted) are read to their end before they get their names. */
+	readonly readBack?: VerifyTools;
+};
+
+function downloadTask(shared: DownloadShared, object: StorageObject): Task {
+	const {run, keys, force} = shared;
+	const mode = run.configuration.settings.backupFileMode;
+	const {key, size} = object;
+	const decrypts = keys !== undefined && key.endsWith('.age');
+	return {
+		plan: {
+			id: `download:${key}`,
+			kind: 'download',
+			name: key,
+			stages: decrypts ? ['download', 'decrypt', 'verify'] : ['download', 'verify'],
+			estimatedBytes: size,
+		},
+		async run({id, signal, meter}) {
+			const path = await targetPath(shared.target, key, shared.remote.prefix);
+			const plainPath = path.slice(0, -'.age'.length);
+			for (const one of decrypts ? [path, plainPath] : [path]) {
+				if (!force && (await lstatIfThere(one))) throw existsError(one);
+			}
+			await shared.locks.directoryOf(path);
+			meter.start('download');
+			const resumable = {...shared, path, signal, meter};
+			await downloadResumably(resumable, object, async ({object: current, partial, source}) => {
+				const received = await receive(decrypts ? named(path, source) : source, {
+					path,
+					...(decrypts && {decrypted: {path: plainPath, keys}}),
+					partial,
+					run: run.tag,
+					mode,
+					algorithms: algorithmsFor(shared.checksums, key),
+					signal,
+					meter,
+				}).catch((error: unknown) => {
+					throw decrypts ? describeDecryption(path, error) : error;
+				});
+				try {
+					meter.finish('download');
+					meter.start('verify');
+					const how = [
+						decrypts ? 'decrypted' : '',
+						await verify(shared, current, received, signal),
+						await readBack(shared, key, received, signal),
+					]
+						.filter(Boolean)
+						.join(', ');
+					meter.count('verify', received.size);
+					meter.finish('verify');
+					await partial?.complete();
+					await publishAll([received], id, run.emit, {replace: force});
+					run.emit({type: 'job.result', job: id, result: 'fetched', detail: how});
+				} catch (error) {
+					await discardAll([{files: received.files.filter(file => file.partial !== partial?.path)}]);
+					throw error;
+				}
+			});
+		},
+	};
+}
+
+async function readBack(
+	{readBack: tools}: DownloadShared,
+	key: string,
+	received: Received,
+	signal: AbortSignal,
+): Promise<string> {
+	const file = received.files.find(one => !one.encrypted);
+	const suffix = parsePath(key)?.suffix;
+	if (!tools || !file || suffix === undefined || suffix === 'd') return '';
+	const handle = await open(file.partial, constants.O_RDONLY | constants.O_NOFOLLOW);
+	try {
+		return await readDump(readHandle(handle, signal), dumpKind(suffix), {...tools, signal});
+	} finally {
+		await handle.close();
+	}
+}
+
+function describeDecryption(path: string, error: unknown): unknown {
+	if (!(error instanceof PgBackError) || (error.code !== 'WRONG_KEY' && error.code !== 'CORRUPT')) return error;
+	return new PgBackError(error.code, `could not decrypt ${display(basename(path))}: ${error.message}`, {
+		cause: error,
+		...(error.hint !== undefined && {hint: error.hint}),
+	});
+}
+
+/**
+ * Compares the download with everything that the remote has about it. Throws CORRUPT; returns what was compared, for
+ * people.
+ */
+async function verify(
+	shared: DownloadShared,
+	object: StorageObject,
+	received: Received,
+	signal: AbortSignal,
+): Promise<string> {
+	const {remote} = shared;
+	const {key, size} = object;
+	if (received.size !== size) {
+		throw new PgBackError('CORRUPT', `${display(key)} was received with ${received.size} bytes instead of ${size}`, {
+			hint: 'try again: the transfer was interrupted, or the object was replaced during it',
+		});
+	}
+	const checked: string[] = ['size'];
+	const stored = (await remote.storage.stat(key, {signal}))?.metadata['sha256'];
+	if (stored !== undefined) {
+		compare(key, 'sha256', received.digests.sha256, {digest: stored, file: 'its metadata'});
+		checked.push('sha256 of its metadata');
+	}
+	for (const algorithm of checksumAlgorithms) {
+		const [listed] = await shared.lists.digestsOf(key, algorithm, signal);
+		if (listed === undefined) continue;
+		compare(key, algorithm, received.digests[algorithm], listed);
+		checked.push(`${algorithm} of ${basename(listed.file)}`);
+	}
+	return `${checked.join(', ')} verified`;
+}
+
+function compare(
+	key: string,
+	algorithm: ChecksumAlgorithm,
+	actual: string | undefined,
+	expected: {readonly digest: string; readonly file: string},
+): void {
+	if (actual === expected.digest.toLowerCase()) return;
+	throw new PgBackError(
+		'CORRUPT',
+		`${display(key)} is damaged: its ${algorithm} is not that of ${display(expected.file)}`,
+		{
+			hint: 'the downloaded file was discarded; try again, or download another run',
+		},
+	);
+}

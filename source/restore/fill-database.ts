@@ -1,0 +1,165 @@
+/** Creates the database of a plan and loads its dump: the part that restores and drills share. */
+import {writeFile} from 'node:fs/promises';
+import {PgBackError} from '../core/errors.js';
+import type {LoadTracker} from '../progress/load-tracker.js';
+import type {RestoreProgress} from '../progress/restore-progress.js';
+import type {Manifest} from '../repository/manifest.js';
+import type {RunContext} from '../runs/context.js';
+import type {JobControl} from '../runs/scheduler.js';
+import type {DumpText, TextRows} from '../stages/dump-text.js';
+import {isDatabaseEntry} from './archive-facts.js';
+import {createHidden} from './create-hidden.js';
+import {checkInPlace, type DumpSource, fetchDump} from './dump-bytes.js';
+import {loadArchive} from './load.js';
+import {loadMembers, openMembers} from './load-members.js';
+import {loadStream} from './load-stream.js';
+import {loadPlain} from './plain-dump.js';
+import {restoreItems} from './restore-items.js';
+import type {RestoreOptions} from './restore-options.js';
+import type {DatabasePlan} from './restore-plan.js';
+import type {RestoreTarget} from './restore-target.js';
+import {together} from './together.js';
+import {workPath} from './work-path.js';
+
+export type FillContext = {
+	readonly run: RunContext;
+	readonly target: RestoreTarget;
+	readonly source: DumpSource;
+	readonly manifest: Manifest | undefined;
+	readonly options: RestoreOptions;
+	/** Private directory for downloaded dumps and lists. */
+	readonly directory: string;
+	readonly progress: RestoreProgress;
+	/** The database is dropped at the end, and all errors of its restore are reported. */
+	readonly isDrill?: boolean;
+};
+
+export type Filled = {
+	/** The path at which the archive can be read again. */
+	readonly archive: string | undefined;
+	/** The planner's statistics were restored too. */
+	readonly hasStatistics: boolean;
+	/** Of a plain dump. */
+	readonly text?: DumpText;
+	/** The rows of an archive, if they were counted while it was loaded. */
+	readonly rows?: readonly TextRows[] | undefined;
+};
+
+/** Loads into the database `plan.hidden`. `fetched` receives the path of a file that the caller removes. */
+export async function fillDatabase(
+	context: FillContext,
+	plan: DatabasePlan,
+	control: JobControl,
+	fetched: string[],
+): Promise<Filled> {
+	const {run, target, options, source} = context;
+	const {meter, signal} = control;
+	const {prepared, road} = plan;
+	const tracker = trackerFor(context, plan, control);
+	meter.start('download');
+	let archive: string | undefined;
+	if (road === 'file') {
+		const onBytes = (bytes: number) => meter.count('download', bytes);
+		archive = await fetchDump(source, prepared, context.directory, {signal, onBytes});
+		fetched.push(archive);
+		meter.finish('download');
+	} else if (road === 'in place') archive = source.place.localPath?.(prepared.dump.path);
+	const members = road === 'members' ? await openMembers(context, plan, control) : undefined;
+	if (members) fetched.push(members.directory);
+	signal.throwIfAborted();
+	meter.start('create');
+	await createHidden(run, target, plan, options);
+	meter.finish('create');
+	signal.throwIfAborted();
+	meter.start('load');
+	if (road === 'psql') {
+		const text = await loadPlain(context, plan, control);
+		meter.finish('download');
+		meter.finish('load');
+		return {archive: undefined, hasStatistics: false, text};
+	}
+	const own = {control, tracker, ...(options.owner !== undefined && {role: options.owner})};
+	let rows: readonly TextRows[] | undefined;
+	if (members) rows = await loadMembers(context, plan, own, members);
+	else {
+		const common: LoadCommon = {...own, list: await writeList(context, plan)};
+		if (road === 'stream') await loadStream(context, plan, common);
+		else if (archive === undefined) throw new PgBackError('BUG', 'a dump in place without a path');
+		else await loadFile(context, plan, archive, common);
+	}
+	tracker.itemsEnded(run.now().getTime());
+	meter.finish('load');
+	// Too quick for the server to show it.
+	meter.start('index');
+	meter.finish('index');
+	const statistics = prepared.toc?.entries.some(entry => entry.kind === 'STATISTICS DATA') ?? false;
+	return {archive, rows, hasStatistics: statistics && target.inventory.version >= 180_000};
+}
+
+/** The options that all calls of pg_restore for one database share. */
+export type LoadCommon = {
+	readonly list: string | undefined;
+	readonly role?: string;
+	readonly control: JobControl;
+	readonly tracker: LoadTracker;
+};
+
+function trackerFor(
+	{options, source, progress}: FillContext,
+	plan: DatabasePlan,
+	{id, meter}: JobControl,
+): LoadTracker {
+	const {dump, bytes} = plan.prepared;
+	return progress.begin(
+		{
+			id,
+			name: dump.database,
+			database: plan.hidden,
+			bytes,
+			items: restoreItems(plan, source.known.get(dump.path), options.data),
+			fetches: plan.road === 'file',
+		},
+		() => {
+			meter.finish('load');
+			meter.start('index');
+		},
+	);
+}
+
+/** Loads from a file; if that is the dump itself, its checksum is compared at the same time. */
+async function loadFile(context: FillContext, plan: DatabasePlan, path: string, common: LoadCommon): Promise<void> {
+	const {source} = context;
+	const {control} = common;
+	const {meter} = control;
+	const load = {...common, path, sections: [], jobs: plan.jobs} as const;
+	const count = (bytes: number) => meter.count('download', bytes);
+	if (plan.road === 'file') {
+		await loadArchive(context, plan, load);
+		return;
+	}
+	if (plan.prepared.format === 'tar') {
+		await checkInPlace(source, plan.prepared, control.signal, count);
+		meter.finish('download');
+		await loadArchive(context, plan, load);
+		return;
+	}
+	// Errors of pg_restore are caused by the damaged file.
+	await together(control.signal, [
+		signal => checkInPlace(source, plan.prepared, signal, count).then(() => meter.finish('download')),
+		signal => loadArchive(context, plan, {...load, control: {...control, signal}}),
+	]);
+}
+
+/** Writes a list for pg_restore -L, which reads only the first number of a line. */
+export async function writeList(
+	{directory}: Pick<FillContext, 'directory'>,
+	plan: DatabasePlan,
+): Promise<string | undefined> {
+	const {entries, prepared, target} = plan;
+	if (!entries || !prepared.toc) return undefined;
+	const ours = new Set(prepared.toc.entries.filter(isDatabaseEntry).map(entry => entry.dumpId));
+	const lines = entries.filter(id => !ours.has(id)).map(id => `${id};`);
+	const path = workPath(directory, target, 'list');
+	await writeFile(path, `${lines.join('\n')}\n`, {mode: 0o600});
+	return path;
+}

@@ -1,0 +1,232 @@
+/** Loads an archive into the hidden database with pg_restore, which stops at the first error. */
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {plural} from '../lib/format.js';
+import type {Tool} from '../postgres/tools.js';
+import {type Child, type ChildResult, describeEnd, startChild} from '../process/child.js';
+import {isInformation, type LoadTracker} from '../progress/load-tracker.js';
+import type {RunContext} from '../runs/context.js';
+import type {JobControl} from '../runs/scheduler.js';
+import type {RestoreOptions} from './restore-options.js';
+import type {DatabasePlan} from './restore-plan.js';
+import type {RestoreTarget} from './restore-target.js';
+
+export type LoadOptions = {
+	/** The path of the archive; undefined: its bytes come from `source`. */
+	readonly path: string | undefined;
+	readonly source?: AsyncIterable<Uint8Array>;
+	/** The path of a file with the entries to restore. */
+	readonly list: string | undefined;
+	readonly sections: readonly ('pre-data' | 'data' | 'post-data')[];
+	readonly jobs: number;
+	/** Restores everything as this role, regardless of the owner. */
+	readonly role?: string;
+	/** Receives the messages of pg_restore about its progress. */
+	readonly tracker?: LoadTracker;
+};
+
+export type LoadTarget = {
+	readonly run: RunContext;
+	readonly target: RestoreTarget;
+	readonly options: RestoreOptions;
+	/** Reports all errors, not only the first. */
+	readonly isDrill?: boolean;
+};
+
+/** A setting that pg_restore sends since 17, and older servers do not know. */
+const knownFailure = /unrecognized configuration parameter "transaction_timeout"/;
+
+/**
+ * Throws FAILED with the first error, and with the entry that it is about. All of its processes and sessions have ended
+ * then.
+ */
+export async function loadArchive(
+	{run, target, options, isDrill = false}: LoadTarget,
+	plan: DatabasePlan,
+	{control, ...load}: LoadOptions & {readonly control: JobControl},
+): Promise<void> {
+	const {pgRestore} = plan;
+	if (!pgRestore) throw new PgBackError('BUG', 'an archive without a pg_restore');
+	const connection = target.connection.forDatabase(plan.hidden);
+	// Older servers reject one setting of newer clients, which would stop pg_restore with --exit-on-error: in that case
+	// we stop it ourselves.
+	const tolerant = isTolerant(pgRestore, target.inventory.version);
+	const args = [
+		'-w',
+		// Workers write their lines in pieces: those of several would mix with errors.
+		...(load.jobs === 1 ? ['-v'] : []),
+		...(tolerant || isDrill ? [] : ['--exit-on-error']),
+		...load.sections.map(section => `--section=${section}`),
+		...(load.jobs > 1 ? ['-j', String(load.jobs)] : []),
+		...(load.list === undefined ? [] : ['-L', load.list]),
+		...(options.data ? [] : ['--schema-only']),
+		...(options.owner === undefined ? [] : ['--no-owner']),
+		...(load.role === undefined ? [] : [`--role=${load.role}`]),
+		...(options.privileges ? [] : ['--no-privileges']),
+		...(hasTablespaces(plan, target) ? [] : ['--no-tablespaces']),
+		...connection.args,
+		...(load.path === undefined ? [] : ['--', load.path]),
+	];
+	const failing = new AbortController();
+	const log = new RestoreLog(tolerant, () => {
+		if (tolerant && !isDrill) failing.abort(new PgBackError('FAILED', 'pg_restore reported an error'));
+	});
+	const child = startChild({
+		command: pgRestore.path,
+		args,
+		env: {
+			...connection.env,
+			PGOPTIONS: sessionOptions(connection.env['PGOPTIONS'], target.inventory.version),
+			LC_ALL: 'C',
+		},
+		stdin: load.source ? 'pipe' : 'ignore',
+		signal: AbortSignal.any([control.signal, failing.signal]),
+		onLine(line) {
+			if (load.jobs === 1 && (load.tracker?.note(line, run.now().getTime()) ?? isInformation(line))) return;
+			run.emit({type: 'job.output', job: control.id, line});
+			log.add(line);
+		},
+	});
+	run.emit({type: 'job.command', job: control.id, command: [pgRestore.path, ...args].map(display).join(' ')});
+	try {
+		// A failed source ends the input, which makes the child fail.
+		const feeding = load.source ? feed(child, load.source) : Promise.resolve();
+		const [fed, ended] = await Promise.allSettled([feeding, child.done]);
+		control.signal.throwIfAborted();
+		if (fed.status === 'rejected') throw fed.reason;
+		if (ended.status === 'rejected' && !failing.signal.aborted) throw ended.reason;
+		log.check(display(plan.prepared.dump.database), ended.status === 'fulfilled' ? ended.value : undefined);
+	} finally {
+		endWorkers(child);
+	}
+}
+
+function hasTablespaces({prepared}: DatabasePlan, {inventory}: RestoreTarget): boolean {
+	return [...prepared.needs.tablespaces].every(name => inventory.tablespaces.has(name));
+}
+
+function isTolerant(pgRestore: Tool, server: number): boolean {
+	return pgRestore.version >= 170_000 && server < 170_000;
+}
+
+/** Settings of our sessions: they must not be ended, and do not wait for the disk at each commit. */
+export function sessionOptions(
+	inherited: string | undefined,
+	version: number,
+	{durable = false}: {readonly durable?: boolean} = {},
+): string {
+	const settings: Readonly<Record<string, string>> = {
+		...(!durable && {synchronous_commit: 'off'}),
+		maintenance_work_mem: '256MB',
+		statement_timeout: '0',
+		lock_timeout: '0',
+		idle_in_transaction_session_timeout: '0',
+		default_transaction_read_only: 'off',
+		...(version >= 140_000 && {idle_session_timeout: '0'}),
+		...(version >= 170_000 && {transaction_timeout: '0'}),
+	};
+	const words = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+	return [...(inherited === undefined || inherited === '' ? [] : [inherited]), ...words].join(' ');
+}
+
+async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<void> {
+	const {stdin} = child;
+	if (!stdin) throw new PgBackError('BUG', 'pg_restore has no standard input');
+	stdin.on('error', () => undefined); // its exit status gives the reason
+	try {
+		for await (const chunk of source) {
+			if (stdin.destroyed) continue; // it has failed or read enough; the rest is still hashed
+			await new Promise<void>(resolve => stdin.write(chunk, () => resolve()));
+		}
+	} finally {
+		stdin.end();
+	}
+}
+
+/** Workers continue to load after their leader was killed: they are in its process group. */
+export function endWorkers({pid}: Pick<Child, 'pid'>): void {
+	if (pid === undefined) return;
+	try {
+		process.kill(-pid, 'SIGKILL');
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // all have exited
+	}
+}
+
+/** Collects the lines of pg_restore, and determines from them how it ended. */
+class RestoreLog {
+	readonly #tolerant: boolean;
+	readonly #onError: () => void;
+	readonly #errors: string[] = [];
+	#tolerated = 0;
+	#ignored = 0;
+	#entry = '';
+	#failedEntry = '';
+	readonly #more: string[] = [];
+
+	constructor(tolerant: boolean, onError: () => void) {
+		this.#tolerant = tolerant;
+		this.#onError = onError;
+	}
+
+	add(line: string): void {
+		const entry = /from TOC entry \d+; \d+ \d+ (.*)$/.exec(line)?.[1];
+		if (entry !== undefined) this.#entry = entry;
+		const ignored = /errors ignored on restore: (\d+)/.exec(line)?.[1];
+		if (ignored !== undefined) this.#ignored = Number(ignored);
+		else if (/: (?:error|fatal): /.test(line)) {
+			if (this.#tolerant && knownFailure.test(line)) this.#tolerated++;
+			else {
+				if (this.#errors.length === 0) this.#failedEntry = this.#entry;
+				this.#errors.push(line);
+				this.#onError();
+			}
+		} else if (this.#errors.length > 0 && this.#more.length < 5) this.#more.push(line);
+	}
+
+	/** Throws FAILED unless it ended as expected, CORRUPT where pg_restore could not read the dump. */
+	check(what: string, result: ChildResult | undefined): void {
+		const clean = result?.exitCode === 0 && this.#ignored === 0;
+		// pg_restore counts errors of its workers once per entry, or not at all; each has its own line.
+		const tolerated = result?.exitCode === 1 && this.#tolerated > 0 && this.#ignored <= this.#tolerated;
+		if (this.#errors.length === 0 && (clean || tolerated)) return;
+		const said =
+			this.#errors[0] ??
+			result?.stderr.findLast(line => !isInformation(line)) ??
+			(result ? `pg_restore: ${describeEnd(result)}` : 'pg_restore was ended');
+		const reason = said.replace(/^\S*pg_restore: (?:error: )?(?:could not execute query: )?/, '');
+		const at = this.#failedEntry === '' ? '' : ` at ${display(this.#failedEntry)}`;
+		const isDamaged = damage.test(reason);
+		const hint = isDamaged
+			? 'the dump is damaged or incomplete: restore another run'
+			: hintFor(`${said} ${this.#more.join(' ')}`);
+		const more = this.#errors.length > 1 ? ` (and ${plural(this.#errors.length - 1, 'more error')})` : '';
+		throw new PgBackError(isDamaged ? 'CORRUPT' : 'FAILED', `cannot restore ${what}${at}: ${display(reason)}${more}`, {
+			output: [...this.#errors.slice(0, 50), ...this.#more],
+			hint,
+		});
+	}
+}
+
+/**
+ * What pg_restore says of bytes that pg_dump did not write, of a file that ends too early, and of a member that is not
+ * there. A statement that fails is reported by another line, "could not execute query".
+ */
+const damage =
+	/^(?:could not (?:uncompress data|decompress|find (?:block ID|entry for ID|file ".*" in archive|header for file))|could not read (?:from )?input file: (?!.*(?:Input\/output error|Permission denied))|could not (?:open|close) .*No such file or directory|did not find magic string|found unexpected block ID|unrecognized data block|corrupt tar header|entry ID -?\d+ out of range|invalid (?:compression code|line in large object TOC|OID for large object)|unexpected end of file)/;
+
+const hints: readonly (readonly [RegExp, string])[] = [
+	[/No space left on device/, 'free some space on the server, then try again'],
+	[/attribute_version|pg_attver/, 'update the server: it is an older minor release than the dumped one'],
+	[/could not access file|could not load library/, 'install the package of the extension on the server'],
+	[/permission denied|must be (?:superuser|owner|able)/, 'restore as a superuser, or with --owner and --no-privileges'],
+	[
+		/unrecognized configuration parameter|syntax error/,
+		'the target is older than the dump: restore into a newer server',
+	],
+	[/terminating connection|server closed the connection/, 'check the server log'],
+];
+
+export function hintFor(text: string): string {
+	return hints.find(([pattern]) => pattern.test(text))?.[1] ?? 'use --skip to leave an entry out';
+}

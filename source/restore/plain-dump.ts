@@ -1,0 +1,235 @@
+/**
+ * Plain dumps: what they require of the server, read from the whole text before anything is created, and loading them
+ * with psql.
+ */
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
+import {supportsStatistics} from '../postgres/versions.js';
+import type {Dump} from '../repository/dump-items.js';
+import type {JobControl} from '../runs/scheduler.js';
+import {type DumpText, DumpTextReader, readingText} from '../stages/dump-text.js';
+import {guardedScript} from '../stages/psql-guard.js';
+import {runPsqlScript} from '../stages/psql-script.js';
+import {decompressed, dumpKind} from '../stages/read-dump.js';
+import type {ScannerRules} from '../stages/scanner-rules.js';
+import type {ArchiveNeeds} from './archive-facts.js';
+import {dumpBytes, type DumpSource} from './dump-bytes.js';
+import type {LoadTarget} from './load.js';
+import {hintFor, sessionOptions} from './load.js';
+import type {RestoreOptions} from './restore-options.js';
+import type {DatabasePlan} from './restore-plan.js';
+import type {RestoreTarget} from './restore-target.js';
+
+/** Yields the text of a plain dump, decrypted and decompressed. Throws TOOLS for lz4. */
+export function plainText(
+	source: DumpSource,
+	{path, parsed}: Dump,
+	signal: AbortSignal,
+	onBytes?: (bytes: number) => void,
+): AsyncIterable<Uint8Array> {
+	const kind = dumpKind(parsed.suffix);
+	if (kind === 'other') {
+		throw new PgBackError('TOOLS', `${display(path)} is compressed with lz4, which pg_back cannot read`, {
+			hint: 'run lz4 -dc FILE | psql to restore it by hand',
+		});
+	}
+	const bytes = dumpBytes(source, path, signal, onBytes);
+	return kind === 'gzip' || kind === 'zstd' ? decompressed(bytes, kind) : bytes;
+}
+
+const closing = /-- PostgreSQL database dump complete\n/;
+
+/** Reads the whole text. Throws CORRUPT for a psql command in it, with the line number, and for truncated text. */
+export async function readPlainNeeds(
+	source: DumpSource,
+	dump: Dump,
+	signal: AbortSignal,
+): Promise<{readonly needs: ArchiveNeeds; readonly text: DumpText}> {
+	const found = new NeedsCollector();
+	const rules: ScannerRules = {
+		what: dump.path,
+		words,
+		statement(bytes) {
+			found.take(tokensOf(bytes));
+			return bytes;
+		},
+	};
+	const reader = new DumpTextReader();
+	let tail = Buffer.alloc(0);
+	for await (const chunk of guardedScript(readingText(plainText(source, dump, signal), reader), rules)) {
+		tail = Buffer.from(Buffer.concat([tail, chunk.subarray(-512)]).subarray(-512));
+	}
+	if (!closing.test(tail.toString('latin1'))) {
+		throw new PgBackError('CORRUPT', `${display(dump.path)} is truncated: the closing line of the dump is missing`, {
+			hint: 'restore another run with --run or --as-of',
+		});
+	}
+	const text = reader.result();
+	return {needs: found.needs(text.tables.length), text};
+}
+
+/** Collects what the statements of a dump require of the server. */
+class NeedsCollector {
+	readonly #owners = new Set<string>();
+	readonly #grantees = new Set<string>();
+	readonly #named = new Set<string>();
+	readonly #extensions = new Set<string>();
+	readonly #tablespaces = new Set<string>();
+	readonly #privileged: {what: string; name: string}[] = [];
+	readonly #subscriptions: string[] = [];
+
+	take(tokens: readonly Token[]): void {
+		const [first, second] = tokens;
+		if (first?.value === 'GRANT' || first?.value === 'REVOKE') add(this.#grantees, granteesOf(tokens));
+		else if (first?.value === 'ALTER') this.#takeAlteration(tokens);
+		else if (first?.value === 'SET' && second?.value === 'DEFAULT_TABLESPACE') this.#takeTablespace(tokens.at(-1));
+		else this.#takeCreation(second?.value, tokens);
+	}
+
+	needs(tables: number): ArchiveNeeds {
+		this.#owners.delete('');
+		return {
+			owners: this.#owners,
+			grantees: this.#grantees,
+			named: this.#named,
+			extensions: this.#extensions,
+			tablespaces: this.#tablespaces,
+			privileged: this.#privileged,
+			subscriptions: this.#subscriptions,
+			tables,
+		};
+	}
+
+	#takeAlteration(tokens: readonly Token[]): void {
+		const kind = tokens[1]?.value;
+		if (kind === 'DEFAULT') {
+			add(this.#grantees, granteesOf(tokens));
+			add(this.#grantees, namesAfter(tokens, 'ROLE'));
+		} else if (tokens.at(-3)?.value === 'OWNER') add(this.#owners, [nameOf(tokens.at(-1)) ?? '']);
+		else this.#takeCreation(kind, tokens);
+	}
+
+	#takeTablespace(name: Token | undefined): void {
+		if (name?.kind === 'symbol' || name?.value === '') return;
+		add(this.#tablespaces, [name?.kind === 'string' ? name.value : (nameOf(name) ?? '')]);
+	}
+
+	#takeCreation(kind: string | undefined, tokens: readonly Token[]): void {
+		if (kind === 'EXTENSION') {
+			const name = tokens.slice(2).find(token => !['IF', 'NOT', 'EXISTS'].includes(token.value));
+			add(this.#extensions, [nameOf(name) ?? '']);
+		} else if (kind === 'POLICY') add(this.#named, namesAfter(tokens, 'TO'));
+		else if (kind === 'USER') add(this.#named, namesAfter(tokens, 'FOR'));
+		else if (kind === 'SUBSCRIPTION') this.#subscriptions.push(nameOf(tokens[2]) ?? '');
+		else if (kind === 'EVENT') this.#privileged.push({what: 'event trigger', name: nameOf(tokens[3]) ?? ''});
+	}
+}
+
+const words: ReadonlySet<string> = new Set(['alter', 'grant', 'revoke', 'create', 'set']);
+/** The only CREATE statements that are parsed: a function may be large. */
+const interesting =
+	/^\s*(?:alter\s|grant\s|revoke\s|set\s|create\s+(?:extension|policy|user\s+mapping|event\s+trigger|subscription)\s)/i;
+
+/** Returns an empty list for irrelevant statements. The text has one character per byte. */
+function tokensOf(bytes: string): readonly Token[] {
+	if (!interesting.test(bytes) || bytes.length > 1 << 20) return [];
+	const text = Buffer.from(bytes, 'latin1').toString();
+	try {
+		return splitStatements(`${text};`)[0]?.tokens ?? [];
+	} catch (error) {
+		if (error instanceof PgBackError) return []; // reported by psql
+		throw error;
+	}
+}
+
+function granteesOf(tokens: readonly Token[]): readonly string[] {
+	return namesFrom(tokens, Math.max(lastIndexOfWord(tokens, 'TO'), lastIndexOfWord(tokens, 'FROM')) + 1);
+}
+
+function namesAfter(tokens: readonly Token[], word: string): readonly string[] {
+	const at = tokens.findIndex(token => token.kind === 'word' && token.value === word);
+	return at === -1 ? [] : namesFrom(tokens, at + 1);
+}
+
+function add(set: Set<string>, names: readonly string[]): void {
+	for (const name of names) set.add(name);
+}
+
+/**
+ * Loads the text with psql, which stops at the first error. Returns the contents of the dump. Throws FAILED or CORRUPT.
+ */
+export async function loadPlain(
+	{run, target, options, source, isDrill = false}: LoadTarget & {readonly source: DumpSource},
+	{hidden, prepared}: DatabasePlan,
+	control: JobControl,
+): Promise<DumpText> {
+	const {dump} = prepared;
+	const {signal, meter, id} = control;
+	const child = target.connection.forDatabase(hidden);
+	const version = target.inventory.version;
+	const inherited = [
+		child.env['PGOPTIONS'] ?? '',
+		options.owner === undefined ? '' : `-c role=${escapeOption(options.owner)}`,
+	];
+	const connection = {
+		...child,
+		env: {...child.env, PGOPTIONS: sessionOptions(inherited.filter(Boolean).join(' '), version)},
+	};
+	const reader = new DumpTextReader();
+	const bytes = plainText(source, dump, signal, count => meter.count('download', count));
+	const errors = await runPsqlScript({
+		psql: target.psql,
+		account: target.account,
+		connection,
+		source: readingText(bytes, reader),
+		rules: {
+			what: dump.path,
+			words: withStatistics(isDrill ? new Set([...words, 'drop', 'comment']) : words, version),
+			statement: text =>
+				isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text)) ? undefined : text,
+			dropConnect: isDrill,
+		},
+		signal,
+		onLine: line => run.emit({type: 'job.output', job: id, line}),
+	});
+	if (errors.length === 0) return reader.result();
+	const said = errors[0] ?? '';
+	throw new PgBackError(
+		'FAILED',
+		`cannot restore ${display(dump.database)}: ${display(said.replace(/^psql:<stdin>:/, 'line '))}`,
+		{
+			output: errors,
+			hint: hintFor(errors.join(' ')),
+		},
+	);
+}
+
+/** Statements of `pg_dump --create` about the database itself, which must not run in a server that others use. */
+const aboutDatabases =
+	/^\s*(?:create|drop|alter|comment\s+on)\s+database\s|^\s*(?:grant|revoke)\s[^]+\son\s+database\s|^\s*alter\s+role\s/i;
+
+/** Escapes a value for PGOPTIONS, where spaces and backslashes need a backslash. */
+function escapeOption(text: string): string {
+	return text.replaceAll(/[\s\\]/g, character => `\\${character}`);
+}
+
+/** Returns the words, and those of statements that a server of that version may reject. */
+function withStatistics(words: ReadonlySet<string>, version: number): ReadonlySet<string> {
+	return supportsStatistics(version) ? words : new Set([...words, 'select']);
+}
+
+/** Returns true for statements in the form in which pg_dump writes planner statistics since 18. */
+function isStatisticsStatement(text: string): boolean {
+	return /^\s*select\s+\*\s+from\s+pg_catalog\.pg_restore_\w+_stats\s*\(/i.test(text);
+}
+
+function isLeftOut(text: string, {owner, privileges}: RestoreOptions, {inventory}: RestoreTarget): boolean {
+	if (/^\s*set\s+transaction_timeout\b/i.test(text)) return inventory.version < 170_000;
+	if (isStatisticsStatement(text)) return !supportsStatistics(inventory.version);
+	if (owner !== undefined && /^\s*alter\s[^]*\sowner\s+to\s+(?:"(?:[^"]|"")*"|[\w$\u0080-\u00ff]+)\s*$/i.test(text))
+		return true;
+	if (!privileges && /^\s*(?:grant|revoke|alter\s+default\s+privileges)\s/i.test(text)) return true;
+	const tablespace = /^\s*set\s+default_tablespace\s*=\s*'?"?([^'"]+)/i.exec(text)?.[1];
+	return tablespace !== undefined && !inventory.tablespaces.has(Buffer.from(tablespace.trim(), 'latin1').toString());
+}

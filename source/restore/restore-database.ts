@@ -1,0 +1,211 @@
+/**
+ * The job that restores one database: create, load, analyze, compare, hook, settings, rename. On failure it leaves
+ * nothing behind.
+ */
+import {rm} from 'node:fs/promises';
+import {hostname, userInfo} from 'node:os';
+import {messageOf, PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {plural} from '../lib/format.js';
+import {identifier, literal} from '../postgres/quote.js';
+import type {Session} from '../postgres/session.js';
+import type {ProvenDatabase} from '../repository/proofs.js';
+import type {JobControl, Task} from '../runs/scheduler.js';
+import {runHook} from '../stages/hook.js';
+import {analyzeTables} from './analyze.js';
+import {checkIndexes} from './check-indexes.js';
+import {compareRestored} from './compare-restored.js';
+import {confirmSwap} from './confirm.js';
+import {type FillContext, fillDatabase} from './fill-database.js';
+import {keptComment} from './leftovers.js';
+import type {DatabasePlan} from './restore-plan.js';
+import {dropOwnDatabase} from './restore-target.js';
+import {propertyStatements, renameHidden} from './settings-and-rename.js';
+import {type Swap, swapDatabases, swapFailure} from './swap.js';
+
+export type RestoreShared = FillContext & {
+	/** Existing roles, including those that this restore has created. */
+	readonly roles: ReadonlySet<string>;
+	/** Receives what was compared. */
+	readonly proofs: ProvenDatabase[];
+};
+
+export function databaseTask(shared: RestoreShared, plan: DatabasePlan): Task {
+	const {dump, bytes, format} = plan.prepared;
+	const {options} = shared;
+	return {
+		plan: {
+			id: `restore:${dump.path}`,
+			kind: 'restore',
+			name: plan.target,
+			stages: [
+				'download',
+				'create',
+				'load',
+				...(format === 'plain' ? [] : (['index'] as const)),
+				...(options.analyze ? (['analyze'] as const) : []),
+				...(options.compare === 'none' ? [] : (['verify'] as const)),
+				'rename',
+			],
+			estimatedBytes: bytes,
+			format,
+		},
+		run: control => restoreDatabase(shared, plan, control),
+	};
+}
+
+async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, control: JobControl): Promise<void> {
+	const {run, target, options} = shared;
+	const {meter} = control;
+	let outcome = 'drop' as 'drop' | 'keep' | 'done';
+	const fetched: string[] = [];
+	try {
+		const loaded = await fillDatabase(shared, plan, control, fetched);
+		if (options.analyze && !loaded.hasStatistics) await analyze(shared, plan, control);
+		let detail = 'not compared';
+		if (options.compare !== 'none') {
+			meter.start('verify');
+			try {
+				const compared = await compareRestored(shared, plan, loaded, control.signal);
+				detail = compared.detail;
+				shared.proofs.push(compared.proof);
+			} catch (error) {
+				if (error instanceof PgBackError && error.code === 'CORRUPT') outcome = 'keep';
+				throw error;
+			}
+			meter.finish('verify');
+		}
+		if (options.amcheck) await amcheck(shared, plan, control);
+		await runAfterHook(shared, plan, control);
+		control.signal.throwIfAborted();
+		meter.start('rename');
+		if (plan.mode === 'replace') {
+			outcome = 'keep';
+			await replace(shared, plan, control);
+		} else await renameHidden(target, plan, options, shared.roles);
+		outcome = 'done';
+		meter.finish('rename');
+		run.emit({type: 'job.result', job: control.id, result: 'restored', detail: `into ${target.label}: ${detail}`});
+		recordOutcome(shared, plan, detail);
+	} finally {
+		for (const path of fetched) await rm(path, {recursive: true, force: true});
+		if (outcome !== 'done') await discard(shared, plan, options.keep || outcome === 'keep');
+	}
+}
+
+async function analyze({run, target}: RestoreShared, plan: DatabasePlan, control: JobControl): Promise<void> {
+	control.meter.start('analyze');
+	const sessions: Session[] = [];
+	try {
+		for (let index = 0; index < Math.max(1, plan.jobs); index++)
+			sessions.push(await target.open(plan.hidden, control.signal));
+		await analyzeTables(sessions, () => undefined);
+	} finally {
+		for (const session of sessions) await session.close();
+	}
+	run.signal.throwIfAborted();
+	control.meter.finish('analyze');
+}
+
+async function amcheck(
+	{run, target}: RestoreShared,
+	{hidden, target: name}: DatabasePlan,
+	{signal, id}: JobControl,
+): Promise<void> {
+	const session = await target.open(hidden, signal);
+	try {
+		const checked = await checkIndexes(session);
+		run.emit({
+			type: 'log',
+			level: 'info',
+			text: `${display(name)}: ${plural(checked, 'index', 'indexes')} checked with amcheck`,
+			job: id,
+		});
+	} finally {
+		await session.close();
+	}
+}
+
+async function runAfterHook(
+	{run, options, manifest}: RestoreShared,
+	plan: DatabasePlan,
+	control: JobControl,
+): Promise<void> {
+	if (options.hook.length === 0) return;
+	await runHook({
+		words: options.hook,
+		label: 'after-restore',
+		env: {
+			...run.env,
+			PGBK_RESTORE_DB: plan.hidden,
+			PGBK_RESTORE_SOURCE: plan.prepared.dump.database,
+			PGBK_RUN_ID: manifest?.runId ?? '',
+		},
+		signal: control.signal,
+		emit: run.emit,
+	});
+}
+
+/** Asks again before anything in the present database changes, if there is a user. */
+async function replace(
+	{run, target, options, roles}: RestoreShared,
+	plan: DatabasePlan,
+	control: JobControl,
+): Promise<void> {
+	const swap: Swap = {
+		name: plan.target,
+		previous: plan.previous ?? '',
+		incoming: plan.hidden,
+		statements: propertyStatements(plan, options, target.inventory.superuser, roles),
+	};
+	await confirmSwap(run, target, plan, control);
+	await swapDatabases(target, swap, control.signal).catch((error: unknown) => {
+		control.signal.throwIfAborted();
+		throw swapFailure(error, swap);
+	});
+	run.emit({
+		type: 'log',
+		level: 'info',
+		text: `${display(plan.target)} was replaced; the previous database is ${display(swap.previous)}: run pg_back --swap-back ${display(plan.target)} to undo`,
+	});
+}
+
+/**
+ * Drops the filled database, or keeps it for inspection. A failure to drop it is reported: the next restore tries
+ * again.
+ */
+async function discard({run, target}: RestoreShared, {hidden}: DatabasePlan, keep: boolean): Promise<void> {
+	const {session} = target;
+	try {
+		if (!keep) {
+			await dropOwnDatabase(target, hidden);
+			return;
+		}
+		const [there] = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(hidden)}`);
+		if (!there) return;
+		await session.query(`comment on database ${identifier(hidden)} is ${literal(`${keptComment}, run ${run.runId}`)}`);
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: `kept the unfinished database ${display(hidden)}: drop it after you have inspected it`,
+		});
+	} catch (error) {
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: `the unfinished database ${display(hidden)} still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`,
+		});
+	}
+}
+
+/** Logs who restored what, when and where. */
+function recordOutcome({run, target, manifest}: RestoreShared, plan: DatabasePlan, detail: string): void {
+	const {dump, needs} = plan.prepared;
+	const who = run.env['SUDO_USER'] ?? run.env['LOGNAME'] ?? userInfo().username;
+	const from = manifest ? `run ${manifest.runId}` : display(dump.path);
+	run.emit({
+		type: 'log',
+		level: 'info',
+		text: `${display(who)}@${hostname()} restored ${display(dump.database)} of ${from} as ${display(plan.target)} into ${target.label}: ${plural(needs.tables, 'table')}, ${detail}`,
+	});
+}

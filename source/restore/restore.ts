@@ -1,0 +1,242 @@
+/** `--restore`: plans everything, reports all obstacles at once, then restores each database separately. */
+import {statfs} from 'node:fs/promises';
+import {messageOf} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {identifier} from '../postgres/quote.js';
+import {findRestores} from '../postgres/tools.js';
+import {listItems} from '../repository/dump-items.js';
+import type {LocationId} from '../repository/locations.js';
+import {openPlace, type Place} from '../repository/place.js';
+import {recordedFiles, withPrivateManifest} from '../repository/private-manifest.js';
+import {lastProven, lastRestored, type ProvenDatabase, readProof, writeProof} from '../repository/proofs.js';
+import {downloadBase} from '../repository/remote.js';
+import type {RunContext, RunResult} from '../runs/context.js';
+import {loadRunDecryption} from '../runs/identities.js';
+import {findOptions} from '../runs/prepare-backup.js';
+import type {Task} from '../runs/scheduler.js';
+import {chooseRun, type ChosenRun} from './choose-run.js';
+import {configurationFindings} from './configuration-difference.js';
+import {confirmPlan} from './confirm.js';
+import {planLines} from './describe-plan.js';
+import {openDrillDirectory, workParent} from './drill-directory.js';
+import {dumpBytes, type DumpSource} from './dump-bytes.js';
+import {stopError} from './findings.js';
+import {hasUserObjects, lockRestore, removeLeftovers} from './leftovers.js';
+import {planRestore} from './plan-restore.js';
+import {prepareDump, textOf} from './prepare-dumps.js';
+import {databaseTask} from './restore-database.js';
+import {objectsTask} from './restore-objects.js';
+import {type RestoreOptions, restoreOptions} from './restore-options.js';
+import {
+	type DatabasePlan,
+	type Finding,
+	intoName,
+	type PreparedDump,
+	replacedBy,
+	type RestorePlan,
+} from './restore-plan.js';
+import {openRestoreTarget, type RestoreTarget} from './restore-target.js';
+import {type Globals, parseGlobals, roleStatements} from './roles.js';
+import {runPlanned, startProgress} from './run-planned.js';
+import {serverRoom} from './server-room.js';
+import {createSessionPool} from './session-pool.js';
+import {inTransaction} from './settings-and-rename.js';
+
+/** The facts of a plan, and the resources for executing it. */
+type Planned = {
+	readonly run: RunContext;
+	readonly options: RestoreOptions;
+	readonly place: Place;
+	readonly target: RestoreTarget;
+	readonly chosen: ChosenRun;
+	readonly source: DumpSource;
+	readonly globals: Globals | undefined;
+	readonly plan: RestorePlan;
+};
+
+export async function runRestore(run: RunContext, where: LocationId): Promise<RunResult> {
+	return withPlan(run, where, async planned => {
+		for (const {level, text} of planLines(planned.plan)) run.emit({type: 'log', level, text});
+		const stop = stopError(planned.plan.findings);
+		if (stop) throw stop;
+		await confirmPlan(run, replacedBy(planned.plan), planned.options.confirmed);
+		await lockRestore(planned.target.session, run.tag);
+		await removeLeftovers(run, planned.target);
+		return execute(planned);
+	});
+}
+
+/** Makes the plan without changing anything. Obstacles are in its findings. */
+export async function planOf(run: RunContext, where: LocationId): Promise<RestorePlan> {
+	return withPlan(run, where, async ({plan}) => plan);
+}
+
+async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Planned) => Promise<T>): Promise<T> {
+	const options = restoreOptions(run);
+	const place = await openPlace(run, where);
+	try {
+		const chosen = chooseRun(
+			await listItems(place, run.signal),
+			await place.manifests(run.signal),
+			{
+				patterns: options.patterns,
+				...(place.remote
+					? {prefix: place.remote.prefix}
+					: {directory: downloadBase(run.configuration.settings.backupDirectory)}),
+				...(options.run !== undefined && {run: options.run}),
+				...(options.asOf !== undefined && {asOf: options.asOf}),
+			},
+			place.label,
+		);
+		const encrypted = [chosen.globals, ...chosen.dumps].some(item =>
+			item?.files.some(file => file.path.endsWith('.age')),
+		);
+		const keys = encrypted ? await loadRunDecryption(run) : undefined;
+		const known = chosen.found
+			? recordedFiles(await withPrivateManifest(run, place, chosen.found, keys))
+			: chosen.known;
+		const source: DumpSource = {place, keys, known};
+		const taken = new Set(options.replace ? chosen.dumps.map(dump => dump.database) : []);
+		const target = await openRestoreTarget(run, taken);
+		try {
+			const prepared: PreparedDump[] = [];
+			for (const dump of chosen.dumps)
+				prepared.push(
+					await prepareDump(
+						{run, source, target, options},
+						{dump, onlyName: intoName(options.into ?? '', dump.database, new Date(chosen.time))},
+					),
+				);
+			const globals = chosen.globals && parseGlobals(await textOf(dumpBytes(source, chosen.globals.path, run.signal)));
+			const plan = planRestore({
+				options,
+				inventory: target.inventory,
+				chosen,
+				known,
+				prepared,
+				globals,
+				differences: await differencesFor(run, source, {chosen, target, options}),
+				restores: await findRestores(findOptions(run)),
+				untouched: await untouchedOf(target),
+				network: place.remote !== undefined && place.id !== 'local',
+				serverRoom: await serverRoom(target),
+				room: await roomIn(workParent(run, 'restore')),
+				location: place.label,
+				label: target.label,
+				proven: await provenText(run, place, chosen),
+				tag: run.tag,
+				now: run.now(),
+			});
+			return await act({run, options, place, target, chosen, source, globals, plan});
+		} finally {
+			await target.close();
+		}
+	} finally {
+		await place.close();
+	}
+}
+
+/** Only for a restore of the whole server, because a database has no settings of the server. */
+async function differencesFor(
+	run: RunContext,
+	source: DumpSource,
+	{chosen, target, options}: Pick<Planned, 'chosen' | 'target' | 'options'>,
+): Promise<readonly Finding[]> {
+	if (options.patterns.length > 0) return [];
+	const read = (path: string) => textOf(dumpBytes(source, path, run.signal));
+	return configurationFindings(chosen.configuration, target.session, read, run.signal);
+}
+
+/** Every server has postgres and template1: when they are empty there and in the dump, there is nothing to restore. */
+async function untouchedOf(target: RestoreTarget): Promise<ReadonlySet<string>> {
+	const untouched = new Set<string>();
+	for (const name of ['postgres', 'template1']) {
+		if (!target.inventory.databases.get(name)?.allowsConnections) continue;
+		const session = await target.open(name);
+		try {
+			if (!(await hasUserObjects(session))) untouched.add(name);
+		} finally {
+			await session.close();
+		}
+	}
+	return untouched;
+}
+
+async function roomIn(directory: string): Promise<number> {
+	const {bavail, bsize} = await statfs(directory);
+	return bavail * bsize;
+}
+
+async function provenText(run: RunContext, place: Place, {found}: ChosenRun): Promise<string> {
+	if (!found) return 'never restored in a drill';
+	const proof = await readProof(run, place, found);
+	const [proven, restored] = [lastProven(found.manifest, proof), lastRestored(found.manifest, proof)];
+	if (proven !== undefined) return `proven by a restore of ${new Date(proven).toISOString()}`;
+	return restored === undefined ? 'never restored in a drill' : `last restored ${new Date(restored).toISOString()}`;
+}
+
+async function execute({run, options, place, target, chosen, source, plan}: Planned): Promise<RunResult> {
+	const directory = await openDrillDirectory(run, 'restore');
+	try {
+		await createRoles(run, target, plan);
+		const proofs: ProvenDatabase[] = [];
+		const roles = new Set([...target.inventory.roles.keys(), ...plan.roles.create.map(role => role.name)]);
+		const progress = await startProgress(run, target, chosen.manifest);
+		const shared = {
+			run,
+			source,
+			manifest: chosen.manifest,
+			options,
+			directory: directory.work,
+			roles,
+			proofs,
+			progress,
+		};
+		const pool = createSessionPool(target);
+		const taskOf = (one: DatabasePlan): Task => {
+			const make = one.mode === 'only' ? objectsTask : databaseTask;
+			const task = make({...shared, target}, one);
+			return {
+				...task,
+				run: control => pool.use(own => make({...shared, target: own}, one).run(control)),
+			};
+		};
+		const result = await runPlanned(run, plan, target, {taskOf, progress}).finally(async () => {
+			await progress.stop();
+			await pool.close();
+		});
+		if (chosen.found && chosen.manifest) await writeProof(run, place, chosen.found, proofs);
+		return result;
+	} finally {
+		await leaveRoles(run, target, plan);
+		await directory.close();
+	}
+}
+
+/** Leaves the new roles: without superuser we became their member to create their objects. */
+async function leaveRoles(run: RunContext, {session, inventory}: RestoreTarget, {roles}: RestorePlan): Promise<void> {
+	if (inventory.superuser || !session.alive) return;
+	for (const {name} of roles.create) {
+		try {
+			await session.query(`revoke ${identifier(name)} from current_user`);
+		} catch (error) {
+			run.emit({
+				type: 'log',
+				level: 'warn',
+				text: `${display(inventory.user)} is still a member of ${display(name)}: ${messageOf(error)}`,
+			});
+		}
+	}
+}
+
+/** Creates all missing roles, or none. Existing roles are never altered. */
+async function createRoles(run: RunContext, {session, inventory}: RestoreTarget, {roles}: RestorePlan): Promise<void> {
+	if (roles.create.length === 0) return;
+	run.signal.throwIfAborted();
+	await inTransaction(session, roleStatements(roles, inventory.roles, inventory));
+	run.emit({
+		type: 'log',
+		level: 'info',
+		text: `created the roles ${roles.create.map(role => display(role.name)).join(', ')}`,
+	});
+}

@@ -1,0 +1,188 @@
+/**
+ * Swaps a restored database with the existing one, and back. One transaction: every client gets the old or the new one.
+ */
+import {messageOf, PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
+import {identifier, literal} from '../postgres/quote.js';
+import {PostgresError, type Session} from '../postgres/session.js';
+import {readTargetDatabases, type TargetDatabase} from '../postgres/target-inventory.js';
+import type {RunContext, RunResult} from '../runs/context.js';
+import {resultOf} from '../runs/outcome.js';
+import {isPreviousOf, previousName} from './restore-plan.js';
+import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
+
+/** The comment of a replaced database saves its connection limit and its own comment. */
+const replacedComment = 'pg_back: replaced ';
+
+type Before = {readonly connectionLimit: number; readonly comment: string | null};
+
+export type Swap = {
+	/** The name to swap. */
+	readonly name: string;
+	/** The new name of the present database. */
+	readonly previous: string;
+	/** The database that gets the name. */
+	readonly incoming: string;
+	/** Statements for the incoming database in the same transaction, before it gets the name. */
+	readonly statements: readonly string[];
+};
+
+const attempts = 5;
+
+/**
+ * Swaps. RENAME locks the database before it waits (5 seconds) for its sessions to end: new connections wait for the
+ * lock, so a killed swap does not lock clients out. A second session terminates existing ones. Throws FAILED, after which
+ * nothing has changed.
+ */
+export async function swapDatabases(target: RestoreTarget, swap: Swap, signal: AbortSignal): Promise<void> {
+	const {session} = target;
+	const {name, previous, incoming, statements} = swap;
+	const helper = await target.open(target.maintenance, signal);
+	try {
+		for (let attempt = 1; ; attempt++) {
+			signal.throwIfAborted();
+			try {
+				await attemptSwap(
+					session,
+					helper,
+					[
+						...statements,
+						...(await setAside(session, name, previous)),
+						`alter database ${identifier(incoming)} rename to ${identifier(name)}`,
+					],
+					[name, incoming],
+				);
+				return;
+			} catch (error) {
+				if (attempt === attempts || !(error instanceof PostgresError) || error.sqlstate !== '55006') throw error;
+			}
+		}
+	} finally {
+		await helper.close();
+	}
+}
+
+/** Renames the present database, and restricts it to superusers. */
+async function setAside(session: Session, name: string, previous: string): Promise<readonly string[]> {
+	const there = (await readTargetDatabases(session, name)).get(name);
+	if (!there) return [];
+	const before: Before = {connectionLimit: there.connectionLimit, comment: there.comment ?? null};
+	return [
+		`alter database ${identifier(name)} rename to ${identifier(previous)}`,
+		`comment on database ${identifier(previous)} is ${literal(`${replacedComment}${JSON.stringify(before)}`)}`,
+		`alter database ${identifier(previous)} connection limit 0`,
+	];
+}
+
+async function attemptSwap(
+	session: Session,
+	helper: Session,
+	statements: readonly string[],
+	databases: readonly string[],
+): Promise<void> {
+	const done = new AbortController();
+	const ending = (async () => {
+		while (!done.signal.aborted) {
+			for (const database of databases) await endSessions(helper, database);
+			await helper.query('select pg_catalog.pg_sleep(0.05)');
+		}
+	})();
+	ending.catch(() => undefined); // awaited below
+	await session.query('begin');
+	try {
+		for (const statement of statements) await session.query(statement, {timeout: 0});
+		await session.query('commit');
+	} catch (error) {
+		done.abort();
+		if (session.alive) await session.query('rollback');
+		throw error;
+	} finally {
+		done.abort();
+		await ending;
+	}
+}
+
+/** Returns the statements of a failed swap, to be run by hand. */
+export function swapByHand({name, previous, incoming}: Swap): readonly string[] {
+	return [
+		`ALTER DATABASE ${identifier(name)} WITH ALLOW_CONNECTIONS false;`,
+		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)};`,
+		`BEGIN; ALTER DATABASE ${identifier(name)} RENAME TO ${identifier(previous)}; ALTER DATABASE ${identifier(incoming)} RENAME TO ${identifier(name)}; COMMIT;`,
+		`ALTER DATABASE ${identifier(previous)} WITH ALLOW_CONNECTIONS true;`,
+	];
+}
+
+/** `--swap-back NAME`: renames the last replaced database back; the present one is kept like a replaced one. */
+export async function swapBack(run: RunContext, name: string): Promise<RunResult> {
+	const target = await openRestoreTarget(run, new Set([name]));
+	try {
+		const databases = await readTargetDatabases(target.session);
+		const found = newestReplaced(databases, name);
+		if (!found) {
+			throw new PgBackError('NOTHING_TO_DO', `no database at ${target.label} was replaced by ${display(name)}`, {
+				hint: 'a replaced database is called NAME_before_TIME; pg_back --restore … --replace makes one',
+			});
+		}
+		const {database, before} = found;
+		const swap: Swap = {
+			name,
+			previous: previousName(name, run.now(), databases),
+			incoming: database.name,
+			statements: [
+				`alter database ${identifier(database.name)} connection limit ${before.connectionLimit}`,
+				`comment on database ${identifier(database.name)} is ${before.comment === null ? 'null' : literal(before.comment)}`,
+			],
+		};
+		if (databases.has(swap.previous)) {
+			throw new PgBackError('EXISTS', `database ${display(swap.previous)} exists`, {hint: 'try again in a second'});
+		}
+		await swapDatabases(target, swap, run.signal);
+		const kept = databases.has(name) ? `; the database that had this name is now ${display(swap.previous)}` : '';
+		run.emit({
+			type: 'log',
+			level: 'info',
+			text: `${display(database.name)} is ${display(name)} again at ${target.label}${kept}`,
+		});
+		return resultOf([], run.signal);
+	} finally {
+		await target.close();
+	}
+}
+
+function newestReplaced(
+	databases: ReadonlyMap<string, TargetDatabase>,
+	name: string,
+): {readonly database: TargetDatabase; readonly before: Before} | undefined {
+	const found = [...databases.values()].flatMap(database => {
+		const before = isPreviousOf(database.name, name) ? beforeOf(database.comment) : undefined;
+		return before ? [{database, before}] : [];
+	});
+	return found.toSorted((a, b) => (a.database.name < b.database.name ? 1 : -1))[0];
+}
+
+/** Returns undefined for a comment that is not ours. */
+function beforeOf(comment: string | undefined): Before | undefined {
+	if (!comment?.startsWith(replacedComment)) return undefined;
+	try {
+		const value = JSON.parse(comment.slice(replacedComment.length)) as Partial<Before>;
+		const {connectionLimit} = value;
+		if (!Number.isInteger(connectionLimit)) return undefined;
+		return {connectionLimit: connectionLimit ?? -1, comment: typeof value.comment === 'string' ? value.comment : null};
+	} catch (error) {
+		if (error instanceof SyntaxError) return undefined;
+		throw error;
+	}
+}
+
+/** Returns an error that tells what to do after a failed swap. */
+export function swapFailure(error: unknown, swap: Swap): PgBackError {
+	return new PgBackError(
+		'FAILED',
+		`cannot replace ${display(swap.name)} with ${display(swap.incoming)}: ${messageOf(error)}`,
+		{
+			cause: error,
+			output: swapByHand(swap),
+			hint: `${display(swap.name)} is unchanged; the restored database is kept as ${display(swap.incoming)}; run the statements above to swap them by hand`,
+		},
+	);
+}

@@ -1,0 +1,270 @@
+/** Verifies local or remote dumps: reads every byte, and checks everything that the format and the keys allow. */
+import {basename} from 'node:path';
+import {PgBackError} from '../core/errors.js';
+import {checksumAlgorithms} from '../core/formats.js';
+import {display} from '../lib/display.js';
+import {plural} from '../lib/format.js';
+import {findTools} from '../postgres/tools.js';
+import {algorithmsFor, ChecksumLists} from '../repository/checksum-files.js';
+import type {LocationId} from '../repository/locations.js';
+import type {ManifestFile} from '../repository/manifest.js';
+import {openPlace, type Place, type PlaceFile} from '../repository/place.js';
+import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
+import {type ParsedName, parsePath} from '../retention/names.js';
+import type {RunContext, RunResult} from '../runs/context.js';
+import {loadRunDecryption} from '../runs/identities.js';
+import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {findOptions, verifyTools} from '../runs/prepare-backup.js';
+import {runJobs} from '../runs/run-jobs.js';
+import type {JobControl, Task} from '../runs/scheduler.js';
+import {decryptStream} from '../stages/age/decrypt.js';
+import type {DecryptionKeys} from '../stages/age/load-keys.js';
+import {counted} from '../stages/dump.js';
+import {MultiHash} from '../stages/hash.js';
+import {dumpKind, readDirectoryDump, readDump, type VerifyTools} from '../stages/read-dump.js';
+import {named} from './decrypt.js';
+
+/** A dump, a server-wide output, or a directory dump with its members. */
+type Item = {readonly path: string; readonly parsed: ParsedName; readonly files: PlaceFile[]};
+
+export type VerifyShared = {
+	readonly run: RunContext;
+	readonly place: Place;
+	readonly keys: DecryptionKeys | undefined;
+	readonly tools: VerifyTools;
+	/** The entries of manifests, by path. */
+	readonly known: ReadonlyMap<string, ManifestFile>;
+	/** Paths of checksum files. */
+	readonly checksums: ReadonlySet<string>;
+	readonly lists: ChecksumLists;
+};
+
+/**
+ * Verifies dumps. `selected` accepts paths of the place; without it, the command line's patterns are used. Throws
+ * NOTHING_TO_DO when nothing is selected.
+ */
+export async function runVerify(
+	run: RunContext,
+	where: LocationId,
+	selected?: (path: string) => boolean,
+): Promise<RunResult> {
+	const place = await openPlace(run, where);
+	try {
+		const {shared, items, missing, unmatched, seen} = await surveyPlace(run, place, selected);
+		if (items.length === 0 && missing.length === 0) {
+			const [pattern] = unmatched;
+			if (pattern !== undefined) throw nothingMatches(pattern, place.label, seen);
+			throw new PgBackError(
+				'NOTHING_TO_DO',
+				`no dump to verify at ${display(place.label)}: searched ${plural(seen, 'file')}`,
+				{
+					hint: 'check the directory or the upload prefix',
+				},
+			);
+		}
+		return await runJobs(run, run.configuration.settings.jobs, () => [
+			...items.map(item => verifyTask(shared, item)),
+			...missing.map(path => missingTask(path)),
+			...unmatched.map(pattern => unmatchedTask('verify', pattern, nothingMatches(pattern, place.label, seen))),
+		]);
+	} finally {
+		await place.close();
+	}
+}
+
+/** Returns the existing files, and those in manifests. `selected` accepts paths of the place, instead of patterns. */
+export async function surveyPlace(run: RunContext, place: Place, selected?: (path: string) => boolean) {
+	const keys = hasDecryptionMaterial(run) ? await loadRunDecryption(run) : undefined;
+	const tools = await findTools(findOptions(run));
+	if (!tools.pgRestore)
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: 'pg_restore not found: archives are only checked against their checksums',
+		});
+	const manifests = await place.manifests(run.signal);
+	const known = new Map(manifests.flatMap(({manifest}) => manifest.files.map(file => [file.path, file] as const)));
+	const patterns = selected ? [] : run.configuration.arguments;
+	const selection = new Selection(patterns, selectionOptions(place, 'all'));
+	const dumps = new Map<string, Item>();
+	const checksums = new Set<string>();
+	for await (const file of place.list(run.signal)) {
+		const parsed = parsePath(file.path);
+		if (!parsed || parsed.subject.kind === 'run') continue;
+		if (parsed.checksum !== undefined) {
+			checksums.add(file.path);
+			continue;
+		}
+		const path = dumpPath(file.path);
+		const dump = dumps.get(path);
+		if (dump) dump.files.push(file);
+		else dumps.set(path, {path, parsed, files: [file]});
+		if (!selected || selected(path) || selected(file.path)) selection.add({path: file.path, size: file.size});
+	}
+	const {seen} = selection;
+	for (const [path, file] of known) {
+		if (dumps.has(path) || file.role === 'checksum' || !isShippedTo(place, file)) continue;
+		if (!selected || selected(path)) selection.add({path, size: file.size});
+	}
+	const {items: chosen, unmatched} = selection.result();
+	// A dump is verified as a whole, even when only some of its members were named.
+	const paths = [...new Set(chosen.map(({path}) => dumpPath(path)))];
+	const items = paths.flatMap(path => dumps.get(path) ?? []);
+	const missing = paths.filter(path => !dumps.has(path));
+	const shared: VerifyShared = {
+		run,
+		place,
+		keys,
+		tools: verifyTools(run, tools),
+		known,
+		checksums,
+		lists: new ChecksumLists(checksums, place.read),
+	};
+	return {shared, items, missing, unmatched, seen};
+}
+
+function dumpPath(path: string): string {
+	const member = parsePath(path)?.member;
+	return member === undefined ? path : path.slice(0, -member.length - 1);
+}
+
+/**
+ * A manifest at a remote names what was uploaded there; a local one also names what may have been removed after its
+ * upload.
+ */
+function isShippedTo(place: Place, file: ManifestFile | undefined): boolean {
+	return place.remote !== undefined || file?.shipped.length === 0;
+}
+
+function missingTask(path: string): Task {
+	return {
+		plan: {id: `verify:${path}`, kind: 'verify', name: path, stages: ['verify']},
+		run: () =>
+			Promise.reject(new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`)),
+	};
+}
+
+export function verifyTask(shared: VerifyShared, item: Item): Task {
+	const {run} = shared;
+	const bytes = item.files.reduce((sum, file) => sum + file.size, 0);
+	return {
+		plan: {id: `verify:${item.path}`, kind: 'verify', name: item.path, stages: ['verify'], estimatedBytes: bytes},
+		async run(control) {
+			control.meter.start('verify');
+			const {detail, full} =
+				item.parsed.suffix === 'd'
+					? await verifyDirectory(shared, item, control)
+					: await verifyFile(shared, item, control);
+			control.meter.finish('verify');
+			run.emit({type: 'job.result', job: control.id, result: full ? 'verified' : 'hashed', detail});
+		},
+	};
+}
+
+/** `full`: the content was read to its end, instead of only comparing bytes. */
+type Verified = {readonly detail: string; readonly full: boolean};
+
+async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
+	const {keys, place, tools} = shared;
+	const hash = new MultiHash(algorithmsFor(shared.checksums, item.path));
+	const source = hashed(place.read(item.path, signal), hash, bytes => meter.count('verify', bytes));
+	const {encrypted, suffix} = item.parsed;
+	let read: string;
+	if (!encrypted) read = await readDump(source, dumpKind(suffix), {...tools, signal});
+	else if (keys)
+		read = `decrypted, ${await readDump(named(item.path, decryptStream(source, keys, signal)), dumpKind(suffix), {...tools, signal})}`;
+	else {
+		for await (const _ of source);
+		read = 'not decrypted (no key given)';
+	}
+	// A reader may stop before the last byte, but the checksums are of the whole.
+	for await (const _ of source);
+	const known = shared.known.get(item.path);
+	const compared = await compareFile(shared, {path: item.path, hash, expected: known}, signal);
+	return {detail: `${compared}, ${read}`, full: (!encrypted || keys !== undefined) && canBeRead(suffix, tools)};
+}
+
+function canBeRead(suffix: ParsedName['suffix'], {pgRestore}: VerifyTools): boolean {
+	if (suffix === 'sql.lz4') return false;
+	const kind = dumpKind(suffix);
+	return pgRestore !== undefined || (kind !== 'archive' && kind !== 'tar');
+}
+
+async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
+	const {place, keys, known, tools} = shared;
+	const file = known.get(item.path);
+	const checked = new Set<string>();
+	let encrypted = false;
+	for (const member of item.files) {
+		const hash = new MultiHash(algorithmsFor(shared.checksums, member.path));
+		const source = hashed(place.read(member.path, signal), hash, bytes => meter.count('verify', bytes));
+		if (member.path.endsWith('.age')) encrypted = true;
+		if (member.path.endsWith('.age') && keys)
+			for await (const _ of named(member.path, decryptStream(source, keys, signal)));
+		for await (const _ of source);
+		const expected = file?.members?.find(one => `${item.path}/${one.path}` === member.path);
+		checked.add(await compareFile(shared, {path: member.path, hash, expected}, signal));
+	}
+	const there = new Set(item.files.map(member => member.path.slice(item.path.length + 1)));
+	const lost = file?.members?.find(member => !there.has(member.path));
+	if (lost) throw new PgBackError('CORRUPT', `${display(item.path)}/${display(lost.path)} is missing`);
+	if (!there.has('toc.dat') && !there.has('toc.dat.age'))
+		throw new PgBackError('CORRUPT', `${display(item.path)} has no toc.dat`);
+	const local = place.localPath?.(item.path);
+	const read = encrypted
+		? keys
+			? 'members decrypted'
+			: 'not decrypted (no key given)'
+		: local === undefined
+			? 'members read'
+			: await readDirectoryDump(local, {...tools, signal});
+	const full = !encrypted && local !== undefined && tools.pgRestore !== undefined;
+	return {detail: `${[...checked].join(', ')}, ${read}`, full};
+}
+
+/** Passes on and hashes what is read. */
+async function* hashed(
+	source: AsyncIterable<Uint8Array>,
+	hash: MultiHash,
+	onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+	for await (const chunk of counted(source, onBytes)) {
+		hash.update(chunk);
+		yield chunk;
+	}
+}
+
+type Expected = {readonly size?: number; readonly sha256?: string};
+
+async function compareFile(
+	shared: VerifyShared,
+	{path, hash, expected}: {readonly path: string; readonly hash: MultiHash; readonly expected: Expected | undefined},
+	signal: AbortSignal,
+): Promise<string> {
+	const size = hash.bytes;
+	const digests = hash.digests();
+	const checked: string[] = [];
+	if (expected?.size !== undefined && expected.size !== size) {
+		throw new PgBackError(
+			'CORRUPT',
+			`${display(path)} has ${size} bytes instead of the ${expected.size} in its manifest`,
+		);
+	}
+	if (expected?.sha256 !== undefined) {
+		if (expected.sha256 !== digests.sha256) throw damaged(path, 'sha256', 'the manifest of its run');
+		checked.push('sha256 of the manifest');
+	}
+	for (const algorithm of checksumAlgorithms) {
+		for (const {digest, file} of await shared.lists.digestsOf(path, algorithm, signal)) {
+			if (digest !== digests[algorithm]) throw damaged(path, algorithm, basename(file));
+			checked.push(`${algorithm} of ${basename(file)}`);
+		}
+	}
+	return checked.length > 0 ? `${checked.join(' and ')} verified` : 'no checksum recorded';
+}
+
+function damaged(path: string, algorithm: string, where: string): PgBackError {
+	return new PgBackError('CORRUPT', `${display(path)} is damaged: its ${algorithm} does not match ${display(where)}`, {
+		hint: 'use another run, and find out what changed the file',
+	});
+}

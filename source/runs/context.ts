@@ -1,0 +1,57 @@
+import {randomBytes, randomUUID} from 'node:crypto';
+import type {Configuration} from '../config/configuration.js';
+import type {PgBackError} from '../core/errors.js';
+import type {Emit, JobQuestion, Outcome} from '../core/events.js';
+import type {Secrets} from '../core/handle.js';
+import type {Scheduler} from './scheduler.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The parameters that every command of the engine receives. */
+export type RunContext = {
+	readonly runId: string;
+	/** Six characters of [a-z0-9], part of the names of partial files and of the run's lock file. */
+	readonly tag: string;
+	readonly configuration: Configuration;
+	readonly env: Environment;
+	/** `env` without secrets, for PostgreSQL programs. */
+	readonly toolEnv: Readonly<Record<string, string>>;
+	readonly emit: Emit;
+	/** Aborted with a CancelledError to stop the run. */
+	readonly signal: AbortSignal;
+	readonly now: () => Date;
+	readonly version: string;
+	/** Asks the user at the terminal, without echo; absent if there is no terminal. */
+	readonly askSecret?: (label: string) => Promise<string>;
+	/** Asks the user at the terminal, with echo; absent if there is no terminal. */
+	readonly askLine?: (label: string) => Promise<string>;
+	/**
+	 * Shows the question of a job and resolves to the answer; absent if `askLine` is used instead, or if there is no
+	 * terminal.
+	 */
+	readonly askJob?: (job: string, question: JobQuestion, signal: AbortSignal) => Promise<string>;
+	/** Entered by the user of the console: they take precedence over configured ones, and are kept in memory only. */
+	readonly secrets?: Secrets;
+	/**
+	 * Called when the run has locked a directory, from which other processes may then query its status. Never throws; may
+	 * be called more than once.
+	 */
+	readonly serveStatus?: (directory: string) => Promise<void>;
+	/** Called with the scheduler of the jobs, so that they can be canceled and repeated. */
+	readonly onScheduler?: (scheduler: Scheduler) => void;
+};
+
+export type RunResult = {
+	readonly exitCode: number;
+	readonly outcome: Outcome;
+	/** The reason why the run did not succeed. */
+	readonly error?: PgBackError;
+	/** A failure outside of any job: later successful jobs do not clear it. */
+	readonly isLasting?: boolean;
+};
+
+export function newRunId(): {readonly runId: string; readonly tag: string} {
+	const letters = 'abcdefghijklmnopqrstuvwxyz0123456789';
+	const tag = [...randomBytes(6)].map(byte => letters[byte % letters.length] ?? 'a').join('');
+	return {runId: randomUUID(), tag};
+}

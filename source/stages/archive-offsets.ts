@@ -1,0 +1,136 @@
+/**
+ * Writes the data offsets into the table of contents of a custom archive that was streamed to a file: pg_dump omits
+ * them when it writes to a pipe, and without them pg_restore -j has to search. The file becomes identical to the output
+ * of `pg_dump -f`.
+ */
+import type {FileHandle} from 'node:fs/promises';
+import {PgBackError} from '../core/errors.js';
+import {ArchiveBytes, ShortRead} from '../postgres/archive-bytes.js';
+import {type ArchiveToc, ArchiveTocParser} from '../postgres/archive-toc.js';
+
+const dataBlock = 1;
+const blobBlock = 3;
+/** The state of an offset that is set. */
+const isSet = 2;
+
+/** Parses the data blocks of a custom archive. Throws CORRUPT for anything else. */
+export class ArchiveBlocks {
+	readonly #parser = new ArchiveTocParser();
+	readonly #bytes = new ArchiveBytes();
+	/** The start of each data block, by dump ID. */
+	readonly #offsets = new Map<number, number>();
+	#skip = 0;
+	#state: 'block' | 'chunk' | 'blob' | 'blob chunk' = 'block';
+	/** The position in the archive of the bytes in `#bytes`. */
+	#start = 0;
+
+	toc(): ArchiveToc | undefined {
+		return this.#parser.toc();
+	}
+
+	/** Holds nothing of `chunk` afterwards. */
+	push(chunk: Uint8Array): void {
+		if (this.#parser.toc()) {
+			this.#walk(chunk);
+			return;
+		}
+		const rest = this.#parser.push(chunk);
+		const toc = this.#parser.toc();
+		if (!toc || !rest) return;
+		if (toc.format !== 'custom') throw corrupt('not a custom-format archive');
+		this.#bytes.integerSize = toc.integerSize;
+		this.#start = toc.size;
+		if (rest.length > 0) this.#walk(rest);
+	}
+
+	/**
+	 * Must be called at the end of the archive. Returns the offset of each entry with data. Throws CORRUPT for a
+	 * truncated archive.
+	 */
+	finish(): ReadonlyMap<number, number> {
+		if (!this.#parser.toc()) throw corrupt('truncated within its table of contents');
+		if (this.#state !== 'block' || this.#skip > 0 || this.#bytes.unread > 0)
+			throw corrupt('truncated within a data block');
+		return this.#offsets;
+	}
+
+	#walk(chunk: Uint8Array): void {
+		let piece = chunk;
+		if (this.#skip > 0) {
+			const skipped = Math.min(this.#skip, piece.length);
+			this.#skip -= skipped;
+			this.#start += skipped;
+			piece = piece.subarray(skipped);
+			if (piece.length === 0) return;
+		}
+		this.#bytes.borrow(piece);
+		if (!this.#bytes.satisfied) return;
+		try {
+			for (;;) {
+				this.#bytes.commit();
+				this.#step();
+			}
+		} catch (error) {
+			if (!(error instanceof ShortRead)) throw error;
+			this.#bytes.rewind(error.missing);
+			this.#bytes.keep();
+		}
+	}
+
+	#step(): void {
+		const bytes = this.#bytes;
+		switch (this.#state) {
+			case 'block': {
+				const at = this.#start + bytes.position;
+				const type = bytes.byte();
+				const id = bytes.integer();
+				if (type !== dataBlock && type !== blobBlock) throw corrupt(`a data block of the unknown type ${type}`);
+				if (this.#offsets.has(id)) throw corrupt(`two data blocks of entry ${id}`);
+				this.#offsets.set(id, at);
+				this.#state = type === dataBlock ? 'chunk' : 'blob';
+				return;
+			}
+			case 'blob':
+				this.#state = bytes.integer() === 0 ? 'block' : 'blob chunk';
+				return;
+			case 'chunk':
+			case 'blob chunk': {
+				const length = bytes.integer();
+				if (length < 0) throw corrupt('a piece of data with a negative length');
+				if (length === 0) this.#state = this.#state === 'chunk' ? 'block' : 'blob';
+				else this.#skip += bytes.skip(length);
+				if (this.#skip > 0) {
+					bytes.commit();
+					throw new ShortRead(1);
+				}
+			}
+		}
+	}
+}
+
+/**
+ * Writes the offsets into the file and returns their number. Throws CORRUPT for entries that have data but no block (a
+ * truncated archive).
+ */
+export async function writeOffsets(
+	handle: FileHandle,
+	toc: ArchiveToc,
+	offsets: ReadonlyMap<number, number>,
+): Promise<number> {
+	let written = 0;
+	for (const entry of toc.entries) {
+		if (!entry.hasData || !entry.awaitsOffset) continue;
+		const offset = offsets.get(entry.dumpId);
+		if (offset === undefined) throw corrupt(`the data of entry ${entry.dumpId} is missing`);
+		const field = Buffer.alloc(1 + toc.offsetSize);
+		field[0] = isSet;
+		field.writeUIntLE(offset, 1, 6);
+		await handle.write(field, 0, field.length, entry.placeAt);
+		written++;
+	}
+	return written;
+}
+
+function corrupt(problem: string): PgBackError {
+	return new PgBackError('CORRUPT', `cannot read the archive: ${problem}`, {hint: 'use another run'});
+}

@@ -1,0 +1,109 @@
+/**
+ * The worker of pipeline-thread.ts. Reads and writes block, since it has nothing else to do. A process exits only when
+ * its workers have exited, so every child that writes into the pipe is killed before (see child.ts).
+ */
+import {readSync, writevSync} from 'node:fs';
+import {parentPort} from 'node:worker_threads';
+import type {ChecksumAlgorithm} from '../core/formats.js';
+import {afterBytes} from '../lib/chunk-list.js';
+import {releaseMemory} from '../lib/release.js';
+import {createSealer, type Seal} from './age/sealer.js';
+import {chunkSize} from './age/stream.js';
+import {MultiHash} from './hash.js';
+import {type PipelineResult, streamStats} from './pipeline.js';
+
+export type WorkerRequest = {
+	readonly descriptor: number;
+	readonly algorithms: readonly ChecksumAlgorithm[];
+	readonly seal: Seal | undefined;
+	/** Descriptors of the files, each at position 0. */
+	readonly plain: number | undefined;
+	readonly cipher: number | undefined;
+};
+
+export type WorkerResponse =
+	/** Bytes written since the last message. */
+	| {readonly type: 'bytes'; readonly plain: number; readonly cipher: number}
+	| {readonly type: 'done'; readonly passed: PipelineResult}
+	| {
+			readonly type: 'failed';
+			readonly where: 'source' | 'plain' | 'cipher';
+			readonly message: string;
+			readonly code: string | undefined;
+			readonly errno: number | undefined;
+			readonly syscall: string | undefined;
+	  };
+
+/** The main thread is notified after this many bytes, or milliseconds. */
+const [reportBytes, reportAfter] = [1 << 20, 200];
+/**
+ * Room for two chunks of age: one is encrypted in place, and one write outputs both. With a larger buffer, pg_dump
+ * waits at a full pipe.
+ */
+const buffer = Buffer.allocUnsafeSlow(2 * chunkSize);
+/**
+ * The sealer's memory, reused for all dumps of the worker: a new one for each dump would be garbage that V8 keeps for
+ * hours, because this heap hardly grows.
+ */
+const pending = Buffer.allocUnsafeSlow(chunkSize);
+
+parentPort?.on('message', (order: WorkerRequest) => {
+	let where: 'source' | 'plain' | 'cipher' = 'source';
+	try {
+		const passed = pass(order, now => (where = now));
+		respond({type: 'done', passed});
+	} catch (error) {
+		const {message, code, errno, syscall} = error as NodeJS.ErrnoException;
+		respond({type: 'failed', where, message, code, errno, syscall});
+	}
+});
+
+function pass(order: WorkerRequest, at: (where: 'source' | 'plain' | 'cipher') => void): PipelineResult {
+	const {descriptor, algorithms, seal, plain, cipher} = order;
+	const [plainHash, cipherHash] = [new MultiHash(algorithms), new MultiHash(algorithms)];
+	const sealer = seal && createSealer(seal.key, pending);
+	let reported = {plain: 0, cipher: 0, time: performance.now()};
+	const report = () => {
+		respond({type: 'bytes', plain: plainHash.bytes - reported.plain, cipher: cipherHash.bytes - reported.cipher});
+		reported = {plain: plainHash.bytes, cipher: cipherHash.bytes, time: performance.now()};
+	};
+	const write = (pieces: readonly Uint8Array[]) => {
+		at('cipher');
+		for (const piece of pieces) cipherHash.update(piece);
+		if (cipher !== undefined) writeFully(cipher, pieces);
+		releaseMemory(pieces);
+	};
+	if (seal) write([seal.header]);
+	for (;;) {
+		at('source');
+		const chunk = readFully(descriptor);
+		if (chunk.length === 0) break;
+		plainHash.update(chunk);
+		at('plain');
+		if (plain !== undefined) writeFully(plain, [chunk]);
+		if (sealer) write(sealer.update(chunk));
+		if (plainHash.bytes - reported.plain >= reportBytes || performance.now() - reported.time >= reportAfter) report();
+	}
+	if (sealer) write(sealer.final());
+	report();
+	return {plain: streamStats(plainHash), cipher: streamStats(cipherHash)};
+}
+
+/** Reads a whole buffer, or what is left before the end; valid until the next call. */
+function readFully(descriptor: number): Uint8Array {
+	let length = 0;
+	while (length < buffer.length) {
+		const bytes = readSync(descriptor, buffer, length, buffer.length - length, null);
+		if (bytes === 0) break;
+		length += bytes;
+	}
+	return buffer.subarray(0, length);
+}
+
+function writeFully(descriptor: number, pieces: readonly Uint8Array[]): void {
+	for (let rest = pieces; rest.length > 0;) rest = afterBytes(rest, writevSync(descriptor, rest));
+}
+
+function respond(message: WorkerResponse): void {
+	parentPort?.postMessage(message);
+}

@@ -1,0 +1,155 @@
+/**
+ * Uploads the files of a job that exist nowhere else (`local_copy = no`): each is sent while it is written, and gets
+ * its name at the remote when the whole job has succeeded.
+ */
+import {CancelledError, messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {untilAborted} from '../lib/until-aborted.js';
+import {describeFile, type PendingFile, type Written} from './artifact.js';
+import {createFileStream, type FileStream, streamSink} from './file-stream.js';
+import type {GrowingFile} from './growing-file.js';
+import type {Meter} from './meter.js';
+import {put, type Shipment, type Target, type UploadOptions} from './send-file.js';
+import type {Sink} from './sink.js';
+import {announceStream} from './stream-record.js';
+import type {Shipped, Uploads} from './upload.js';
+
+type Sending = {
+	readonly stream: FileStream;
+	/** Not the job's signal: what was sent of a canceled dump is removed, which takes requests. */
+	readonly abort: AbortController;
+	/** Present once the upload has begun. Rejects with the error that the dump fails with. */
+	shipment?: Promise<Shipment>;
+};
+
+/** Milliseconds to wait for an upload to end after its file has failed, and for the removal of what was stored. */
+const [abandonGrace, removalTime] = [5000, 30_000];
+
+export class StreamUploads implements Uploads {
+	readonly #target: Target;
+	readonly #sending = new Map<string, Sending>();
+
+	/** `options` must delete local copies: every object is then proven. */
+	constructor(options: UploadOptions, job: string, meter: Meter, signal: AbortSignal) {
+		this.#target = {options, job, meter, signal};
+	}
+
+	/** Returns where the bytes of the file with this final path go. */
+	readonly open = (finalPath: string): Sink => {
+		const stream = createFileStream(finalPath, this.#target.options.run);
+		this.#sending.set(finalPath, {stream, abort: new AbortController()});
+		return streamSink(stream);
+	};
+
+	/** Begins to upload a file that was opened. `expectedSize`, in bytes, is an estimate. */
+	follow({finalPath}: GrowingFile, expectedSize?: number): void {
+		void this.#begin(finalPath, expectedSize).catch(() => undefined); // the writer of the file throws it
+	}
+
+	/**
+	 * Ends the uploads: those of the small files first, so that nothing can fail any more once the dump has its name. Throws
+	 * the first failure; the caller then calls `abandon`.
+	 */
+	async publish(written: readonly Pick<Written, 'files'>[]): Promise<readonly PendingFile[]> {
+		const files = written.flatMap(one => one.files);
+		const isMain = ({role}: PendingFile) => role !== 'checksum' && role !== 'createdb';
+		await this.#complete(files.filter(file => !isMain(file)));
+		await this.#complete(files.filter(isMain));
+		const {options, job} = this.#target;
+		for (const file of files) options.emit({type: 'file.published', job, file: describeFile(file)});
+		return files;
+	}
+
+	/** Returns what `publish` has uploaded. */
+	async ship(files: readonly PendingFile[]): Promise<Shipped> {
+		const shipments = await Promise.all(files.map(file => this.#begin(file.finalPath)));
+		this.#target.meter.finish('upload');
+		return {shipments};
+	}
+
+	/** Aborts the uploads, and removes what is already stored of this job. */
+	async abandon(): Promise<void> {
+		const {meter, signal} = this.#target;
+		meter.finish('upload', signal.aborted ? 'cancelled' : 'failed');
+		const failure = new CancelledError('the dump failed');
+		const all = [...this.#sending.values()];
+		for (const {stream, abort} of all) {
+			stream.fail(failure);
+			if (!stream.isRead) abort.abort(failure);
+		}
+		const timer = setTimeout(() => all.forEach(({abort}) => abort.abort(failure)), abandonGrace);
+		const settled = await Promise.allSettled(all.map(async one => one.shipment));
+		clearTimeout(timer);
+		const stored = settled.flatMap(one => (one.status === 'fulfilled' && one.value ? [one.value.key] : []));
+		await this.#remove(stored);
+	}
+
+	/** Ends the files and waits until they are stored and proven, or until the job is canceled. */
+	async #complete(files: readonly PendingFile[]): Promise<void> {
+		const {signal} = this.#target;
+		signal.throwIfAborted();
+		const shipments = files.map(file => {
+			const shipment = this.#begin(file.finalPath);
+			file.growing?.end(describeFile(file).sha256);
+			return shipment;
+		});
+		await untilAborted(Promise.all(shipments), signal);
+	}
+
+	async #begin(path: string, expectedSize?: number): Promise<Shipment> {
+		const sending = this.#sending.get(path);
+		if (!sending) throw new PgBackError('BUG', `${path} was not opened`);
+		sending.shipment ??= this.#send(path, sending, expectedSize);
+		return sending.shipment;
+	}
+
+	async #send(path: string, {stream, abort}: Sending, expectedSize: number | undefined): Promise<Shipment> {
+		const {options, meter} = this.#target;
+		const {signal} = abort;
+		meter.start('upload');
+		try {
+			const removeRecord = await announceStream(options, path);
+			const shipment = await put({...this.#target, signal}, path, stream.source(), {
+				size: () => stream.written,
+				sha256: () => stream.sha256,
+				expectedSize,
+			}).finally(removeRecord);
+			if (shipment.proven) return shipment;
+			await this.#remove([shipment.key]);
+			throw new PgBackError('STORAGE', `only the size of ${shipment.key} at ${shipment.location} could be checked`, {
+				hint: 'without a local copy the upload must be proven: give pg_back the right to read what it uploads',
+			});
+		} catch (error) {
+			const lost = lostWith(error);
+			stream.fail(lost);
+			throw lost;
+		}
+	}
+
+	/** Removes objects that this job has created. */
+	async #remove(keys: readonly string[]): Promise<void> {
+		if (keys.length === 0) return;
+		const {storage, emit} = this.#target.options;
+		const remains = (key: string, why: string) => {
+			const text = `${key} of the failed dump is still at ${storage.location}: ${why}`;
+			emit({type: 'log', level: 'warn', text});
+		};
+		try {
+			for (const {key, error, kept} of await storage.remove(keys, {signal: AbortSignal.timeout(removalTime)})) {
+				if (error ?? kept) remains(key, kept ?? messageOf(error));
+			}
+		} catch (error) {
+			for (const key of keys) remains(key, messageOf(error));
+		}
+	}
+}
+
+/** Returns the error of a dump that was lost with its upload. */
+function lostWith(error: unknown): PgBackError {
+	const {message, hint, ...rest} = toPgBackError(error);
+	if (error instanceof CancelledError) return error;
+	return new PgBackError('DUMP_FAILED', `the upload of the dump failed, and there is no local copy: ${message}`, {
+		cause: error,
+		hint: `${hint === undefined ? '' : `${hint}; `}a retry dumps again`,
+		output: rest.output,
+	});
+}

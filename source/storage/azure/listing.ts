@@ -1,0 +1,39 @@
+/** Lists a container page by page. */
+import {PgBackError} from '../../core/errors.js';
+import {createListingProgress} from '../listing-progress.js';
+import {compareKeys} from '../object-keys.js';
+import type {StorageObject} from '../storage.js';
+import type {Container} from './client.js';
+import {type ListedPage, readPage} from './responses.js';
+
+export async function* list(
+	{client, once}: Container,
+	prefix: string,
+	signal: AbortSignal,
+	after: string | undefined,
+): AsyncGenerator<StorageObject> {
+	const where = {operation: 'list', key: prefix || undefined} as const;
+	const progress = createListingProgress();
+	const onePage = async (continuationToken: string | undefined, abortSignal: AbortSignal): Promise<ListedPage> => {
+		const pages = client.listBlobsFlat({prefix, abortSignal}).byPage({maxPageSize: 5000, continuationToken});
+		for await (const page of pages) return readPage(page);
+		throw new PgBackError('BUG', 'the Azure SDK returned no page');
+	};
+	let token: string | undefined;
+	do {
+		const page = await once(where, signal, async ({abortSignal}) => {
+			const read = await onePage(token, abortSignal);
+			progress(
+				read.blobs.map(blob => blob.name),
+				read.token,
+			);
+			return read;
+		});
+		for (const {name, size, modified} of page.blobs) {
+			signal.throwIfAborted();
+			if (!name.startsWith(prefix) || (after !== undefined && compareKeys(name, after) <= 0)) continue;
+			yield {key: name, size, ...(modified !== undefined && {modified})};
+		}
+		token = page.token;
+	} while (token !== undefined);
+}

@@ -1,0 +1,26 @@
+import {gaxios} from 'google-auth-library';
+import type {FetchOptions} from '../../lib/http/fetch.js';
+import type {HttpClients} from '../../lib/http/http.js';
+
+type Options = Readonly<Record<string, unknown>>;
+type Send = (this: {readonly defaults: Options}, options?: Options) => Promise<unknown>;
+
+let original: Send | undefined;
+
+/**
+ * Sends the requests of Google's libraries (tokens, metadata) through our agents. Those libraries create clients in
+ * many places, and their own proxy support does not survive bundling.
+ */
+export function routeGoogleRequests(http: HttpClients): void {
+	// The library prints warnings about its own interface to stderr, between our log lines and over the console's screen.
+	Object.assign(globalThis.console, {warn: () => undefined});
+	const prototype = gaxios.Gaxios.prototype as unknown as {request: Send};
+	const request = (original ??= prototype.request);
+	prototype.request = function (options = {}) {
+		// An agent with a client certificate is kept.
+		const agent = options['agent'] ?? this.defaults['agent'];
+		const fetchImplementation = (url: string | URL, init?: FetchOptions) => http.fetch(url, {...init, agent});
+		const url = options['url'] ?? options['baseURL'] ?? this.defaults['baseURL'];
+		return request.call(this, {...options, agent: agent ?? http.agentFor(String(url)), fetchImplementation});
+	};
+}

@@ -1,0 +1,44 @@
+/** Checks which keys may become paths. */
+
+import {basename} from 'node:path';
+import {partialPattern} from '../lib/files.js';
+import {type Operation, storageError} from './errors.js';
+
+const longestSegment = 255;
+
+/** Returns why `key` must not become a path below a directory, or undefined if it may. */
+export function keyProblem(key: string): string | undefined {
+	if (key === '') return 'the key is empty';
+	if (key.includes('\0')) return 'the key contains a NUL';
+	if (key.startsWith('/')) return 'the key is an absolute path';
+	if (!key.isWellFormed()) return 'the key is not valid Unicode';
+	for (const segment of key.split('/')) {
+		if (segment === '') return 'the key has an empty segment';
+		if (segment === '.' || segment === '..') return `the key has a segment "${segment}"`;
+		if (Buffer.byteLength(segment) > longestSegment) return 'a segment of the key is longer than 255 bytes';
+	}
+	return undefined;
+}
+
+/** Does the same for stores with unfinished files, which have names of their own in the same directories. */
+export function fileKeyProblem(key: string): string | undefined {
+	return (
+		keyProblem(key) ?? (partialPattern.test(basename(key)) ? 'the name is reserved for unfinished files' : undefined)
+	);
+}
+
+/** Checks keys before each operation: throws INVALID for one in which `problemOf` finds a problem. */
+export function keyGuard(
+	location: string,
+	problemOf: (key: string) => string | undefined,
+): (key: string, operation: Operation) => void {
+	return (key, operation) => {
+		const problem = problemOf(key);
+		if (problem !== undefined) throw storageError('invalid', {operation, location, key}, problem);
+	};
+}
+
+/** Compares keys in the order of object stores: by the bytes of UTF-8. */
+export function compareKeys(a: string, b: string): number {
+	return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
