@@ -2,6 +2,8 @@
  * Runs the tests: all with `npm test`, some with `npm test -- test/retention --grep purge`. Prints a line per file,
  * each failure completely, each skip with its reason, and a final line `N passed, N failed, N skipped`.
  *
+ * When all tests ran, the files that failed run again, alone; those that pass twice then are reported as unstable.
+ *
  * All tests include a minute of processor time of fuzzing for each kind of text, in parallel at the lowest priority; a
  * selection includes none. `--fuzz SECONDS` overrides this. All tests also print the coverage of the source, which has
  * a minimum; `--coverage` enables it for a selection.
@@ -11,6 +13,7 @@ import {availableParallelism} from 'node:os';
 import {join, relative, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 import {collectCoverage} from './testing/coverage.js';
+import {runFailedAgain, type Unstable} from './testing/run-again.js';
 import {type FileResult, runFile, type Skip} from './testing/run-file.js';
 import {runFuzz} from './testing/run-fuzz.js';
 
@@ -53,10 +56,14 @@ function printSkips(skips: readonly Skip[]): void {
 	}
 }
 
-/** Names every failed test once more, where whoever sees only the end of the output finds it. */
-function printFailures(results: readonly FileResult[]): void {
+/** Prints every failure once more, for readers who see only the end of the output. */
+function printFailures(word: 'failed' | 'unstable', results: readonly Unstable[]): void {
 	for (const {file, failures} of results) {
-		for (const failure of failures) say(`failed: ${relative('.', file)}: ${failure.split('\n', 1)[0]}`);
+		for (const failure of failures) {
+			const [name, ...error] = failure.split('\n');
+			say(`${word}: ${relative('.', file)}: ${name}`);
+			for (const line of error.slice(0, 40)) say(indented(line));
+		}
 	}
 }
 
@@ -86,6 +93,7 @@ async function fuzz(): Promise<void> {
 }
 await Promise.all([fuzz(), ...Array.from({length: Math.max(1, Number(values.jobs) || 1)}, work)]);
 
+const again = isWhole ? await runFailedAgain(results, files) : [];
 const sum = (key: 'passed' | 'failed'): number => results.reduce((total, result) => total + result[key], 0);
 const skips = results.flatMap(result => result.skips);
 printSkips(skips);
@@ -96,7 +104,9 @@ for (const {file} of empty) say(`no test in ${relative('.', file)}`);
 if (sum('passed') + sum('failed') === 0) say('no test ran');
 const isCovered = (await coverage?.report()) ?? true;
 if (!isCovered) say('the coverage is below its floor');
-printFailures(results);
+printFailures('unstable', again);
+printFailures('failed', results);
 say(`${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+if (again.length > 0) say(`${again.length} unstable: failed beside other tests, passed twice alone`);
 say(`${sum('passed')} passed, ${sum('failed')} failed, ${skips.length} skipped`);
 process.exitCode = sum('failed') === 0 && empty.length === 0 && sum('passed') > 0 && (isCovered || !isWhole) ? 0 : 1;

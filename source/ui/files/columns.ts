@@ -1,25 +1,28 @@
-/** A growing list of numbers in a typed array: a million of them in a few megabytes. */
+/** A growing list of numbers in typed arrays: a million of them in a few megabytes. */
 export type Column = {
 	/** 0 where nothing was set. */
 	readonly get: (index: number) => number;
 	readonly set: (index: number, value: number) => void;
 };
 
-const firstLength = 1024;
+/** Numbers are stored in blocks of this many: one array that doubles would be copied at once, and block the event loop. */
+const blockBits = 13;
+const blockLength = 1 << blockBits;
 
 export function createColumn(kind: 'float' | 'integer' | 'byte'): Column {
-	const make = (length: number): Float64Array | Uint32Array | Uint8Array =>
-		kind === 'float' ? new Float64Array(length) : kind === 'integer' ? new Uint32Array(length) : new Uint8Array(length);
-	let values = make(firstLength);
+	const make = (): Float64Array | Uint32Array | Uint8Array =>
+		kind === 'float'
+			? new Float64Array(blockLength)
+			: kind === 'integer'
+				? new Uint32Array(blockLength)
+				: new Uint8Array(blockLength);
+	const blocks: ReturnType<typeof make>[] = [];
 	return {
-		get: index => values[index] ?? 0,
+		get: index => blocks[index >>> blockBits]?.[index & (blockLength - 1)] ?? 0,
 		set(index, value) {
-			if (index >= values.length) {
-				const larger = make(Math.max(index + 1, values.length * 2));
-				larger.set(values);
-				values = larger;
-			}
-			values[index] = value;
+			const block = index >>> blockBits;
+			while (blocks.length <= block) blocks.push(make());
+			(blocks[block] ??= make())[index & (blockLength - 1)] = value;
 		},
 	};
 }

@@ -1,7 +1,7 @@
 /** Which dumps, runs or names pass the filter, and in which order. */
 import {nameMatcher} from '../layout/matcher.js';
 import type {FileList, FileSort} from '../view.js';
-import {createSlicer, filterRows, type Slicer, sortRows} from './slices.js';
+import {createSlicer, filterRows, forEachRow, type Slicer, sortRows} from './slices.js';
 import type {FileTable} from './table.js';
 
 export type OrderOptions = {
@@ -45,7 +45,7 @@ export async function orderFiles(table: FileTable, options: OrderOptions, signal
 	const found =
 		options.list === 'names' ? await matchingNames(table, seen, options.filter, slicer) : await matchingDumps();
 	const needless = options.list === 'names' && options.sort === 'name' && table.isSorted();
-	const sorted = needless ? found.rows : await sortRows(found.rows, comparer(table, options, found), slicer);
+	const sorted = needless ? found.rows : await sortRows(found.rows, await comparer(table, options, found, slicer), slicer);
 	return {...options, ...found, rows: options.reverse ? sorted.slice().reverse() : sorted, seen};
 
 	async function matchingDumps(): Promise<Found> {
@@ -118,22 +118,27 @@ function join({dumps, runs: groups}: FileTable, runs: Map<number, RunGroup>, dum
 type Compare = (a: number, b: number) => number;
 
 /** Newest first, largest first, names from A. */
-function comparer(table: FileTable, {list, sort}: OrderOptions, {runs}: Found): Compare {
+async function comparer(
+	table: FileTable,
+	{list, sort}: OrderOptions,
+	{runs}: Found,
+	slicer: Slicer,
+): Promise<Compare> {
 	if (list === 'runs') {
 		if (sort === 'size') return (a, b) => (runs.get(b)?.bytes ?? 0) - (runs.get(a)?.bytes ?? 0);
 		const direction = sort === 'name' ? -1 : 1;
 		return (a, b) => direction * ((runs.get(b)?.time ?? 0) - (runs.get(a)?.time ?? 0));
 	}
-	if (list === 'dumps') return dumpComparer(table, sort);
-	if (sort !== 'name') return largestFirst(sort === 'size' ? table.size : table.time, table.count());
+	if (list === 'dumps') return dumpComparer(table, sort, slicer);
+	if (sort !== 'name') return largestFirst(sort === 'size' ? table.size : table.time, table.count(), slicer);
 	const names = unpacked(table);
 	return (a, b) => compareText(names(a), names(b));
 }
 
-function dumpComparer(table: FileTable, sort: FileSort): Compare {
+async function dumpComparer(table: FileTable, sort: FileSort, slicer: Slicer): Promise<Compare> {
 	const {dumps} = table;
-	if (sort === 'size') return largestFirst(dumps.bytes, dumps.count());
-	const newest = largestFirst(dumps.time, dumps.count());
+	if (sort === 'size') return largestFirst(dumps.bytes, dumps.count(), slicer);
+	const newest = await largestFirst(dumps.time, dumps.count(), slicer);
 	if (sort === 'time') return newest;
 	const names = new Array<string | undefined>(dumps.count());
 	const name = (dump: number) => (names[dump] ??= dumps.subject(dump) || table.key(dumps.lead(dump)));
@@ -141,8 +146,9 @@ function dumpComparer(table: FileTable, sort: FileSort): Compare {
 }
 
 /** The numbers are copied once: that is faster than asking for them in each comparison. */
-function largestFirst(numberOf: (index: number) => number, count: number): Compare {
-	const numbers = Float64Array.from({length: count}, (_, index) => numberOf(index));
+async function largestFirst(numberOf: (index: number) => number, count: number, slicer: Slicer): Promise<Compare> {
+	const numbers = new Float64Array(count);
+	await forEachRow(count, index => (numbers[index] = numberOf(index)), slicer);
 	return (a, b) => (numbers[b] ?? 0) - (numbers[a] ?? 0);
 }
 

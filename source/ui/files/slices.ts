@@ -22,6 +22,14 @@ export function createSlicer(signal: AbortSignal): Slicer {
 /** Rows between two checks of the clock. */
 const step = 512;
 
+/** Calls `act` for each row from 0 to `count`. */
+export async function forEachRow(count: number, act: (row: number) => void, slicer: Slicer): Promise<void> {
+	for (let row = 0; row < count; row++) {
+		act(row);
+		if (row % step === 0) await slicer.pause();
+	}
+}
+
 /** Returns the matching rows from 0 to `count`, in order. */
 export async function filterRows(
 	count: number,
@@ -30,10 +38,10 @@ export async function filterRows(
 ): Promise<Uint32Array> {
 	const found = new Uint32Array(count);
 	let length = 0;
-	for (let row = 0; row < count; row++) {
+	const take = (row: number) => {
 		if (passes(row)) found[length++] = row;
-		if (row % step === 0) await slicer.pause();
-	}
+	};
+	await forEachRow(count, take, slicer);
 	return found.subarray(0, length);
 }
 

@@ -3,8 +3,8 @@ import type {PlannedRestore, RestoreFinding, RestorePreview} from '../../core/re
 import {formatBytes, plural} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
-import {wrapWords} from '../layout/wrap.js';
 import {blank, keepEnd, type Line, span, textCursor, type Tone} from '../text.js';
+import {itemLines} from './item-lines.js';
 import type {PanelFrame} from './panel.js';
 import type {Wizard} from './wizard.js';
 
@@ -73,15 +73,6 @@ function findingLines({severity, text, hint}: RestoreFinding, glyphs: Glyphs, wi
 		...itemLines({mark, tone: tones[severity], text}, glyphs, width),
 		...(hint === undefined ? [] : itemLines({mark: ' ', tone: 'quiet', text: hint}, glyphs, width)),
 	];
-}
-
-type Item = {readonly mark: string; readonly tone: Tone | undefined; readonly text: string};
-
-function itemLines({mark, tone, text}: Item, glyphs: Glyphs, width: number): readonly Line[] {
-	return wrapWords(clean(text, glyphs), Math.max(10, width - 2)).map((piece, index): Line => [
-		span(`${index === 0 ? mark : ' '} `, tone),
-		span(piece, tone === 'failed' || tone === 'warn' ? tone : undefined),
-	]);
 }
 
 /** Returns the steps of the restore, in order. */

@@ -3,21 +3,27 @@ import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {blank, keepEnd, type Line, span, textCursor} from '../text.js';
 import {checkField, type FieldInfo, fieldsOf} from './fields.js';
+import {itemLines} from './item-lines.js';
 import type {PanelFrame} from './panel.js';
 import type {Wizard} from './wizard.js';
+
+/** Rows for fields, however long the reason is why the server does not answer. */
+const leastFields = 3;
 
 export function whereBody(wizard: Wizard, {glyphs, width, height}: PanelFrame): readonly Line[] {
 	const fields = fieldsOf(wizard.draft);
 	const labels = Math.max(...fields.map(({label}) => label.length));
 	const lines = fields.map((info, index) => fieldLine(info, index === wizard.field, wizard, {labels, width, glyphs}));
-	const top = Math.max(0, Math.min(wizard.field - height + 1, lines.length - height));
-	const status = [...(height > lines.length + 1 ? [blank] : []), statusLine(wizard, glyphs)];
-	return height > lines.length ? [...lines, ...status] : lines.slice(top, top + height);
+	const status = statusLines(wizard, glyphs, width);
+	const room = Math.max(leastFields, height - status.length);
+	const top = Math.max(0, Math.min(wizard.field - room + 1, lines.length - room));
+	const shown = [...lines.slice(top, top + room), ...(room > lines.length ? [blank] : []), ...status];
+	return shown.slice(0, height);
 }
 
-export function whereKeys({draft, field}: Wizard, glyphs: Glyphs): string {
+export function whereKeys({draft, field, targetProblem}: Wizard, glyphs: Glyphs): string {
 	const isChoice = fieldsOf(draft)[field]?.choices !== undefined;
-	return `enter next  ${glyphs.upDown} field  ${isChoice ? 'space change  Y copy' : 'F2 copy'} the command  esc back`;
+	return `enter ${targetProblem === undefined ? 'next' : 'asks again'}  ${glyphs.upDown} field  ${isChoice ? 'space change  Y copy' : 'F2 copy'} the command  esc back`;
 }
 
 type Widths = {readonly labels: number; readonly width: number; readonly glyphs: Glyphs};
@@ -50,17 +56,15 @@ function choiceSpan(choice: string, value: string): Line[number] {
 }
 
 /** Shows the server that responded, or why none did. */
-function statusLine({target, targetProblem, doing}: Wizard, glyphs: Glyphs): Line {
+function statusLines({target, targetProblem, doing}: Wizard, glyphs: Glyphs, width: number): readonly Line[] {
 	if (target !== undefined) {
 		const {version, label, user, superuser, systemIdentifier} = target;
 		const who = `${user}${superuser ? ', superuser' : ''}`;
 		const system = systemIdentifier === undefined ? '' : ` ${glyphs.dot} system ${systemIdentifier}`;
-		return [
-			span(`${glyphs.done} `, 'done'),
-			span(clean(`PostgreSQL ${version} at ${label} as ${who}${system}`, glyphs)),
-		];
+		const text = `PostgreSQL ${version} at ${label} as ${who}${system}`;
+		return [[span(`${glyphs.done} `, 'done'), span(clean(text, glyphs))]];
 	}
 	if (targetProblem !== undefined)
-		return [span(`${glyphs.failed} ${clean(targetProblem, glyphs)} (enter asks again)`, 'failed')];
-	return [span(doing === undefined ? 'the server was not asked yet' : '', 'quiet')];
+		return itemLines({mark: glyphs.failed, tone: 'failed', text: targetProblem}, glyphs, width);
+	return [[span(doing === undefined ? 'the server was not asked yet' : '', 'quiet')]];
 }
