@@ -6,6 +6,7 @@ import {type Blame, createBlame} from './blame.js';
 import {checkCipher} from './cipher-checks.js';
 import {checkCommands} from './command-checks.js';
 import {type CommandLine} from './command-line.js';
+import {checkDumpOptions} from './dump-option-checks.js';
 import {type Given, isGiven} from './given.js';
 import {type OptionName, options, type Settings} from './options.js';
 import {type Problem} from './origin.js';
@@ -30,6 +31,7 @@ export async function checkConfiguration(
 		...checkStores(merged.settings, env, blame),
 		...checkLocalCopy(merged, blame),
 		...checkSplit(merged, blame),
+		...checkDumpOptions(merged, blame),
 		...(['preBackupHook', 'postBackupHook', 'cipherPassCommand'] as const)
 			.filter(name => merged.settings[name][0] === '')
 			.map(name => blame(name, 'the name of the command is empty')),
@@ -39,6 +41,7 @@ export async function checkConfiguration(
 	];
 	const warnings = [
 		...secretWarnings(commandLine),
+		...merged.warnings,
 		...unusedPassphrase(merged.settings),
 		...withoutEffect(merged.settings),
 		...commands.warnings,

@@ -1,6 +1,7 @@
 /** Merges command line over config file over defaults. Pure. */
 import {type CommandLine} from './command-line.js';
 import {type ConfigFile} from './config-file.js';
+import {readDumpOptions} from './dump-options.js';
 import {type AnyValue, type DatabaseSettings, type OptionName, optionNames, options, type Settings} from './options.js';
 import {type Origin, type Sourced} from './origin.js';
 
@@ -10,6 +11,8 @@ export type Merged = {
 	/** The settings of every database without a section. */
 	readonly anyDatabase: DatabaseSettings;
 	readonly origin: (option: OptionName) => Origin;
+	/** One line each. */
+	readonly warnings: readonly string[];
 };
 
 export type Layer = ReadonlyMap<OptionName, Sourced>;
@@ -27,14 +30,19 @@ export function merge(
 	const included = global.get('includeDbs');
 	if (included) global.set('includeDbs', {...included, value: [...new Set(included.value as readonly string[])]});
 	applyEnvironment(global, env);
+	const warnings = new Set<string>();
+	const warn = (text: string) => warnings.add(text);
+	const settings = withDumpOptions(global, warn);
 	const databases = [...(file?.sections ?? [])].map(
-		([database, section]) => [database, forSection(section, given, global)] as const,
+		([database, section]) => [database, forSection(section, given, global, warn)] as const,
 	);
+	const anyDatabase = forSection(new Map(), given, global, warn);
 	return {
-		settings: plain(global, name => options[name].perDatabase !== 'only') as Settings,
+		settings: plain(settings, name => options[name].perDatabase !== 'only') as Settings,
 		databases: new Map(databases),
-		anyDatabase: forSection(new Map(), given, global),
+		anyDatabase,
 		origin: name => (global.get(name) ?? defaultOf(name)).origin,
+		warnings: [...warnings],
 	};
 }
 
@@ -49,14 +57,36 @@ function defaultOf(name: OptionName): Sourced {
 	return {value: options[name].default, origin: {kind: 'default'}};
 }
 
-function forSection(section: Layer, given: Layer, global: Layer): DatabaseSettings {
+type Warn = (text: string) => void;
+
+function forSection(section: Layer, given: Layer, global: Layer, warn: Warn): DatabaseSettings {
 	const values = new Map(
 		optionNames.map(name => {
 			const own = options[name].overrides && given.has(name) ? given.get(name) : section.get(name);
 			return [name, own ?? global.get(name) ?? defaultOf(name)] as const;
 		}),
 	);
-	return plain(values, name => options[name].perDatabase !== undefined) as DatabaseSettings;
+	return plain(withDumpOptions(values, warn), name => options[name].perDatabase !== undefined) as DatabaseSettings;
+}
+
+/**
+ * Moves a format and a compression in `pg_dump_options` to their own settings: pg_dump would obey them, as in pg_back 2,
+ * and the name of the file and its checks must agree. Problems are reported by the checks.
+ */
+function withDumpOptions(values: Layer, warn: Warn): Layer {
+	const given = values.get('pgDumpOptions');
+	const read = readDumpOptions((given?.value ?? []) as readonly string[]).value;
+	if (!given || !read) return values;
+	const {words, format, compression} = read;
+	const {origin} = given;
+	const moved = new Map(values).set('pgDumpOptions', {value: words, origin});
+	for (const [name, value] of [['format', format] as const, ['compressLevel', compression] as const]) {
+		if (value === undefined) continue;
+		moved.set(name, {value, origin});
+		const key = options[name].key;
+		warn(`pg_dump_options determines ${key}: ${key} = ${value} is used; set it there instead`);
+	}
+	return moved;
 }
 
 function plain(values: Layer, wanted: (name: OptionName) => boolean): Readonly<Record<string, AnyValue>> {
