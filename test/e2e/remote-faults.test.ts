@@ -52,7 +52,7 @@ for (const {store, missing, start} of placeKinds.filter(kind => ['sftp', 'gcs', 
 			const [, ...connection] = connectTo(cluster, directory);
 			return [
 				'-c',
-				configFile([...settings, `upload = ${store}`, 'remote_timeout = 2', 'remote_retry = 4', ...lines]),
+				configFile([...settings, `upload = ${store}`, 'remote_timeout = 4', 'remote_retry = 10', ...lines]),
 				...connection,
 				...more,
 			];

@@ -96,8 +96,11 @@ export function s3Settings(url: string): string[] {
 	];
 }
 
-/** Quick to give up. */
-export const impatient: readonly string[] = ['remote_timeout = 1', 'remote_retry = 2'];
+/**
+ * Gives up some seconds after the first failure. A healthy server answers in time also on a machine under load: tests of
+ * servers that hang have settings of their own.
+ */
+export const impatient: readonly string[] = ['remote_timeout = 20', 'remote_retry = 8'];
 
 export function s3Place(server: S3Server): Place & {readonly server: S3Server} {
 	const {objects} = server;

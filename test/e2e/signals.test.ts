@@ -186,7 +186,7 @@ describe('SIGINT and SIGTERM', () => {
 		run.child.kill('SIGTERM');
 		assert.equal((await run.ended).code, 143);
 		assert.ok(performance.now() - start < 10_000);
-		await waitFor(async () => processesWith(tools.directory).length === 0, 'its end', 5);
+		await waitFor(async () => processesWith(tools.directory).length === 0, 'its end');
 		assert.deepEqual(filesIn(directory, {manifests: true}), []);
 
 		// An encrypted one has a thread that reads from it, which must not keep us either.
@@ -202,14 +202,14 @@ describe('SIGINT and SIGTERM', () => {
 			second.child.kill('SIGTERM');
 			assert.equal((await second.ended).code, 143);
 			assert.ok(performance.now() - again < 4000);
-			await waitFor(async () => processesWith(tools.directory).length === 0, 'its end', 5);
+			await waitFor(async () => processesWith(tools.directory).length === 0, 'its end');
 		}
 	});
 });
 
 describe('kill -9', () => {
 	for (const format of ['c', 'd']) {
-		test(`-F${format}: no pg_dump 2 s later, locks are free, the next run sweeps`, async () => {
+		test(`-F${format}: no pg_dump is left, locks are free, the next run sweeps`, async () => {
 			const release = await lockTable();
 			const directory = scratchDirectory('out');
 			try {
@@ -221,7 +221,7 @@ describe('kill -9', () => {
 				);
 				run.child.kill('SIGKILL');
 				await run.ended;
-				await waitFor(async () => children().length === 0, 'the end of pg_dump', 2);
+				await waitFor(async () => children().length === 0, 'the end of pg_dump');
 				assert.ok(filesIn(directory).some(name => name.endsWith('.part')));
 				assert.ok(!filesIn(directory).some(name => /^a_/.test(name)));
 			} finally {

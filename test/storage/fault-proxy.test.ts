@@ -19,7 +19,7 @@ describe('s3 through a proxy that breaks connections', () => {
 	before(async () => {
 		server = await startS3Server();
 		proxy = await startFaultProxy(server);
-		const context = testContext({clock: fastClock(), idleTimeout: 1500});
+		const context = testContext({clock: fastClock(), idleTimeout: 5000});
 		const endpoint = `http://127.0.0.1:${proxy.port}`;
 		storage = wrapStorage(
 			await openS3(

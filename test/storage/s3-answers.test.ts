@@ -13,7 +13,7 @@ import {element, xml} from '../helpers/s3-xml.js';
 import {collect, fastClock, listKeys, never, readAll, testContext} from '../helpers/storage-tools.js';
 
 async function openAt(url: string, settings: Partial<S3Settings> = {}): Promise<Storage> {
-	const context = testContext({clock: fastClock(), idleTimeout: 2000, retryBudget: 5000});
+	const context = testContext({clock: fastClock(), idleTimeout: 10_000, retryBudget: 5000});
 	const place = {bucket: 'bucket', region: 'us-east-1', endpoint: url, forcePath: true};
 	return wrapStorage(await openS3({...place, ...testCredential, ...settings}, context), context);
 }

@@ -21,7 +21,7 @@ async function withS3(
 	work: (opened: Opened) => Promise<void>,
 ): Promise<void> {
 	const server = await startS3Server(options);
-	const context = testContext({clock: fastClock(), idleTimeout: 2000, retryBudget: 3000});
+	const context = testContext({clock: fastClock(), idleTimeout: 10_000, retryBudget: 3000});
 	const storage = await openS3(
 		{
 			...{bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, partSize: mebi},

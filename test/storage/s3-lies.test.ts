@@ -100,7 +100,7 @@ for (const [service, options] of Object.entries(services)) {
 		after(() => server.close());
 
 		const open = async (): Promise<Storage> => {
-			const context = testContext({clock: fastClock(), idleTimeout: 1000, retryBudget: 5000});
+			const context = testContext({clock: fastClock(), idleTimeout: 10_000, retryBudget: 5000});
 			const settings = {bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, partSize: mebi};
 			return wrapStorage(await openS3({...settings, ...testCredential}, context), context);
 		};
