@@ -1,5 +1,5 @@
 /** Copies the secret files of libpq for a psql that runs as another account than ours and could not read them. */
-import {chown, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
+import {chown, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {isSystemError} from '../core/errors.js';
@@ -42,6 +42,8 @@ export async function connectionFor(
 			const home = connection.env['HOME'];
 			const source = named ?? (home === undefined ? undefined : join(home, path));
 			if (source === undefined || !source.startsWith('/')) continue; // `system`
+			const stats = await stat(source).catch(() => undefined); // libpq reports a missing one if it needs it
+			if (stats?.isFile() !== true) continue; // reading a pipe may never end
 			const content = await readFile(source).catch((error: unknown) => {
 				if (isSystemError(error)) return undefined; // libpq reports it if it needs the file
 				throw error;

@@ -1,4 +1,5 @@
 /** Determines which key material is configured, without loading or checking it. */
+import {stat} from 'node:fs/promises';
 import type {MissingSecret} from '../core/handle.js';
 import {expandHome} from '../lib/complete-path.js';
 import {isProtected, readKeyFile} from '../stages/age/key-file.js';
@@ -26,6 +27,8 @@ export async function missingSecret(
 	// A configured passphrase is also tried for the identity files.
 	if (hasPassphrase(material) || material.identityPassphrase !== undefined) return undefined;
 	for (const path of material.identityFiles) {
+		const stats = await stat(path).catch(() => undefined);
+		if (stats?.isFile() !== true) continue; // a pipe can be read only once, by the decryption
 		const bytes = await readKeyFile(path).catch(() => undefined); // reported by the decryption itself
 		if (bytes && isProtected(bytes)) return {kind: 'identity passphrase', path};
 	}

@@ -86,7 +86,9 @@ export function certificatesIn(path: string, setting: string): readonly string[]
 						? 'it is a directory'
 						: code === 'EFBIG'
 							? 'file too large'
-							: code;
+							: code === 'ESPIPE'
+								? 'it is a pipe'
+								: code;
 		throw new HttpConfigError(`could not read ${path} (${setting}): ${why ?? 'unknown error'}`, hint, cause);
 	}
 	const found = parse(bytes);

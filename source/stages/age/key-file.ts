@@ -1,18 +1,22 @@
-import {open, stat} from 'node:fs/promises';
+import {stat} from 'node:fs/promises';
 import {describeSystemError, isSystemError, PgBackError} from '../../core/errors.js';
-import {readToEnd} from '../../lib/given-file.js';
+import {openGivenFile, readToEnd} from '../../lib/given-file.js';
 import {whyUntrusted} from '../../lib/trusted-file.js';
 
 /** Bytes; far more than any key file, so that a dump given by mistake is not read into memory. */
 const largest = 4 * 1024 * 1024;
 
-/**
- * Reads a file with keys or a passphrase. `onWarning` is called when users other than its owner may read it. Throws
- * CONFIG, naming the file.
- */
-export async function readKeyFile(path: string, onWarning?: (text: string) => void): Promise<Buffer> {
+export type KeyFileOptions = {
+	/** Called when users other than its owner may read the file. */
+	readonly onWarning?: ((text: string) => void) | undefined;
+	/** Ends the wait for what a pipe provides. */
+	readonly signal?: AbortSignal;
+};
+
+/** Reads a file with keys or a passphrase. Throws CONFIG, naming the file. */
+export async function readKeyFile(path: string, {onWarning, signal}: KeyFileOptions = {}): Promise<Buffer> {
 	try {
-		const handle = await open(path);
+		const handle = await openGivenFile(path);
 		try {
 			const stats = await handle.stat();
 			if (onWarning && stats.isFile() && (stats.mode & 0o077) !== 0) {
@@ -21,11 +25,12 @@ export async function readKeyFile(path: string, onWarning?: (text: string) => vo
 			}
 			if (stats.size > largest) throw new PgBackError('CONFIG', `${path}: too large for a key file`);
 			// A device may claim no size, and never end.
-			return await readToEnd(handle, path, largest);
+			return await readToEnd(handle, path, {limit: largest, ...(signal && {signal})});
 		} finally {
 			await handle.close();
 		}
 	} catch (error) {
+		signal?.throwIfAborted();
 		if (!isSystemError(error)) throw error;
 		throw new PgBackError('CONFIG', `could not read ${path}${withoutCall(error)}`, {cause: error});
 	}
@@ -37,10 +42,10 @@ export async function readKeyFile(path: string, onWarning?: (text: string) => vo
  */
 export async function readEncryptionFile(
 	path: string,
-	onWarning: (text: string) => void,
+	{onWarning, signal}: Required<KeyFileOptions> & {readonly onWarning: (text: string) => void},
 	{isSecret}: {readonly isSecret: boolean},
 ): Promise<Buffer> {
-	const bytes = await readKeyFile(path, isSecret ? onWarning : undefined);
+	const bytes = await readKeyFile(path, {signal, onWarning: isSecret ? onWarning : undefined});
 	const isFile = await stat(path).then(
 		stats => stats.isFile(),
 		() => false, // it has been read: a pipe that no longer exists

@@ -37,7 +37,7 @@ export type KeyMaterial = PassphraseMaterial & {
 export async function loadEncryptionKeys(material: KeyMaterial, context: KeyContext): Promise<EncryptionKeys> {
 	const texts: RecipientText[] = material.publicKeys.map(text => ({text, source: 'cipher_public_key'}));
 	for (const path of material.recipientsFiles) {
-		const bytes = await readEncryptionFile(path, context.onWarning, {isSecret: false});
+		const bytes = await readEncryptionFile(path, context, {isSecret: false});
 		texts.push(...linesOfRecipients(bytes.toString(), path));
 	}
 	const passphrase = await readPassphrase(material, context);
@@ -114,7 +114,7 @@ async function readIdentityFile(
 	passphrases: readonly Buffer[],
 	context: KeyContext,
 ): Promise<readonly string[]> {
-	const bytes = await readKeyFile(path, context.onWarning);
+	const bytes = await readKeyFile(path, context);
 	if (!isProtected(bytes)) return parseIdentities(bytes.toString(), path);
 	const text = await unlock(bytes, path, passphrases, context);
 	return parseIdentities(text, path);

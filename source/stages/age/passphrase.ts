@@ -41,7 +41,7 @@ export async function readPassphrase(material: PassphraseMaterial, context: KeyC
 	}
 	if (passphrase !== undefined) return checkPassphrase(passphrase, 'cipher_pass');
 	if (passphraseFile !== undefined) {
-		const bytes = await readEncryptionFile(passphraseFile, context.onWarning, {isSecret: true});
+		const bytes = await readEncryptionFile(passphraseFile, context, {isSecret: true});
 		return checkPassphrase(firstLine(bytes), passphraseFile);
 	}
 	if (passphraseCommand === undefined) return undefined;

@@ -1,6 +1,6 @@
 /** Which host keys are trusted: known_hosts (strict), a fingerprint, or, with a warning, any. */
-import {readFile} from 'node:fs/promises';
 import {isSystemError, messageOf, PgBackError} from '../../core/errors.js';
+import {readGivenFile} from '../../lib/given-file.js';
 import {
 	fingerprint,
 	judgeKey,
@@ -87,7 +87,7 @@ export async function readKnownHosts(files: readonly string[]): Promise<KnownHos
 
 async function readOne(file: string): Promise<KnownHosts> {
 	try {
-		return parseKnownHosts(await readFile(file, 'utf8'), file);
+		return parseKnownHosts((await readGivenFile(file)).toString(), file);
 	} catch (error) {
 		if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
 			return {entries: [], malformed: []};

@@ -2,8 +2,9 @@
  * Evaluates the client configuration of ssh (ssh_config(5)) as OpenSSH does, for the keywords that matter to an SFTP
  * session.
  */
-import {glob, open} from 'node:fs/promises';
+import {glob} from 'node:fs/promises';
 import {basename, isAbsolute, join} from 'node:path';
+import {openGivenFile} from '../../lib/given-file.js';
 import {matchesPattern} from './known-hosts.js';
 import {splitLine, splitWords} from './ssh-config-words.js';
 
@@ -95,7 +96,7 @@ async function readFileInto(pass: Pass, file: SshConfigFile, scope: Scope): Prom
 async function readConfigFile({path, mustExist}: SshConfigFile): Promise<string> {
 	let handle;
 	try {
-		handle = await open(path, 'r');
+		handle = await openGivenFile(path);
 	} catch (error) {
 		if (!mustExist && ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
 		throw error;
