@@ -8,8 +8,8 @@ import type {Manifest, ManifestFile, PlainFacts, PlannedRemovals, ShardFacts} fr
 import {planItems} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
 import type {Scheduler} from '../runs/scheduler.js';
-import {shortRecipient} from '../stages/age/identity-recipients.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';
+import {shortRecipient} from '../stages/age/short-recipient.js';
 import type {Content, PendingFile} from '../stages/artifact.js';
 import type {UploadOptions} from '../stages/upload.js';
 import type {PlacePurge} from './plan.js';

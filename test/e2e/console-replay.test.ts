@@ -99,6 +99,20 @@ describe('what is loaded', {timeout: 60_000}, () => {
 		};
 	}
 
+	test('the packages that every run loads, and no others', async () => {
+		const {outputs} = JSON.parse(readFileSync(join(dirname(await programPath()), 'meta.json'), 'utf8')) as {
+			outputs: Record<string, {joined?: string; inputs: Record<string, unknown>}>;
+		};
+		const packagesOf = (file: string) => {
+			const inputs = Object.values(outputs).flatMap(one => (one.joined === file ? Object.keys(one.inputs) : []));
+			const names = inputs.flatMap(path => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []);
+			return [...new Set(names)].toSorted();
+		};
+		// One static import of another package in what every run loads makes every run load it.
+		assert.deepEqual(packagesOf('program.js'), ['fastest-levenshtein', 'ini', 'meow']);
+		assert.ok(packagesOf('encryption.js').includes('age-encryption'));
+	});
+
 	test('Ink and React only for the console', async () => {
 		const chunks = await consoleChunks();
 		assert.ok(chunks.size > 0);

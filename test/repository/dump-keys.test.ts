@@ -7,7 +7,7 @@ import {after, before, describe, it} from 'node:test';
 import {armor, Encrypter, generateHybridIdentity, generateX25519Identity, identityToRecipient} from 'age-encryption';
 import type {Secrets} from '../../source/core/handle.js';
 import {createBrowser} from '../../source/repository/browser.js';
-import {shortRecipient} from '../../source/stages/age/identity-recipients.js';
+import {shortRecipient} from '../../source/stages/age/short-recipient.js';
 import {runContext} from '../helpers/run-context.js';
 
 let directory = '';
