@@ -2,11 +2,12 @@
  * A place where dumps are kept: one interface for the backup directory and remote locations. Paths are relative, as in
  * manifests.
  */
-import {constants} from 'node:fs';
-import {access, open, rm, stat} from 'node:fs/promises';
+import {constants, type Dirent} from 'node:fs';
+import {access, open, rm} from 'node:fs/promises';
 import {join, relative} from 'node:path';
 import {partialPattern} from '../lib/files.js';
 import {isHidden} from '../lib/hidden.js';
+import {withStats} from '../lib/stat-files.js';
 import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import {readHandle} from '../stages/hash.js';
@@ -117,35 +118,31 @@ export function remotePlace(run: RunContext, remote: Remote): Place {
 	};
 }
 
-/** Files whose sizes are asked for at the same time: 100,000 names take less than half as long as one by one. */
-const statBatch = 256;
-
 /** Walks the directory and the directories in it (directory dumps are flat). Hidden files are our unfinished ones. */
 async function* walk(directory: string, base: string, signal: AbortSignal, depth = 1): AsyncGenerator<PlaceFile> {
-	const entries = await readDirectory(directory);
-	for (let start = 0; start < entries.length; start += statBatch) {
+	const entries = (await readDirectory(directory)).filter(({name}) => isListed(name));
+	// Not `join` and `relative` for each name, which take longer than the system call.
+	const parent = directory.endsWith('/') ? directory : `${directory}/`;
+	const above = relative(base, directory);
+	const pathOf = (entry: Dirent) => (entry.isFile() ? parent + entry.name : undefined);
+	for await (const found of withStats(entries, pathOf, {ignoreErrors: true})) {
 		signal.throwIfAborted();
-		const batch = entries.slice(start, start + statBatch).filter(({name}) => isListed(name));
-		const found = await Promise.all(
-			batch.map(async entry => (entry.isFile() ? statIfThere(join(directory, entry.name)) : undefined)),
-		);
-		for (const [index, entry] of batch.entries()) {
-			const path = join(directory, entry.name);
-			const stats = found[index];
+		for (const [entry, stats] of found) {
+			const path = parent + entry.name;
 			if (entry.isDirectory() && depth > 0 && (parsePath(entry.name) || (await isReadable(path))))
 				yield* walk(path, base, signal, depth - 1);
-			else if (stats) yield {path: relative(base, path), size: stats.size, modified: stats.mtimeMs};
+			else if (stats)
+				yield {
+					path: above === '' ? entry.name : `${above}/${entry.name}`,
+					size: stats.size,
+					modified: stats.mtimeMs,
+				};
 		}
 	}
 }
 
 function isListed(name: string): boolean {
 	return !name.startsWith('.') && !partialPattern.test(name);
-}
-
-/** Undefined for a file that was removed meanwhile. */
-async function statIfThere(path: string) {
-	return stat(path).catch(() => undefined);
 }
 
 /**

@@ -5,8 +5,9 @@ import {join} from 'node:path';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {lstatIfThere, syncDirectory} from '../lib/files.js';
+import {withStats} from '../lib/stat-files.js';
 import {directoryForText, parseFileName, type Subject, subjectText, subjectTexts} from './names.js';
-import {createOwnership, type HiddenRun, hiddenRun} from './ownership.js';
+import {createOwnership, type HiddenRun, hiddenRun, type Ownership} from './ownership.js';
 import {readPins} from './pins.js';
 import {contentsNames, createPlanner, type Planner} from './planner.js';
 import {
@@ -35,25 +36,17 @@ export async function planLocalPurge(options: LocalPurgeOptions): Promise<{plan:
 	const placeOf = (text: string) => place(directoryForText(options.directory, text));
 	const planner = createPlanner(options, placeOf);
 	const errors: PgBackError[] = [];
-	const ownership = createOwnership(options.runTag);
-	const known = new Set((options.records ?? []).flatMap(manifestPaths));
 	const hiddenRuns: HiddenRun[] = [];
+	const listing: Listing = {
+		planner,
+		ownership: createOwnership(options.runTag),
+		known: new Set((options.records ?? []).flatMap(manifestPaths)),
+		hiddenRuns,
+	};
 	for (const [directory, required] of directoriesOf(options, placeOf)) {
 		options.signal.throwIfAborted();
 		try {
-			for (const {name} of await readdir(directory === '' ? '.' : directory, {withFileTypes: true})) {
-				const parsed = parseFileName(name);
-				if (parsed === undefined) continue;
-				const path = directory + name;
-				const stats = await lstatIfThere(path);
-				if (stats === undefined) continue; // another run has purged it
-				const foreign = await ownership.foreign(stats.uid, directory);
-				await addEntry(planner, path, {stats, foreign});
-				if (foreign === undefined && isManifest(path) && !known.has(path)) {
-					const hidden = await hiddenRun(path, parsed.time, stats);
-					if (hidden) hiddenRuns.push(hidden);
-				}
-			}
+			await addDirectory(listing, directory);
 		} catch (error) {
 			const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
 			if ((required && !options.mayBeMissing) || !missing)
@@ -61,12 +54,38 @@ export async function planLocalPurge(options: LocalPurgeOptions): Promise<{plan:
 		}
 	}
 	const existing = new Set<string>();
-	for (const path of planner.unlisted()) {
+	for await (const found of withStats(planner.unlisted(), path => path)) {
 		options.signal.throwIfAborted();
-		if ((await lstatIfThere(path)) !== undefined) existing.add(path);
+		for (const [path, stats] of found) if (stats !== undefined) existing.add(path);
 	}
 	const pins = await readPins(planner.pins(), options.readPin);
 	return {plan: planner.plan('local', {existing, hiddenRuns, pins}), errors};
+}
+
+type Listing = {
+	readonly planner: Planner;
+	readonly ownership: Ownership;
+	/** The paths of manifests that were read. */
+	readonly known: ReadonlySet<string>;
+	/** Those with an unreadable manifest are added. */
+	readonly hiddenRuns: HiddenRun[];
+};
+
+/** Adds the files of one directory with names of ours. */
+async function addDirectory({planner, ownership, known, hiddenRuns}: Listing, directory: string): Promise<void> {
+	const names = await readdir(directory === '' ? '.' : directory);
+	const pathOf = (name: string) => (parseFileName(name) === undefined ? undefined : directory + name);
+	for await (const found of withStats(names, pathOf)) {
+		for (const [name, stats] of found) {
+			if (stats === undefined) continue; // not ours, or another run has purged it
+			const path = directory + name;
+			const foreign = await ownership.foreign(stats.uid, directory);
+			await addEntry(planner, path, {stats, foreign});
+			if (foreign !== undefined || !isManifest(path) || known.has(path)) continue;
+			const hidden = await hiddenRun(path, parseFileName(name)?.time ?? 0, stats);
+			if (hidden) hiddenRuns.push(hidden);
+		}
+	}
 }
 
 async function addEntry(

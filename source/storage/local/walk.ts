@@ -1,6 +1,7 @@
 import {type Dirent} from 'node:fs';
 import {readdir} from 'node:fs/promises';
-import {lstatIfThere, partialPattern} from '../../lib/files.js';
+import {partialPattern} from '../../lib/files.js';
+import {withStats} from '../../lib/stat-files.js';
 import {compareKeys} from '../object-keys.js';
 import type {StorageObject} from '../storage.js';
 import type {Paths} from './paths.js';
@@ -27,27 +28,34 @@ async function* walkBelow(
 ): AsyncGenerator<StorageObject> {
 	const {signal, after} = options;
 	signal.throwIfAborted();
-	for (const {key, entry} of await children(paths, folder)) {
-		signal.throwIfAborted();
-		if (entry.isDirectory()) {
-			const passed = after !== undefined && compareKeys(`${key}\u{10FFFF}`, after) <= 0;
-			if (!passed && (key.startsWith(prefix) || prefix.startsWith(key))) yield* walkBelow(paths, key, prefix, options);
-			continue;
+	const directory = paths.of(folder);
+	const parent = directory.endsWith('/') ? directory : `${directory}/`;
+	const isWanted = ({key, entry}: Child) =>
+		!entry.isDirectory() &&
+		key.startsWith(prefix) &&
+		(after === undefined || compareKeys(key, after) > 0) &&
+		(!entry.isFile() || partialPattern.test(entry.name) === (options.partials ?? false));
+	const wanted = (await children(paths, folder)).filter(child => child.entry.isDirectory() || isWanted(child));
+	const pathOf = ({entry}: Child) => (entry.isFile() ? parent + entry.name : undefined);
+	for await (const found of withStats(wanted, pathOf)) {
+		for (const [{key, entry}, stats] of found) {
+			signal.throwIfAborted();
+			if (entry.isDirectory()) {
+				const passed = after !== undefined && compareKeys(`${key}\u{10FFFF}`, after) <= 0;
+				if (!passed && (key.startsWith(prefix) || prefix.startsWith(key)))
+					yield* walkBelow(paths, key, prefix, options);
+			} else if (!entry.isFile())
+				options.onLeftOut?.(key, entry.isSymbolicLink() ? 'a symbolic link' : 'not a regular file');
+			else if (stats?.isFile()) yield {key, size: stats.size, modified: stats.mtimeMs};
+			else if (key.includes('\u{FFFD}')) options.onLeftOut?.(key, 'its name is not valid UTF-8');
 		}
-		if (!key.startsWith(prefix) || (after !== undefined && compareKeys(key, after) <= 0)) continue;
-		if (!entry.isFile()) {
-			options.onLeftOut?.(key, entry.isSymbolicLink() ? 'a symbolic link' : 'not a regular file');
-			continue;
-		}
-		if (partialPattern.test(entry.name) !== (options.partials ?? false)) continue;
-		const stats = await lstatIfThere(paths.of(key));
-		if (stats?.isFile()) yield {key, size: stats.size, modified: stats.mtimeMs};
-		else if (key.includes('\u{FFFD}')) options.onLeftOut?.(key, 'its name is not valid UTF-8');
 	}
 }
 
+type Child = {readonly key: string; readonly entry: Dirent};
+
 /** Names of directories have a trailing slash, so that sorting gives the order of whole keys. */
-async function children(paths: Paths, folder: string): Promise<{readonly key: string; readonly entry: Dirent}[]> {
+async function children(paths: Paths, folder: string): Promise<Child[]> {
 	let entries: Dirent[];
 	try {
 		entries = await readdir(paths.of(folder), {withFileTypes: true});
