@@ -71,7 +71,9 @@ async function dispatch(io: Io): Promise<number> {
 	const {loadConfiguration} = await import('../config/configuration.js');
 	const terminal = io.stdin.isTTY && io.stderr.isTTY;
 	const {settingProblems} = await import('./setting-problems.js');
-	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal, check: settingProblems});
+	const check: NonNullable<Parameters<typeof loadConfiguration>[0]['check']> = settings =>
+		settingProblems(settings, io.env);
+	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal, check});
 	return run(io, configuration);
 }
 

@@ -13,7 +13,10 @@ const optionOf: Readonly<Record<KeyPart, OptionName>> = {
 };
 
 /** Checks only what this run uses, as in pg_back 2; everything for `--check-config`. */
-export async function settingProblems(settings: Settings): Promise<readonly SettingProblem[]> {
+export async function settingProblems(
+	settings: Settings,
+	env: Readonly<Record<string, string | undefined>> = {},
+): Promise<readonly SettingProblem[]> {
 	const checks = settings.checkConfig !== 'no';
 	const restores = settings.verifyStore !== 'none' || settings.restoreDrill !== 'none' || settings.restore !== 'none';
 	const backsUp =
@@ -30,6 +33,7 @@ export async function settingProblems(settings: Settings): Promise<readonly Sett
 	return [
 		...(checks || backsUp ? connectionProblems(settings.dbname) : []),
 		...(await authorityProblems(settings)),
+		...(checks ? await addressProblems(settings, env) : []),
 		...(await keyProblems(
 			settings,
 			settings.encrypt && (checks || backsUp),
@@ -48,6 +52,21 @@ async function authorityProblems({caFile}: Settings): Promise<readonly SettingPr
 	} catch (error) {
 		return [{option: 'caFile', text: messageOf(error)}];
 	}
+}
+
+async function addressProblems(
+	settings: Settings,
+	env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly SettingProblem[]> {
+	const {storeProblems} = await import('./store-problems.js');
+	return [...healthProblems(settings), ...(await storeProblems(settings, env))];
+}
+
+/** A run only warns of it: reports never fail a backup. */
+function healthProblems({healthUrl}: Settings): readonly SettingProblem[] {
+	const protocol = URL.parse(healthUrl)?.protocol ?? '';
+	if (healthUrl === '' || /^https?:$/.test(protocol)) return [];
+	return [{option: 'healthUrl', text: 'is not an http:// or https:// URL'}];
 }
 
 function connectionProblems(dbname: string): readonly SettingProblem[] {

@@ -114,3 +114,30 @@ test('a pipe is left for when it is needed, and so is a file of keys with a pass
 	assert.deepEqual(await problemsOf(`cipher_identity_file = ${pipe}, ${locked}\n`, '--decrypt'), []);
 	assert.deepEqual(await problemsOf(`encrypt = on\ncipher_recipients_file = ${pipe}\n`), []);
 });
+
+test('addresses that a run would refuse are problems of --check-config, without their secrets', async () => {
+	const s3 = 'upload = s3\ns3_bucket = b\ns3_key_id = a\ns3_secret = b\n';
+	const cases: readonly (readonly [text: string, problem: RegExp])[] = [
+		...['ftp://x', 'https://', 'a b', 'h:99999', 'ftp://u:hunter2@h'].map(
+			endpoint => [`${s3}s3_endpoint = ${endpoint}\n`, /:5: s3_endpoint: s3: s3_endpoint is not an http/] as const,
+		),
+		[`${s3}s3_region = eu west\n`, /:5: s3_region: s3: "eu west" is not the name of a region/],
+		['upload = s3\ns3_bucket = a/b\ns3_region = x\n', /:2: s3_bucket: s3: s3_bucket is not the name of a bucket/],
+		['gcs_bucket = b\ngcs_endpoint = ftp://x\n', /:2: gcs_endpoint: gcs: /],
+		['gcs_bucket = b\ngcs_keyfile = /nonexistent\n', /:2: gcs_keyfile: gcs: .*no such file/],
+		['azure_container = c\nazure_connection_string = foo\n', /azure: /],
+		['sftp_host = h\nsftp_password = x\nsftp_host_key_fingerprint = foo\n', /: sftp: not a SHA256 fingerprint/],
+		['upload = sftp\nsftp_host = h/x\nsftp_password = x\n', /sftp h\/x in sftp_host is not a host name/],
+		...['ftp://x', 'h', '/x', 'https://'].map(
+			url => [`health_url = ${url}\n`, /:1: health_url: is not an http:\/\/ or https:\/\/ URL$/] as const,
+		),
+	];
+	for (const [text, problem] of cases) {
+		const found = await problemsOf(text, '--check-config');
+		assert.equal(found.length, 1, `${text}${found.join('\n')}`);
+		assert.match(found[0] ?? '', problem);
+		assert.doesNotMatch(found[0] ?? '', /hunter2/);
+	}
+	const good = `${s3}s3_endpoint = minio.example:9000\nhealth_url = https://hc.example/x\ngcs_bucket = b\nazure_container = c\nazure_account = acc\nazure_key = c2VjcmV0\nsftp_host = h\nsftp_password = x\nlocal_directory = /nonexistent\n`;
+	assert.deepEqual(await problemsOf(good, '--check-config'), []);
+});

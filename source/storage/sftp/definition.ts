@@ -59,6 +59,9 @@ export const sftp = defineStore({
 	isConfigured: settings => settings.sftpHost !== '',
 	problems: settings => [
 		...(settings.sftpHost === '' ? ['needs sftp_host'] : []),
+		...(/[\s/]/.test(settings.sftpHost)
+			? [`${display(settings.sftpHost)} in sftp_host is not a host name (the directory is sftp_directory)`]
+			: []),
 		...(settings.sftpPort === '' || isPort(settings.sftpPort)
 			? []
 			: [`${display(settings.sftpPort)} in sftp_port is not a port`]),
