@@ -187,7 +187,9 @@ export async function loadPlain(
 			what: dump.path,
 			words: withStatistics(isDrill ? new Set([...words, 'drop', 'comment']) : words, version),
 			statement: text =>
-				isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text)) ? undefined : text,
+				isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text))
+					? undefined
+					: inTablespaceOf(text, target),
 			dropConnect: isDrill,
 		},
 		signal,
@@ -229,7 +231,15 @@ function isLeftOut(text: string, {owner, privileges}: RestoreOptions, {inventory
 	if (isStatisticsStatement(text)) return !supportsStatistics(inventory.version);
 	if (owner !== undefined && /^\s*alter\s[^]*\sowner\s+to\s+(?:"(?:[^"]|"")*"|[\w$\u0080-\u00ff]+)\s*$/i.test(text))
 		return true;
-	if (!privileges && /^\s*(?:grant|revoke|alter\s+default\s+privileges)\s/i.test(text)) return true;
-	const tablespace = /^\s*set\s+default_tablespace\s*=\s*'?"?([^'"]+)/i.exec(text)?.[1];
-	return tablespace !== undefined && !inventory.tablespaces.has(Buffer.from(tablespace.trim(), 'latin1').toString());
+	return !privileges && /^\s*(?:grant|revoke|alter\s+default\s+privileges)\s/i.test(text);
+}
+
+/** Replaces a tablespace that the target does not have with the default one. `text` is in Latin-1. */
+function inTablespaceOf(text: string, {inventory}: Pick<RestoreTarget, 'inventory'>): string {
+	const [, start = '', name = ''] =
+		/^(\s*set\s+default_tablespace\s*=\s*)('(?:[^']|'')*'|"(?:[^"]|"")*"|[\w$\u0080-\u00ff]+)\s*$/i.exec(text) ?? [];
+	const quote = /^["']/.exec(name)?.[0];
+	const bare = quote === undefined ? name : name.slice(1, -1).replaceAll(quote + quote, quote);
+	if (bare === '' || inventory.tablespaces.has(Buffer.from(bare, 'latin1').toString())) return text;
+	return `${start}''`;
 }

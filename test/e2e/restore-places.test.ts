@@ -193,6 +193,32 @@ describe('runs of pg_back 2.6, without a manifest', () => {
 	});
 });
 
+test('a plain dump: each table in its tablespace, in the default one if the target lacks it', async t => {
+	if (source.major < 15) return t.skip('PostgreSQL 15 or newer has tablespaces without a directory of their own');
+	const create = (name: string) => `set allow_in_place_tablespaces = on; create tablespace ${name} location ''`;
+	for (const cluster of [source, target]) await cluster.psql('postgres', create(`"it's "" 1"`));
+	await source.psql('postgres', `create database placed; ${create('only_here')}`);
+	await source.psql(
+		'placed',
+		`create table a (i int) tablespace "it's "" 1"; create table b (i int); create index on b (i) tablespace "it's "" 1";
+		create table c (i int) tablespace only_here; create table d (i int)`,
+	);
+	const directory = scratchDirectory('places-tablespaces');
+	dumpTo('placed', join(directory, 'placed_2024-03-01T04:00:07Z.sql'));
+	const {stderr} = succeeded(await restoreFrom(directory, 'placed'));
+	assert.match(stderr, /tablespace only_here does not exist in the target: the default one is used/);
+	assert.equal(
+		await target.psql(
+			'placed',
+			`select string_agg(relname || ': ' || coalesce(spcname, 'default'), ', ' order by relname) from pg_class c
+			left join pg_tablespace t on t.oid = reltablespace where relnamespace = 'public'::regnamespace`,
+		),
+		`a: it's " 1, b: default, b_i_idx: it's " 1, c: default, d: default`,
+	);
+	await drop('placed');
+	await source.psql('postgres', 'drop database placed');
+});
+
 describe('a plain dump with commands of psql', () => {
 	const planted = [
 		String.raw`\! touch MARK`,
