@@ -51,6 +51,12 @@ export type Child = {
 	 * started or was killed by `signal` (with the signal's reason).
 	 */
 	readonly done: Promise<ChildResult>;
+	/**
+	 * Stops the child and the processes that it has started (SIGSTOP), or continues them. May be repeated, and has no
+	 * effect once the child has exited or `signal` has aborted. Not for a child in the foreground.
+	 */
+	readonly hold: () => void;
+	readonly release: () => void;
 };
 
 const tailLines = 50;
@@ -92,11 +98,22 @@ export function startChild(options: ChildOptions): Child {
 		options.onLine?.(line, 'stderr');
 	});
 	if (stdout === 'lines') collectLines(child.stdout, line => options.onLine?.(line, 'stdout'));
+	const isOver = () => options.signal.aborted || !living.has(child);
 	return {
 		pid: child.pid,
 		stdout: stdout === 'pipe' && child.stdout ? kept(child.stdout) : null,
 		stdin: child.stdin,
 		done: ended(child, options, stderr),
+		hold() {
+			if (isOver()) return;
+			stopped.add(child);
+			endGroup(child, 'SIGSTOP', options);
+		},
+		release() {
+			if (isOver()) return;
+			stopped.delete(child);
+			endGroup(child, 'SIGCONT', options);
+		},
 	};
 }
 
@@ -109,6 +126,8 @@ function kept(stream: Readable): Readable {
 
 /** Running children, with whether each shares our terminal's session. */
 const living = new Map<ChildProcess, boolean>();
+/** Children that are held. */
+const stopped = new WeakSet<ChildProcess>();
 
 // The kernel kills them with us, but a worker that reads from one must be unblocked before we can exit.
 process.on('exit', () => {
@@ -122,6 +141,8 @@ function ended(child: ChildProcess, options: ChildOptions, stderr: readonly stri
 		const onAbort = () => {
 			if (options.stopSignal) child.kill(options.stopSignal);
 			else endGroup(child, 'SIGTERM', options);
+			// A stopped process handles no SIGTERM until it continues.
+			if (stopped.has(child)) endGroup(child, 'SIGCONT', options);
 			killTimer = setTimeout(() => endGroup(child, 'SIGKILL', options), options.killAfter ?? 5000);
 		};
 		const settle = () => {
