@@ -81,24 +81,26 @@ async function dumpDatabase(job: DatabaseJob): Promise<void> {
 			? await shared.record?.(name, {job: id, snapshot: split?.snapshot, signal: control.signal})
 			: undefined;
 	const snapshot = split?.snapshot ?? recording?.snapshot;
+	const plainPath = namer.path(subject, time, suffix, compressed);
 	const output = new JobOutput(shared, control, {
 		subject,
 		time,
 		algorithm: settings.checksumAlgorithm,
 		format: settings.format,
+		...(settings.format === 'directory' && {directory: plainPath}),
 		...(database.size !== undefined && {expectedSize: database.size}),
 	});
 	await output
 		.run(async (options, written) => {
-			const dump = {...options, role: 'dump', plainPath: namer.path(subject, time, suffix, compressed)} as const;
+			const dump = {...options, role: 'dump', plainPath} as const;
 			const read = {command, snapshot, split};
 			const dumped = settings.format === 'directory' ? await directoryOf(job, read, dump) : undefined;
 			written.push(dumped?.written ?? (await dumpToArtifact(command(snapshotOption(snapshot)), dump)));
 			control.lendSlot();
 			if (dumped?.isRestarted) await recording?.abandon();
 			else output.contents = withRows(await recording?.finish(), dumped?.tables ?? []);
-			const plainPath = namer.path(subject, time, 'createdb.sql');
-			written.push(...(await writeCreateScript(job, {...options, meter: undefined, role: 'createdb', plainPath})));
+			const script = {role: 'createdb', plainPath: namer.path(subject, time, 'createdb.sql')} as const;
+			written.push(...(await writeCreateScript(job, {...options, ...script, meter: undefined})));
 		})
 		.finally(async () => {
 			await recording?.abandon();

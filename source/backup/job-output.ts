@@ -5,6 +5,7 @@ import type {Subject} from '../retention/names.js';
 import type {JobControl} from '../runs/scheduler.js';
 import {type ArtifactOptions, discardAll, type PendingFile, publishAll, type Written} from '../stages/artifact.js';
 import {writeChecksums} from '../stages/checksum.js';
+import {MemberUploads} from '../stages/member-uploads.js';
 import {StreamUploads} from '../stages/stream-uploads.js';
 import {JobUploads, type Uploads} from '../stages/upload.js';
 import type {BackupShared} from './backup-shared.js';
@@ -24,6 +25,8 @@ type About = {
 	readonly time: Date;
 	readonly algorithm?: Algorithm;
 	readonly format?: string;
+	/** The final path of a dump in the directory format. */
+	readonly directory?: string;
 	/** Estimated bytes. */
 	readonly expectedSize?: number;
 };
@@ -52,6 +55,7 @@ export class JobOutput {
 		const settings = {
 			...outputSettings(run, {algorithm, encryption, needsSha256}),
 			...(uploads?.open && {stream: uploads.open}),
+			...(uploads?.spool && {spool: uploads.spool}),
 		};
 		const all: Written[] = [];
 		try {
@@ -85,8 +89,12 @@ export class JobOutput {
 		if (!shard) {
 			const [place] = uploads;
 			if (!place) return undefined;
-			const {localCopy} = run.configuration.settings;
-			return localCopy ? new JobUploads(uploads, id, meter, signal) : new StreamUploads(place, id, meter, signal);
+			const target = {options: place, job: id, meter, signal};
+			const {localCopy, spoolLimit, jobs} = run.configuration.settings;
+			const {directory} = this.#about;
+			if (directory !== undefined && spoolLimit > 0)
+				return new StreamUploads(target, new MemberUploads(target, directory, Math.floor(spoolLimit / jobs)));
+			return localCopy ? new JobUploads(uploads, id, meter, signal) : new StreamUploads(target);
 		}
 		const describe = (files: readonly PendingFile[]) =>
 			describeJob(this.#shared, {

@@ -61,10 +61,11 @@ export function plannedFiles(context: Context, names: OutputNames): PlannedFile[
 type Plain = {readonly role: FileRole; readonly path: string; readonly isDirectory?: boolean};
 
 function withChecksums(context: Context, {checksum = 'none'}: OutputNames, plain: readonly Plain[]): PlannedFile[] {
-	const {encrypt, encryptKeepSource} = context.configuration.settings;
+	const {encrypt, encryptKeepSource, spoolLimit} = context.configuration.settings;
+	const isSpooled = spoolLimit > 0 && plain.some(({isDirectory}) => isDirectory);
 	const dumps = plain.flatMap(({role, path, isDirectory}) => {
-		if (!encrypt || isDirectory) return [placed(context, role, path)];
-		return [placed(context, role, `${path}.age`), ...(encryptKeepSource ? [{role, path}] : [])];
+		if (!encrypt || isDirectory) return [placed(context, role, path, isSpooled)];
+		return [placed(context, role, `${path}.age`, isSpooled), ...(encryptKeepSource ? [{role, path}] : [])];
 	});
 	if (checksum === 'none') return dumps;
 	const tails = encrypt
@@ -75,14 +76,22 @@ function withChecksums(context: Context, {checksum = 'none'}: OutputNames, plain
 				...(encryptKeepSource ? [`.${checksum}`] : []),
 			]
 		: [`.${checksum}`];
-	return [...dumps, ...plain.flatMap(({path}) => tails.map(tail => placed(context, 'checksum', `${path}${tail}`)))];
+	return [
+		...dumps,
+		...plain.flatMap(({path}) => tails.map(tail => placed(context, 'checksum', `${path}${tail}`, isSpooled))),
+	];
 }
 
-function placed({configuration: {settings}, places}: Context, role: FileRole, path: string): PlannedFile {
+function placed(
+	{configuration: {settings}, places}: Context,
+	role: FileRole,
+	path: string,
+	isSpooled = false,
+): PlannedFile {
 	const [place] = places ?? [];
 	if (!place) return {role, path};
-	const streamed = !settings.localCopy && role !== 'manifest';
-	const leaves = settings.deleteUploaded || !settings.localCopy;
+	const streamed = (!settings.localCopy || isSpooled) && role !== 'manifest';
+	const leaves = settings.deleteUploaded || !settings.localCopy || isSpooled;
 	return {role, path, key: place.keyFor(path), ...(leaves && {leaves: true}), ...(streamed && {streamed: true})};
 }
 

@@ -17,9 +17,9 @@ import {runIsAlive, type RunLocks} from '../runs/run-locks.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
 import {type PlaceEvent, placeMeters} from '../stages/place-meters.js';
 import {finishResumed, type LeftUpload, resumeUpload} from '../stages/resume-upload.js';
-import {abortStream} from '../stages/stream-record.js';
 import type {UploadOptions} from '../stages/upload.js';
 import {readUploadRecords, removeUploadRecord, type UploadRecord} from '../stages/upload-journal.js';
+import {abortLeftStream} from './left-streams.js';
 
 /** A file with the uploads that are left. */
 type Found = {readonly path: string; readonly left: readonly LeftUpload[]};
@@ -164,21 +164,6 @@ async function leftUploads(run: RunContext, places: readonly UploadOptions[]): P
 		}
 	}
 	return [...found].map(([path, left]) => ({path, left}));
-}
-
-/** Aborts an upload without a local file that a killed run has left. A failure causes a warning. */
-async function abortLeftStream(run: RunContext, {options, recordFile, record}: LeftUpload): Promise<void> {
-	const {storage, emit} = options;
-	const {location, key} = record;
-	try {
-		await abortStream(storage, key, run.signal);
-		await removeUploadRecord(recordFile);
-		emit({type: 'file.removed', path: key, location, reason: 'the unfinished upload of a run that was killed'});
-	} catch (error) {
-		run.signal.throwIfAborted();
-		const text = `cannot abort the unfinished upload of ${key} at ${location}: ${messageOf(error)}`;
-		emit({type: 'log', level: 'warn', text: display(text)});
-	}
 }
 
 /** Returns why this record cannot be ours: it names a file that is not one of our dumps, or another key than ours. */

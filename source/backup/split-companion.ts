@@ -13,7 +13,7 @@ import type {Environment} from '../postgres/environment.js';
 import type {TableRows} from '../postgres/recorded-contents.js';
 import {divide, type PageRange, pgDumpQuery, rangeQuery} from '../postgres/split-tables.js';
 import {captureChild} from '../process/child.js';
-import type {Companion} from '../stages/dump-directory.js';
+import type {Companion} from '../stages/member-pass.js';
 import {memberSuffix, writeRangeMember} from '../stages/range-member.js';
 import type {Split} from './split-tables.js';
 

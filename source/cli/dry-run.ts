@@ -62,8 +62,10 @@ function* planLines(plan: BackupPlan, run: RunContext): Generator<string> {
 }
 
 /** Returns what becomes of the local files. */
-function localText({localCopy, deleteUploaded}: RunContext['configuration']['settings']): string {
-	if (!localCopy) return ', without a local copy';
+function localText({localCopy, deleteUploaded, spoolLimit}: RunContext['configuration']['settings']): string {
+	const spooled = spoolLimit > 0 ? `directory dumps with at most ${formatBytes(spoolLimit)} here` : '';
+	if (!localCopy) return `, without a local copy${spooled === '' ? '' : `; ${spooled}`}`;
+	if (spooled !== '') return `${deleteUploaded ? ', then removed here' : ''}; ${spooled}`;
 	return deleteUploaded ? ', then removed here' : '';
 }
 

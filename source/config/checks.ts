@@ -11,7 +11,7 @@ import {type Given, isGiven} from './given.js';
 import {type OptionName, options, type Settings} from './options.js';
 import {type Problem} from './origin.js';
 import {checkSplit} from './split-checks.js';
-import {checkLocalCopy} from './stream-checks.js';
+import {checkLocalCopy, checkSpool} from './stream-checks.js';
 
 export type Checked = {readonly problems: readonly Problem[]; readonly warnings: readonly string[]};
 
@@ -30,6 +30,7 @@ export async function checkConfiguration(
 		...checkCipher(given, blame),
 		...checkStores(merged.settings, env, blame),
 		...checkLocalCopy(merged, blame),
+		...checkSpool(merged, blame),
 		...checkSplit(merged, blame),
 		...checkDumpOptions(merged, blame),
 		...(['preBackupHook', 'postBackupHook', 'cipherPassCommand'] as const)

@@ -46,7 +46,7 @@ export async function localManifests(run: RunContext): Promise<readonly FoundMan
 
 export async function remoteManifests(
 	run: RunContext,
-	remote: Remote,
+	remote: Pick<Remote, 'keyFor' | 'storage'>,
 	signal: AbortSignal,
 	skips: (key: string) => boolean = () => false,
 ): Promise<readonly FoundManifest[]> {

@@ -15,6 +15,7 @@ import type {Meter} from './meter.js';
 import {hashAndEncrypt, type HashAndEncryptOptions} from './pipeline.js';
 import {hashAndEncryptInWorker} from './pipeline-thread.js';
 import {openSink, type Sink} from './sink.js';
+import type {Spool} from './spool.js';
 
 /** Settings for every file of a run (or of one database). */
 export type OutputSettings = {
@@ -31,6 +32,8 @@ export type OutputSettings = {
 	readonly keepSource: boolean;
 	/** Present if no local file is written: returns where the bytes of a file with this final path go instead. */
 	readonly stream?: (finalPath: string) => Sink;
+	/** Present if a directory dump leaves this disk member by member, while it is being made. */
+	readonly spool?: Spool;
 };
 
 /** The bytes of one regular file: plain and, if encrypted, of the `.age` file. */
@@ -58,7 +61,10 @@ export type PendingFile = {
 	readonly contents: readonly Content[];
 	/** False for the plain file kept next to an encrypted one, which never leaves this host. */
 	readonly ship: boolean;
-	/** Its bytes go to the remote while they are produced: `partial` and `finalPath` do not exist. */
+	/**
+	 * Its bytes go to the remote while they are produced: `finalPath` does not exist, and `partial` only for a directory,
+	 * with what is not stored yet.
+	 */
 	readonly streamed?: true;
 	/** Notified when the file has its final name, or will never have it. */
 	readonly growing?: GrowingFile;
@@ -254,7 +260,7 @@ export async function publishAll(
 export async function discardAll(written: readonly Pick<Written, 'files'>[]): Promise<void> {
 	for (const file of written.flatMap(one => one.files)) {
 		await file.flushed?.catch(() => undefined); // no longer needed
-		if (!file.streamed) await discardPartial(file.partial);
+		if (!file.streamed || file.directory) await discardPartial(file.partial);
 		file.growing?.fail(new CancelledError('the file was discarded'));
 	}
 }

@@ -2,47 +2,20 @@
  * A directory-format dump: each member is hashed, encrypted and removed as soon as pg_dump has finished it, while
  * pg_dump continues.
  */
-import {constants} from 'node:fs';
-import {type FileHandle, mkdir, open, readdir, readFile, readlink, realpath, rename, rm, stat} from 'node:fs/promises';
-import {basename, join} from 'node:path';
+import {mkdir, realpath} from 'node:fs/promises';
+import {basename} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
-import {
-	discardPartial,
-	filesBelow,
-	makeParents,
-	partialPath,
-	partialPattern,
-	setMode,
-	syncDirectory,
-} from '../lib/files.js';
-import {inParallel} from '../lib/in-parallel.js';
-import {startChild} from '../process/child.js';
-import {algorithmsOf, type ArtifactOptions, type Content, writeArtifact, type Written} from './artifact.js';
+import {discardPartial, makeParents, partialPath, setMode, syncDirectory} from '../lib/files.js';
+import {type Child, startChild} from '../process/child.js';
+import {openFiles} from '../process/open-files.js';
+import type {ArtifactOptions, Written} from './artifact.js';
 import {type DumpCommand, dumped} from './dump.js';
-import {encryptSmallMember, smallMember} from './encrypt-member.js';
-import {hashHandle} from './hash.js';
-import type {Meter} from './meter.js';
+import {type Companion, MemberPass, tableOfContents} from './member-pass.js';
+import {SpoolPasses} from './spool-passes.js';
 
 /** Milliseconds between two scans for finished members. */
 const scanInterval = 250;
-const tableOfContents = 'toc.dat';
-
-/** Writes members of its own beside pg_dump. */
-export type Companion = {
-	/**
-	 * Writes into the directory while pg_dump runs; `dumped` resolves when that has succeeded. A member has a partial name
-	 * until it is complete. A failure stops pg_dump.
-	 */
-	readonly write: (directory: string, signal: AbortSignal, dumped: Promise<void>) => Promise<void>;
-	/**
-	 * Called when pg_dump and `write` have ended: enters the members in the table of contents. Returns the names of those
-	 * that are not entered, which are removed.
-	 */
-	readonly enter: (directory: string, signal: AbortSignal) => Promise<readonly string[]>;
-	/** Returns the rows of a member, if it is one of these. */
-	readonly rowsOf: (member: string) => number | undefined;
-};
 
 /**
  * Runs pg_dump, which writes to the directory that `commandFor` receives. Members keep their names, with `.age` if
@@ -53,17 +26,21 @@ export async function dumpToDirectory(
 	options: ArtifactOptions,
 	companion?: Companion,
 ): Promise<Written> {
-	const {plainPath, settings, meter} = options;
+	const {plainPath, meter} = options;
+	const {stream: _stream, spool, ...settings} = options.settings;
 	await makeParents(plainPath);
 	const directory = partialPath(plainPath, settings.run);
 	await mkdir(directory, {mode: 0o700});
 	const real = await realpath(directory);
 	const inner = new AbortController();
 	const signal = AbortSignal.any([options.signal, inner.signal]);
-	const members = new MemberPass(real, {...options, signal}, companion);
+	const members = new MemberPass(real, {...options, settings, signal}, companion);
 	meter?.start('dump');
+	const command = commandFor(directory);
+	const passes: Passes = spool
+		? new SpoolPasses({members, spool, command, plainPath, directory: real, encrypted: !!settings.encryption, signal})
+		: plainPasses(members);
 	try {
-		const command = commandFor(directory);
 		command.onStart([command.command, ...command.args]);
 		const child = startChild({...command, stdout: 'ignore', signal, onLine: line => command.onLine(line)});
 		meter?.watch('dump', () => members.bytesSoFar());
@@ -72,22 +49,16 @@ export async function dumpToDirectory(
 		const ended = (companion ? bothEnded(pgDump, companion.write(real, signal, pgDump), inner) : pgDump).finally(() =>
 			over.abort(),
 		);
-		const passes = (async () => {
-			while (!over.signal.aborted) {
-				await members.pass(() => openFiles(child.pid));
-				await delay(scanInterval, undefined, {signal: over.signal}).catch(() => undefined); // pg_dump has exited
-			}
-		})().catch((error: unknown) => {
+		const watched = passes.watch(child, over.signal).catch((error: unknown) => {
 			inner.abort(error); // a member that cannot be processed stops pg_dump
 			throw error;
 		});
-		const [childResult, passed] = await Promise.allSettled([ended, passes]);
+		const [childResult, passed] = await Promise.allSettled([ended, watched]);
 		if (passed.status === 'rejected' && inner.signal.aborted) throw inner.signal.reason;
 		if (childResult.status === 'rejected') throw childResult.reason;
 		if (companion) await members.release(await companion.enter(real, signal));
 		meter?.finish('dump');
-		await members.pass(async () => new Set());
-		await members.flush();
+		await passes.finish();
 		const contents = members.contents();
 		if (!contents.some(content => basename(content.name) === tableOfContents)) {
 			throw new PgBackError('DUMP_FAILED', `${command.what}: no table of contents in the dump`);
@@ -96,12 +67,41 @@ export async function dumpToDirectory(
 		meter?.finish('encrypt');
 		if (settings.mode !== undefined) await setMode(directory, directoryMode(settings.mode));
 		await syncDirectory(directory);
-		return {plainPath, directory: true, contents, files: [members.pending(directory)]};
+		const file = {...members.pending(directory), ...(spool && ({streamed: true} as const))};
+		return {plainPath, directory: true, contents, files: [file]};
 	} catch (error) {
+		inner.abort(error);
 		for (const stage of ['dump', 'checksum', 'encrypt'] as const) meter?.finish(stage, 'failed');
+		await passes.abandon(error);
 		await discardPartial(directory);
 		throw error;
 	}
+}
+
+/** How the members are processed. */
+export type Passes = {
+	/** Processes finished members until `over`; a failure stops pg_dump. */
+	readonly watch: (child: Child, over: AbortSignal) => Promise<void>;
+	/** Processes what is left. pg_dump and its companion have succeeded. */
+	readonly finish: () => Promise<void>;
+	/** Returns when nothing is being processed any more. pg_dump has exited. */
+	readonly abandon: (error: unknown) => Promise<void>;
+};
+
+function plainPasses(members: MemberPass): Passes {
+	return {
+		async watch(child, over) {
+			while (!over.aborted) {
+				await members.pass(() => openFiles(child.pid));
+				await delay(scanInterval, undefined, {signal: over}).catch(() => undefined); // pg_dump has exited
+			}
+		},
+		async finish() {
+			await members.pass(async () => new Set());
+			await members.flush();
+		},
+		abandon: () => Promise.resolve(),
+	};
 }
 
 /** Waits for pg_dump and its companion. When one fails, the other is stopped; throws the first failure. */
@@ -117,210 +117,4 @@ async function bothEnded(pgDump: Promise<void>, companion: Promise<void>, inner:
 function directoryMode(mode: number): number {
 	const some = (mode | (mode >> 1)) & 0o222;
 	return (mode | (some >> 1)) & 0o777;
-}
-
-class MemberPass {
-	readonly #directory: string;
-	readonly #options: ArtifactOptions;
-	readonly #done = new Map<string, Content>();
-	/** Resolves when no large member is being encrypted: one at a time, as each takes a worker. */
-	#large: Promise<unknown> = Promise.resolve();
-	/** Paths of members that are complete, but may not be on disk yet. */
-	#unflushed: string[] = [];
-	readonly #companion: Companion | undefined;
-	/** A member that must not be processed yet. */
-	#held: string | undefined;
-
-	constructor(directory: string, options: ArtifactOptions, companion?: Companion) {
-		this.#directory = directory;
-		this.#options = options;
-		this.#companion = companion;
-		this.#held = companion && tableOfContents;
-		if (algorithmsOf(options.settings).length > 0) options.meter?.start('checksum');
-		if (options.settings.encryption) options.meter?.start('encrypt');
-	}
-
-	/**
-	 * Processes each finished member that is not open. A member is opened only once, when it is created, so one that is
-	 * listed and no longer open is finished. `openFiles` returns absolute paths; undefined if the system does not provide
-	 * them (then everything is processed at the end).
-	 */
-	async pass(openFiles: () => Promise<ReadonlySet<string> | undefined>): Promise<void> {
-		const names = await filesBelow(this.#directory);
-		const open = await openFiles();
-		if (open === undefined) return;
-		const finished = names.filter(
-			name =>
-				!this.#done.has(name) &&
-				name !== this.#held &&
-				!name.endsWith('.age') &&
-				!partialPattern.test(basename(name)) &&
-				!open.has(join(this.#directory, name)),
-		);
-		await inParallel(finished, async name => {
-			this.#options.signal.throwIfAborted();
-			this.#done.set(name, await this.#process(name));
-		});
-	}
-
-	/** The table of contents is complete: it is processed with the next pass. Removes `unused` members. */
-	async release(unused: readonly string[]): Promise<void> {
-		this.#held = undefined;
-		for (const name of unused) {
-			const paths = [join(this.#directory, name), join(this.#directory, `${name}.age`)];
-			for (const path of paths) await rm(path, {force: true});
-			this.#done.delete(name);
-			this.#unflushed = this.#unflushed.filter(path => !paths.includes(path));
-		}
-	}
-
-	/**
-	 * Flushes what was left unflushed, after pg_dump has finished: the first flush then writes the file system's journal for all members,
-	 * and thousands of them take little longer than one.
-	 */
-	async flush(): Promise<void> {
-		await inParallel(this.#unflushed, async path => {
-			this.#options.signal.throwIfAborted();
-			const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-			try {
-				await handle.sync();
-			} finally {
-				await handle.close();
-			}
-		});
-	}
-
-	async #process(name: string): Promise<Content> {
-		const {settings, signal, meter, plainPath} = this.#options;
-		const path = join(this.#directory, name);
-		const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-		try {
-			const shown = `${basename(plainPath)}/${name}`;
-			if (settings.mode !== undefined) await setMode(path, settings.mode & 0o777, {handle});
-			if (!settings.encryption) {
-				const {size, digests} = await hashHandle(handle, algorithmsOf(settings), signal, bytes =>
-					meter?.count('checksum', bytes),
-				);
-				this.#unflushed.push(path);
-				return {name: shown, plainSize: size, plainDigests: digests};
-			}
-			const small = await this.#encryptSmall(path, handle);
-			if (small) return {...small, name: shown};
-			const writing = this.#large.then(() =>
-				writeArtifact(
-					{descriptor: handle.fd},
-					{
-						plainPath: path,
-						role: 'dump',
-						settings: {...settings, keepSource: false},
-						signal,
-						meter: meter && withoutEnds(meter),
-					},
-				),
-			);
-			this.#large = writing.catch(() => undefined); // thrown here
-			const written = await writing;
-			for (const file of written.files) {
-				await file.flushed;
-				await rename(file.partial, file.finalPath);
-			}
-			if (settings.keepSource) await handle.sync();
-			else await rm(path);
-			const content = written.contents[0];
-			if (!content) throw new PgBackError('BUG', `pg_dump did not write ${name}`);
-			return {...content, name: shown};
-		} finally {
-			await handle.close();
-		}
-	}
-
-	/** Returns undefined for a member that is too large for it. */
-	async #encryptSmall(path: string, handle: FileHandle): Promise<Omit<Content, 'name'> | undefined> {
-		const {settings, signal, meter} = this.#options;
-		const {encryption: keys, keepSource} = settings;
-		const {size} = await handle.stat();
-		if (!keys || size > smallMember) return undefined;
-		const content = await encryptSmallMember(path, handle, size, {settings, keys, signal});
-		if (!content) throw new PgBackError('DUMP_FAILED', `${path} changed after pg_dump had closed it`);
-		meter?.count('checksum', size);
-		meter?.count('encrypt', size, content.cipherSize);
-		this.#unflushed.push(`${path}.age`);
-		if (keepSource) this.#unflushed.push(path);
-		else await rm(path);
-		return content;
-	}
-
-	async bytesSoFar(): Promise<number> {
-		let bytes = 0;
-		for (const content of this.#done.values()) bytes += content.plainSize;
-		for (const entry of await readdir(this.#directory, {withFileTypes: true})) {
-			if (!entry.isFile() || this.#done.has(entry.name) || entry.name.endsWith('.age') || entry.name.endsWith('.part'))
-				continue;
-			const size = await stat(join(this.#directory, entry.name)).then(
-				stats => stats.size,
-				() => 0, // processed and removed in the meantime
-			);
-			bytes += size;
-		}
-		return bytes;
-	}
-
-	contents(): Content[] {
-		const contents = [...this.#done].map(([member, content]) => {
-			const rows = this.#companion?.rowsOf(member);
-			return rows === undefined ? content : {...content, rows};
-		});
-		return contents.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-	}
-
-	pending(directory: string) {
-		const encrypted = this.#options.settings.encryption !== undefined;
-		const contents = this.contents();
-		const size = contents.reduce((sum, content) => sum + (content.cipherSize ?? content.plainSize), 0);
-		return {
-			partial: directory,
-			finalPath: this.#options.plainPath,
-			role: 'dump',
-			size,
-			encrypted,
-			directory: true,
-			contents,
-			ship: true,
-		} as const;
-	}
-}
-
-/** Ignores the end of a stage: it lasts as long as the whole dump, not one member. */
-function withoutEnds(meter: Meter): Meter {
-	return {
-		start: () => undefined,
-		finish: () => undefined,
-		watch: () => undefined,
-		countSlots: () => undefined,
-		count: (stage, bytesIn, bytesOut) => meter.count(stage, bytesIn, bytesOut),
-	};
-}
-
-/**
- * Returns the files that a process and its children (pg_dump's workers) have open, from /proc; undefined without /proc.
- */
-async function openFiles(pid: number | undefined): Promise<ReadonlySet<string> | undefined> {
-	if (pid === undefined || process.platform !== 'linux') return undefined;
-	const paths = new Set<string>();
-	for (const one of [pid, ...(await childrenOf(pid))]) {
-		const directory = `/proc/${one}/fd`;
-		const descriptors = await readdir(directory).catch(() => [] as string[]); // the process has exited
-		for (const descriptor of descriptors) {
-			const target = await readlink(join(directory, descriptor)).catch(() => undefined); // closed in the meantime
-			if (target !== undefined) paths.add(target);
-		}
-	}
-	return paths;
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-	const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => ''); // the process has exited
-	const direct = text.split(' ').filter(Boolean).map(Number);
-	const below = await Promise.all(direct.map(childrenOf));
-	return [...direct, ...below.flat()];
 }

@@ -85,7 +85,7 @@ export async function sendFile(target: Target, parcel: Parcel, record: RecordFil
 }
 
 /** Returns the bytes of a complete file. The caller closes the handle. */
-export function fileSource(handle: FileHandle, size: number): PutSource {
+export function fileSource(handle: FileHandle, size: number): PutSource & {readonly readInto: ReadInto} {
 	const readInto: ReadInto = async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead;
 	return {size, read: (offset, signal) => readChunks(readInto, offset, signal), readInto};
 }

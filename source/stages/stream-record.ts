@@ -3,7 +3,7 @@
  * otherwise: the next run aborts what a killed run has left.
  */
 import {dirname, relative} from 'node:path';
-import {messageOf} from '../core/errors.js';
+import {messageOf, PgBackError} from '../core/errors.js';
 import {type Storage, storesWithPartials} from '../storage/storage.js';
 import type {UploadOptions} from './send-file.js';
 import {removeUploadRecord, uploadRecordPath, writeUploadRecord} from './upload-journal.js';
@@ -25,6 +25,30 @@ export async function announceStream(options: UploadOptions, path: string): Prom
 	} catch (error) {
 		emit({type: 'log', level: 'warn', text: `cannot record the upload of ${path}: ${messageOf(error)}`});
 	}
+	return () => removeUploadRecord(record);
+}
+
+/**
+ * Records that the members of the directory dump with the final path `path` are being uploaded, at every store, because
+ * each is visible at once. Returns the function that removes the record. Throws EXISTS if there is something under its
+ * key, which could not be told from what this run uploads, and system errors, because nobody else would remove it.
+ */
+export async function announceSpool(
+	{storage, run, keyFor}: UploadOptions,
+	path: string,
+	signal: AbortSignal,
+): Promise<() => Promise<void>> {
+	const [directory, key] = [dirname(path), keyFor(path)];
+	for await (const {key: other} of storage.list(`${key}/`, {signal})) {
+		throw new PgBackError('EXISTS', `there is already ${other} at ${storage.location}`, {
+			hint: 'it is left of another dump of the same name: compare it, remove it, or dump again in another second',
+		});
+	}
+	const record = uploadRecordPath(directory, storage.location, key);
+	await writeUploadRecord(record, {
+		...{run, location: storage.location, key, file: relative(directory, path), size: 0},
+		...{deleteLocal: true, streamed: true, spooled: true},
+	});
 	return () => removeUploadRecord(record);
 }
 

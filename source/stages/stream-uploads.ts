@@ -2,16 +2,17 @@
  * Uploads the files of a job that exist nowhere else (`local_copy = no`): each is sent while it is written, and gets
  * its name at the remote when the whole job has succeeded.
  */
-import {CancelledError, messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {CancelledError, messageOf, PgBackError} from '../core/errors.js';
 import {untilAborted} from '../lib/until-aborted.js';
 import {describeFile, type PendingFile, type Written} from './artifact.js';
 import {createFileStream, type FileStream, streamSink} from './file-stream.js';
 import type {GrowingFile} from './growing-file.js';
-import type {Meter} from './meter.js';
-import {put, type Shipment, type Target, type UploadOptions} from './send-file.js';
+import type {MemberUploads} from './member-uploads.js';
+import {put, type Shipment, type Target} from './send-file.js';
 import type {Sink} from './sink.js';
 import {announceStream} from './stream-record.js';
 import type {Shipped, Uploads} from './upload.js';
+import {lostWith, unproven} from './upload-errors.js';
 
 type Sending = {
 	readonly stream: FileStream;
@@ -28,9 +29,13 @@ export class StreamUploads implements Uploads {
 	readonly #target: Target;
 	readonly #sending = new Map<string, Sending>();
 
-	/** `options` must delete local copies: every object is then proven. */
-	constructor(options: UploadOptions, job: string, meter: Meter, signal: AbortSignal) {
-		this.#target = {options, job, meter, signal};
+	/** Present if the dump is a directory, which leaves this disk member by member. */
+	readonly spool: MemberUploads | undefined;
+
+	constructor({options, ...target}: Target, spool?: MemberUploads) {
+		// With `deleteLocal` every upload is proven, or fails.
+		this.#target = {...target, options: {...options, deleteLocal: true}};
+		this.spool = spool;
 	}
 
 	/** Returns where the bytes of the file with this final path go. */
@@ -53,7 +58,9 @@ export class StreamUploads implements Uploads {
 		const files = written.flatMap(one => one.files);
 		const isMain = ({role}: PendingFile) => role !== 'checksum' && role !== 'createdb';
 		await this.#complete(files.filter(file => !isMain(file)));
-		await this.#complete(files.filter(isMain));
+		await this.#complete(files.filter(file => isMain(file) && !file.directory));
+		const directory = files.find(file => file.directory);
+		if (directory) await this.spool?.finish(directory.partial);
 		const {options, job} = this.#target;
 		for (const file of files) options.emit({type: 'file.published', job, file: describeFile(file)});
 		return files;
@@ -61,9 +68,10 @@ export class StreamUploads implements Uploads {
 
 	/** Returns what `publish` has uploaded. */
 	async ship(files: readonly PendingFile[]): Promise<Shipped> {
-		const shipments = await Promise.all(files.map(file => this.#begin(file.finalPath)));
+		const streams = files.filter(file => !file.directory);
+		const shipments = await Promise.all(streams.map(file => this.#begin(file.finalPath)));
 		this.#target.meter.finish('upload');
-		return {shipments};
+		return {shipments: [...(this.spool?.shipments ?? []), ...shipments]};
 	}
 
 	/** Aborts the uploads, and removes what is already stored of this job. */
@@ -80,6 +88,7 @@ export class StreamUploads implements Uploads {
 		const settled = await Promise.allSettled(all.map(async one => one.shipment));
 		clearTimeout(timer);
 		const stored = settled.flatMap(one => (one.status === 'fulfilled' && one.value ? [one.value.key] : []));
+		await this.spool?.abandon();
 		await this.#remove(stored);
 	}
 
@@ -115,9 +124,7 @@ export class StreamUploads implements Uploads {
 			}).finally(removeRecord);
 			if (shipment.proven) return shipment;
 			await this.#remove([shipment.key]);
-			throw new PgBackError('STORAGE', `only the size of ${shipment.key} at ${shipment.location} could be checked`, {
-				hint: 'without a local copy the upload must be proven: give pg_back the right to read what it uploads',
-			});
+			throw unproven(shipment);
 		} catch (error) {
 			const lost = lostWith(error);
 			stream.fail(lost);
@@ -141,15 +148,4 @@ export class StreamUploads implements Uploads {
 			for (const key of keys) remains(key, messageOf(error));
 		}
 	}
-}
-
-/** Returns the error of a dump that was lost with its upload. */
-function lostWith(error: unknown): PgBackError {
-	const {message, hint, ...rest} = toPgBackError(error);
-	if (error instanceof CancelledError) return error;
-	return new PgBackError('DUMP_FAILED', `the upload of the dump failed, and there is no local copy: ${message}`, {
-		cause: error,
-		hint: `${hint === undefined ? '' : `${hint}; `}a retry dumps again`,
-		output: rest.output,
-	});
 }

@@ -33,6 +33,8 @@ export type UploadRecord = {
 	readonly announced?: boolean;
 	/** There is no file: what a killed run has sent is to be aborted. */
 	readonly streamed?: boolean;
+	/** It is a directory dump that is uploaded member by member: what a killed run has sent is to be removed. */
+	readonly spooled?: boolean;
 	/** What the store needs to resume the upload. */
 	readonly journal?: unknown;
 };
@@ -131,6 +133,7 @@ const decodeRecord: Decode<UploadRecord> = object({
 	deleteLocal: boolean,
 	announced: optional(boolean),
 	streamed: optional(boolean),
+	spooled: optional(boolean),
 	journal: value => value,
 });
 

@@ -11,6 +11,7 @@ import {type Load, PlaceUploads} from './place-uploads.js';
 import {removeLocal} from './remove-local.js';
 import {type Parcel, type RecordFile, type Shipment, type Target, type UploadOptions} from './send-file.js';
 import type {Sink} from './sink.js';
+import type {Spool} from './spool.js';
 
 export type {Shipment, UploadOptions} from './send-file.js';
 
@@ -19,6 +20,8 @@ export type Uploads = {
 	readonly follow: (file: GrowingFile, expectedSize?: number) => void;
 	/** Present if files are uploaded without a local copy: returns where the bytes of a file with this final path go. */
 	readonly open?: (finalPath: string) => Sink;
+	/** Present if the dump leaves this disk member by member. */
+	readonly spool?: Spool | undefined;
 	readonly publish: (written: readonly Pick<Written, 'files'>[]) => Promise<readonly PendingFile[]>;
 	/** For another attempt at what `ship` could not send; absent if only another dump can repeat it. */
 	readonly again?: (meter: Meter, signal: AbortSignal) => Uploads;

@@ -93,6 +93,7 @@ async function handle(server: Running, request: IncomingMessage, response: Serve
 	if (fault?.do === 'stall') return void request.pause();
 	const body = await readBody(request, fault?.do === 'reset' ? fault.after : Infinity, options.forget ?? false);
 	if (body === undefined || fault?.do === 'silence') return;
+	await options.before?.(action, key);
 	const answer = answerTo(server, request, call, body);
 	if (fault?.do === 'lose' || (fault && 'lose' in fault && fault.lose)) return void request.socket.resetAndDestroy();
 	const cut = fault?.do === 'cut' ? fault.after : undefined;

@@ -9,6 +9,8 @@ export type S3ServerOptions = {
 	readonly credentials?: readonly Credential[];
 	/** Returns what a credential may do; everything by default. */
 	readonly may?: (keyId: string, action: string, key: string) => boolean;
+	/** Awaited when a request has arrived, before it has any effect. */
+	readonly before?: (action: string, key: string) => Promise<void>;
 	/** Receives bodies and discards them. */
 	readonly forget?: boolean;
 	readonly maxParts?: number;

@@ -43,7 +43,17 @@ export const remote = {
 		kind: 'yesNo',
 		default: true,
 		group: 'Remote storage',
-		help: 'no: stream the dumps to the remote location without writing them here; not for the directory format',
+		help: 'no: stream the dumps to the remote location without writing them here; for the directory format with spool_limit',
+	},
+	spoolLimit: {
+		long: 'spool-limit',
+		key: 'spool_limit',
+		kind: 'bytes',
+		value: 'BYTES',
+		minimum: 0,
+		default: 0,
+		group: 'Remote storage',
+		help: 'upload directory dumps table by table, and hold pg_dump while more bytes (500M, 10G) of them wait on this disk; 0: never',
 	},
 	uploadJobs: {
 		long: 'upload-jobs',
