@@ -1,9 +1,10 @@
 /** Divided tables when something goes wrong: no dump with a name, or a whole one without dividing, and the reason. */
 import assert from 'node:assert/strict';
-import {chmodSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
+import {waitFor} from '../helpers/postgres.js';
 import {
 	cleanEnvironment,
 	connectTo,
@@ -99,9 +100,9 @@ test('a session that wants to alter a table before pg_dump has locked it makes t
 	for (const name of ['psql', 'pg_restore', 'pg_dumpall'])
 		symlinkSync(join(clientDirectory(), name), join(tools, name));
 	const real = join(clientDirectory(), 'pg_dump');
-	programIn(tools, 'pg_dump', `[ "$1" = --version ] || { ${waiting(flag)}; }\nexec ${real} "$@"`);
+	programIn(tools, 'pg_dump', `[ "$1" = --version ] || { : > ${flag}.waiting; ${waiting(flag)}; }\nexec ${real} "$@"`);
 	const {directory, running} = await begin({args: ['-B', tools]});
-	await untilSession("state = 'idle in transaction' and query like '%clock_timestamp%'");
+	await waitFor(() => Promise.resolve(existsSync(`${flag}.waiting`)), 'pg_dump', 60);
 	const altering = cluster.psql('app', 'alter table big add column more int');
 	await untilSession("wait_event_type = 'Lock' and query like 'alter table%'");
 	writeFileSync(flag, '');
