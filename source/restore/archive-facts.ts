@@ -50,7 +50,9 @@ export function needsOf(entries: readonly ArchiveEntry[]): ArchiveNeeds {
 	for (const entry of entries) {
 		if (isDatabaseEntry(entry)) continue;
 		const {kind, owner, tablespace, tag} = entry;
-		if (owner !== '') owners.add(owner);
+		// Privileges and comments are set by our role. The schema public has no other entry, and since 15 belongs to
+		// pg_database_owner, which older servers do not have.
+		if (owner !== '' && kind !== 'ACL' && kind !== 'COMMENT') owners.add(owner);
 		if (tablespace !== undefined && !tablespace.startsWith('pg_')) tablespaces.add(tablespace);
 		for (const role of rolesIn(entry)) (kind.endsWith('ACL') ? grantees : named).add(role);
 		if (kind === 'TABLE DATA') tables.add(`${entry.schema ?? ''}\0${tag}`);

@@ -162,12 +162,16 @@ export function databaseFindings(
 
 /** Without superuser, objects can only be created for roles that our user may act as. */
 function ownerFindings(
-	{prepared, definition}: DatabasePlan,
+	{prepared, definition, mode}: DatabasePlan,
 	inventory: Inventory,
 	options: RestoreOptions,
 ): readonly Omit<Finding, 'database'>[] {
 	const owners = options.owner === undefined ? [...prepared.needs.owners, definition.owner ?? ''] : [options.owner];
-	const foreign = [...new Set(owners)].filter(name => name !== '' && inventory.roles.get(name)?.isOurs === false);
+	const isForeign = (name: string) => name !== '' && inventory.roles.get(name)?.isOurs === false;
+	// Whoever owns a database is a member of pg_database_owner there, and the restored one is ours at first.
+	const foreign = [...new Set(owners)].filter(
+		name => isForeign(name) && (mode === 'only' || name !== 'pg_database_owner'),
+	);
 	return foreign.map(name => ({
 		severity: 'stop',
 		code: 'TARGET_LACKS',

@@ -348,6 +348,49 @@ describe('what cannot be loaded so is a file first, and the plan says why', () =
 		}));
 });
 
+/** By a role that may not load what it has no longer any rights to, once privileges and owners are set. */
+const owned = `
+	set role maker;
+	create table parent (id int generated always as identity primary key, name text);
+	create table child (id int, parent int references parent, part text, check (id > 0)) partition by list (part);
+	create table child_a partition of child for values in ('a');
+	create table child_rest partition of child default;
+	insert into parent (name) select 'n' || i from generate_series(1, 500) i;
+	insert into child select i, i, (array['a', 'b', 'c'])[i % 3 + 1] from generate_series(1, 500) i;
+	create materialized view counts as select part, count(*) from child group by 1;
+	create view top as select * from parent;
+	grant select on parent to reader with grant option; grant usage on sequence parent_id_seq to reader;
+	alter table parent enable row level security;
+	create policy "some" on parent using (id > 100);
+	select lo_from_bytea(77777, '\\x0011'); grant select on large object 77777 to reader;
+`;
+const privileges = `
+	select c.relname, pg_get_userbyid(relowner), relacl::text from pg_class c where relnamespace = 'public'::regnamespace
+	union all select 'database', pg_get_userbyid(datdba), array(select a::text from unnest(datacl) a order by 1)::text || datconnlimit from pg_database where datname = current_database()
+	union all select oid::text, pg_get_userbyid(lomowner), lomacl::text from pg_largeobject_metadata order by 1`;
+
+for (const version of new Set([oldest, newest]))
+	test(`a role with CREATEDB that is no superuser, PostgreSQL ${version}`, async () => {
+		const {source, target} = clusters.get(version) ?? assert.fail();
+		for (const cluster of [source, target])
+			await cluster.psql('postgres', 'create role maker login createdb; create role reader login');
+		await source.psql('postgres', 'create database owned owner maker connection limit 9');
+		await source.psql(
+			'postgres',
+			"grant create on database owned to reader; alter database owned set work_mem = '7MB'",
+		);
+		await source.psql('owned', `grant all on schema public to maker; ${owned}`);
+		const one: Case = {store: 'local', compression: '6', isEncrypted: true, version, database: 'owned'};
+		await withPlace(one, async place => {
+			const {stderr} = succeeded(await restore(place, target, '-U', 'maker', '-d', 'postgres', '--roles', 'none'));
+			assert.match(stderr, /streamed table by table/);
+			assert.match(stderr, /rows in \d+ tables match the dump/);
+			equalTexts(textOf(target, 'owned'), textOf(source, 'owned'));
+			assert.equal(await target.psql('owned', privileges), await source.psql('owned', privileges));
+			assert.equal(await target.psql('owned', 'show work_mem'), '7MB');
+		});
+	});
+
 describe('damage', () => {
 	for (const isEncrypted of [true, false])
 		test(`a flipped byte and a cut member, ${isEncrypted ? 'age' : 'clear'}: 17, and no database`, () =>
