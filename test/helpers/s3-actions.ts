@@ -43,7 +43,7 @@ export function objectActions(state: S3State): Actions {
 		GetObject({key, request}) {
 			const held = objects.get(key);
 			if (!held) throw new Refusal(404, 'NoSuchKey', 'The specified key does not exist.');
-			const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
+			const range = lacks.includes('ranges') ? null : /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
 			if (!range) return {headers: described(state, held), body: held.bytes};
 			const from = Number(range[1]);
 			if (from >= held.size) throw new Refusal(416, 'InvalidRange');
@@ -71,7 +71,13 @@ export function objectActions(state: S3State): Actions {
 			for (const key of keys) if (!refused.includes(key)) objects.delete(key);
 			return xml(
 				'DeleteResult',
-				refused.map(key => element('Error', {Key: key, Code: 'AccessDenied', Message: 'Access Denied'})).join(''),
+				keys
+					.map(key =>
+						refused.includes(key)
+							? element('Error', {Key: key, Code: 'AccessDenied', Message: 'Access Denied'})
+							: element('Deleted', {Key: key}),
+					)
+					.join(''),
 			);
 		},
 		ListObjectsV2: call =>

@@ -32,6 +32,8 @@ export type S3ServerOptions = {
 		| 'metadata'
 		/** HEAD returns no size. */
 		| 'contentLength'
+		/** Downloads are always whole objects. */
+		| 'ranges'
 	)[];
 	/** Requests that are rejected for a header that the service does not know. */
 	readonly refuses?: readonly Refusing[];

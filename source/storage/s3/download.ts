@@ -4,7 +4,7 @@ import {replacedError, StorageError, storageError} from '../errors.js';
 import type {GetOptions} from '../storage.js';
 import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
-import {describeS3Error} from './errors.js';
+import {describeS3Error, type Where} from './errors.js';
 import {headObject} from './head.js';
 import {plainTag} from './tags.js';
 
@@ -31,11 +31,14 @@ export async function* getObject(
 	onVersion?.(found);
 	if (!output) return;
 	let received = 0;
+	const skipped = bytesBefore(output, offset, where);
 	try {
 		for await (const chunk of body ?? []) {
 			signal.throwIfAborted();
-			received += (chunk as Uint8Array).length;
-			yield chunk as Uint8Array;
+			const bytes = chunk as Uint8Array;
+			const first = Math.min(bytes.length, Math.max(0, skipped - received));
+			received += bytes.length;
+			if (first < bytes.length) yield bytes.subarray(first);
 		}
 	} catch (error) {
 		signal.throwIfAborted();
@@ -47,10 +50,26 @@ export async function* getObject(
 	} finally {
 		body?.destroy();
 	}
-	const {ContentLength} = output;
-	if (ContentLength !== undefined && received !== ContentLength) {
-		throw storageError('network', where, `the connection ended after ${received} of ${ContentLength} bytes`);
-	}
+	checkLength(output, received, where);
+}
+
+function checkLength({ContentLength}: GetObjectCommandOutput, received: number, where: Where): void {
+	if (ContentLength === undefined || received === ContentLength) return;
+	throw storageError('network', where, `the connection ended after ${received} of ${ContentLength} bytes`);
+}
+
+/** Returns how many bytes of the response come before `offset`: a service that ignores ranges sends the whole object. */
+function bytesBefore(output: GetObjectCommandOutput, offset: number, where: Where): number {
+	if (offset === 0) return 0;
+	const {ContentRange, $metadata, Body} = output;
+	if (ContentRange === undefined) return $metadata.httpStatusCode === 206 ? 0 : offset;
+	if (/^bytes (\d+)-/.exec(ContentRange)?.[1] === String(offset)) return 0;
+	(Body as Readable | undefined)?.destroy();
+	throw storageError(
+		'server',
+		where,
+		`the service sent the range ${ContentRange} instead of the bytes from ${offset} on`,
+	);
 }
 
 /** Returns undefined when there are no bytes from `offset` on. */

@@ -1,5 +1,6 @@
 import {DeleteObjectCommand, DeleteObjectsCommand} from '@aws-sdk/client-s3';
-import {StorageError} from '../errors.js';
+import {StorageError, storageError} from '../errors.js';
+import {dotSegmentProblem} from '../object-keys.js';
 import type {RemoveResult} from '../storage.js';
 import type {Bucket} from './client.js';
 import {contentMd5} from './content-md5.js';
@@ -30,17 +31,26 @@ export async function removeObjects(
 		if (!(error instanceof StorageError)) throw error;
 		errors.set(key, error);
 	};
+	const isSafe = (key: string) => {
+		const problem = dotSegmentProblem(key);
+		if (problem !== undefined) errors.set(key, storageError('invalid', where(bucket, key), problem));
+		return problem === undefined;
+	};
 	const oneByOne = async (found: readonly ObjectVersion[]) => {
 		for (const one of found) await removeOne(bucket, one, signal).catch((error: unknown) => remember(one.key, error));
 	};
-	const found = await withVersions(bucket, keys, signal, remember);
+	const found = await withVersions(bucket, keys.filter(isSafe), signal, remember);
 	await oneByOne(found.filter(one => unspeakable.test(one.key)));
 	const others = found.filter(one => !unspeakable.test(one.key));
 	for (let at = 0; at < others.length; at += batchSize) {
 		const batch = others.slice(at, at + batchSize);
 		try {
 			if (batch.length === 1) await oneByOne(batch);
-			else for (const [key, error] of await removeBatch(bucket, batch, signal)) remember(key, error);
+			else {
+				const {failed, unconfirmed} = await removeBatch(bucket, batch, signal);
+				for (const [key, error] of failed) remember(key, error);
+				await oneByOne(unconfirmed);
+			}
 		} catch (error) {
 			signal.throwIfAborted();
 			if (!(error instanceof StorageError) || error.exhausted) throw error;
@@ -53,7 +63,7 @@ export async function removeObjects(
 	for (const key of keys) {
 		const error = errors.get(key);
 		const kept =
-			error instanceof StorageError
+			error instanceof StorageError && dotSegmentProblem(key) === undefined
 				? await lockOf(bucket, {key, version: versions.get(key)}, error, signal)
 				: undefined;
 		results.push(kept !== undefined ? {key, kept} : error ? {key, error} : {key});
@@ -65,17 +75,18 @@ function where({location}: Bucket, key: string): Where {
 	return {operation: 'remove', location, key};
 }
 
-async function removeBatch(
-	bucket: Bucket,
-	batch: readonly ObjectVersion[],
-	signal: AbortSignal,
-): Promise<[string, unknown][]> {
+type BatchResult = {
+	readonly failed: readonly (readonly [key: string, error: unknown])[];
+	/** The response does not mention them: the service may name the objects differently. */
+	readonly unconfirmed: readonly ObjectVersion[];
+};
+
+async function removeBatch(bucket: Bucket, batch: readonly ObjectVersion[], signal: AbortSignal): Promise<BatchResult> {
 	const output = await withDialect(bucket, ['checksums'], ({checksums}) =>
 		bucket.request({operation: 'remove'}, signal, (client, options) => {
 			const command = new DeleteObjectsCommand({
 				Bucket: bucket.name,
 				Delete: {
-					Quiet: true,
 					Objects: batch.map(({key, version}) => ({Key: key, ...(version === undefined ? {} : {VersionId: version})})),
 				},
 			});
@@ -84,13 +95,15 @@ async function removeBatch(
 			return client.send(command, options);
 		}),
 	);
-	const failed = output.Errors ?? [];
-	return failed
-		.filter(({Code}) => Code !== 'NoSuchKey' && Code !== 'NoSuchVersion')
-		.map(({Key = '', Code = 'Error', Message}) => {
+	const {Deleted = [], Errors = []} = output;
+	const mentioned = new Set([...Deleted, ...Errors].map(({Key}) => Key));
+	const failed = Errors.filter(({Code}) => Code !== 'NoSuchKey' && Code !== 'NoSuchVersion').map(
+		({Key = '', Code = 'Error', Message}) => {
 			const error = Object.assign(new Error(Message ?? Code), {name: Code, $metadata: {httpStatusCode: 400}});
-			return [Key, describeS3Error(error, where(bucket, Key))];
-		});
+			return [Key, describeS3Error(error, where(bucket, Key))] as const;
+		},
+	);
+	return {failed, unconfirmed: batch.filter(({key}) => !mentioned.has(key))};
 }
 
 async function removeOne(bucket: Bucket, {key, version}: ObjectVersion, signal: AbortSignal): Promise<void> {

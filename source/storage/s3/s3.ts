@@ -1,4 +1,5 @@
 import {isPermanentError} from '../errors.js';
+import {dotSegmentProblem, keyGuard} from '../object-keys.js';
 import type {ObjectInfo, OpenContext, Storage} from '../storage.js';
 import {openBucket} from './client.js';
 import {getObject} from './download.js';
@@ -16,13 +17,21 @@ export type {S3Settings} from './settings.js';
  */
 export async function openS3(settings: S3Settings, context: OpenContext): Promise<Storage> {
 	const bucket = await openBucket(settings, context);
+	const check = keyGuard(bucket.location, dotSegmentProblem);
 	return {
 		kind: settings.kind ?? 's3',
 		location: bucket.location,
 		list: (prefix, options) => listObjects(bucket, prefix, options),
-		put: (key, source, options) => upload(bucket, key, source, options),
-		get: (key, options) => getObject(bucket, key, options),
+		async put(key, source, options) {
+			check(key, 'upload');
+			return upload(bucket, key, source, options);
+		},
+		async *get(key, options) {
+			check(key, 'download');
+			yield* getObject(bucket, key, options);
+		},
 		async stat(key, {signal}): Promise<ObjectInfo | undefined> {
+			check(key, 'inspect');
 			const head = await headObject(bucket, key, signal);
 			if (!head) return undefined;
 			const {LastModified, Metadata = {}} = head;
