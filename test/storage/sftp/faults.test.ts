@@ -19,7 +19,8 @@ import {chunked, collect, listKeys, never, readAll, testContext} from '../../hel
 import {homeWith} from './home.js';
 
 const bytes = randomBytes(3 * 1024 * 1024);
-const quick = {connectTimeout: 2000, keepalive: 100};
+/** A healthy server answers in this time also on a machine under load. */
+const patient = {connectTimeout: 20_000, keepalive: 5000};
 
 function isFailure(pattern: RegExp, code: string = 'STORAGE') {
 	return (error: unknown): boolean => {
@@ -46,7 +47,7 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 		context: {home?: string; env?: Record<string, string>} = {},
 	): Promise<Storage> =>
 		openSftp(
-			{host: sshd.host, port: sshd.port, user: sshd.user, identity: sshd.clientKey, ...quick, ...more},
+			{host: sshd.host, port: sshd.port, user: sshd.user, identity: sshd.clientKey, ...patient, ...more},
 			{...testContext(), home, ...context},
 		);
 	const left = async () => (await readdir(sshd.home, {recursive: true})).filter(name => name.endsWith('.part'));
@@ -90,7 +91,7 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 	it('notices a server that is silent: before the session, and in the middle', async () => {
 		const proxy = await startFaultProxy({port: sshd.port});
 		proxy.faults.push({direction: 'down', after: 0, do: 'stall'}, {direction: 'down', after: 6000, do: 'stall'});
-		const storage = await open({port: proxy.port, ignoreHostKey: true, connectTimeout: 500});
+		const storage = await open({port: proxy.port, ignoreHostKey: true, connectTimeout: 500, keepalive: 100});
 		await assert.rejects(storage.stat('x', {signal: never}), isFailure(/does not respond/));
 		await assert.rejects(
 			// Long enough that its answers, and the greeting before them, are more than what the proxy lets through.
@@ -126,7 +127,7 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 	it('refuses an unknown host key, and accepts it with its fingerprint or, loudly, without a check', async () => {
 		const empty = await homeWith(sshd.scratch, undefined);
 		const context = {...testContext(), home: empty};
-		const settings = {host: sshd.host, port: sshd.port, user: sshd.user, identity: sshd.clientKey, ...quick};
+		const settings = {host: sshd.host, port: sshd.port, user: sshd.user, identity: sshd.clientKey, ...patient};
 		const use = async (more: Partial<OpenSftpSettings>) => {
 			const storage = await openSftp({...settings, ...more}, context);
 			await storage.stat('x', {signal: never});
@@ -160,7 +161,7 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 			join(place, '.ssh', 'extra', 'one'),
 			`Host vault\n  User ${sshd.user}\n  UserKnownHostsFile "~/.ssh/known two" ${sshd.knownHosts}\n`,
 		);
-		const storage = await openSftp({host: 'vault', ...quick}, {...testContext(), home: place});
+		const storage = await openSftp({host: 'vault', ...patient}, {...testContext(), home: place});
 		assert.equal(storage.location, `sftp://127.0.0.1:${sshd.port}/`);
 		assert.equal(await storage.stat('nothing', {signal: never}), undefined);
 		await storage.close();
@@ -211,7 +212,7 @@ describe('SFTP on a server that refuses', () => {
 	});
 	const open = (at: FaultyServer = server, password = 'secret') =>
 		openSftp(
-			{host: '127.0.0.1', port: at.port, user: 'me', password, hostKeyFingerprint: fingerprint(at.hostKey), ...quick},
+			{host: '127.0.0.1', port: at.port, user: 'me', password, hostKeyFingerprint: fingerprint(at.hostKey), ...patient},
 			{...testContext(), home},
 		);
 
