@@ -88,7 +88,10 @@ async function dumpDatabase(job: DatabaseJob): Promise<void> {
 		algorithm: settings.checksumAlgorithm,
 		format: settings.format,
 		...(settings.format === 'directory' && {directory: plainPath}),
-		...(database.size !== undefined && {expectedSize: database.size}),
+		...(database.size !== undefined && {
+			expectedSize: database.size,
+			...(isWhole(settings) && {databaseSize: database.size}),
+		}),
 	});
 	await output
 		.run(async (options, written) => {

@@ -136,8 +136,12 @@ export function describeJob(step: DescribedFiles, job: PublishedJob): ManifestFi
 		shipped: job.shipments
 			.filter(shipment => shipment.path === file.finalPath)
 			.map(({location, key, checked}) => ({location, key, checked})),
-		plain: {...plainFacts(file), ...(file.role === 'dump' && job.contents)},
+		plain: {...plainFacts(file), ...(file.role === 'dump' && databaseFacts(job))},
 	}));
+}
+
+function databaseFacts({databaseSize, contents}: PublishedJob): PlainFacts {
+	return {...(databaseSize !== undefined && {databaseSize}), ...contents};
 }
 
 function verifiedAs(

@@ -29,6 +29,8 @@ type About = {
 	readonly directory?: string;
 	/** Estimated bytes. */
 	readonly expectedSize?: number;
+	/** Bytes of the database on the server, if all of it is dumped. */
+	readonly databaseSize?: number;
 };
 
 /** Publishes what a job has written under the final names, with checksums, and uploads it. */
@@ -66,14 +68,7 @@ export class JobOutput {
 			if (uploads?.open) this.#control.freeSlot(); // what remains is to end the upload
 			const files = await (uploads ? uploads.publish(all) : publishAll(all, id, run.emit));
 			this.#control.freeSlot();
-			const about = {
-				job: id,
-				subject: this.#about.subject,
-				time: this.#about.time.getTime(),
-				format: this.#about.format,
-				contents: this.contents,
-				files,
-			};
+			const about = {...this.#described(), files};
 			this.#shared.onFiles({...about, shipments: []});
 			if (uploads) await this.#ship(uploads, about);
 		} catch (error) {
@@ -81,6 +76,18 @@ export class JobOutput {
 			await uploads?.abandon();
 			throw error;
 		}
+	}
+
+	#described(): Omit<PublishedJob, 'files' | 'shipments'> {
+		const {subject, time, format, databaseSize} = this.#about;
+		return {
+			job: this.#control.id,
+			subject,
+			time: time.getTime(),
+			...(format !== undefined && {format}),
+			...(databaseSize !== undefined && {databaseSize}),
+			...(this.contents && {contents: this.contents}),
+		};
 	}
 
 	#uploads(): Uploads | undefined {
@@ -97,15 +104,7 @@ export class JobOutput {
 			return localCopy ? new JobUploads(uploads, id, meter, signal) : new StreamUploads(target);
 		}
 		const describe = (files: readonly PendingFile[]) =>
-			describeJob(this.#shared, {
-				job: id,
-				subject: this.#about.subject,
-				time: this.#about.time.getTime(),
-				...(this.#about.format !== undefined && {format: this.#about.format}),
-				contents: this.contents,
-				files,
-				shipments: [],
-			});
+			describeJob(this.#shared, {...this.#described(), files, shipments: []});
 		return new ShardUploads({shard, job: id, subject: this.#about.subject, describe}, meter, signal);
 	}
 

@@ -14,6 +14,8 @@ export type PublishedJob = {
 	readonly time: number;
 	/** The format of a database's dump. */
 	readonly format?: string;
+	/** Bytes of the database on the server, if all of it was dumped. */
+	readonly databaseSize?: number;
 	/** The contents of the database in the dump's own snapshot, as far as they were recorded. */
 	readonly contents?: Contents;
 };

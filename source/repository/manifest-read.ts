@@ -32,6 +32,7 @@ const members = optional(list(object({path, size: count, sha256: optional(sha256
 const plain: Decode<PlainFacts> = object({
 	size: optional(count),
 	sha256: optional(sha256),
+	databaseSize: optional(count),
 	members,
 	tables: optional(list(object({name: string, rows: count}))),
 	uncounted: optional(count),

@@ -145,6 +145,8 @@ export type PlainFacts = {
 	/** Bytes. */
 	readonly size?: number;
 	readonly sha256?: string;
+	/** For the whole dump of a database: bytes of the database on the server when the run began. */
+	readonly databaseSize?: number;
 	/** The members of a directory dump, with their names before encryption. */
 	readonly members?: readonly ManifestMember[];
 	/** For the dump of a database, counted in its own snapshot. */

@@ -71,7 +71,7 @@ export function planRestore(input: PlanInput): RestorePlan {
 			...roadFindings(plan),
 			...databaseFindings(plan, inventory, options),
 		]),
-		...roomFindings(databases, input.serverRoom),
+		...roomFindings(databases, input.serverRoom, {known: input.known, data: options.data}),
 		...directoryFindings(databases, input.room),
 		...input.differences,
 	];

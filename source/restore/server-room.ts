@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import {isSystemError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {formatBytes} from '../lib/format.js';
+import type {ManifestFile} from '../repository/manifest.js';
 import type {DatabasePlan, Finding} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
 
@@ -47,23 +48,43 @@ async function freeAt(path: string): Promise<number | undefined> {
 	}
 }
 
-/** Databases are not smaller than their dumps: a file system that does not even hold those is too small. */
-export function roomFindings(databases: readonly DatabasePlan[], room: ServerRoom): readonly Finding[] {
+/** Sorting for indexes, WAL and temporary files, in relation to the size of the database that was dumped. */
+const headroom = 1.3;
+
+export type RoomInput = {
+	/** The entries of manifests, by path. */
+	readonly known: ReadonlyMap<string, ManifestFile>;
+	/** Rows are restored too. */
+	readonly data: boolean;
+};
+
+/**
+ * Databases are not smaller than their dumps: a file system that does not even hold those is too small. One that has
+ * less than the dumped databases took may be: they can have contained free space.
+ */
+export function roomFindings(
+	databases: readonly DatabasePlan[],
+	room: ServerRoom,
+	{known, data}: RoomInput,
+): readonly Finding[] {
 	const created = databases.filter(({mode}) => mode === 'create' || mode === 'replace');
 	const placeOf = ({definition}: DatabasePlan) =>
 		definition.tablespace !== undefined && room.has(definition.tablespace) ? definition.tablespace : '';
+	const recorded = ({prepared: {dump, bytes}}: DatabasePlan) =>
+		Math.max(bytes, headroom * (known.get(dump.path)?.plain?.databaseSize ?? 0));
 	return [...Map.groupBy(created, placeOf)].flatMap(([name, all]): Finding[] => {
-		const place = room.get(name);
-		const needed = all.reduce((sum, {prepared}) => sum + prepared.bytes, 0);
-		if (!place || needed <= place.free) return [];
-		return [
-			{
-				severity: 'stop',
-				code: 'TARGET_LACKS',
-				text: `the dumps take ${formatBytes(needed)}, and ${display(place.path)} of the target has ${formatBytes(place.free)} free`,
-				hint: 'free some space there, or restore fewer databases',
-			},
-		];
+		const place = data ? room.get(name) : undefined;
+		if (!place) return [];
+		const least = all.reduce((sum, {prepared}) => sum + prepared.bytes, 0);
+		const likely = all.reduce((sum, plan) => sum + recorded(plan), 0);
+		const free = `${display(place.path)} of the target has ${formatBytes(place.free)} free`;
+		const hint = 'free some space there, or restore fewer databases';
+		if (least > place.free)
+			return [
+				{severity: 'stop', code: 'TARGET_LACKS', text: `the dumps take ${formatBytes(least)}, and ${free}`, hint},
+			];
+		if (likely <= place.free) return [];
+		return [{severity: 'warn', text: `the restore needs about ${formatBytes(likely)}, and ${free}`, hint}];
 	});
 }
 

@@ -26,6 +26,7 @@ type Manifest = {
 			tables?: {name: string; rows: number}[];
 			schema?: {kind: string; count: number; definitions: string}[];
 			uncounted?: number;
+			databaseSize?: number;
 		};
 	}[];
 };
@@ -341,6 +342,7 @@ describe('what is recorded', () => {
 			assert.equal(run.code, 0, run.stderr);
 			const {plain} = manifestOf(directory).manifest.files.find(file => file.role === 'dump') ?? {};
 			assert.deepEqual([plain?.tables, plain?.schema], [undefined, undefined], text);
+			assert.equal(plain?.databaseSize === undefined, text.startsWith('[shop]'), 'only for a whole dump');
 		}
 	});
 
@@ -355,12 +357,15 @@ describe('what is recorded', () => {
 			const directory = scratchDirectory('backups');
 			const run = await runProgram([...connectTo(server, directory), '-Z', '1', 'large', 'shop']);
 			assert.equal(run.code, 0, run.stderr);
+			const size = Number(await server.psql('large', 'select pg_database_size(current_database())'));
 			const of = (name: string) =>
 				manifestOf(directory).manifest.files.find(file => file.role === 'dump' && file.database === name)?.plain;
 			assert.deepEqual(of('large')?.tables, [
 				{name: 'large objects', rows: 0},
 				{name: 'public.few', rows: 7},
 			]);
+			const recorded = of('large')?.databaseSize ?? 0;
+			assert.ok(Math.abs(recorded - size) < size / 5, `${recorded} bytes recorded of ${size}`);
 			assert.deepEqual([of('large')?.uncounted, of('large')?.schema?.length, of('shop')?.schema], [1, 10, undefined]);
 			const found = await drill(directory, ['here', 'large']);
 			assert.equal(found.code, 0, found.stderr);
