@@ -45,7 +45,9 @@ export async function orderFiles(table: FileTable, options: OrderOptions, signal
 	const found =
 		options.list === 'names' ? await matchingNames(table, seen, options.filter, slicer) : await matchingDumps();
 	const needless = options.list === 'names' && options.sort === 'name' && table.isSorted();
-	const sorted = needless ? found.rows : await sortRows(found.rows, await comparer(table, options, found, slicer), slicer);
+	const sorted = needless
+		? found.rows
+		: await sortRows(found.rows, await comparer(table, options, found, slicer), slicer);
 	return {...options, ...found, rows: options.reverse ? sorted.slice().reverse() : sorted, seen};
 
 	async function matchingDumps(): Promise<Found> {
@@ -118,12 +120,7 @@ function join({dumps, runs: groups}: FileTable, runs: Map<number, RunGroup>, dum
 type Compare = (a: number, b: number) => number;
 
 /** Newest first, largest first, names from A. */
-async function comparer(
-	table: FileTable,
-	{list, sort}: OrderOptions,
-	{runs}: Found,
-	slicer: Slicer,
-): Promise<Compare> {
+async function comparer(table: FileTable, {list, sort}: OrderOptions, {runs}: Found, slicer: Slicer): Promise<Compare> {
 	if (list === 'runs') {
 		if (sort === 'size') return (a, b) => (runs.get(b)?.bytes ?? 0) - (runs.get(a)?.bytes ?? 0);
 		const direction = sort === 'name' ? -1 : 1;

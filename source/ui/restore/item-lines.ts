@@ -3,7 +3,6 @@ import {clean, type Glyphs} from '../glyphs.js';
 import {wrapWords} from '../layout/wrap.js';
 import {type Line, span, type Tone} from '../text.js';
 
-
 type Item = {readonly mark: string; readonly tone: Tone | undefined; readonly text: string};
 
 export function itemLines({mark, tone, text}: Item, glyphs: Glyphs, width: number): readonly Line[] {
