@@ -7,6 +7,7 @@ import {type Block, blocksOf, documentBlocks} from '../helpers/documents.js';
 import {findTool, whyMissing} from '../helpers/tools.js';
 import {
 	createDatabases,
+	giveStoreKeys,
 	type Machine,
 	onMachine,
 	openMachine,
@@ -219,7 +220,7 @@ async function runBlock({server}: Site, machine: Machine, {text, where}: Block, 
 	}
 }
 
-/** Every key is known and every value is one: what is refused may only be a file or secret that is not here. */
+/** Every key is known, every value is one, and a run could use them. */
 async function checkConfiguration(site: Site, {text, where}: Block): Promise<void> {
 	const machine = openMachine(site, 'plain');
 	// Lines that are commented out are offered to the reader as well.
@@ -229,6 +230,7 @@ async function checkConfiguration(site: Site, {text, where}: Block): Promise<voi
 	// The settings of the store stand in another block.
 	const store = /^upload = s3$/m.test(lines) && !lines.includes('s3_bucket') ? s3Settings(site.bucket.url) : [];
 	writeFileSync(path, `${[alternatives, ...store].join('\n')}\n`, {mode: 0o600});
+	if (/^(sftp_host|gcs_keyfile) /m.test(lines)) await giveStoreKeys(machine);
 	const {code, output} = await runScript(machine, `pg_back -c '${path}' --check-config`);
 	assert.equal(code, 0, `${where}\n${lines}\n${output}`);
 }

@@ -1,11 +1,13 @@
 /** A scratch machine for the commands of the documents: a server with databases, dumps here and in a bucket, and a PATH of its own. */
 import {execFileSync, spawn} from 'node:child_process';
+import {generateKeyPairSync} from 'node:crypto';
 import {once} from 'node:events';
 import {chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
 import {cleanEnvironment, nextSecond, programPath, scratchDirectory} from '../helpers/program.js';
 import {type S3Server, startS3Server} from '../helpers/s3-server.js';
+import {makeKey} from '../helpers/sshd.js';
 import {findTool} from '../helpers/tools.js';
 import {s3Settings} from './remote-places.js';
 
@@ -73,6 +75,19 @@ export type Machine = {
 	readonly backups: string;
 	readonly env: Readonly<Record<string, string>>;
 };
+
+/** Makes the keys of SFTP and GCS where the documents have them. */
+export async function giveStoreKeys({root}: Machine): Promise<void> {
+	mkdirSync(join(root, 'work/.ssh'), {mode: 0o700});
+	await makeKey(join(root, 'work/.ssh/id_ed25519'), 'ed25519');
+	const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 2048});
+	const account = {
+		type: 'service_account',
+		client_email: 'pg-back@example.iam.gserviceaccount.com',
+		private_key: privateKey.export({type: 'pkcs8', format: 'pem'}),
+	};
+	writeFileSync(join(root, 'etc/pg_back/gcs.json'), JSON.stringify(account), {mode: 0o600});
+}
 
 /** A new machine with its configuration, and the dumps of `profile` where the site has them. */
 export function openMachine(
