@@ -4,7 +4,6 @@ import {messageOf, PgBackError} from '../../core/errors.js';
 import type {HttpClients} from '../../lib/http/http.js';
 import {StorageError} from '../errors.js';
 import {httpOf} from '../http.js';
-import {leftOutLog} from '../left-out.js';
 import {requestRetrier} from '../retrying.js';
 import type {OpenContext} from '../storage.js';
 import {checkSettings} from './check-settings.js';
@@ -41,8 +40,6 @@ export type Bucket = {
 	/** Memory for the parts of all uploads. */
 	readonly memory: PartMemory;
 	readonly log: OpenContext['log'];
-	/** Reports an object that listings skip, and why. */
-	readonly onLeftOut: (key: string, reason: string) => void;
 	readonly close: () => void;
 };
 
@@ -61,7 +58,6 @@ export async function openBucket(settings: S3Settings, context: OpenContext): Pr
 		dialect: dialectOf(`${endpointOf(settings) ?? region}/${settings.bucket}`, settings.checksum ?? 'auto', checksums),
 		memory: new PartMemory(partsAtOnce),
 		log: context.log,
-		onLeftOut: leftOutLog(context.log, location),
 		async request(place, signal, run) {
 			const where: Where = {...place, location, region};
 			let foreign = 0;

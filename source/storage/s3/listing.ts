@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-s3';
 import {StorageError, storageError} from '../errors.js';
 import {createListingProgress} from '../listing-progress.js';
-import {compareKeys, dotSegmentProblem} from '../object-keys.js';
+import {compareKeys} from '../object-keys.js';
 import type {ListOptions, Storage, StorageObject} from '../storage.js';
 import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
@@ -28,10 +28,8 @@ export async function* listObjects(
 			if (Key !== undefined) entries.push({key: decode(Key), size: Size, modified: LastModified?.getTime()});
 		for (const entry of entries) {
 			signal.throwIfAborted();
-			const problem = dotSegmentProblem(entry.key);
-			if (problem !== undefined) bucket.onLeftOut(entry.key, problem);
 			// Some services ignore the prefix or the start of a listing.
-			else if (entry.key.startsWith(prefix) && (after === undefined || compareKeys(entry.key, after) > 0)) yield entry;
+			if (entry.key.startsWith(prefix) && (after === undefined || compareKeys(entry.key, after) > 0)) yield entry;
 		}
 		if (!page.IsTruncated) return;
 		const {NextContinuationToken: token} = page;
