@@ -34,7 +34,7 @@ export async function abortLeftStream(run: RunContext, left: LeftUpload): Promis
 
 /**
  * Removes the members of a directory dump that has no table of contents. A record is only a hint: with its table of
- * contents, or in a manifest, the dump is one that somebody may restore, and everything of it stays.
+ * contents, or in a manifest, it may be a dump that can be restored, and everything of it stays.
  */
 async function removeLeftMembers(run: RunContext, {options, recordFile, record}: LeftUpload): Promise<void> {
 	const {storage, keyFor, emit} = options;

@@ -1,4 +1,4 @@
-/** Watches over a process group that is stopped: if we are killed, nobody else would ever continue it. */
+/** Ends a stopped process group if this process is killed: otherwise it would stay stopped forever. */
 import {PgBackError} from '../core/errors.js';
 import {startChild} from './child.js';
 

@@ -8,9 +8,10 @@ import {CancelledError, messageOf, PgBackError} from '../core/errors.js';
 import {discardPartial} from '../lib/files.js';
 import {plural} from '../lib/format.js';
 import {readChunks, type ReadInto} from '../lib/read-chunks.js';
-import type {PutSource, Storage} from '../storage/storage.js';
+import type {PutSource} from '../storage/storage.js';
 import {changed} from './member-pass.js';
 import type {Meter} from './meter.js';
+import {abandonGrace, removeStored} from './remove-stored.js';
 import {fileSource, put, type Shipment, type Target} from './send-file.js';
 import type {Spool, SpooledMember} from './spool.js';
 import {announceSpool} from './stream-record.js';
@@ -18,10 +19,6 @@ import {lostWith, unproven} from './upload-errors.js';
 
 /** Milliseconds that one hold of pg_dump may take without progress, longer than requests are retried. */
 const longestHold = 3_600_000;
-/** Milliseconds to wait for requests that are being sent when the dump has failed. */
-const abandonGrace = 5000;
-/** Milliseconds for the removal of what was stored of a failed dump; the next run removes the rest. */
-const removalTime = 30_000;
 
 type Sending = {
 	/** Not the job's signal: a request that is already complete is awaited, so that it cannot create the object later. */
@@ -122,9 +119,9 @@ export class MemberUploads implements Spool {
 		const {options} = this.#target;
 		const last = this.#last && options.keyFor(this.#last.finalPath);
 		const isComplete = last !== undefined && this.#sent.delete(last);
-		const left = isComplete ? await remains(options.storage, [last]) : [];
+		const left = isComplete ? await removeStored(options.storage, [last]) : [];
 		// With its table of contents it is a complete dump, which must not lose members.
-		if (left.length === 0) left.push(...(await remains(options.storage, [...this.#sent])));
+		if (left.length === 0) left.push(...(await removeStored(options.storage, [...this.#sent])));
 		const [first] = left;
 		if (!first) return begun?.();
 		const others = left.length > 1 ? ` and ${plural(left.length - 1, 'more file')}` : '';
@@ -180,17 +177,5 @@ export class MemberUploads implements Spool {
 
 	#throwIfCancelled(): void {
 		if (this.#cancelled) throw this.#cancelled;
-	}
-}
-
-type Remaining = {readonly key: string; readonly why: string};
-
-async function remains(storage: Storage, keys: readonly string[]): Promise<Remaining[]> {
-	if (keys.length === 0) return [];
-	try {
-		const results = await storage.remove(keys, {signal: AbortSignal.timeout(removalTime)});
-		return results.flatMap(({key, error, kept}) => ((error ?? kept) ? [{key, why: kept ?? messageOf(error)}] : []));
-	} catch (error) {
-		return keys.map(key => ({key, why: messageOf(error)}));
 	}
 }

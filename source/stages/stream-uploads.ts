@@ -2,12 +2,13 @@
  * Uploads the files of a job that exist nowhere else (`local_copy = no`): each is sent while it is written, and gets
  * its name at the remote when the whole job has succeeded.
  */
-import {CancelledError, messageOf, PgBackError} from '../core/errors.js';
+import {CancelledError, PgBackError} from '../core/errors.js';
 import {untilAborted} from '../lib/until-aborted.js';
 import {describeFile, type PendingFile, type Written} from './artifact.js';
 import {createFileStream, type FileStream, streamSink} from './file-stream.js';
 import type {GrowingFile} from './growing-file.js';
 import type {MemberUploads} from './member-uploads.js';
+import {abandonGrace, removeStored} from './remove-stored.js';
 import {put, type Shipment, type Target} from './send-file.js';
 import type {Sink} from './sink.js';
 import {announceStream} from './stream-record.js';
@@ -21,9 +22,6 @@ type Sending = {
 	/** Present once the upload has begun. Rejects with the error that the dump fails with. */
 	shipment?: Promise<Shipment>;
 };
-
-/** Milliseconds to wait for an upload to end after its file has failed, and for the removal of what was stored. */
-const [abandonGrace, removalTime] = [5000, 30_000];
 
 export class StreamUploads implements Uploads {
 	readonly #target: Target;
@@ -134,18 +132,10 @@ export class StreamUploads implements Uploads {
 
 	/** Removes objects that this job has created. */
 	async #remove(keys: readonly string[]): Promise<void> {
-		if (keys.length === 0) return;
 		const {storage, emit} = this.#target.options;
-		const remains = (key: string, why: string) => {
+		for (const {key, why} of await removeStored(storage, keys)) {
 			const text = `${key} of the failed dump is still at ${storage.location}: ${why}`;
 			emit({type: 'log', level: 'warn', text});
-		};
-		try {
-			for (const {key, error, kept} of await storage.remove(keys, {signal: AbortSignal.timeout(removalTime)})) {
-				if (error ?? kept) remains(key, kept ?? messageOf(error));
-			}
-		} catch (error) {
-			for (const key of keys) remains(key, messageOf(error));
 		}
 	}
 }

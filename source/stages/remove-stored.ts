@@ -1,0 +1,21 @@
+/** Removes from the remote what is stored of a dump that failed. */
+import {messageOf} from '../core/errors.js';
+import type {Storage} from '../storage/storage.js';
+
+/** Milliseconds to wait for requests that are being sent when the dump has failed. */
+export const abandonGrace = 5000;
+/** Milliseconds for the removal; what remains then is reported. */
+const removalTime = 30_000;
+
+type Remaining = {readonly key: string; readonly why: string};
+
+/** Removes objects, and returns those that could not be removed. */
+export async function removeStored(storage: Storage, keys: readonly string[]): Promise<Remaining[]> {
+	if (keys.length === 0) return [];
+	try {
+		const results = await storage.remove(keys, {signal: AbortSignal.timeout(removalTime)});
+		return results.flatMap(({key, error, kept}) => ((error ?? kept) ? [{key, why: kept ?? messageOf(error)}] : []));
+	} catch (error) {
+		return keys.map(key => ({key, why: messageOf(error)}));
+	}
+}
