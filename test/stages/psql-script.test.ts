@@ -64,8 +64,9 @@ describe('the script of a dump', () => {
 		const uid = await waitFor(async () => {
 			for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
 				try {
+					// setpriv, which has these arguments too, still runs as root
 					const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-					if (/psql\0.*-f\0-\0/.test(command) && command.includes(`port=${cluster.port}`))
+					if (/^[^\0]*\/psql\0.*-f\0-\0/.test(command) && command.includes(`port=${cluster.port}`))
 						return /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 				} catch {
 					// it has ended
