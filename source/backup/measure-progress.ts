@@ -42,7 +42,7 @@ export async function startBackupProgress(options: BackupProgressOptions): Promi
 	const history = settings.progressInterval > 0 ? await readHistory(directory) : new History();
 	const progress = new Progress({
 		guard: {warnAfter: settings.lockWarnAfter, onBlocking: settings.onBlocking, maxRequeues},
-		giveWay(job, action, blocking) {
+		yieldLocks(job, action, blocking) {
 			scheduler().cancel(job, reasonFor(action, blocking));
 		},
 		emit: run.emit,

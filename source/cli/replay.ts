@@ -176,7 +176,7 @@ function readOnlyHandle({state, subscribe}: Pick<EngineHandle, 'state' | 'subscr
 		lastGoodOf: refuse,
 		dumpsToRestore: refuse,
 		defaultServer: () => ({host: '', port: 0, user: ''}),
-		lookAtTarget: refuse,
+		inspectTarget: refuse,
 		contentsOf: refuse,
 		swapBack: refuse,
 		dropKept: refuse,

@@ -19,7 +19,7 @@ export function shellOnly(name: string, value: string): string | undefined {
 }
 
 /** Returns true when a quote of the value is not closed on its line: the shell would continue to read. */
-export function goesOn(value: string): boolean {
+export function isContinued(value: string): boolean {
 	return signs(value, false).isOpen;
 }
 

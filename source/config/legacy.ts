@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {joinWords, splitWords} from '../lib/shell-words.js';
 import {readConfigFile} from './config-file.js';
 import {globalSection, parseIni} from './ini.js';
-import {goesOn, shellOnly} from './legacy-shell.js';
+import {isContinued, shellOnly} from './legacy-shell.js';
 import {configKeys} from './options.js';
 
 export type Converted = {
@@ -77,7 +77,7 @@ function convert(name: string, value: string): Result {
 
 /** A list that continues on the next line is not converted, because a part of it would look complete. */
 function convertList(key: string, value: string): Result {
-	if (goesOn(value)) return {problem: 'could not be converted: the list continues on the next line'};
+	if (isContinued(value)) return {problem: 'could not be converted: the list continues on the next line'};
 	return checked([[key, listOf(value)]]);
 }
 

@@ -49,7 +49,7 @@ export type DumpObject = {
 export type ObjectSelection = {readonly ids: ReadonlySet<number>; readonly schemas: ReadonlySet<string>};
 
 /** What is restored together with some objects. */
-export type ComesAlong = {
+export type IncludedObjects = {
 	/** Entries of all kinds. */
 	readonly entries: number;
 	/** Their own parts, by kind: indexes, keys, triggers, policies, sequences, privileges, data. */
@@ -69,7 +69,7 @@ export type DumpContents = {
 	readonly objects: readonly DumpObject[];
 	/** Why the list is incomplete. */
 	readonly note?: string;
-	readonly comesAlong: (selection: ObjectSelection, dependents: boolean) => ComesAlong;
+	readonly included: (selection: ObjectSelection, dependents: boolean) => IncludedObjects;
 };
 
 /** Dumps of one run that can be restored. */
@@ -109,7 +109,7 @@ export type RestoreHandle = {
 	/** Returns the default target of a restore. */
 	readonly defaultServer: () => TargetServer;
 	/** Connects, and returns the state of the server. Rejects with CONNECTION and similar errors. */
-	readonly lookAtTarget: (server: TargetServer, options: {readonly signal: AbortSignal}) => Promise<TargetView>;
+	readonly inspectTarget: (server: TargetServer, options: {readonly signal: AbortSignal}) => Promise<TargetView>;
 	/**
 	 * Reads the table of contents of a dump, which is at its beginning, and what was recorded about it. The rest is not
 	 * downloaded.

@@ -43,7 +43,7 @@ export type ProgressOptions = {
 	readonly serverVersion: number;
 	readonly guard: GuardOptions;
 	/** Called when sessions wait behind the locks of a dump, and it should make room. */
-	readonly giveWay: (job: string, action: 'cancel' | 'requeue', blocking: readonly LockInfo[]) => void;
+	readonly yieldLocks: (job: string, action: 'cancel' | 'requeue', blocking: readonly LockInfo[]) => void;
 };
 
 /** Seconds of a dump after which the advice is logged. */
@@ -248,10 +248,10 @@ export class Progress {
 		if (action !== 'none') this.#leaving.add(job);
 		const unknown = [...waiting, ...blocking].filter(one => tracker.tableName(one.relation) === undefined);
 		void Promise.all(unknown.map(one => this.#names.resolve(one))).then(() => {
-			const {emit, giveWay} = this.#options;
+			const {emit, yieldLocks} = this.#options;
 			if (waiting.length > 0) emit({type: 'lock.waiting', job, blockedBy: named(waiting)});
 			if (blocking.length > 0) emit({type: 'lock.blocking', job, blocking: named(blocking)});
-			if (action !== 'none') giveWay(job, action, named(blocking));
+			if (action !== 'none') yieldLocks(job, action, named(blocking));
 		});
 	}
 

@@ -3,7 +3,7 @@
  * contents is read.
  */
 import {PgBackError} from '../core/errors.js';
-import type {ComesAlong, DumpContents, DumpObject, ObjectSelection} from '../core/restore-handle.js';
+import type {DumpContents, DumpObject, IncludedObjects, ObjectSelection} from '../core/restore-handle.js';
 import {display} from '../lib/display.js';
 import {closureOf, objectKey} from '../postgres/archive-closure.js';
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
@@ -50,7 +50,7 @@ async function contentsOf(run: RunContext, place: Place, key: string): Promise<D
 	const dump = whole.dumps.find(one => one.path === path) ?? found;
 	const tables = tablesOf(dump, toc);
 	const {database} = dump;
-	if (toc) return {key: path, database, facts, objects: objectsOf(toc, tables ?? []), comesAlong: alongOf(toc)};
+	if (toc) return {key: path, database, facts, objects: objectsOf(toc, tables ?? []), included: alongOf(toc)};
 	return {
 		...empty(path),
 		database,
@@ -63,7 +63,7 @@ async function contentsOf(run: RunContext, place: Place, key: string): Promise<D
 }
 
 function empty(key: string): Omit<DumpContents, 'facts'> {
-	return {key, database: '', objects: [], comesAlong: () => ({entries: 0, parts: [], needed: [], dependents: []})};
+	return {key, database: '', objects: [], included: () => ({entries: 0, parts: [], needed: [], dependents: []})};
 }
 
 /**
@@ -154,9 +154,9 @@ function objectsOf({entries}: ArchiveToc, tables: readonly TableView[]): readonl
 }
 
 /** Assumes a target with what the selected objects need; its real state is only known when the restore is planned. */
-function alongOf({entries}: ArchiveToc): DumpContents['comesAlong'] {
+function alongOf({entries}: ArchiveToc): DumpContents['included'] {
 	const all = entries.filter(entry => !isDatabaseEntry(entry) && !preamble.has(entry.kind));
-	return (selection, dependents): ComesAlong => {
+	return (selection, dependents): IncludedObjects => {
 		const chosen = chooserOf(selection);
 		const {needed} = closureOf(all, {chosen, present: new Set(), dependents: false});
 		const closure = closureOf(all, {chosen, present: new Set(needed.map(objectKey)), dependents});

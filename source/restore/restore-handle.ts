@@ -25,9 +25,9 @@ export function createRestoreHandle({configuration, runFor, start}: RestoreHandl
 			const {host, port, user} = configuration.settings;
 			return {host, port, user};
 		},
-		async lookAtTarget(server, {signal}) {
-			const {lookAtTarget} = await import('./look-at-target.js');
-			return lookAtTarget(runFor(signal), server);
+		async inspectTarget(server, {signal}) {
+			const {inspectTarget} = await import('./inspect-target.js');
+			return inspectTarget(runFor(signal), server);
 		},
 		async contentsOf(location, key, {signal, secrets}) {
 			const {contentsAt} = await import('./contents-of.js');
@@ -35,12 +35,12 @@ export function createRestoreHandle({configuration, runFor, start}: RestoreHandl
 		},
 		async swapBack(name, server) {
 			const {swapBack} = await import('./swap.js');
-			const {atServer} = await import('./look-at-target.js');
+			const {atServer} = await import('./inspect-target.js');
 			const ended = start('restore', run => swapBack(atServer(run, server), name));
 			return startedRestore(ended);
 		},
 		async dropKept(name, server) {
-			const {dropKept} = await import('./look-at-target.js');
+			const {dropKept} = await import('./inspect-target.js');
 			await dropKept(runFor(new AbortController().signal), server, name);
 		},
 		restoreCommand: request => commandOf(configuration, request),

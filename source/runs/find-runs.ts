@@ -37,7 +37,7 @@ export async function findRuns(
 		const tags = new Set(names.flatMap(name => (lockPattern.exec(name) ?? socketPattern.exec(name))?.[1] ?? []));
 		for (const tag of tags) {
 			if (seen.has(tag)) continue;
-			const found = await lookAt(directory, tag, env);
+			const found = await inspectRun(directory, tag, env);
 			if (typeof found === 'string') orphans.push(found);
 			else if (found) {
 				seen.add(tag);
@@ -57,7 +57,7 @@ export async function findRuns(
 	return {runs, orphans};
 }
 
-async function lookAt(directory: string, tag: string, env: Environment): Promise<FoundRun | string | undefined> {
+async function inspectRun(directory: string, tag: string, env: Environment): Promise<FoundRun | string | undefined> {
 	const lock = join(directory, `.pg_back-${tag}.lock`);
 	const held = await findHolder(lock, env);
 	const uid = (await lstat(lock).catch(() => undefined))?.uid ?? process.geteuid?.() ?? -1;

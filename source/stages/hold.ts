@@ -57,7 +57,7 @@ export class Hold {
 
 	/**
 	 * Holds pg_dump, or lets it continue. The signals are sent at each call, whatever was sent before: a process that was
-	 * just being started, or that somebody else has continued, is stopped by the next call. Throws DUMP_FAILED when one
+	 * just being started, or that another process has continued, is stopped by the next call. Throws DUMP_FAILED when one
 	 * hold takes too long.
 	 */
 	async set(hold: boolean, bytes: number): Promise<void> {

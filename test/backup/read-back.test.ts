@@ -66,7 +66,7 @@ test('what is cut or changed on its way to the disk is found', async () => {
 	await assert.rejects(read(await written(whole.slice(0, 20), true), await keysOf(identity)), isCorrupt);
 });
 
-test('a key of somebody else is an error, not a pass', async () => {
+test('a key of another recipient is an error, not a pass', async () => {
 	await assert.rejects(read(await written(whole, true), await keysOf(other)), PgBackError);
 });
 

@@ -87,7 +87,7 @@ describe('a drill proves', () => {
 				store,
 			]);
 			const scratch = mkdtempSync(join(tmpdir(), 'pgb-drill-'));
-			chmodSync(scratch, 0o755); // the scratch server runs as somebody else
+			chmodSync(scratch, 0o755); // the scratch server runs as another user
 			const config = join(scratchDirectory('config'), 'pg_back.conf');
 			writeFileSync(config, `cipher_identity_file = ${keys.file}\n`);
 			const run = await runProgram([

@@ -168,7 +168,7 @@ test('without superuser: one warning for each thing that may not be read, and ex
 	assert.deepEqual(shapesIn(directory), ['own_T.dump', 'pg_globals_T.sql']);
 });
 
-test('the purge takes what 2.x wrote under the names of the database, and nothing that somebody else made', async () => {
+test('the purge takes what 2.x wrote under the names of the database, and nothing that others made', async () => {
 	const directory = scratchDirectory('out');
 	const goes = [
 		'a_2019-01-01_00-00-00.dump',

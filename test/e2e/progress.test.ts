@@ -16,7 +16,7 @@ const holders: ChildProcess[] = [];
 
 before(async () => {
 	server = await startCluster({name: 'progress'});
-	// `slow` is read with a policy that waits, row by row, for as long as somebody has advisory lock 7.
+	// `slow` is read with a policy that waits, row by row, for as long as any session has advisory lock 7.
 	await server.psql(
 		'postgres',
 		'create role watcher login; create role reader login; create database a; create database slow',

@@ -159,7 +159,7 @@ describe('faults', () => {
 				),
 			);
 			await waitFor(() => Promise.resolve(filesIn(directory).some(name => name.endsWith('.part'))), 'the dump');
-			const foreign = Buffer.from('somebody else was here');
+			const foreign = Buffer.from('another client was here');
 			const proxy = place.server.objects;
 			// Whatever its second: everything that the name may be.
 			for (let second = -60; second < 60; second++) {

@@ -170,7 +170,7 @@ test('held with its workers above the limit, continued below it, and whole in th
 	});
 });
 
-test('what somebody else continues is held again', async () => {
+test('a process that another program continues is held again', async () => {
 	await withHeld(async ({dump, running, open}) => {
 		const group = pidOf(dump);
 		for (let round = 0; round < 3; round++) {

@@ -76,7 +76,7 @@ export function testContext(more: Partial<OpenContext> = {}): OpenContext & {rea
 	return {env: {}, signal: never, log: (level, text) => lines.push(`${level}: ${text}`), ...more, lines};
 }
 
-/** Time that passes only when somebody sleeps, and then at once. */
+/** A clock that advances only when a caller sleeps, and then immediately. */
 export function fastClock(): Clock & {readonly slept: number[]} {
 	let time = 0;
 	const slept: number[] = [];

@@ -87,7 +87,7 @@ for (const major of realServerVersions().keys()) {
 			}
 		});
 
-		test('what a dump would read, of a table that somebody has for himself too', async () => {
+		test('what a dump would read, also of a table that another session has locked', async () => {
 			await cluster.psql('postgres', 'create table held as select generate_series(1, 10000) as i; analyze held');
 			const holder = await sessionOn(cluster);
 			await holder.query('begin');

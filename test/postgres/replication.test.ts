@@ -187,7 +187,7 @@ for (const version of tested) {
 			await standby.psql('postgres', 'select pg_wal_replay_resume()');
 		});
 
-		test('what somebody else has paused stays paused', async () => {
+		test('replay that another session has paused stays paused', async () => {
 			await standby.psql('postgres', 'select pg_wal_replay_pause()');
 			assert.equal(await pauseReplication(options()), undefined);
 			assert.match(lines[0]!, /^warn: replication is already paused by another session/);

@@ -138,7 +138,7 @@ test('a run is proven when each of its dumps is, and as long ago as the oldest',
 		assert.equal(parseProven(bad), undefined);
 });
 
-test('a second session is not worth it for a small database, unless somebody wants it', () => {
+test('a second session is not used for a small database, unless requested', () => {
 	const databases = [{name: 'small', size: 9 << 20}, {name: 'large', size: 64 << 20}, {name: 'unknown'}];
 	assert.deepEqual([...toRecord('auto', databases)], ['large']);
 	assert.deepEqual([...toRecord('during', databases)], ['small', 'large', 'unknown']);

@@ -156,7 +156,7 @@ describe('after a failure nothing is left', () => {
 	});
 });
 
-test('a file that somebody else writes is hashed as it is', async () => {
+test('a file that another process writes is hashed as it is', async () => {
 	const directory = scratch();
 	const written = await ownedArtifact(
 		async descriptor => void writeSync(descriptor, 'by another'),

@@ -148,10 +148,10 @@ describe('the guard before psql', () => {
 			['JOHAB', [0x8f, 0x5c, 0x5c]],
 		] as const) {
 			const ends = Buffer.concat([set(name), text(bytes), Buffer.from(`';\n${evil}\n`)]);
-			const goesOn = Buffer.concat([set(name), text([...bytes, 0x5c]), Buffer.from(`' ${evil.slice(1)}';\n`)]);
+			const continued = Buffer.concat([set(name), text([...bytes, 0x5c]), Buffer.from(`' ${evil.slice(1)}';\n`)]);
 			for (const size of [1, 2, 3, Infinity]) {
 				assert.equal(await refusedLine(ends, size), 3, name);
-				assert.deepEqual(await guard(goesOn, size), goesOn, name);
+				assert.deepEqual(await guard(continued, size), continued, name);
 			}
 		}
 		const half = Buffer.concat([set('SJIS'), text([0xb1, 0x5c]), Buffer.from(`';\n${evil}\n`)]);

@@ -140,7 +140,7 @@ describe('local', () => {
 
 	it(
 		'without the right, every operation is an error that names the key',
-		{skip: process.getuid?.() !== 0 && 'needs root to become somebody else'},
+		{skip: process.getuid?.() !== 0 && 'needs root to become another user'},
 		async () => {
 			await chmod(directory, 0o755);
 			const storage = await openLocal({directory}, testContext());

@@ -87,7 +87,7 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		},
 		stat: (key, {signal}) =>
 			perform('inspect', key, signal, async ({requests}) =>
-				lookAt(requests, {directory, key, path: pathOf(key, 'inspect')}, signal),
+				inspectPath(requests, {directory, key, path: pathOf(key, 'inspect')}, signal),
 			),
 		async remove(keys, {signal}) {
 			for (const key of keys) check(key, 'remove');
@@ -133,7 +133,7 @@ function createPerform(
 	};
 }
 
-async function lookAt(
+async function inspectPath(
 	requests: Session['requests'],
 	{directory, key, path}: Wanted,
 	signal: AbortSignal,

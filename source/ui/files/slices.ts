@@ -11,12 +11,12 @@ export type Slicer = {
 
 export function createSlicer(signal: AbortSignal): Slicer {
 	let end = performance.now() + sliceLength;
-	const giveWay = async () => {
+	const yieldNow = async () => {
 		await setImmediate();
 		signal.throwIfAborted();
 		end = performance.now() + sliceLength;
 	};
-	return {pause: () => (performance.now() < end ? undefined : giveWay())};
+	return {pause: () => (performance.now() < end ? undefined : yieldNow())};
 }
 
 /** Rows between two checks of the clock. */

@@ -58,11 +58,11 @@ function chooserBody({draft, tree}: Wizard, contents: DumpContents, frame: Panel
 const shownNames = 12;
 
 /** Describes what is restored with the selection, and what is not. */
-function alongTexts({comesAlong, note}: DumpContents, draft: RestoreDraft): readonly string[] {
+function alongTexts({included, note}: DumpContents, draft: RestoreDraft): readonly string[] {
 	if (note !== undefined) return [note];
 	if (draft.ids.size + draft.schemas.size === 0)
 		return ['nothing is chosen yet', 'what exists there is never changed, and rows are never merged'];
-	const {entries, parts, needed, dependents} = comesAlong(draft, draft.dependents);
+	const {entries, parts, needed, dependents} = included(draft, draft.dependents);
 	const names = (list: readonly string[]) =>
 		`${list.slice(0, shownNames).join(', ')}${list.length > shownNames ? ` and ${list.length - shownNames} more` : ''}`;
 	const own = parts.map(({kind, count}) => plural(count, kind.toLowerCase(), kindLabel(kind))).join(', ');

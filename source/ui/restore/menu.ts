@@ -9,7 +9,7 @@ import type {InfoDialog} from '../dialog.js';
 import {blank, type Line, span} from '../text.js';
 import {draftKey, newDraft, requestOf, type RestoreMode} from './draft.js';
 import {describeSource} from './panel.js';
-import {lookAtTarget} from './steps.js';
+import {inspectTarget} from './steps.js';
 import {openWizard} from './wizard.js';
 
 export function showRestoreMenu(c: Console): void {
@@ -62,7 +62,7 @@ function begin(c: Console, source: DumpsToRestore, mode: RestoreMode): void {
 	const draft = c.view().drafts.get(draftKey(source, mode)) ?? newDraft(source, mode, c.handle.defaultServer());
 	const open = (secrets = draft.secrets) => {
 		openWizard(c, {...draft, typed: '', ...(secrets && {secrets})});
-		lookAtTarget(c);
+		inspectTarget(c);
 	};
 	const isEncrypted = source.dumps.some(dump => dump.encrypted);
 	const keys = source.dumps.flatMap(({key}) => (key.endsWith('.age') ? [key] : []));

@@ -7,7 +7,7 @@ import {askSecret} from '../actions/secret.js';
 import type {Console} from '../console.js';
 import type {ChoiceDialog, Option} from '../dialog.js';
 import {type RestoreDraft, serverOf, targetNames} from './draft.js';
-import {lookAtTarget, showPlan} from './steps.js';
+import {inspectTarget, showPlan} from './steps.js';
 import {openWizard} from './wizard.js';
 
 /** Another open question stays: the log reports the result. */
@@ -103,7 +103,7 @@ function undoOptions(c: Console, {mode, values}: RestoreDraft, names: readonly s
 /** Returns choices for databases that this restore, or an earlier one, kept for inspection. */
 async function keptOptions(c: Console, {values}: RestoreDraft, names: readonly string[]): Promise<readonly Option[]> {
 	const server = serverOf(values);
-	const {kept} = await c.handle.lookAtTarget(server, {signal: AbortSignal.timeout(lookTime)});
+	const {kept} = await c.handle.inspectTarget(server, {signal: AbortSignal.timeout(lookTime)});
 	const ours = kept.filter(one => names.some(name => one.startsWith(`${name}.`)));
 	return ours.slice(0, 3).flatMap((name, index) => {
 		const line = psqlLine(values, name);
@@ -154,7 +154,7 @@ function errorTexts({message, hint, output = []}: EventError): readonly string[]
 function waysOn(c: Console, draft: RestoreDraft, error: EventError | undefined): readonly Option[] {
 	const plan = (next: RestoreDraft) => {
 		openWizard(c, next);
-		lookAtTarget(c, () => showPlan(c));
+		inspectTarget(c, () => showPlan(c));
 	};
 	const again: Option = {key: 'a', label: 'again: see the plan', run: () => plan(draft)};
 	const change: Option = {
@@ -162,7 +162,7 @@ function waysOn(c: Console, draft: RestoreDraft, error: EventError | undefined):
 		label: 'change where to and how',
 		run() {
 			openWizard(c, draft);
-			lookAtTarget(c);
+			inspectTarget(c);
 		},
 	};
 	const other: Option = {

@@ -8,7 +8,7 @@ import {freshTree} from './tree.js';
 import {currentWizard, update, waitFor, type Wizard} from './wizard.js';
 
 /** Inspects the server of the draft, unless that was done already. */
-export function lookAtTarget(c: Console, then: () => void = () => undefined): void {
+export function inspectTarget(c: Console, then: () => void = () => undefined): void {
 	const wizard = currentWizard(c);
 	if (wizard === undefined) return;
 	const {draft} = wizard;
@@ -16,7 +16,7 @@ export function lookAtTarget(c: Console, then: () => void = () => undefined): vo
 	const asked = JSON.stringify(server);
 	if (wizard.asked === asked && wizard.target !== undefined) return then();
 	if (checkField('port', draft, undefined)?.ok === false) return;
-	waitFor(c, 'asking the server', signal => c.handle.lookAtTarget(server, {signal}), {
+	waitFor(c, 'asking the server', signal => c.handle.inspectTarget(server, {signal}), {
 		done(target) {
 			update(c, {target, asked, targetProblem: undefined});
 			suggestName(c);
@@ -40,7 +40,7 @@ function suggestName(c: Console): void {
 
 /** Handles Enter on the first step. */
 export function leaveWhere(c: Console): void {
-	lookAtTarget(c, () => {
+	inspectTarget(c, () => {
 		const wizard = currentWizard(c);
 		if (wizard === undefined) return;
 		const {draft, target} = wizard;

@@ -10,7 +10,7 @@ import {planLines} from './draw-plan.js';
 import {treeHeight} from './draw-what.js';
 import {type FieldInfo, fieldsOf} from './fields.js';
 import {leavePlan} from './start.js';
-import {leaveWhat, leaveWhere, lookAtTarget, stepBack} from './steps.js';
+import {inspectTarget, leaveWhat, leaveWhere, stepBack} from './steps.js';
 import {chosenOf, toggleRow, treeRows} from './tree.js';
 import {typedInTree} from './typed-tree.js';
 import {update, type Wizard} from './wizard.js';
@@ -41,7 +41,7 @@ function typedInWhere(c: Console, wizard: Wizard, typed: Typed): void {
 	const step = name === 'up' || name === 'backtab' ? -1 : name === 'down' || name === 'tab' ? 1 : 0;
 	if (step !== 0) {
 		update(c, {field: (field + step + fields.length) % fields.length, problem: undefined});
-		if (info !== undefined && ['host', 'port', 'user'].includes(info.name)) lookAtTarget(c);
+		if (info !== undefined && ['host', 'port', 'user'].includes(info.name)) inspectTarget(c);
 		return;
 	}
 	if (info === undefined) return;

@@ -71,7 +71,7 @@ test('one bit changed at any byte', async () => {
 		const changed = Buffer.from(file);
 		changed[place]! ^= 1 << randomInt(8);
 		const error = await refusal(changed);
-		// A stanza that was changed may look like one for somebody else.
+		// A stanza that was changed may look like one for another recipient.
 		const codes = place < header ? ['CORRUPT', 'WRONG_KEY'] : ['CORRUPT'];
 		assert.ok(codes.includes(error.code), `byte ${place}: ${error.message}`);
 	}

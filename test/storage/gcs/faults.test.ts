@@ -119,7 +119,7 @@ describe('GCS: what goes wrong', () => {
 	});
 
 	it('refuses access at once', async () => {
-		server.token = 'somebody else';
+		server.token = 'another client';
 		await failsWith('no/access', /access denied|expired/, await open({retryBudget: 1}));
 		const storage = await open({retryBudget: 1});
 		await assert.rejects(collect(storage.list('', {signal: never})), /could not list gcs:\/\/vault\/: /);

@@ -48,8 +48,8 @@ export function fakeRestores(options: FakeRestoreOptions): FakeRestores {
 			};
 		},
 		defaultServer: () => ({host: 'db1', port: 5432, user: 'postgres'}),
-		async lookAtTarget({host, port}) {
-			record('lookAtTarget', host, port);
+		async inspectTarget({host, port}) {
+			record('inspectTarget', host, port);
 			if (unreachable-- > 0) throw new PgBackError('CONNECTION', `cannot connect to ${host}: connection refused`);
 			return {
 				label: `${host}:${port || 5432}`,
@@ -208,7 +208,7 @@ function fakeContents(key: string): DumpContents {
 			{id: 3, kind: 'VIEW', schema: 'public', name: 'open_orders', canChoose: true},
 			{id: 4, kind: 'EXTENSION', schema: undefined, name: 'pgcrypto', canChoose: false},
 		],
-		comesAlong: ({ids}, dependents) => ({
+		included: ({ids}, dependents) => ({
 			entries: ids.size * 4,
 			parts: [
 				{kind: 'INDEX', count: ids.size},

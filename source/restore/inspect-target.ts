@@ -9,7 +9,7 @@ import {hiddenTag} from './restore-plan.js';
 import {dropOwnDatabase, openRestoreTarget} from './restore-target.js';
 
 /** Rejects with CONNECTION and similar errors. */
-export async function lookAtTarget(run: RunContext, server: TargetServer): Promise<TargetView> {
+export async function inspectTarget(run: RunContext, server: TargetServer): Promise<TargetView> {
 	const target = await openRestoreTarget(atServer(run, server), new Set());
 	try {
 		const {label, inventory} = target;
