@@ -4,15 +4,16 @@
  *
  * When all tests ran, the files that failed run again, alone; those that pass twice then are reported as unstable.
  *
- * All tests include a minute of processor time of fuzzing for each kind of text, in parallel at the lowest priority; a
- * selection includes none. `--fuzz SECONDS` overrides this. All tests also print the coverage of the source, which has
+ * All tests include 15 seconds of processor time of fuzzing for each kind of text, in parallel at the lowest priority;
+ * a selection includes none. `--fuzz SECONDS` overrides this, `npm run fuzz` takes a minute for each kind. All tests also print the coverage of the source, which has
  * a minimum; `--coverage` enables it for a selection.
  */
 import {existsSync, globSync, statSync} from 'node:fs';
-import {availableParallelism} from 'node:os';
+import {availableParallelism, constants} from 'node:os';
 import {join, relative, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 import {collectCoverage} from './testing/coverage.js';
+import {copyProgram} from './testing/program-copy.js';
 import {runFailedAgain, type Unstable} from './testing/run-again.js';
 import {type FileResult, runFile, type Skip} from './testing/run-file.js';
 import {runFuzz} from './testing/run-fuzz.js';
@@ -21,7 +22,8 @@ const {values, positionals} = parseArgs({
 	allowPositionals: true,
 	options: {
 		grep: {type: 'string', multiple: true},
-		jobs: {type: 'string', default: String(availableParallelism())},
+		// One more than processors: some tests wait for a server that hangs.
+		jobs: {type: 'string', default: String(availableParallelism() + 1)},
 		fuzz: {type: 'string'},
 		coverage: {type: 'boolean', default: false},
 	},
@@ -67,6 +69,13 @@ function printFailures(word: 'failed' | 'unstable', results: readonly Unstable[]
 	}
 }
 
+/** Shows where the time went. */
+function printSlowest(): void {
+	const all = results.flatMap(({file, durations}) => durations.map(one => ({...one, file})));
+	for (const {file, test, duration} of all.toSorted((a, b) => b.duration - a.duration).slice(0, 15))
+		say(`slowest: ${(duration / 1000).toFixed(1)} s  ${relative('.', file)}: ${test}`);
+}
+
 const patterns = values.grep?.map(pattern => new RegExp(pattern, 'i'));
 const files = [...new Set((positionals.length === 0 ? ['test'] : positionals).flatMap(testFiles))].sort();
 const isWhole = positionals.length === 0 && patterns === undefined;
@@ -74,6 +83,10 @@ const coverage = isWhole || values.coverage ? collectCoverage() : undefined;
 const waiting = [...files];
 const results: FileResult[] = [];
 const started = performance.now();
+// The copy of the program is removed when this process exits, which a signal alone does not cause.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+	process.once(signal, () => process.exit(128 + constants.signals[signal]));
+await copyProgram();
 
 async function work(): Promise<void> {
 	for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
@@ -84,7 +97,7 @@ async function work(): Promise<void> {
 }
 
 async function fuzz(): Promise<void> {
-	const seconds = Number(values.fuzz ?? (isWhole ? '60' : '0'));
+	const seconds = Number(values.fuzz ?? (isWhole ? '15' : '0'));
 	if (!(seconds > 0)) return;
 	const result = await runFuzz(seconds);
 	results.push(result);
@@ -104,6 +117,7 @@ for (const {file} of empty) say(`no test in ${relative('.', file)}`);
 if (sum('passed') + sum('failed') === 0) say('no test ran');
 const isCovered = (await coverage?.report()) ?? true;
 if (!isCovered) say('the coverage is below its floor');
+if (isWhole) printSlowest();
 printFailures('unstable', again);
 printFailures('failed', results);
 say(`${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -11,6 +11,7 @@ import {setUpTools} from './setup/tools.mjs';
 
 const needs = {
 	'scripts/check.ts': {tools: [], build: false},
+	'scripts/fuzz.ts': {tools: [], build: false},
 	'scripts/demo.ts': {tools: ['postgres'], build: true},
 	'scripts/package/main.ts': {tools: ['packaging'], build: true},
 	'scripts/package/verify.ts': {tools: ['packaging'], build: true},

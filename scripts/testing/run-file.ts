@@ -18,6 +18,8 @@ export type FileResult = {
 	readonly skips: Skip[];
 	/** Each failure: the names of the test and of its parents, and the error. */
 	readonly failures: string[];
+	/** Each test that ran, with its milliseconds. */
+	readonly durations: {readonly test: string; readonly duration: number}[];
 	/** What the file's process wrote, without the reports of its tests. */
 	output: string;
 	/** Milliseconds. */
@@ -28,7 +30,16 @@ type Ended = EventData.TestPass | EventData.TestFail;
 
 /** Runs `file` (an absolute path); `patterns` select tests by name. Never rejects for a failing test. */
 export async function runFile(file: string, patterns: readonly RegExp[] | undefined): Promise<FileResult> {
-	const result: FileResult = {file, passed: 0, failed: 0, skips: [], failures: [], output: '', duration: 0};
+	const result: FileResult = {
+		file,
+		passed: 0,
+		failed: 0,
+		skips: [],
+		failures: [],
+		durations: [],
+		output: '',
+		duration: 0,
+	};
 	const names: string[] = [];
 	const started = performance.now();
 	const stream = run({
@@ -44,6 +55,11 @@ export async function runFile(file: string, patterns: readonly RegExp[] | undefi
 	});
 	stream.on('test:pass', data => countPass(result, data, nameOf(names, data)));
 	stream.on('test:fail', data => countFailure(result, data, nameOf(names, data)));
+	for (const event of ['test:pass', 'test:fail'] as const)
+		stream.on(event, (data: Ended) => {
+			const {type, duration_ms: duration} = data.details;
+			if (type !== 'suite') result.durations.push({test: nameOf(names, data), duration});
+		});
 	stream.on('test:stdout', ({message}) => (result.output += message));
 	stream.on('test:stderr', ({message}) => (result.output += message));
 	stream.resume();

@@ -32,6 +32,7 @@ export async function runFuzz(seconds: number): Promise<FileResult> {
 		failed: failures.length,
 		skips: [],
 		failures,
+		durations: [],
 		output: results.map(({kind, count, seed}) => `${kind}: ${count} texts (seed ${seed})`).join('\n'),
 		duration: performance.now() - started,
 	};

@@ -1,14 +1,14 @@
 /** Runs the built program as its users do: in a separate process, checked by status, streams and files. */
+import assert from 'node:assert/strict';
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
+import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {generateX25519Identity, identityToRecipient} from 'age-encryption';
 import {buildIfStale} from '../../scripts/setup/build.mjs';
-import {withLock} from '../../scripts/setup/lock.mjs';
+import {cacheVariable, copyProgram, programVariable} from '../../scripts/testing/program-copy.js';
 import type {Cluster} from './cluster.js';
-import {root} from './tools.js';
 
 export type RunOptions = {
 	/** In addition to PATH, HOME and LC_ALL; nothing else of the tests' environment reaches the program. */
@@ -40,22 +40,19 @@ export type Running = {
 	readonly ended: Promise<Ended>;
 };
 
-let copy: Promise<string> | undefined;
-
 /**
- * Returns the program's path: a private copy of dist/ for this process, so that a concurrent build does not change it.
+ * Returns the program's path: a copy of dist/, so that a concurrent build does not change it. `npm test` has made one for
+ * all files; a file that is run by itself makes its own.
  */
-export function programPath(): Promise<string> {
-	copy ??= (async () => {
-		await buildIfStale(process.execPath);
-		const directory = scratchDirectory('program');
-		mkdirSync(join(directory, 'dist'));
-		await withLock('build', async () => cpSync(join(root, 'dist'), join(directory, 'dist'), {recursive: true}));
-		copyFileSync(join(root, 'package.json'), join(directory, 'package.json'));
-		return join(directory, 'dist/pg_back.cjs');
-	})();
-	return copy;
+export async function programPath(): Promise<string> {
+	if (process.env[programVariable] === undefined) {
+		made ??= buildIfStale(process.execPath).then(copyProgram);
+		await made;
+	}
+	return process.env[programVariable] ?? assert.fail('no copy of the program was made');
 }
+
+let made: Promise<void> | undefined;
 
 /** Creates a directory that is removed with this process, reachable by other users. */
 export function scratchDirectory(name: string): string {
@@ -83,6 +80,7 @@ export const cleanEnvironment: Readonly<Record<string, string>> = {
 	HOME: tmpdir(),
 	LC_ALL: 'C.UTF-8',
 	TZ: 'UTC',
+	...(process.env[cacheVariable] !== undefined && {NODE_COMPILE_CACHE: process.env[cacheVariable]}),
 };
 
 export async function startProgram(args: readonly string[], options: RunOptions = {}): Promise<Running> {
