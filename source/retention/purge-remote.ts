@@ -118,7 +118,7 @@ function removalError(path: string, location: string, error: unknown): PgBackErr
 }
 
 /** The budget for retries is used up: the next request would only take as long. */
-function isExhausted(error: unknown): boolean {
+function isExhausted(error: unknown): error is PgBackError {
 	return error instanceof PgBackError && (error as {readonly exhausted?: boolean}).exhausted === true;
 }
 
@@ -129,7 +129,8 @@ export async function purgeRemote(options: RemotePurgeOptions & {readonly emit: 
 	return [...errors, ...(await executeRemotePurge(plan, options))];
 }
 
-const batchSize = 1000;
+/** Each batch is confirmed by a listing, so the batches are large; the removed keys are in memory meanwhile. */
+const batchSize = 100_000;
 
 /** The place keeps the file: not an error of the purge, and the next one tries again. */
 class Kept {
@@ -167,7 +168,12 @@ function createRemoval(storage: Storage, signal: AbortSignal, done: (item: Plann
 		const items = batch;
 		batch = [];
 		const errors = items.length === 0 ? new Map<string, unknown>() : await remove(items.map(item => item.path));
-		for (const item of items) if (!done(item, errors.get(item.path))) failed.add(item.path);
+		const end = [...errors.values()].find(isExhausted);
+		for (const item of items) {
+			const error = errors.get(item.path);
+			if (!isExhausted(error) && !done(item, error)) failed.add(item.path);
+		}
+		if (end !== undefined) throw end;
 		return failed;
 	}
 
@@ -201,6 +207,7 @@ function createRemoval(storage: Storage, signal: AbortSignal, done: (item: Plann
 			const steps = [first, ...chunks(files), ...deepestFirst];
 			for (const keys of steps) {
 				const [error] = keys.length === 0 ? [] : (await remove(keys)).values();
+				if (isExhausted(error)) throw error;
 				if (error !== undefined) {
 					done(item, error);
 					return;

@@ -1,6 +1,7 @@
 /** Opens a store with its decorators: retries, idle timeouts, limits. */
 import {PgBackError} from '../core/errors.js';
 import {type Bandwidth, createBandwidth, withBandwidth} from './decorators/bandwidth.js';
+import {withConfirmedRemoval} from './decorators/confirm-removal.js';
 import {withIdleTimeout} from './decorators/idle.js';
 import {withLimit} from './decorators/limit.js';
 import {withNetworkWatch} from './decorators/network.js';
@@ -82,6 +83,7 @@ export function wrapStorage(target: Storage, context: OpenContext, options: Wrap
 		},
 		onRetry: (error, delay, attempt) => log('warn', retryText(error, delay, attempt)),
 	});
+	storage = withConfirmedRemoval(storage, clock);
 	if (options.jobs) storage = withLimit(storage, options.jobs);
 	return withCorruptDownloads(storage);
 }

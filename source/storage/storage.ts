@@ -26,6 +26,8 @@ export type ObjectInfo = StorageObject & {
 	 * value that the client may have set, nor an ETag of a multipart upload.
 	 */
 	readonly checksums?: readonly StoredChecksum[];
+	/** Identifies the current version, if the service keeps several under one key. */
+	readonly version?: string | undefined;
 };
 
 /** Bytes that are still being produced, such as a dump's. */
@@ -117,6 +119,8 @@ export type RemoveResult = {
 	 * error.
 	 */
 	readonly kept?: string;
+	/** The version that was removed, if an older one may now be the current one. */
+	readonly version?: string | undefined;
 };
 
 export type ListOptions = {readonly signal: AbortSignal; readonly after?: string};
@@ -190,7 +194,7 @@ export type Storage = {
 	readonly stat: (key: string, options: {readonly signal: AbortSignal}) => Promise<ObjectInfo | undefined>;
 	/**
 	 * Removes objects, in batches if the service supports them. Returns one result for each key, in order; a missing key
-	 * counts as removed.
+	 * counts as removed. The answers of the service are enough here; `withConfirmedRemoval` checks them.
 	 */
 	readonly remove: (
 		keys: readonly string[],

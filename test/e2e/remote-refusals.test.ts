@@ -186,6 +186,25 @@ describe('faults', () => {
 		});
 	});
 
+	test('a purge whose removals are confirmed and not done: status 14, each key by name, none counted', async () => {
+		await withServer({}, async place => {
+			const directory = scratchDirectory('uploads');
+			const lines = ['purge_remote = yes', 'purge_older_than = 0', 'purge_min_keep = 1'];
+			assert.equal((await run(place.server.url, directory, lines, ['--dump-only', 'a'])).code, 0);
+			const [dump] = [...place.server.objects].find(([key]) => key.startsWith('a_')) ?? [''];
+			const old = Array.from({length: 40}, (_, minute) => `a_2020-01-01T00:${String(minute + 10)}:00Z.dump`);
+			for (const key of old) place.server.objects.set(key, place.server.objects.get(dump)!);
+			place.server.faults.push({do: 'discard', action: 'DeleteObjects', times: Infinity});
+			const {code, stderr} = await run(place.server.url, directory, lines, ['-v', '--dump-only', 'a']);
+			assert.equal(code, 14, stderr);
+			const told = [
+				...stderr.matchAll(/ ERROR: could not remove (a_2020\S+) from s3:\/\/bucket\/: the removal was confirmed/g),
+			];
+			assert.deepEqual(told.map(([, key]) => key).toSorted(), old, stderr);
+			assert.doesNotMatch(stderr, /removing a_2020/);
+		});
+	});
+
 	test('a purge that may not delete: status 14, each key once, a summary, and the dump counts', async () => {
 		const may = (_id: string, action: string) => !action.startsWith('Delete');
 		await withServer({may}, async place => {

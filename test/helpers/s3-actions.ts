@@ -54,7 +54,8 @@ export function objectActions(state: S3State): Actions {
 				body: held.bytes.subarray(from),
 			};
 		},
-		DeleteObject({key}) {
+		DeleteObject({key, fault}) {
+			if (fault?.do === 'discard') return {status: 204};
 			if (options.locked?.[key] !== undefined)
 				throw new Refusal(403, 'AccessDenied', 'Access Denied because object protected by object lock.');
 			objects.delete(key);
@@ -68,7 +69,7 @@ export function objectActions(state: S3State): Actions {
 			const keys = parseDeleted(body.toString());
 			if (keys.length > 1000) throw new Refusal(400, 'MalformedXML');
 			const refused = keys.filter(key => !allowed(options, call, key) || options.locked?.[key] !== undefined);
-			for (const key of keys) if (!refused.includes(key)) objects.delete(key);
+			for (const key of keys) if (!refused.includes(key) && call.fault?.do !== 'discard') objects.delete(key);
 			return xml(
 				'DeleteResult',
 				keys

@@ -35,7 +35,7 @@ export type S3Fault = {
 	| {readonly do: 'errorIn200'}
 	/** Stores other bytes than it received: reports success, or returns the checksums of what it stored. */
 	| {readonly do: 'damage'; readonly how: Damage; readonly truthful?: boolean; readonly lose?: boolean}
-	/** Reports success and stores nothing. */
+	/** Reports success and stores, or removes, nothing. */
 	| {readonly do: 'discard'}
 	/** Puts the parts together in another order. */
 	| {readonly do: 'reorder'; readonly lose?: boolean}

@@ -21,6 +21,7 @@ export type Container = {
 	readonly client: ContainerClient;
 	readonly location: string;
 	readonly settings: AzureSettings;
+	readonly clock: OpenContext['clock'];
 	/** Warns once that fewer checks are possible without read permission. */
 	readonly warnUnreadable: () => void;
 	/**
@@ -72,6 +73,7 @@ export async function openContainer(settings: AzureSettings, context: OpenContex
 		client,
 		location,
 		settings,
+		clock: context.clock,
 		warnUnreadable() {
 			if (warned) return;
 			warned = true;

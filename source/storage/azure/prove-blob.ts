@@ -2,6 +2,7 @@
 import {messageOf} from '../../core/errors.js';
 import {StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Proof} from '../proof.js';
+import {confirmGone, uncheckable} from '../removal-check.js';
 import type {Container} from './client.js';
 import {inspectBlob} from './inspect.js';
 import {removeBlob} from './removal.js';
@@ -114,8 +115,15 @@ export async function removeDamaged(
 ): Promise<StorageError> {
 	if (etag === undefined)
 		return new DamagedBlobRemains(container, key, `${reason}; the damaged blob could not be removed`, etag);
+	const signal = AbortSignal.timeout(removalTime);
+	const isThere = async () => {
+		const found = await inspectBlob(container, key, signal);
+		if (found === 'forbidden') throw uncheckable();
+		return found !== undefined && plain(found.etag ?? etag) === plain(etag);
+	};
 	try {
-		await removeBlob(container, key, etag, AbortSignal.timeout(removalTime));
+		await removeBlob(container, key, etag, signal);
+		await confirmGone(isThere, {clock: container.clock, signal});
 	} catch (error) {
 		const why = `${reason}; the damaged blob could not be removed: ${messageOf(error)}`;
 		return new DamagedBlobRemains(container, key, why, etag);

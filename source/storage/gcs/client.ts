@@ -46,6 +46,7 @@ export type Bucket = {
 	/** Returns true for a URL at the configured endpoint: no other receives a token or data. */
 	readonly isOwnUrl: (url: string) => boolean;
 	readonly log: OpenContext['log'];
+	readonly clock: OpenContext['clock'];
 	/** Sends one request; throws HttpError for an unexpected status. */
 	readonly send: (call: Call, signal: AbortSignal) => Promise<Answer>;
 	/** Aborts `run` when there is no progress for the idle time, and adds the location to its errors. */
@@ -126,6 +127,7 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 		path: `/storage/v1/b/${encodeURIComponent(bucket)}`,
 		isOwnUrl,
 		log: context.log,
+		clock: context.clock,
 		send,
 		watched,
 		once,

@@ -2,6 +2,7 @@
 import {messageOf} from '../../core/errors.js';
 import {StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Proof} from '../proof.js';
+import {confirmGone, uncheckable} from '../removal-check.js';
 import {type Bucket, objectUrl} from './client.js';
 import {HttpError} from './errors.js';
 import {removeObject} from './removal.js';
@@ -99,8 +100,15 @@ async function removeDamaged(
 ): Promise<StorageError> {
 	if (generation === undefined)
 		return new DamagedObjectRemains(bucket, key, `${reason}; the damaged object could not be removed`, generation);
+	const signal = AbortSignal.timeout(removalTime);
+	const isThere = async () => {
+		const found = await inspectObject(bucket, key, signal);
+		if (found === 'forbidden') throw uncheckable();
+		return found !== undefined && (found.generation ?? generation) === generation;
+	};
 	try {
-		await removeObject(bucket, key, generation, AbortSignal.timeout(removalTime));
+		await removeObject(bucket, key, generation, signal);
+		await confirmGone(isThere, {clock: bucket.clock, signal});
 	} catch (error) {
 		const why = `${reason}; the damaged object could not be removed: ${messageOf(error)}`;
 		return new DamagedObjectRemains(bucket, key, why, generation);

@@ -40,6 +40,7 @@ export type Bucket = {
 	/** Memory for the parts of all uploads. */
 	readonly memory: PartMemory;
 	readonly log: OpenContext['log'];
+	readonly clock: OpenContext['clock'];
 	readonly close: () => void;
 };
 
@@ -58,6 +59,7 @@ export async function openBucket(settings: S3Settings, context: OpenContext): Pr
 		dialect: dialectOf(`${endpointOf(settings) ?? region}/${settings.bucket}`, settings.checksum ?? 'auto', checksums),
 		memory: new PartMemory(partsAtOnce),
 		log: context.log,
+		clock: context.clock,
 		async request(place, signal, run) {
 			const where: Where = {...place, location, region};
 			let foreign = 0;

@@ -6,6 +6,7 @@ import {
 import {StorageError, storageError} from '../errors.js';
 import {createListingProgress} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
+import {confirmGone} from '../removal-check.js';
 import type {ListOptions, Storage, StorageObject} from '../storage.js';
 import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
@@ -116,28 +117,7 @@ export async function abortStale(
 	prefix: string,
 	{signal, olderThan}: CleanupOptions,
 ): Promise<readonly string[]> {
-	const stale: {readonly key: string; readonly uploadId: string}[] = [];
-	const progress = createListingProgress();
-	for (let marker: {KeyMarker?: string; UploadIdMarker?: string} = {}; ;) {
-		const at = marker;
-		const page = await bucket.request({operation: 'clean up'}, signal, (client, options) =>
-			client.send(new ListMultipartUploadsCommand({Bucket: bucket.name, Prefix: prefix, ...at}), options),
-		);
-		for (const {Key, UploadId, Initiated} of page.Uploads ?? []) {
-			if (Key !== undefined && UploadId !== undefined && Initiated && Initiated.getTime() < olderThan) {
-				stale.push({key: Key, uploadId: UploadId});
-			}
-		}
-		const {NextKeyMarker, NextUploadIdMarker} = page;
-		if (!page.IsTruncated || !NextKeyMarker) break;
-		checkProgress(bucket, () =>
-			progress(
-				(page.Uploads ?? []).flatMap(({Key}) => Key ?? []),
-				JSON.stringify([NextKeyMarker, NextUploadIdMarker]),
-			),
-		);
-		marker = {KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker};
-	}
+	const stale = (await listUploads(bucket, prefix, signal)).filter(({initiated}) => initiated < olderThan);
 	for (const {key, uploadId} of stale) {
 		try {
 			await bucket.request({operation: 'clean up', key}, signal, (client, options) =>
@@ -147,7 +127,66 @@ export async function abortStale(
 			if (!(error instanceof StorageError) || error.fault !== 'missing') throw error; // already ended by another process
 		}
 	}
+	if (stale.length > 0) await confirmAborted(bucket, prefix, new Set(stale.map(one => one.uploadId)), signal);
 	return stale.map(one => one.key);
+}
+
+/** Throws when the service still lists an upload whose end it has confirmed. */
+async function confirmAborted(
+	bucket: Bucket,
+	prefix: string,
+	aborted: ReadonlySet<string>,
+	signal: AbortSignal,
+): Promise<void> {
+	let left: readonly UnfinishedUpload[] = [];
+	const isThere = async () => {
+		left = (await listUploads(bucket, prefix, signal)).filter(({uploadId}) => aborted.has(uploadId));
+		return left.length > 0;
+	};
+	try {
+		await confirmGone(isThere, {clock: bucket.clock, signal});
+	} catch (error) {
+		if (left.length === 0) throw error;
+		const where = {operation: 'clean up', location: bucket.location, key: left[0]?.key ?? ''} as const;
+		const others = left.length > 1 ? ` (and ${left.length - 1} more)` : '';
+		throw storageError(
+			'server',
+			where,
+			`the abort of its unfinished upload was confirmed, but it still exists${others}`,
+		);
+	}
+}
+
+type UnfinishedUpload = {
+	readonly key: string;
+	readonly uploadId: string;
+	/** Milliseconds since the epoch. */
+	readonly initiated: number;
+};
+
+/** Lists the multipart uploads that have a date. */
+async function listUploads(bucket: Bucket, prefix: string, signal: AbortSignal): Promise<UnfinishedUpload[]> {
+	const uploads: UnfinishedUpload[] = [];
+	const progress = createListingProgress();
+	for (let marker: {KeyMarker?: string; UploadIdMarker?: string} = {}; ;) {
+		const at = marker;
+		const page = await bucket.request({operation: 'clean up'}, signal, (client, options) =>
+			client.send(new ListMultipartUploadsCommand({Bucket: bucket.name, Prefix: prefix, ...at}), options),
+		);
+		for (const {Key, UploadId, Initiated} of page.Uploads ?? []) {
+			if (Key !== undefined && UploadId !== undefined && Initiated)
+				uploads.push({key: Key, uploadId: UploadId, initiated: Initiated.getTime()});
+		}
+		const {NextKeyMarker, NextUploadIdMarker} = page;
+		if (!page.IsTruncated || !NextKeyMarker) return uploads;
+		checkProgress(bucket, () =>
+			progress(
+				(page.Uploads ?? []).flatMap(({Key}) => Key ?? []),
+				JSON.stringify([NextKeyMarker, NextUploadIdMarker]),
+			),
+		);
+		marker = {KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker};
+	}
 }
 
 type CleanupOptions = Parameters<NonNullable<Storage['cleanup']>>[1];

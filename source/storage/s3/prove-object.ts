@@ -3,6 +3,7 @@ import {DeleteObjectCommand, type HeadObjectCommandOutput} from '@aws-sdk/client
 import {messageOf} from '../../core/errors.js';
 import {type Fault, StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Verdict} from '../proof.js';
+import {confirmGone} from '../removal-check.js';
 import type {PutResult} from '../storage.js';
 import type {Bucket} from './client.js';
 import {hasMd5Tags} from './dialect.js';
@@ -192,15 +193,20 @@ function otherObject({answer}: Sent, head: HeadObjectCommandOutput | undefined):
  */
 async function removeAgain(bucket: Bucket, key: string, version: string | undefined): Promise<string | undefined> {
 	const remove = (VersionId?: string) =>
-		bucket.request({operation: 'remove', key}, AbortSignal.timeout(30_000), (client, options) =>
+		bucket.request({operation: 'remove', key}, AbortSignal.timeout(INSPECT_TIMEOUT_MS), (client, options) =>
 			client.send(new DeleteObjectCommand({Bucket: bucket.name, Key: key, VersionId}), options),
 		);
+	const signal = AbortSignal.timeout(2 * INSPECT_TIMEOUT_MS);
+	const isThere = async () => {
+		const head = await headObject(bucket, key, signal);
+		// An older version may be the current one now.
+		return head !== undefined && (version === undefined || (head.VersionId ?? version) === version);
+	};
 	try {
 		// A locked version cannot be removed, but a delete marker can hide it.
 		await (version === undefined ? remove() : remove(version).catch(() => remove()));
-		if ((await headObject(bucket, key, AbortSignal.timeout(30_000)).catch(() => undefined)) === undefined)
-			return undefined;
-		return 'the damaged object is still there although its removal succeeded';
+		await confirmGone(isThere, {clock: bucket.clock, signal});
+		return undefined;
 	} catch (error) {
 		return `the damaged object is still there: ${messageOf(error)}`;
 	}

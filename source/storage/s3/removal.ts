@@ -59,6 +59,10 @@ export async function removeObjects(
 		}
 	}
 	const versions = new Map(found.map(({key, version}) => [key, version]));
+	const removed = (key: string): RemoveResult => {
+		const version = versions.get(key);
+		return version === undefined ? {key} : {key, version};
+	};
 	const results: RemoveResult[] = [];
 	for (const key of keys) {
 		const error = errors.get(key);
@@ -66,7 +70,7 @@ export async function removeObjects(
 			error instanceof StorageError && dotSegmentProblem(key) === undefined
 				? await lockOf(bucket, {key, version: versions.get(key)}, error, signal)
 				: undefined;
-		results.push(kept !== undefined ? {key, kept} : error ? {key, error} : {key});
+		results.push(kept !== undefined ? {key, kept} : error ? {key, error} : removed(key));
 	}
 	return results;
 }

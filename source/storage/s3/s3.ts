@@ -42,6 +42,7 @@ export async function openS3(settings: S3Settings, context: OpenContext): Promis
 				modified: LastModified?.getTime(),
 				metadata: Metadata,
 				checksums: wholeChecksums(bucket, head),
+				version: head.VersionId,
 			};
 		},
 		remove: (keys, {signal}) => removeObjects(bucket, keys, signal),

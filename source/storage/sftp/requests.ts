@@ -4,6 +4,7 @@
 import type {SFTPWrapper, Stats} from 'ssh2';
 import type SftpClient from 'ssh2-sftp-client';
 import {StorageError} from '../errors.js';
+import {stillThere} from '../removal-check.js';
 import {statusOf} from './errors.js';
 
 export type FileKind = 'file' | 'directory' | 'link' | 'other';
@@ -252,6 +253,12 @@ export async function unlinkIfThere({unlink}: Requests, path: string): Promise<v
 	} catch (error) {
 		if (!isMissingStatus(error)) throw error;
 	}
+}
+
+/** Does the same, and throws when the file still exists although the server confirmed its removal. */
+export async function unlinkForGood(requests: Requests, path: string): Promise<void> {
+	await unlinkIfThere(requests, path);
+	if ((await lstatIfThere(requests, path)) !== undefined) throw new StorageError('server', stillThere);
 }
 
 /** Closes a handle after a failure, which is the error to report. */

@@ -8,7 +8,7 @@ import {authenticationMethods} from './authenticate.js';
 import {createConnection, type Session} from './connection.js';
 import {describeSftpError, statusOf} from './errors.js';
 import {checkParents, joinPath} from './paths.js';
-import {closeQuietly, lstatIfThere, unlinkIfThere} from './requests.js';
+import {closeQuietly, lstatIfThere, unlinkForGood, unlinkIfThere} from './requests.js';
 import {type ResolvedSftp, resolveSettings, type SftpContext, type SftpSettings} from './settings.js';
 import {readPipelined} from './transfer.js';
 import {partialOfJournal, type TargetTraits, upload} from './upload.js';
@@ -159,7 +159,7 @@ async function removePartials(
 	for await (const object of walk(session, directory, '', {signal, partials: true})) {
 		const path = joinPath(directory, object.key);
 		if (!isAbandonedPartial(object, prefix, options) || kept.has(path)) continue;
-		await unlinkIfThere(session.requests, path);
+		await unlinkForGood(session.requests, path);
 		removed.push(object.key);
 	}
 	return removed;

@@ -8,7 +8,7 @@ import {statusFault, statusOf} from './errors.js';
 import {NameRefusedError} from './new-file.js';
 import {makeDirectories, parentOf} from './paths.js';
 import {checkPublished, DamagedError, publish, RenameRefusedError} from './publish.js';
-import {isThere, unlinkIfThere} from './requests.js';
+import {isThere, unlinkForGood, unlinkIfThere} from './requests.js';
 import {writeFile} from './write-file.js';
 
 /** The destination of an upload. */
@@ -204,7 +204,7 @@ async function removeUnfinished(session: Session, path: string): Promise<boolean
 	if (!session.isOpen()) return false;
 	const timer = setTimeout(() => session.destroy(), cleanupTime);
 	try {
-		await unlinkIfThere(session.requests, path);
+		await unlinkForGood(session.requests, path);
 		return true;
 	} catch {
 		return false; // the original failure is the one to report
