@@ -12,7 +12,7 @@ const known: readonly Known[] = [
 		'let pg_back pause replication (execute on pg_wal_replay_pause), or raise max_standby_streaming_delay there',
 	],
 	[
-		/database ".*" does not exist/,
+		/database ".*" does not exist/s,
 		'DATABASE_GONE',
 		'the database does not exist any more',
 		'it was dropped or renamed during the run',

@@ -3,6 +3,7 @@ import {existsSync} from 'node:fs';
 import {PassThrough, pipeline, type Readable, type Writable} from 'node:stream';
 import {CancelledError, isSystemError, PgBackError, systemReason} from '../core/errors.js';
 import {createLineSplitter} from '../lib/lines.js';
+import {joinMessages} from './tool-messages.js';
 
 export type ChildOptions = {
 	/** An absolute path, or a name to look up in the child's PATH. */
@@ -31,6 +32,8 @@ export type ChildOptions = {
 	 * terminal reaches them.
 	 */
 	readonly foreground?: boolean;
+	/** `messages`: the child is a PostgreSQL tool, the lines of one message are one line for `onLine` and the result. */
+	readonly stderr?: 'lines' | 'messages';
 	/** Called with each line of stderr (and of stdout with `lines`) as it arrives. */
 	readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 };
@@ -90,13 +93,15 @@ export function startChild(options: ChildOptions): Child {
 	living.set(child, options.foreground ?? false);
 	child.once('exit', () => living.delete(child));
 	const stderr: string[] = [];
-	collectLines(child.stderr, text => {
+	const add = (text: string) => {
 		const line = text.replace(/^setpriv: failed to execute /, cannotRun);
 		if (line.trim() === '' || ownPasswordFile.test(line)) return;
 		stderr.push(line);
 		if (stderr.length > tailLines) stderr.shift();
 		options.onLine?.(line, 'stderr');
-	});
+	};
+	const messages = options.stderr === 'messages' ? joinMessages(add) : undefined;
+	collectLines(child.stderr, messages ? messages.push : add, messages?.end);
 	if (stdout === 'lines') collectLines(child.stdout, line => options.onLine?.(line, 'stdout'));
 	const isOver = () => options.signal.aborted || !living.has(child);
 	return {
@@ -187,12 +192,16 @@ function endGroup(child: ChildProcess, signal: NodeJS.Signals, {foreground}: Pic
 	}
 }
 
-function collectLines(stream: Readable | null, onLine: (line: string) => void): void {
+function collectLines(stream: Readable | null, onLine: (line: string) => void, onEnd?: () => void): void {
 	if (!stream) return;
 	const splitter = createLineSplitter(onLine);
 	stream.setEncoding('utf8');
 	stream.on('data', (text: string) => splitter.push(text));
-	stream.on('end', () => splitter.end());
+	stream.on('end', () => {
+		splitter.end();
+		onEnd?.();
+	});
+	if (onEnd) stream.once('close', onEnd); // destroyed, without an end
 }
 
 const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(path => process.platform === 'linux' && existsSync(path));

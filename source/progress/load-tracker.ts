@@ -104,7 +104,7 @@ export class LoadTracker {
 		const said = informationIn(line);
 		if (said === undefined) return false;
 		this.#loadedFrom ??= time;
-		const [, data, kind, name] = /^(?:(processing data for table)|creating ([A-Z ]+)) "(.*)"$/.exec(said) ?? [];
+		const [, data, kind, name] = /^(?:(processing data for table)|creating ([A-Z ]+)) "(.*)"$/s.exec(said) ?? [];
 		if (data === undefined && kind === undefined) return true;
 		this.#end(this.#current, time);
 		this.#current = this.#byName.get(data === undefined ? `${kind ?? ''} ${name ?? ''}` : (name ?? ''));
@@ -284,7 +284,7 @@ export function isInformation(line: string): boolean {
 }
 
 function informationIn(line: string): string | undefined {
-	return /^\S*pg_restore: (?!(?:error|warning|fatal|detail|hint): |while |from TOC |\[)(.*)$/.exec(line)?.[1];
+	return /^\S*pg_restore: (?!(?:error|warning|fatal|detail|hint): |while |from TOC |\[)(.*)$/s.exec(line)?.[1];
 }
 
 function shareOf({state, share}: Entry): number {

@@ -3,7 +3,7 @@ import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {type ArchiveToc, ArchiveTocParser} from '../postgres/archive-toc.js';
 import {findTools} from '../postgres/tools.js';
-import {startChild} from '../process/child.js';
+import {firstError, startChild} from '../process/child.js';
 import type {RunContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import type {RestoreTarget} from './restore-target.js';
@@ -35,6 +35,7 @@ export async function tocOfDatabase(
 		env: {...env, LC_ALL: 'C'},
 		signal,
 		stdout: 'pipe',
+		stderr: 'messages',
 	});
 	child.done.catch(() => undefined); // awaited below
 	const parser = new ArchiveTocParser();
@@ -42,6 +43,6 @@ export async function tocOfDatabase(
 	const {exitCode, stderr} = await child.done;
 	const toc = parser.toc();
 	if (exitCode === 0 && toc) return toc;
-	const said = stderr.at(-1) ?? `exit status ${String(exitCode)}`;
+	const said = firstError(stderr) ?? `exit status ${String(exitCode)}`;
 	throw new PgBackError('FAILED', `cannot read the schema of ${display(database)}: ${said}`, {output: stderr});
 }

@@ -34,7 +34,8 @@ export type LoadTarget = {
 };
 
 /** A setting that pg_restore sends since 17, and older servers do not know. */
-const knownFailure = /unrecognized configuration parameter "transaction_timeout"/;
+const knownFailure =
+	/: error: could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"$/;
 
 /**
  * Throws FAILED with the first error, and with the entry that it is about. All of its processes and sessions have ended
@@ -51,10 +52,10 @@ export async function loadArchive(
 	// Older servers reject one setting of newer clients, which would stop pg_restore with --exit-on-error: in that case
 	// we stop it ourselves.
 	const tolerant = isTolerant(pgRestore, target.inventory.version);
+	const isVerbose = canBeVerbose(plan, load);
 	const args = [
 		'-w',
-		// Workers write their lines in pieces: those of several would mix with errors.
-		...(load.jobs === 1 ? ['-v'] : []),
+		...(isVerbose ? ['-v'] : []),
 		...(tolerant || isDrill ? [] : ['--exit-on-error']),
 		...load.sections.map(section => `--section=${section}`),
 		...(load.jobs > 1 ? ['-j', String(load.jobs)] : []),
@@ -80,9 +81,10 @@ export async function loadArchive(
 			LC_ALL: 'C',
 		},
 		stdin: load.source ? 'pipe' : 'ignore',
+		stderr: 'messages',
 		signal: AbortSignal.any([control.signal, failing.signal]),
 		onLine(line) {
-			if (load.jobs === 1 && (load.tracker?.note(line, run.now().getTime()) ?? isInformation(line))) return;
+			if (isVerbose && (load.tracker?.note(line, run.now().getTime()) ?? isInformation(line))) return;
 			run.emit({type: 'job.output', job: control.id, line});
 			log.add(line);
 		},
@@ -99,6 +101,14 @@ export async function loadArchive(
 	} finally {
 		endWorkers(child);
 	}
+}
+
+/**
+ * Workers write their lines in pieces: those of several would mix with errors. A name with a line break, which is
+ * printed as it is, may look like an error.
+ */
+function canBeVerbose({prepared}: DatabasePlan, {jobs}: LoadOptions): boolean {
+	return jobs === 1 && !prepared.toc?.entries.some(({schema, tag}) => /[\r\n]/.test(`${schema ?? ''}${tag}`));
 }
 
 function hasTablespaces({prepared}: DatabasePlan, {inventory}: RestoreTarget): boolean {
@@ -170,7 +180,7 @@ class RestoreLog {
 	}
 
 	add(line: string): void {
-		const entry = /from TOC entry \d+; \d+ \d+ (.*)$/.exec(line)?.[1];
+		const entry = /from TOC entry \d+; \d+ \d+ (.*)$/s.exec(line)?.[1];
 		if (entry !== undefined) this.#entry = entry;
 		const ignored = /errors ignored on restore: (\d+)/.exec(line)?.[1];
 		if (ignored !== undefined) this.#ignored = Number(ignored);

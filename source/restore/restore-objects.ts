@@ -165,7 +165,7 @@ type Script = {
 };
 
 async function* scriptOf({what, ...command}: Script): AsyncGenerator<Uint8Array> {
-	const child = startChild({...command, stdout: 'pipe'});
+	const child = startChild({...command, stdout: 'pipe', stderr: 'messages'});
 	child.done.catch(() => undefined); // awaited below
 	try {
 		for await (const chunk of (child.stdout ?? []) as AsyncIterable<Buffer>) yield chunk;

@@ -42,7 +42,11 @@ export async function dumpToDirectory(
 		: plainPasses(members);
 	try {
 		command.onStart([command.command, ...command.args]);
-		const child = startChild({...command, stdout: 'ignore', signal, onLine: line => command.onLine(line)});
+		const child = startChild({
+			...command,
+			...{stdout: 'ignore', stderr: 'messages', signal},
+			onLine: line => command.onLine(line),
+		});
 		meter?.watch('dump', () => members.bytesSoFar());
 		const over = new AbortController();
 		const pgDump = dumped(child, command.what);

@@ -149,7 +149,7 @@ export type TextCommand = {
 
 /** Parses the standard output of `pg_restore -f -` or `pg_dump`. Throws FAILED. */
 export async function textOfCommand({what, ...command}: TextCommand): Promise<DumpText> {
-	const child = startChild({...command, stdout: 'pipe'});
+	const child = startChild({...command, stdout: 'pipe', stderr: 'messages'});
 	const reader = new DumpTextReader();
 	child.done.catch(() => undefined); // awaited below
 	for await (const chunk of (child.stdout ?? []) as AsyncIterable<Buffer>) reader.push(chunk);

@@ -75,7 +75,7 @@ export async function dumped(child: Child, what: string): Promise<void> {
 
 function start(command: DumpCommand, stdout: 'pipe' | number, signal: AbortSignal) {
 	command.onStart([command.command, ...command.args]);
-	return startChild({...command, stdout, signal, onLine: line => command.onLine(line)});
+	return startChild({...command, stdout, stderr: 'messages', signal, onLine: line => command.onLine(line)});
 }
 
 function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written> {

@@ -40,6 +40,7 @@ export async function runPsqlScript(script: PsqlScript): Promise<readonly string
 			// Applies to text before the dump sets its own encoding; createdb.sql sets none.
 			env: {...connection.env, PGCLIENTENCODING: 'UTF8', LC_ALL: 'C'},
 			stdin: 'pipe',
+			stderr: 'messages',
 			cwd: '/',
 			signal: AbortSignal.any([signal, inner.signal]),
 			onLine(line) {

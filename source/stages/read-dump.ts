@@ -89,6 +89,7 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 		args: ['-f', '/dev/null'],
 		env: tools.env,
 		stdin: 'pipe',
+		stderr: 'messages',
 		signal: AbortSignal.any([tools.signal, inner.signal]),
 	});
 	let waitingSince: number | undefined; // for pg_restore, not for the source
@@ -136,6 +137,7 @@ export async function readDirectoryDump(path: string, tools: VerifyTools): Promi
 		env: tools.env,
 		signal,
 		stdout: 'pipe',
+		stderr: 'messages',
 	});
 	let last = performance.now();
 	child.stdout?.on('data', () => (last = performance.now()));
