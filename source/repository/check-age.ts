@@ -213,28 +213,44 @@ export type FoundDumps = {
 	readonly future: ReadonlyMap<string, string>;
 };
 
+type Expected = {readonly size: number; readonly directory: boolean};
+
+/** Returns false for a truncated or changed file. */
+function isWhole(size: number, known: Expected | undefined): boolean {
+	return size > 0 && (known === undefined || known.directory || known.size === size);
+}
+
 /** Finds the dumps of a place. Dumps dated after `latest` (milliseconds since the epoch) do not count. */
-export async function findDumps(run: Pick<RunContext, 'signal'>, place: Place, latest: number): Promise<FoundDumps> {
-	const expected = new Map<string, {size: number; directory: boolean}>();
+export async function findDumps(
+	run: Pick<RunContext, 'signal'>,
+	place: Pick<Place, 'manifests' | 'list'>,
+	latest: number,
+): Promise<FoundDumps> {
+	const expected = new Map<string, Expected>();
 	const good = new Map<string, number>();
 	const seen = new Set<string>();
 	const future = new Map<string, string>();
+	const candidates: {readonly name: string; readonly time: number; readonly dump: string}[] = [];
+	const doubtful = new Set<string>();
 	for (const {manifest} of await place.manifests(run.signal)) {
 		// A database that could never be dumped counts; one that did not exist or was mistyped does not.
 		for (const {database, code} of manifest.failed) if (!code.startsWith('DATABASE_')) seen.add(database);
 		for (const file of manifest.files) expected.set(file.path, {size: file.size, directory: file.directory ?? false});
 	}
-	for await (const {path, size} of place.list(run.signal)) {
+	for await (const {path, size, doubt} of place.list(run.signal)) {
 		const parsed = parsePath(path);
 		if (parsed?.subject.kind !== 'database' || parsed.checksum !== undefined || parsed.suffix === 'createdb.sql')
 			continue;
 		const {name} = parsed.subject;
 		seen.add(name);
+		const dump = parsed.member === undefined ? path : path.slice(0, -parsed.member.length - 1);
+		if (doubt !== undefined) doubtful.add(dump);
 		const known = expected.get(path);
-		if (size === 0 || (known && !known.directory && known.size !== size)) continue; // truncated or changed
-		if (parsed.member !== undefined && !/^toc\.dat(\.age)?$/.test(parsed.member)) continue;
+		if (!isWhole(size, known) || (parsed.member !== undefined && !/^toc\.dat(\.age)?$/.test(parsed.member))) continue;
 		if (parsed.time > latest) future.set(name, path);
-		else good.set(name, Math.max(parsed.time, good.get(name) ?? 0));
+		else candidates.push({name, time: parsed.time, dump});
 	}
+	for (const {name, time, dump} of candidates)
+		if (!doubtful.has(dump)) good.set(name, Math.max(time, good.get(name) ?? 0));
 	return {good, seen, future};
 }

@@ -25,6 +25,8 @@ export type PlaceFile = {
 	readonly size: number;
 	/** Milliseconds since the epoch. */
 	readonly modified?: number;
+	/** Why it does not count as a good dump. */
+	readonly doubt?: string;
 };
 
 export type Place = {
@@ -92,9 +94,10 @@ export function remotePlace(run: RunContext, remote: Remote): Place {
 		label: remote.location,
 		remote,
 		async *list(signal) {
-			for await (const {key, size, modified, directory} of remote.list(signal)) {
+			for await (const {key, size, modified, doubt, directory} of remote.list(signal)) {
 				const path = key.slice(prefix.length);
-				if (!directory && !isHidden(path)) yield {path, size, ...(modified !== undefined && {modified})};
+				if (!directory && !isHidden(path))
+					yield {path, size, ...(modified !== undefined && {modified}), ...(doubt !== undefined && {doubt})};
 			}
 		},
 		read: (path, signal) => storage.get(`${prefix}${path}`, {signal}),

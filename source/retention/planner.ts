@@ -102,9 +102,9 @@ export function createPlanner(
 				const groups = own.flatMap(slot => [...slot.groups.values()]);
 				for (const group of groups) {
 					group.foreign ??= ofHiddenRun(group, hiddenRuns);
-					group.protectedBecause = group.foreign ?? ofAnotherServer(group.record, options.server);
+					group.protectedBecause = group.foreign ?? ofAnotherServer(group.record, options.server) ?? group.doubt;
 				}
-				old.push(...groups.filter(group => group.protectedBecause !== undefined && isOld(group, policy, context)));
+				old.push(...groups.filter(group => group.protectedBecause !== group.doubt && isOld(group, policy, context)));
 				const ahead = groups.find(group => isFromFuture(group, context));
 				if (ahead)
 					warnings.push(`nothing is purged by age for ${describeSubject(subject)}: ${fromFuture(nameOf(ahead))}`);
@@ -169,6 +169,7 @@ function addEntry(collected: Collected, entry: ListedEntry): boolean {
 	const found = recorded.get(path);
 	const group = groupOf(slot, parsed);
 	group.foreign ??= entry.foreign;
+	group.doubt ??= entry.doubt;
 	group.record ??= found?.record ?? records.get(path);
 	if (found?.file.time !== undefined && isSameInstant(parsed, found.file.time)) group.time = found.file.time;
 	if (isWholeDump(parsed, entry, found?.file)) group.whole = true;
@@ -332,8 +333,8 @@ function decideManifest(
 	options: PurgeOptions,
 ): Decision<PurgeGroup> {
 	const {group} = decision;
-	const {record} = group;
-	if (group.foreign !== undefined) return {group, action: 'keep', reason: group.foreign};
+	const {record, foreign = group.doubt} = group;
+	if (foreign !== undefined) return {group, action: 'keep', reason: foreign};
 	const everything = options.runPolicy.olderThan < 0;
 	if (group.current && !everything) return decision;
 	if (record === undefined) {

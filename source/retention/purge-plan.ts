@@ -89,6 +89,8 @@ export type PurgeGroup = DumpGroup & {
 	readonly record: RunRecord | undefined;
 	/** Why one of its files is not ours to remove, such as `of another user (uid 1001)`. */
 	readonly foreign?: string;
+	/** Why what the place reports about one of its files cannot be believed; the place has warned of it. */
+	readonly doubt?: string;
 };
 
 export type PurgePlan = {
@@ -154,6 +156,8 @@ export type ListedEntry = {
 	readonly lockedUntil?: number;
 	/** Why it is not ours to remove. */
 	readonly foreign?: string;
+	/** Why what the place reports about it cannot be believed. */
+	readonly doubt?: string;
 };
 
 /** Returns the manifests of a run, by their paths. */

@@ -40,9 +40,13 @@ export async function planRemotePurge(options: RemotePurgeOptions): Promise<{pla
 	const planner = createPlanner(options, options.directoryOf, {nameMembers: options.nameMembers === true});
 	let pins: Awaited<ReturnType<typeof readPins>>;
 	try {
-		for await (const {key, size, directory, lockedUntil} of storage.list(commonPlace(options), {signal})) {
+		for await (const {key, size, directory, lockedUntil, doubt} of storage.list(commonPlace(options), {signal})) {
 			if (options.ignores?.(key)) continue;
-			planner.add({path: key, size, directory: directory === true, ...(lockedUntil !== undefined && {lockedUntil})});
+			planner.add({
+				...{path: key, size, directory: directory === true},
+				...(lockedUntil !== undefined && {lockedUntil}),
+				...(doubt !== undefined && {doubt}),
+			});
 		}
 		pins = await readPins(planner.pins(), options.readPin);
 	} catch (error) {

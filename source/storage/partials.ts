@@ -14,7 +14,7 @@ export function randomRun(): string {
  * older than `olderThan`. A file of unknown age is kept.
  */
 export function isAbandonedPartial(
-	{key, modified}: StorageObject,
+	{key, modified}: Pick<StorageObject, 'key' | 'modified'>,
 	prefix: string,
 	{runs, olderThan}: CleanupOptions,
 ): boolean {

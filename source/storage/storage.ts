@@ -12,6 +12,8 @@ export type StorageObject = {
 	readonly size: number;
 	/** Milliseconds since the epoch, if the service reports it. */
 	readonly modified?: number;
+	/** Why what the service reports about it cannot be believed: it is not purged, and does not count as a good dump. */
+	readonly doubt?: string;
 	/** SFTP and local directories; object stores have none. */
 	readonly directory?: boolean;
 	/** Until when the service refuses to remove it, in milliseconds since the epoch, if a listing contains it. */

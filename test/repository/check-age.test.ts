@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
 import fc from 'fast-check';
-import {checkAge, report} from '../../source/repository/check-age.js';
+import {checkAge, findDumps, report} from '../../source/repository/check-age.js';
 import {runContext} from '../helpers/run-context.js';
 
 const hour = 3_600_000;
@@ -49,6 +49,25 @@ test('one line without control characters, whatever the names; OK exactly when a
 			assert.equal(status, names.length === 0 ? 3 : Object.values(ages).every(age => age <= 26) ? 0 : 2);
 		}),
 	);
+});
+
+test('a dump to which the place gives an invalid date does not count, also if it is a member of a directory dump', async () => {
+	const listed = [
+		{path: 'a_2026-06-01T10:00:00Z.dump', size: 1, doubt: 'invalid'},
+		{path: 'a_2026-05-01T10:00:00Z.dump', size: 1},
+		{path: 'b_2026-06-01T10:00:00Z.d/1.dat', size: 1, doubt: 'invalid'},
+		{path: 'b_2026-06-01T10:00:00Z.d/toc.dat', size: 1},
+	];
+	const place = {
+		manifests: () => Promise.resolve([]),
+		async *list() {
+			yield* await Promise.resolve(listed);
+		},
+	};
+	const {signal} = new AbortController();
+	const {good, seen} = await findDumps({signal}, place, now);
+	assert.deepEqual([...good], [['a', Date.parse('2026-05-01T10:00:00Z')]]);
+	assert.deepEqual([...seen], ['a', 'b']);
 });
 
 async function check(files: Readonly<Record<string, string>>, args: readonly string[] = []) {

@@ -104,6 +104,29 @@ describe('purge of a remote place', () => {
 		assert.ok(!events.some(event => event.type === 'file.removed'));
 	});
 
+	it('neither removes nor counts a dump whose date at the place is not one', async () => {
+		const doubtful = 'pre/b1_2020-03-01T00:00:00Z.dump';
+		const old = ['pre/b1_2020-01-01T00:00:00Z.dump', 'pre/b1_2020-02-01T00:00:00Z.dump'];
+		const storage = await storageWith([...old, doubtful]);
+		const doubting: Storage = {
+			...storage,
+			async *list(prefix, options) {
+				for await (const one of storage.list(prefix, options))
+					yield one.key === doubtful ? {...one, doubt: 'the service reports an invalid date for it'} : one;
+			},
+		};
+		const policy: RetentionPolicy = {olderThan: 30 * day, minKeep: 1};
+		const {events} = await purge(doubting, ['b1'], {
+			subjects: [{subject: {kind: 'database', name: 'b1'}, policy}],
+		});
+		assert.deepEqual(await keysOf(storage), [old[1], doubtful]);
+		assert.deepEqual(
+			events.filter(event => event.type === 'log'),
+			[],
+			'the place has warned',
+		);
+	});
+
 	it('does not take a directory dump without its table of contents for a good one', async () => {
 		const storage = await storageWith([
 			'pre/b1_2020-01-01T00:00:00Z.dump',

@@ -1,5 +1,6 @@
 /** A store for a container of Azure Blob Storage. */
 import {isPermanentError} from '../errors.js';
+import {completeEntries} from '../listed-entry.js';
 import {keyGuard} from '../object-keys.js';
 import type {OpenContext, Storage} from '../storage.js';
 import {keyProblem} from './blob-names.js';
@@ -23,11 +24,16 @@ export async function openAzure(settings: AzureSettings, context: OpenContext): 
 	const {location} = container;
 	const check = keyGuard(location, keyProblem);
 	const download = createDownloads(container);
+	const seen = new Set<string>();
 	return {
 		kind: 'azure',
 		location,
 		watchesIdle: true,
-		list: (prefix, {signal, after}) => list(container, prefix, signal, after),
+		list: (prefix, {signal, after}) =>
+			completeEntries(list(container, prefix, signal, after), {
+				...{location, log: context.log, seen},
+				sizeOf: async key => (await inspect(container, key, 'inspect', signal))?.size,
+			}),
 		async put(key, source, options) {
 			options.signal.throwIfAborted();
 			check(key, 'upload');

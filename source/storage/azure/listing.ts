@@ -1,8 +1,8 @@
 /** Lists a container page by page. */
 import {PgBackError} from '../../core/errors.js';
+import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
-import type {StorageObject} from '../storage.js';
 import type {Container} from './client.js';
 import {type ListedPage, readPage} from './responses.js';
 
@@ -11,7 +11,7 @@ export async function* list(
 	prefix: string,
 	signal: AbortSignal,
 	after: string | undefined,
-): AsyncGenerator<StorageObject> {
+): AsyncGenerator<RawEntry> {
 	const where = {operation: 'list', key: prefix || undefined} as const;
 	const progress = createListingProgress();
 	const onePage = async (continuationToken: string | undefined, abortSignal: AbortSignal): Promise<ListedPage> => {
@@ -24,15 +24,15 @@ export async function* list(
 		const page = await once(where, signal, async ({abortSignal}) => {
 			const read = await onePage(token, abortSignal);
 			progress(
-				read.blobs.map(blob => blob.name),
+				read.blobs.map(blob => blob.key),
 				read.token,
 			);
 			return read;
 		});
-		for (const {name, size, modified} of page.blobs) {
+		for (const blob of page.blobs) {
 			signal.throwIfAborted();
-			if (!name.startsWith(prefix) || (after !== undefined && compareKeys(name, after) <= 0)) continue;
-			yield {key: name, size, ...(modified !== undefined && {modified})};
+			if (!blob.key.startsWith(prefix) || (after !== undefined && compareKeys(blob.key, after) <= 0)) continue;
+			yield blob;
 		}
 		token = page.token;
 	} while (token !== undefined);

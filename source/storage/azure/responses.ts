@@ -1,5 +1,6 @@
 /** Checks the SDK's result of a response: the SDK treats anything as an empty listing, and any page as a success. */
 import type {ContainerListBlobFlatSegmentResponse} from '@azure/storage-blob';
+import {entryDate, entrySize, type RawEntry} from '../listed-entry.js';
 import {foreignAnswer} from './errors.js';
 
 /** The part of the SDK's results that contains the response itself. */
@@ -24,9 +25,7 @@ export function checkRoot<T extends Answered>(answer: T, root: string): T {
 	return answer;
 }
 
-export type ListedBlob = {readonly name: string; readonly size: number; readonly modified: number | undefined};
-
-export type ListedPage = {readonly blobs: readonly ListedBlob[]; readonly token: string | undefined};
+export type ListedPage = {readonly blobs: readonly RawEntry[]; readonly token: string | undefined};
 
 export function readPage(answer: ContainerListBlobFlatSegmentResponse): ListedPage {
 	checkRoot(answer, 'EnumerationResults');
@@ -42,10 +41,9 @@ export function readPage(answer: ContainerListBlobFlatSegmentResponse): ListedPa
 	if (!segment) throw foreign(answer, 'no listing');
 	const blobs = (segment.blobItems ?? []).map(({name, properties}) => {
 		const {contentLength: size, lastModified} = properties ?? {};
-		if (typeof name !== 'string' || name === '' || typeof size !== 'number' || !(size >= 0))
-			throw foreign(answer, 'no listing');
-		const modified = lastModified instanceof Date ? lastModified.getTime() : NaN;
-		return {name, size, modified: Number.isFinite(modified) ? modified : undefined};
+		if (typeof name !== 'string' || name === '') throw foreign(answer, 'no listing');
+		const date = lastModified === undefined ? undefined : lastModified instanceof Date ? lastModified.getTime() : NaN;
+		return {key: name, size: typeof size === 'number' ? entrySize(size) : undefined, ...entryDate(date)};
 	});
 	return {blobs, token: answer.continuationToken || undefined};
 }

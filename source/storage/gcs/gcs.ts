@@ -1,11 +1,12 @@
 /** A store for a bucket of Google Cloud Storage. */
 import {isPermanentError} from '../errors.js';
+import {completeEntries} from '../listed-entry.js';
 import {keyGuard} from '../object-keys.js';
 import type {StoredChecksum} from '../proof.js';
 import type {OpenContext, Storage} from '../storage.js';
 import {type GcsSettings, objectUrl, openBucket} from './client.js';
 import {createDownloads} from './download.js';
-import {list, toObject} from './listing.js';
+import {list} from './listing.js';
 import {remove} from './removal.js';
 import {readIfThere, type Resource} from './responses.js';
 import {upload} from './upload.js';
@@ -21,11 +22,20 @@ export async function openGcs(settings: GcsSettings, context: OpenContext): Prom
 	const {location} = bucket;
 	const check = keyGuard(location, keyProblem);
 	const download = createDownloads(bucket);
+	const seen = new Set<string>();
+	const inspect = async (key: string, signal: AbortSignal): Promise<Resource | undefined> => {
+		const call = {url: objectUrl(bucket, key), also: [404]} as const;
+		return bucket.once({operation: 'inspect', key}, signal, call, answer => readIfThere(answer, bucket, key));
+	};
 	return {
 		kind: 'gcs',
 		location,
 		watchesIdle: true,
-		list: (prefix, {signal, after}) => list(bucket, prefix, signal, after),
+		list: (prefix, {signal, after}) =>
+			completeEntries(list(bucket, prefix, signal, after), {
+				...{location, log: context.log, seen},
+				sizeOf: async key => (await inspect(key, signal))?.size,
+			}),
 		async put(key, source, options) {
 			options.signal.throwIfAborted();
 			check(key, 'upload');
@@ -33,11 +43,10 @@ export async function openGcs(settings: GcsSettings, context: OpenContext): Prom
 		},
 		get: download,
 		async stat(key, {signal}) {
-			const call = {url: objectUrl(bucket, key), also: [404]} as const;
-			const found = await bucket.once({operation: 'inspect', key}, signal, call, answer =>
-				readIfThere(answer, bucket, key),
-			);
-			return found && {...toObject(found), metadata: found.metadata, checksums: checksumsOf(found)};
+			const found = await inspect(key, signal);
+			if (!found) return undefined;
+			const {size, modified, metadata} = found;
+			return {key, size, ...(modified !== undefined && {modified}), metadata, checksums: checksumsOf(found)};
 		},
 		remove: (keys, {signal}) => remove(bucket, keys, signal),
 		isPermanent: isPermanentError,

@@ -1,4 +1,5 @@
 /** Parses responses of the JSON API. Anything else is an error: never an empty listing, never a removed object. */
+import {entryDate, type RawEntry} from '../listed-entry.js';
 import type {Answer, Bucket} from './client.js';
 import {foreignAnswer, HttpError, isBucketMissing} from './errors.js';
 
@@ -19,7 +20,7 @@ export type Resource = {
 	readonly retainedUntil: string | undefined;
 };
 
-export type Page = {readonly items: readonly Resource[]; readonly nextPageToken: string | undefined};
+export type Page = {readonly items: readonly RawEntry[]; readonly nextPageToken: string | undefined};
 
 /** The fields of a Resource and of the page that contains it. */
 export const listedFields = 'kind,items(name,size,updated),nextPageToken';
@@ -60,11 +61,17 @@ export async function readPage(answer: Answer): Promise<Page> {
 	const {kind, items, nextPageToken} = await readJson(answer);
 	const list = items ?? (kind === 'storage#objects' ? [] : undefined);
 	if (!Array.isArray(list)) throw foreignAnswer(answer.headers, 'no listing');
-	const resources = list.map(item => (isRecord(item) ? resourceOf(item) : undefined));
+	const entries = list.map(item => (isRecord(item) ? entryOf(item) : undefined));
 	const token = nextPageToken ?? undefined;
-	if (resources.includes(undefined) || (token !== undefined && typeof token !== 'string'))
+	if (entries.includes(undefined) || (token !== undefined && typeof token !== 'string'))
 		throw foreignAnswer(answer.headers, 'no listing');
-	return {items: resources.filter(one => one !== undefined), nextPageToken: token};
+	return {items: entries.filter(one => one !== undefined), nextPageToken: token};
+}
+
+function entryOf({name, size, updated}: Record<string, unknown>): RawEntry | undefined {
+	if (typeof name !== 'string' || name === '') return undefined;
+	const date = updated === undefined ? undefined : typeof updated === 'string' ? updated : NaN;
+	return {key: name, size: numberOf(size), ...entryDate(date)};
 }
 
 function resourceOf(value: Record<string, unknown>): Resource | undefined {

@@ -21,6 +21,7 @@ import {
 } from '../errors.js';
 import {lazyStorage} from '../lazy-storage.js';
 import {leftOutLog} from '../left-out.js';
+import {completeEntries} from '../listed-entry.js';
 import {isAbandonedPartial, randomRun} from '../partials.js';
 import {readWhole} from '../source.js';
 import type {
@@ -66,6 +67,7 @@ export async function openLocal(settings: LocalSettings, context: OpenContext): 
 	const mode = settings.mode ?? 0o600;
 	const run = context.run ?? randomRun();
 	const onLeftOut = leftOutLog(context.log, location);
+	const seen = new Set<string>();
 	const onModeRefused = modeRefusedLog(mode, location, context.log);
 	const failed = (error: unknown, operation: Operation, key?: string) => describe(error, operation, location, key);
 	return {
@@ -73,7 +75,9 @@ export async function openLocal(settings: LocalSettings, context: OpenContext): 
 		location,
 		async *list(prefix, {signal, after}) {
 			try {
-				yield* walk(paths, prefix, {signal, after, onLeftOut});
+				const entries = walk(paths, prefix, {signal, after, onLeftOut});
+				// The system reports every size.
+				yield* completeEntries(entries, {location, log: context.log, seen, sizeOf: () => Promise.resolve(undefined)});
 			} catch (error) {
 				throw failed(error, 'list', prefix === '' ? undefined : prefix);
 			}

@@ -2,6 +2,7 @@ import {type Dirent} from 'node:fs';
 import {readdir} from 'node:fs/promises';
 import {partialPattern} from '../../lib/files.js';
 import {withStats} from '../../lib/stat-files.js';
+import {entryDate} from '../listed-entry.js';
 import {compareKeys} from '../object-keys.js';
 import type {StorageObject} from '../storage.js';
 import type {Paths} from './paths.js';
@@ -46,7 +47,7 @@ async function* walkBelow(
 					yield* walkBelow(paths, key, prefix, options);
 			} else if (!entry.isFile())
 				options.onLeftOut?.(key, entry.isSymbolicLink() ? 'a symbolic link' : 'not a regular file');
-			else if (stats?.isFile()) yield {key, size: stats.size, modified: stats.mtimeMs};
+			else if (stats?.isFile()) yield {key, size: stats.size, ...entryDate(stats.mtimeMs)};
 			else if (key.includes('\u{FFFD}')) options.onLeftOut?.(key, 'its name is not valid UTF-8');
 		}
 	}

@@ -4,13 +4,14 @@ import {
 	type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 import {StorageError, storageError} from '../errors.js';
+import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
 import {confirmGone} from '../removal-check.js';
-import type {ListOptions, Storage, StorageObject} from '../storage.js';
+import type {ListOptions, Storage} from '../storage.js';
 import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
-import {createMarkerPage, createPage, decodeKey} from './pages.js';
+import {createMarkerPage, createPage} from './pages.js';
 
 /**
  * Lists page by page; a failed page is requested again by itself. Throws when a service repeats entries, or returns
@@ -20,13 +21,10 @@ export async function* listObjects(
 	bucket: Bucket,
 	prefix: string,
 	{signal, after}: ListOptions,
-): AsyncGenerator<StorageObject> {
+): AsyncGenerator<RawEntry> {
 	const progress = createListingProgress();
 	for (let next: Next = {}; ;) {
 		const {entries, page, marker} = await onePage(bucket, prefix, {after, ...next}, signal);
-		const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-		for (const {Key, Size = 0, LastModified} of page.Contents ?? [])
-			if (Key !== undefined) entries.push({key: decode(Key), size: Size, modified: LastModified?.getTime()});
 		for (const entry of entries) {
 			signal.throwIfAborted();
 			// Some services ignore the prefix or the start of a listing.
@@ -79,11 +77,8 @@ async function onePage(
 }
 
 type PageRead = {
-	readonly entries: StorageObject[];
-	readonly page: Pick<
-		ListObjectsV2CommandOutput,
-		'Contents' | 'EncodingType' | 'IsTruncated' | 'NextContinuationToken'
-	>;
+	readonly entries: readonly RawEntry[];
+	readonly page: Pick<ListObjectsV2CommandOutput, 'IsTruncated' | 'NextContinuationToken'>;
 	readonly marker: string | undefined;
 };
 
@@ -104,9 +99,10 @@ function endless(bucket: Bucket, reason: string): StorageError {
 	});
 }
 
-/** Returns the size of one object, from a listing. */
+/** Returns the size of one object, from a listing. Throws if it has none there. */
 export async function sizeOf(bucket: Bucket, key: string, signal: AbortSignal): Promise<number> {
-	for await (const entry of listObjects(bucket, key, {signal})) if (entry.key === key) return entry.size;
+	for await (const entry of listObjects(bucket, key, {signal}))
+		if (entry.key === key && entry.size !== undefined) return entry.size;
 	const where = {operation: 'inspect', location: bucket.location, key} as const;
 	throw storageError('server', where, 'the service does not report its size');
 }

@@ -6,16 +6,16 @@ import {
 	type ListObjectsV2CommandInput,
 } from '@aws-sdk/client-s3';
 import type {DeserializeMiddleware, MetadataBearer, MiddlewareStack} from '@smithy/types';
-import type {StorageObject} from '../storage.js';
+import {entryDate, entrySize, type RawEntry} from '../listed-entry.js';
 import {checkXml, type HttpAnswer} from './responses.js';
 
 /**
  * A page of a listing with entries that are extracted from the XML before the SDK parses it: a million keys then take a
- * third of the time and far less memory. Entries of unexpected form are left for the SDK.
+ * third of the time and far less memory, and one with an invalid date does not hide the others.
  */
 export type Page<C> = {
 	readonly command: C;
-	readonly entries: StorageObject[];
+	readonly entries: RawEntry[];
 	readonly marker: () => string | undefined;
 };
 
@@ -31,7 +31,7 @@ export function createMarkerPage(input: ListObjectsCommandInput): Page<ListObjec
 }
 
 function takeOutOf(command: ListObjectsV2Command | ListObjectsCommand): Omit<Page<never>, 'command'> {
-	const entries: StorageObject[] = [];
+	const entries: RawEntry[] = [];
 	let marker: string | undefined;
 	const takeOut: DeserializeMiddleware<object, MetadataBearer> = next => async args => {
 		const result = await next(args);
@@ -64,14 +64,13 @@ function decoderFor(text: string): (key: string) => string {
 }
 
 /** Moves the entries from the text of the page to `entries`; returns the remaining text. */
-export function takeEntries(text: string, entries: StorageObject[]): string {
+export function takeEntries(text: string, entries: RawEntry[]): string {
 	const decode = decoderFor(text);
-	return text.replaceAll(/<Contents>.*?<\/Contents>/gs, element => {
+	return text.replaceAll(/<Contents(?:\s[^<>]*)?>.*?<\/Contents>/gs, element => {
 		const key = field(element, 'Key');
-		const size = field(element, 'Size');
-		const modified = field(element, 'LastModified');
-		if (key === undefined || size === undefined || !/^\d+$/.test(size)) return element;
-		entries.push({key: decode(unescape(key)), size: Number(size), modified: Date.parse(modified ?? '') || undefined});
+		if (key === undefined || key === '') return '';
+		const size = entrySize(field(element, 'Size'));
+		entries.push({key: decode(unescape(key)), size, ...entryDate(field(element, 'LastModified')?.trim())});
 		return '';
 	});
 }

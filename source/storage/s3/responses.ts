@@ -2,6 +2,7 @@
 import {Readable} from 'node:stream';
 import type {S3Client} from '@aws-sdk/client-s3';
 import type {DeserializeMiddleware} from '@smithy/types';
+import {correctHeaders, correctXml} from './response-dates.js';
 
 /** The response is not from an S3 service, or is incomplete. */
 export class ForeignAnswer extends Error {
@@ -40,6 +41,7 @@ export function checkAnswers(client: S3Client, onProper: () => void): void {
 		const response = result.response as HttpAnswer;
 		await checkAnswer((context as {readonly commandName?: string}).commandName ?? '', response);
 		if (response.headers['x-amz-request-id'] !== undefined || response.headers['etag'] !== undefined) onProper();
+		correctHeaders(response.headers);
 		return result;
 	};
 	client.middlewareStack.addRelativeTo(check as Parameters<typeof client.middlewareStack.addRelativeTo>[0], {
@@ -69,7 +71,10 @@ async function checkAnswer(command: string, response: HttpAnswer): Promise<void>
 		if (command === 'DeleteObjectCommand' && !isXml(await textOf(response), true)) throw foreign(response);
 		return;
 	}
-	checkXml(command, await textOf(response), response);
+	const text = await textOf(response);
+	checkXml(command, text, response);
+	// The entries of a listing are extracted with their dates.
+	if (command !== 'ListObjectsCommand') response.body = Readable.from([Buffer.from(correctXml(text))]);
 }
 
 /** Checks the text of an XML response. Throws ForeignAnswer. */

@@ -1,4 +1,5 @@
 import {isPermanentError} from '../errors.js';
+import {completeEntries} from '../listed-entry.js';
 import {dotSegmentProblem, keyGuard} from '../object-keys.js';
 import type {ObjectInfo, OpenContext, Storage} from '../storage.js';
 import {openBucket} from './client.js';
@@ -18,10 +19,30 @@ export type {S3Settings} from './settings.js';
 export async function openS3(settings: S3Settings, context: OpenContext): Promise<Storage> {
 	const bucket = await openBucket(settings, context);
 	const check = keyGuard(bucket.location, dotSegmentProblem);
+	const seen = new Set<string>();
+	const inspect = async (key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> => {
+		check(key, 'inspect');
+		const head = await headObject(bucket, key, signal);
+		if (!head) return undefined;
+		const {LastModified, Metadata = {}} = head;
+		return {
+			key,
+			// A proxy may have removed the size from the response.
+			size: head.ContentLength ?? (await sizeOf(bucket, key, signal)),
+			modified: LastModified?.getTime(),
+			metadata: Metadata,
+			checksums: wholeChecksums(bucket, head),
+			version: head.VersionId,
+		};
+	};
 	return {
 		kind: settings.kind ?? 's3',
 		location: bucket.location,
-		list: (prefix, options) => listObjects(bucket, prefix, options),
+		list: (prefix, options) =>
+			completeEntries(listObjects(bucket, prefix, options), {
+				...{location: bucket.location, log: context.log, seen},
+				sizeOf: async key => (await inspect(key, options.signal))?.size,
+			}),
 		async put(key, source, options) {
 			check(key, 'upload');
 			return upload(bucket, key, source, options);
@@ -30,21 +51,7 @@ export async function openS3(settings: S3Settings, context: OpenContext): Promis
 			check(key, 'download');
 			yield* getObject(bucket, key, options);
 		},
-		async stat(key, {signal}): Promise<ObjectInfo | undefined> {
-			check(key, 'inspect');
-			const head = await headObject(bucket, key, signal);
-			if (!head) return undefined;
-			const {LastModified, Metadata = {}} = head;
-			return {
-				key,
-				// A proxy may have removed the size from the response.
-				size: head.ContentLength ?? (await sizeOf(bucket, key, signal)),
-				modified: LastModified?.getTime(),
-				metadata: Metadata,
-				checksums: wholeChecksums(bucket, head),
-				version: head.VersionId,
-			};
-		},
+		stat: (key, {signal}) => inspect(key, signal),
 		remove: (keys, {signal}) => removeObjects(bucket, keys, signal),
 		cleanup: (prefix, options) => abortStale(bucket, prefix, options),
 		isPermanent: isPermanentError,

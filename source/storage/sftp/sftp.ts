@@ -1,6 +1,7 @@
 import {untilAborted} from '../../lib/until-aborted.js';
 import {fileVersion, isPermanentError, type Operation, replacedError, StorageError} from '../errors.js';
 import {leftOutLog} from '../left-out.js';
+import {completeEntries} from '../listed-entry.js';
 import {fileKeyProblem, keyGuard} from '../object-keys.js';
 import {isAbandonedPartial, randomRun} from '../partials.js';
 import type {GetOptions, ObjectInfo, RemoveResult, Storage} from '../storage.js';
@@ -35,6 +36,7 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 	const traits: TargetTraits = {renames: true, unfinished: new Set()};
 	const warn = (text: string) => context.log('warn', `sftp: ${text}`);
 	const onLeftOut = leftOutLog(context.log, location);
+	const complete = {location, log: context.log, seen: new Set<string>(), sizeOf: noSize};
 	const failed = (error: unknown, operation: Operation, key?: string) =>
 		describeSftpError(error, {operation, location, key});
 	const check = keyGuard(location, fileKeyProblem);
@@ -57,10 +59,9 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		kind: 'sftp',
 		location,
 		async *list(prefix, {signal, after}) {
-			signal.throwIfAborted();
 			try {
 				const session = await connection.session(signal);
-				for await (const object of walk(session, directory, prefix, {signal, after, onLeftOut})) yield object;
+				yield* completeEntries(walk(session, directory, prefix, {signal, after, onLeftOut}), complete);
 			} catch (error) {
 				signal.throwIfAborted();
 				throw failed(error, 'list', prefix === '' ? undefined : prefix);
@@ -103,6 +104,11 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		isPermanent: isPermanentError,
 		close: connection.close,
 	};
+}
+
+/** The walk has already asked for what the listing did not contain. */
+async function noSize(): Promise<never> {
+	throw new StorageError('unsupported', 'the server does not report its size');
 }
 
 type Perform = <T>(

@@ -4,10 +4,9 @@
  */
 import {partialPattern} from '../../lib/files.js';
 import {untilAborted} from '../../lib/until-aborted.js';
-import {StorageError} from '../errors.js';
+import {entryDate, entrySize, type RawEntry} from '../listed-entry.js';
 import {createUnorderedProgress, endlessListing} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
-import type {StorageObject} from '../storage.js';
 import type {Session} from './connection.js';
 import {statusOf} from './errors.js';
 import {joinPath} from './paths.js';
@@ -24,7 +23,7 @@ export type WalkOptions = {
 
 type Child = {
 	readonly name: string;
-	readonly size: number;
+	readonly size: number | undefined;
 	readonly modified: number | undefined;
 	readonly directory: boolean;
 };
@@ -47,7 +46,7 @@ export async function* walk(
 	root: string,
 	prefix: string,
 	options: WalkOptions,
-): AsyncGenerator<StorageObject> {
+): AsyncGenerator<RawEntry> {
 	yield* walkBelow({session, root, prefix, read: {directories: 0}}, '', options);
 }
 
@@ -58,7 +57,7 @@ type Place = {
 	readonly read: {directories: number};
 };
 
-async function* walkBelow(place: Place, folder: string, options: WalkOptions): AsyncGenerator<StorageObject> {
+async function* walkBelow(place: Place, folder: string, options: WalkOptions): AsyncGenerator<RawEntry> {
 	const {prefix} = place;
 	const {signal, partials = false} = options;
 	const children = await readChildren(place, folder, options);
@@ -69,7 +68,7 @@ async function* walkBelow(place: Place, folder: string, options: WalkOptions): A
 	for (const {name, size, modified, directory} of children) {
 		signal.throwIfAborted();
 		const key = folder + name;
-		const object = {key, size, ...(modified !== undefined && {modified})};
+		const object = {key, size: entrySize(size), ...entryDate(modified)};
 		if (!directory) {
 			if (key.startsWith(prefix) && partialPattern.test(name) === partials && !passed(key)) yield object;
 			continue;
@@ -109,7 +108,7 @@ async function readChildren(place: Place, folder: string, options: WalkOptions):
 			if (kind === 'link' || kind === 'other')
 				onLeftOut?.(key, kind === 'link' ? 'a symbolic link' : 'not a regular file');
 			else if (Buffer.byteLength(key) > longestKey) onLeftOut?.(key.slice(0, 100), 'its path is too long');
-			else children.push({name, size: kind === 'file' ? (size ?? 0) : 0, modified, directory: kind === 'directory'});
+			else children.push({name, size: kind === 'directory' ? 0 : size, modified, directory: kind === 'directory'});
 		}
 	}
 	const order = (child: Child) => (child.directory ? `${child.name}/` : child.name);
@@ -122,12 +121,8 @@ async function complete(session: Session, path: string, entry: Entry): Promise<E
 	const stats = await lstatIfThere(session.requests, path === '.' ? entry.name : joinPath(path, entry.name));
 	if (!stats) return undefined;
 	const {kind = entry.kind, size = entry.size, modified = entry.modified} = stats;
-	if (kind === undefined || (kind === 'file' && size === undefined)) {
-		throw new StorageError('unsupported', `the server does not report the type and size of ${entry.name}`, {
-			hint: 'this server gives too little information to list backups: use a different server or store',
-		});
-	}
-	return {name: entry.name, kind, size, modified};
+	// Without a type it may be a directory: the size of such an entry is not the size of a file.
+	return {name: entry.name, kind, size: kind === undefined ? undefined : size, modified};
 }
 
 /** Returns the entries of one directory, without `.` and `..`. */
