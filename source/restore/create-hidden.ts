@@ -1,8 +1,8 @@
 /** Creates the hidden database that a restore fills: other users cannot connect, and a comment describes it. */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {identifier} from '../postgres/quote.js';
-import {PostgresError} from '../postgres/session.js';
+import {identifier, literal} from '../postgres/quote.js';
+import {PostgresError, type Session} from '../postgres/session.js';
 import type {RunContext} from '../runs/context.js';
 import {creationOptions} from './database-definition.js';
 import {markStatement} from './leftovers.js';
@@ -19,7 +19,8 @@ export async function createHidden(
 ): Promise<void> {
 	const {superuser, version, tablespaces} = inventory;
 	const words = [...creationOptions(definition, version)];
-	if (options.owner !== undefined) words.push(`OWNER = ${identifier(options.owner)}`);
+	const owner = options.owner ?? (superuser ? undefined : await ownerFor(session, definition.owner));
+	if (owner !== undefined) words.push(`OWNER = ${identifier(owner)}`);
 	if (definition.tablespace !== undefined && tablespaces.has(definition.tablespace))
 		words.push(`TABLESPACE = ${identifier(definition.tablespace)}`);
 	// A superuser connects in spite of the limit; ALLOW_CONNECTIONS false would reject pg_restore too.
@@ -39,4 +40,16 @@ export async function createHidden(
 	}
 	await session.query(markStatement(hidden, run.runId, prepared.dump.database));
 	if (!superuser) await session.query(`revoke all on database ${identifier(hidden)} from public`);
+}
+
+/**
+ * Returns the owner if we act for it: since 15 only the owner of a database may create objects in the schema public, and
+ * only a superuser may give an object to a role that may not create it.
+ */
+async function ownerFor(session: Session, owner: string | undefined): Promise<string | undefined> {
+	if (owner === undefined) return undefined;
+	const [found] = await session.query(
+		`select 1 from pg_catalog.pg_roles where rolname = ${literal(owner)} and pg_catalog.pg_has_role(oid, 'USAGE')`,
+	);
+	return found ? owner : undefined;
 }

@@ -27,6 +27,7 @@ import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import {type FillContext, fillDatabase} from './fill-database.js';
 import {chooseTool, entriesOf} from './plan-restore.js';
 import {isPlain, readDump, textOf} from './prepare-dumps.js';
+import {withReadAccess} from './read-access.js';
 import {type RestoreOptions, restoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
 import {dropOwnDatabase} from './restore-target.js';
@@ -216,7 +217,9 @@ async function drillDatabase(shared: DrillShared, dump: Dump, control: JobContro
 		if (target.scratch) await dropOwnDatabase(target, plan.hidden);
 		const filled = await fillDatabase(shared, plan, control, fetched);
 		control.meter.start('verify');
-		const {detail, proof} = await compareRestored(shared, plan, filled, control.signal);
+		const {detail, proof} = await withReadAccess(target, plan.hidden, control.signal, () =>
+			compareRestored(shared, plan, filled, control.signal),
+		);
 		if (target.scratch) await applyProperties(shared, plan);
 		control.meter.finish('verify');
 		const into = `into ${target.label}: ${detail}`;

@@ -16,8 +16,9 @@ import {analyzeTables} from './analyze.js';
 import {checkIndexes} from './check-indexes.js';
 import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
-import {type FillContext, fillDatabase} from './fill-database.js';
+import {type FillContext, fillDatabase, type Filled} from './fill-database.js';
 import {keptComment} from './leftovers.js';
+import {withReadAccess} from './read-access.js';
 import type {DatabasePlan} from './restore-plan.js';
 import {dropOwnDatabase} from './restore-target.js';
 import {propertyStatements, renameHidden} from './settings-and-rename.js';
@@ -61,20 +62,13 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 	const fetched: string[] = [];
 	try {
 		const loaded = await fillDatabase(shared, plan, control, fetched);
-		if (options.analyze && !loaded.hasStatistics) await analyze(shared, plan, control);
-		let detail = 'not compared';
-		if (options.compare !== 'none') {
-			meter.start('verify');
-			try {
-				const compared = await compareRestored(shared, plan, loaded, control.signal);
-				detail = compared.detail;
-				shared.proofs.push(compared.proof);
-			} catch (error) {
-				if (error instanceof PgBackError && error.code === 'CORRUPT') outcome = 'keep';
-				throw error;
-			}
-			meter.finish('verify');
-		}
+		const detail = await withReadAccess(target, plan.hidden, control.signal, async () => {
+			if (options.analyze && !loaded.hasStatistics) await analyze(shared, plan, control);
+			return options.compare === 'none' ? 'not compared' : compare(shared, plan, loaded, control);
+		}).catch((error: unknown) => {
+			if (error instanceof PgBackError && error.code === 'CORRUPT') outcome = 'keep';
+			throw error;
+		});
 		if (options.amcheck) await amcheck(shared, plan, control);
 		await runAfterHook(shared, plan, control);
 		control.signal.throwIfAborted();
@@ -91,6 +85,19 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 		for (const path of fetched) await rm(path, {recursive: true, force: true});
 		if (outcome !== 'done') await discard(shared, plan, options.keep || outcome === 'keep');
 	}
+}
+
+async function compare(
+	shared: RestoreShared,
+	plan: DatabasePlan,
+	loaded: Filled,
+	{meter, signal}: JobControl,
+): Promise<string> {
+	meter.start('verify');
+	const {detail, proof} = await compareRestored(shared, plan, loaded, signal);
+	shared.proofs.push(proof);
+	meter.finish('verify');
+	return detail;
 }
 
 async function analyze({run, target}: RestoreShared, plan: DatabasePlan, control: JobControl): Promise<void> {
