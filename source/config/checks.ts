@@ -10,6 +10,7 @@ import {checkDumpOptions} from './dump-option-checks.js';
 import {type Given, isGiven} from './given.js';
 import {type OptionName, options, type Settings} from './options.js';
 import {type Problem} from './origin.js';
+import {checkPrefixes} from './prefix-checks.js';
 import {checkSplit} from './split-checks.js';
 import {checkLocalCopy, checkSpool} from './stream-checks.js';
 
@@ -29,6 +30,7 @@ export async function checkConfiguration(
 		...checkModes(merged.settings, commandLine, terminal).map(text => ({on: 'command line' as const, text})),
 		...checkCipher(given, blame),
 		...checkStores(merged.settings, env, blame),
+		...checkPrefixes(merged.settings, blame),
 		...checkLocalCopy(merged, blame),
 		...checkSpool(merged, blame),
 		...checkSplit(merged, blame),

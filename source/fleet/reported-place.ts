@@ -1,5 +1,6 @@
 /** Where the dumps of a server are, according to its report. */
 import type {Configuration} from '../config/configuration.js';
+import {prefixProblem} from '../config/prefix-checks.js';
 import {PgBackError} from '../core/errors.js';
 import {commonDirectory} from '../lib/common-directory.js';
 import {display} from '../lib/display.js';
@@ -40,7 +41,7 @@ export function reportedPrefix(found: Pick<FleetServer, 'status'> | undefined, l
 	);
 	if (keys.length === 0) return undefined;
 	const directory = commonDirectory(keys).replace(/\/$/, '');
-	return directory.split('/').some(part => part === '.' || part === '..') ? undefined : directory;
+	return prefixProblem(directory) === undefined ? directory : undefined;
 }
 
 /** A directory dump is one. */

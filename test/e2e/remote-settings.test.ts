@@ -51,6 +51,31 @@ describe('settings that cannot work are errors before anything is dumped', () =>
 		['azure without a key', ['upload = azure', 'azure_container = c', 'azure_account = a'], /azure_key/],
 		['local without a directory', ['upload = local'], /local_directory/],
 	];
+	for (const [store, prefix, says] of [
+		['s3', '..', /upload_prefix.*"\.\." has a segment "\.\."/],
+		['gcs', 'a/../b', /upload_prefix.*has a segment "\.\."/],
+		['azure', './a', /upload_prefix.*has a segment "\."/],
+		['b2', '/a', /upload_prefix.*begins with a slash/],
+		['sftp', 'a//b', /upload_prefix.*has an empty segment/],
+		['local', 'a/..', /upload_prefix.*has a segment "\.\."/],
+	] as const)
+		test(`${store}: upload_prefix = ${prefix} is refused by --check-config and a run`, async () => {
+			const [directory, remote] = [scratchDirectory('settings'), scratchDirectory('remote')];
+			const of = {
+				...{s3: ['s3_bucket = b', 's3_key_id = k', 's3_secret = s'], gcs: ['gcs_bucket = b']},
+				...{azure: ['azure_container = c', 'azure_account = a', 'azure_key = QQ==']},
+				...{b2: ['b2_bucket = b', 'b2_key_id = k', 'b2_app_key = s'], sftp: ['sftp_host = 127.0.0.1']},
+				local: [`local_directory = ${remote}`],
+			};
+			const lines = [`upload = ${store}`, ...of[store], `upload_prefix = ${prefix}`];
+			for (const args of [['--check-config'], ['--dump-only', 'postgres']]) {
+				const {code, stderr} = await run(lines, args, {directory});
+				assert.equal(code, 10, stderr);
+				assert.match(stderr, says);
+			}
+			assert.deepEqual([...filesIn(directory), ...filesIn(remote)], []);
+		});
+
 	for (const [what, lines, says] of cases) {
 		test(what, async () => {
 			const directory = scratchDirectory('settings');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {prefixProblem} from '../../source/config/prefix-checks.js';
 import {downloadBase, remoteKey} from '../../source/repository/remote.js';
 
 test('keys are relative to the backup directory as configured, behind the prefix', () => {
@@ -13,6 +14,28 @@ test('keys are relative to the backup directory as configured, behind the prefix
 	] as const) {
 		assert.equal(remoteKey(template, prefix, path), key, `${template} ${prefix} ${path}`);
 	}
+});
+
+test('a prefix is the same place at every store, or refused', () => {
+	for (const good of ['', 'a', 'a/', 'a/b', '..a', 'a..', '...', '.a/b.', '{server}/x', 'a b/ü'])
+		assert.equal(prefixProblem(good), undefined, good);
+	for (const bad of [
+		'/',
+		'/a',
+		'.',
+		'..',
+		'./a',
+		'a/.',
+		'a/./b',
+		'../a',
+		'a/..',
+		'a/../b',
+		'a//b',
+		'a//',
+		'//',
+		'a\0b',
+	])
+		assert.ok(prefixProblem(bad) !== undefined, bad);
 });
 
 test('downloads go below the fixed part of the backup directory', () => {
