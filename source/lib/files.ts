@@ -76,12 +76,17 @@ export async function setMode(
 	} catch (error) {
 		if (!refusesModes(error)) throw error;
 		if (onModeRefused) onModeRefused(error);
-		else modeRefusals.add(dirname(path));
+		else recordModeRefusal(path);
 	}
 }
 
+/** Records, for `takeModeRefusals`, that the mode of the file was rejected. */
+export function recordModeRefusal(path: string): void {
+	modeRefusals.add(dirname(path));
+}
+
 /** Checks an error of fchmod(2): the file system has no modes, or does not let us set them. */
-function refusesModes(error: unknown): boolean {
+export function refusesModes(error: unknown): boolean {
 	return ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(
 		(error as NodeJS.ErrnoException).code ?? '',
 	);

@@ -1,16 +1,26 @@
 /** Processes the members of a directory dump: each is hashed, encrypted and removed as soon as pg_dump has finished it. */
 import {constants} from 'node:fs';
-import {type FileHandle, open, readdir, rename, rm, stat} from 'node:fs/promises';
+import {open, readdir, rename, rm, stat} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
-import {filesBelow, partialPattern, setMode} from '../lib/files.js';
+import {filesBelow, partialPattern, recordModeRefusal, setMode} from '../lib/files.js';
 import {inParallel} from '../lib/in-parallel.js';
+import {withStats} from '../lib/stat-files.js';
+import type {Seal} from './age/sealer.js';
 import {algorithmsOf, type ArtifactOptions, type Content, writeArtifact} from './artifact.js';
-import {encryptSmallMember, smallMember} from './encrypt-member.js';
 import {hashHandle} from './hash.js';
 import type {Meter} from './meter.js';
+import {flushInWorker, processInWorker} from './pipeline-thread.js';
+import {smallMember} from './small-members.js';
 
 export const tableOfContents = 'toc.dat';
+
+/** Members that one message gives to the worker: their headers are made here meanwhile, so it should not last long. */
+const batchSize = 32;
+/** With fewer small members in a pass, starting a worker takes longer than it saves, unless they are encrypted. */
+const fewMembers = 16;
+
+type Small = {readonly name: string; readonly size: number};
 
 /** Writes members of its own beside pg_dump. */
 export type Companion = {
@@ -34,6 +44,8 @@ export class MemberPass {
 	readonly #done = new Map<string, Content>();
 	/** Resolves when no large member is being encrypted: one at a time, as each takes a worker. */
 	#large: Promise<unknown> = Promise.resolve();
+	/** Resolves when no small member is being processed: they share one worker. */
+	#small: Promise<unknown> = Promise.resolve();
 	/** Paths of members that are complete, but may not be on disk yet. */
 	#unflushed: string[] = [];
 	readonly #companion: Companion | undefined;
@@ -58,8 +70,11 @@ export class MemberPass {
 		const names = await this.names();
 		const open = await openFiles();
 		if (open === undefined) return;
-		await inParallel(this.finished(names, open), async name => {
-			await this.process(name);
+		const {small, other} = await this.#bySize(this.finished(names, open));
+		const isMany = small.length >= fewMembers || this.#options.settings.encryption !== undefined;
+		if (isMany) await this.#processSmall(small);
+		await inParallel(isMany ? other : [...small.map(({name}) => name), ...other], async name => {
+			await this.#processLarge(name);
 		});
 	}
 
@@ -81,9 +96,11 @@ export class MemberPass {
 	}
 
 	async process(name: string): Promise<Content> {
-		this.#options.signal.throwIfAborted();
-		const content = await this.#process(name);
-		this.#done.set(name, content);
+		const {small} = await this.#bySize([name]);
+		if (small.length > 0 && this.#options.settings.encryption) await this.#processSmall(small);
+		else await this.#processLarge(name);
+		const content = this.#done.get(name);
+		if (!content) throw new PgBackError('BUG', `${name} was not processed`);
 		return content;
 	}
 
@@ -103,8 +120,13 @@ export class MemberPass {
 	 * and thousands of them take little longer than one.
 	 */
 	async flush(): Promise<void> {
+		const {signal} = this.#options;
+		if (this.#unflushed.length >= fewMembers) {
+			await flushInWorker(this.#unflushed, signal);
+			return;
+		}
 		await inParallel(this.#unflushed, async path => {
-			this.#options.signal.throwIfAborted();
+			signal.throwIfAborted();
 			const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 			try {
 				await handle.sync();
@@ -112,6 +134,68 @@ export class MemberPass {
 				await handle.close();
 			}
 		});
+	}
+
+	async #bySize(names: readonly string[]) {
+		const small: Small[] = [];
+		const other: string[] = [];
+		for await (const entries of withStats(names, name => join(this.#directory, name))) {
+			for (const [name, stats] of entries) {
+				if (stats?.isFile() && stats.size <= smallMember) small.push({name, size: stats.size});
+				else other.push(name);
+			}
+		}
+		return {small, other};
+	}
+
+	/** Lets the worker process them, a batch at a time; the headers of the next batch are made meanwhile. */
+	async #processSmall(members: readonly Small[]): Promise<void> {
+		for (let start = 0; start < members.length; start += batchSize) {
+			const batch = members.slice(start, start + batchSize);
+			const seals = await this.#seals(batch.length);
+			const before = this.#small;
+			this.#small = before.then(async () => this.#processBatch(batch, seals));
+			this.#small.catch(() => undefined); // thrown below
+			await before;
+		}
+		await this.#small;
+	}
+
+	async #seals(count: number): Promise<readonly Seal[]> {
+		const {settings, signal} = this.#options;
+		if (!settings.encryption) return [];
+		const {createSeal} = await import('./age/encrypt.js');
+		const seals: Seal[] = [];
+		for (let index = 0; index < count; index++) seals.push(await createSeal(settings.encryption, signal));
+		return seals;
+	}
+
+	async #processBatch(batch: readonly Small[], seals: readonly Seal[]): Promise<void> {
+		const {settings, signal, meter, plainPath} = this.#options;
+		const members = batch.map(({name, size}, index) => ({path: join(this.#directory, name), size, seal: seals[index]}));
+		const results = await processInWorker(
+			members,
+			{algorithms: algorithmsOf(settings), mode: settings.mode, keepSource: settings.keepSource},
+			signal,
+		);
+		for (const [index, {path, size}] of members.entries()) {
+			const result = results[index];
+			if (!result) throw changed(path);
+			const {modeRefused, ...content} = result;
+			if (modeRefused) recordModeRefusal(path);
+			const name = batch[index]?.name ?? '';
+			this.#done.set(name, {...content, name: `${basename(plainPath)}/${name}`});
+			if (algorithmsOf(settings).length > 0) meter?.count('checksum', size);
+			if (content.cipherSize === undefined || settings.keepSource) this.#unflushed.push(path);
+			if (content.cipherSize === undefined) continue;
+			meter?.count('encrypt', size, content.cipherSize);
+			this.#unflushed.push(`${path}.age`);
+		}
+	}
+
+	async #processLarge(name: string): Promise<void> {
+		this.#options.signal.throwIfAborted();
+		this.#done.set(name, await this.#process(name));
 	}
 
 	async #process(name: string): Promise<Content> {
@@ -128,8 +212,6 @@ export class MemberPass {
 				this.#unflushed.push(path);
 				return {name: shown, plainSize: size, plainDigests: digests};
 			}
-			const small = await this.#encryptSmall(path, handle);
-			if (small) return {...small, name: shown};
 			const writing = this.#large.then(() =>
 				writeArtifact(
 					{descriptor: handle.fd},
@@ -157,22 +239,6 @@ export class MemberPass {
 		} finally {
 			await handle.close();
 		}
-	}
-
-	/** Returns undefined for a member that is too large for it. */
-	async #encryptSmall(path: string, handle: FileHandle): Promise<Omit<Content, 'name'> | undefined> {
-		const {settings, signal, meter} = this.#options;
-		const {encryption: keys, keepSource} = settings;
-		const {size} = await handle.stat();
-		if (!keys || size > smallMember) return undefined;
-		const content = await encryptSmallMember(path, handle, size, {settings, keys, signal});
-		if (!content) throw changed(path);
-		meter?.count('checksum', size);
-		meter?.count('encrypt', size, content.cipherSize);
-		this.#unflushed.push(`${path}.age`);
-		if (keepSource) this.#unflushed.push(path);
-		else await rm(path);
-		return content;
 	}
 
 	async bytesSoFar(): Promise<number> {

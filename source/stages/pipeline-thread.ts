@@ -7,7 +7,8 @@ import type {Worker} from 'node:worker_threads';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {startThread} from '../lib/bundled.js';
 import type {HashAndEncryptOptions, PipelineResult} from './pipeline.js';
-import type {WorkerRequest, WorkerResponse} from './pipeline-worker.js';
+import type {MembersRequest, WorkerRequest, WorkerResponse} from './pipeline-worker.js';
+import type {SmallMemberResult, SmallMemberSettings} from './small-members.js';
 
 const idle: Worker[] = [];
 
@@ -25,20 +26,57 @@ export async function hashAndEncryptInWorker(
 	passage: HashAndEncryptOptions,
 ): Promise<PipelineResult> {
 	const {algorithms, seal, plain, cipher, signal, onBytes} = passage;
+	const request = {descriptor, algorithms, seal, plain: plain?.descriptor, cipher: cipher?.descriptor};
+	const response = await ask({type: 'stream', ...request}, signal, {
+		onBytes(answer) {
+			onBytes(answer.plain, answer.cipher);
+			plain?.wrote(answer.plain);
+			cipher?.wrote(answer.cipher);
+		},
+		pathOf: where => (where === 'plain' ? plain?.finalPath : where === 'cipher' ? cipher?.finalPath : undefined),
+	});
+	return expected(response, 'done').passed;
+}
+
+/**
+ * Processes small members one after the other; see `processSmallMember`. Returns their results, in order; fewer if one
+ * has changed, which ends it. Throws system errors, with the path.
+ */
+export async function processInWorker(
+	members: MembersRequest['members'],
+	settings: SmallMemberSettings,
+	signal: AbortSignal,
+): Promise<readonly SmallMemberResult[]> {
+	return expected(await ask({type: 'members', members, settings}, signal), 'members').results;
+}
+
+/** Flushes files to disk, one after the other. Throws system errors, with the path. */
+export async function flushInWorker(paths: readonly string[], signal: AbortSignal): Promise<void> {
+	expected(await ask({type: 'flush', paths}, signal), 'flushed');
+}
+
+type Last = Exclude<WorkerResponse, {type: 'bytes'}>;
+type Failed = Extract<WorkerResponse, {type: 'failed'}>;
+
+type Listener = {
+	readonly onBytes?: (answer: Extract<WorkerResponse, {type: 'bytes'}>) => void;
+	/** Returns the path that an error is about. */
+	readonly pathOf?: (where: Failed['where']) => string | undefined;
+};
+
+/** Gives the request to a worker of its own and returns its last answer. An abort ends the worker. */
+async function ask(request: WorkerRequest, signal: AbortSignal, {onBytes, pathOf}: Listener = {}): Promise<Last> {
 	signal.throwIfAborted();
 	const worker = idle.pop() ?? startThread('stages/pipeline-worker', {name: 'pass', env: {}});
 	worker.ref();
 	const stop = () => void worker.terminate();
 	signal.addEventListener('abort', stop, {once: true});
 	try {
-		const passed = await new Promise<PipelineResult>((resolve, reject) => {
+		const last = await new Promise<Last>((resolve, reject) => {
 			worker.on('message', (answer: WorkerResponse) => {
-				if (answer.type === 'bytes') {
-					onBytes(answer.plain, answer.cipher);
-					plain?.wrote(answer.plain);
-					cipher?.wrote(answer.cipher);
-				} else if (answer.type === 'done') resolve(answer.passed);
-				else reject(asThrown(answer, plain?.finalPath, cipher?.finalPath));
+				if (answer.type === 'bytes') onBytes?.(answer);
+				else if (answer.type === 'failed') reject(asThrown(answer, answer.path ?? pathOf?.(answer.where)));
+				else resolve(answer);
 			});
 			worker.once('error', error =>
 				reject(new PgBackError('BUG', `the dump worker failed: ${messageOf(error)}`, {cause: error})),
@@ -47,16 +85,10 @@ export async function hashAndEncryptInWorker(
 				const reason: unknown = signal.aborted ? signal.reason : undefined;
 				reject(reason instanceof Error ? reason : new PgBackError('BUG', `the dump worker exited with code ${code}`));
 			});
-			worker.postMessage({
-				descriptor,
-				algorithms,
-				seal,
-				plain: plain?.descriptor,
-				cipher: cipher?.descriptor,
-			} satisfies WorkerRequest);
+			worker.postMessage(request);
 		});
 		idle.push(worker);
-		return passed;
+		return last;
 	} finally {
 		signal.removeEventListener('abort', stop);
 		for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event); // its other listeners keep the process alive
@@ -65,13 +97,12 @@ export async function hashAndEncryptInWorker(
 	}
 }
 
+function expected<Type extends Last['type']>(answer: Last, type: Type): Extract<Last, {type: Type}> {
+	if (answer.type !== type) throw new PgBackError('BUG', `the dump worker answered ${answer.type} instead of ${type}`);
+	return answer as Extract<Last, {type: Type}>;
+}
+
 /** Restores a system error to the form that it had before it was passed between threads. */
-function asThrown(
-	{message, where, ...rest}: Extract<WorkerResponse, {type: 'failed'}>,
-	plain: string | undefined,
-	cipher: string | undefined,
-): Error {
-	const {code, errno, syscall} = rest;
-	const path = where === 'plain' ? plain : where === 'cipher' ? cipher : undefined;
+function asThrown({message, code, errno, syscall}: Failed, path: string | undefined): Error {
 	return Object.assign(new Error(message), {code, errno, syscall, ...(path !== undefined && {path})});
 }

@@ -11,8 +11,18 @@ import {createSealer, type Seal} from './age/sealer.js';
 import {chunkSize} from './age/stream.js';
 import {MultiHash} from './hash.js';
 import {type PipelineResult, streamStats} from './pipeline.js';
+import {
+	flushFile,
+	processSmallMember,
+	type SmallMember,
+	type SmallMemberResult,
+	type SmallMemberSettings,
+} from './small-members.js';
 
-export type WorkerRequest = {
+export type WorkerRequest = StreamRequest | MembersRequest | FlushRequest;
+
+export type StreamRequest = {
+	readonly type: 'stream';
 	readonly descriptor: number;
 	readonly algorithms: readonly ChecksumAlgorithm[];
 	readonly seal: Seal | undefined;
@@ -21,13 +31,25 @@ export type WorkerRequest = {
 	readonly cipher: number | undefined;
 };
 
+export type MembersRequest = {
+	readonly type: 'members';
+	readonly members: readonly (SmallMember & {readonly size: number})[];
+	readonly settings: SmallMemberSettings;
+};
+
+export type FlushRequest = {readonly type: 'flush'; readonly paths: readonly string[]};
+
 export type WorkerResponse =
 	/** Bytes written since the last message. */
 	| {readonly type: 'bytes'; readonly plain: number; readonly cipher: number}
 	| {readonly type: 'done'; readonly passed: PipelineResult}
+	/** In the order of the members; shorter if the last one has changed. */
+	| {readonly type: 'members'; readonly results: readonly SmallMemberResult[]}
+	| {readonly type: 'flushed'}
 	| {
 			readonly type: 'failed';
-			readonly where: 'source' | 'plain' | 'cipher';
+			readonly where: Place;
+			readonly path: string | undefined;
 			readonly message: string;
 			readonly code: string | undefined;
 			readonly errno: number | undefined;
@@ -47,18 +69,34 @@ const buffer = Buffer.allocUnsafeSlow(2 * chunkSize);
  */
 const pending = Buffer.allocUnsafeSlow(chunkSize);
 
+type Place = 'source' | 'plain' | 'cipher';
+
 parentPort?.on('message', (order: WorkerRequest) => {
-	let where: 'source' | 'plain' | 'cipher' = 'source';
+	let where: Place = 'source';
 	try {
-		const passed = pass(order, now => (where = now));
-		respond({type: 'done', passed});
+		respond(answer(order, now => (where = now)));
 	} catch (error) {
-		const {message, code, errno, syscall} = error as NodeJS.ErrnoException;
-		respond({type: 'failed', where, message, code, errno, syscall});
+		const {message, code, errno, syscall, path} = error as NodeJS.ErrnoException;
+		respond({type: 'failed', where, path, message, code, errno, syscall});
 	}
 });
 
-function pass(order: WorkerRequest, at: (where: 'source' | 'plain' | 'cipher') => void): PipelineResult {
+function answer(order: WorkerRequest, at: (where: Place) => void): WorkerResponse {
+	if (order.type === 'stream') return {type: 'done', passed: pass(order, at)};
+	if (order.type === 'flush') {
+		for (const path of order.paths) flushFile(path);
+		return {type: 'flushed'};
+	}
+	const results: SmallMemberResult[] = [];
+	for (const member of order.members) {
+		const result = processSmallMember(member, member.size, order.settings);
+		if (result === 'changed') break;
+		results.push(result);
+	}
+	return {type: 'members', results};
+}
+
+function pass(order: StreamRequest, at: (where: Place) => void): PipelineResult {
 	const {descriptor, algorithms, seal, plain, cipher} = order;
 	const [plainHash, cipherHash] = [new MultiHash(algorithms), new MultiHash(algorithms)];
 	const sealer = seal && createSealer(seal.key, pending);

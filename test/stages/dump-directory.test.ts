@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 import {after, test} from 'node:test';
@@ -107,6 +107,48 @@ test('small and large members are encrypted, each with a key of its own; keep_so
 	}
 });
 
+test('hundreds of small members keep their order, sizes and checksums', async () => {
+	const script = `for i in $(seq 300); do echo $i >$1/blob_$i.dat; done; : >$1/empty.dat
+		head -c 262144 /dev/zero >$1/limit.dat; head -c 262145 /dev/zero >$1/large.dat; echo toc >$1/toc.dat`;
+	const {place, result} = await dump(script);
+	const written = await result;
+	const [partial = ''] = readdirSync(place);
+	const names = written.contents.map(({name}) => name);
+	assert.deepEqual(names, names.toSorted());
+	assert.equal(names.length, 304);
+	for (const {name, plainSize, plainDigests, cipherSize} of written.contents) {
+		const path = join(place, partial, name.slice('x.d/'.length));
+		const bytes = readFileSync(path);
+		assert.deepEqual([plainSize, plainDigests.sha256, cipherSize], [bytes.length, sha256(bytes), undefined], name);
+		assert.equal(statSync(path).mode & 0o777, 0o640);
+	}
+});
+
+test('a name that is taken among hundreds of members fails the dump, which leaves nothing', async () => {
+	const {recipient} = await newPair();
+	const script = 'for i in $(seq 100); do echo $i >$1/$i.dat; done; mkdir $1/77.dat.age; echo toc >$1/toc.dat';
+	const {place, result} = await dump(script, {encryption: parseRecipients([recipient])});
+	await assert.rejects(result, (error: NodeJS.ErrnoException) => {
+		assert.equal(error.code, 'EEXIST');
+		assert.match(error.path ?? '', /77\.dat\.age$/);
+		return true;
+	});
+	assert.deepEqual(readdirSync(place), []);
+});
+
+test('the abort of a dump of many members ends its worker, and leaves nothing', async () => {
+	const {recipient} = await newPair();
+	const abort = new AbortController();
+	const script = 'for i in $(seq 2000); do echo $i >$1/$i.dat; done; echo toc >$1/toc.dat; exec sleep 100';
+	const {place, result} = await dump(script, {encryption: parseRecipients([recipient])}, abort.signal);
+	const failed = assert.rejects(result, /stop/);
+	const isStarted = () => readdirSync(place, {recursive: true}).some(name => String(name).endsWith('.age'));
+	while (!isStarted()) await new Promise(resolve => setTimeout(resolve, 5));
+	abort.abort(new Error('stop'));
+	await failed;
+	assert.deepEqual(readdirSync(place), []);
+});
+
 test('every member is flushed before the dump counts as written', needsStrace, async () => {
 	const place = mkdtempSync(join(base, 'x-'));
 	const trace = join(place, 'trace');
@@ -117,16 +159,19 @@ test('every member is flushed before the dump counts as written', needsStrace, a
 		const script = `
 			const {dumpToDirectory} = await import(${JSON.stringify(join(import.meta.dirname, '../../source/stages/dump-directory.ts'))});
 			const settings = {run: 'abc123', mode: 0o600, extraAlgorithms: ['sha256'], keepSource: false, ${more}};
-			const command = directory => ({command: 'sh', args: ['-c', 'for i in 1 2 3 4 5 6; do echo $i >$1/$i.dat; done; echo toc >$1/toc.dat', 'sh', directory],
+			const command = directory => ({command: 'sh', args: ['-c', 'for i in $(seq 20); do echo $i >$1/$i.dat; done; echo toc >$1/toc.dat', 'sh', directory],
 				env: {PATH: process.env.PATH}, inherit: [], what: 'the dump', onLine() {}, onStart() {}});
 			await dumpToDirectory(command, {plainPath: ${JSON.stringify(join(place, 'x.d'))}, role: 'dump', settings, signal: new AbortController().signal});`;
 		const [program = '', ...args] = traced(trace, 'fsync', {paths: true, length: 300});
-		execFileSync(program, [...args, process.execPath, '--import', 'tsx', '--input-type=module', '-e', script]);
+		// A file, because a thread cannot be started from a program without one.
+		const file = join(place, 'dump.mjs');
+		writeFileSync(file, script);
+		execFileSync(program, [...args, process.execPath, '--import', import.meta.resolve('tsx'), file]);
 		const flushed = [...readFileSync(trace, 'utf8').matchAll(/fsync\(\d+<([^>]*)>/g)].map(([, path = '']) =>
 			basename(path),
 		);
 		const suffix = more === '' ? '' : '.age';
-		for (const name of ['1', '2', '3', '4', '5', '6', 'toc'])
+		for (const name of [...Array.from({length: 20}, (_, index) => index + 1), 'toc'])
 			assert.ok(flushed.includes(`${name}.dat${suffix}`), `${name}.dat${suffix} of ${flushed.join(' ')}`);
 		assert.match(flushed.at(-1) ?? '', /^\.pg_back-abc123-/, 'the directory last');
 	}
