@@ -1,9 +1,10 @@
 /** Proves that an object contains the bytes of a local file when the service itself has not done so. */
 import {createHash} from 'node:crypto';
-import {messageOf, type PgBackError} from '../core/errors.js';
+import type {PgBackError} from '../core/errors.js';
 import {StorageError, storageError} from '../storage/errors.js';
 import {type Comparison, judge, type Proof, type StoredChecksum} from '../storage/proof.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
+import {removeStored} from './remove-stored.js';
 
 /** The local file that an object is compared with; may be read several times. */
 export type Original = {
@@ -63,22 +64,14 @@ export async function proveStored(place: Place, original: Original, result: PutR
 	);
 }
 
-/** Milliseconds for the removal of a damaged object, also in a canceled run. */
-const removalTime = 30_000;
-
 async function removeDamaged(
 	{storage, key}: Place,
 	{created}: PutResult,
 ): Promise<{readonly done: boolean; readonly text: string}> {
 	if (!created) return {done: false, text: 'the damaged object is still there'};
-	try {
-		const [removed] = await storage.remove([key], {signal: AbortSignal.timeout(removalTime)});
-		if (removed?.error) throw removed.error;
-		if (removed?.kept !== undefined) return {done: false, text: `the damaged object was not removed: ${removed.kept}`};
-		return {done: true, text: 'the damaged object was removed'};
-	} catch (error) {
-		return {done: false, text: `the damaged object is still there: ${messageOf(error)}`};
-	}
+	const [left] = await removeStored(storage, [key]);
+	if (left) return {done: false, text: `the damaged object is still there: ${left.why}`};
+	return {done: true, text: 'the damaged object was removed'};
 }
 
 async function readBackMatches({storage, key, signal}: Place, original: Original): Promise<boolean> {

@@ -1,10 +1,10 @@
-/** Removes from the remote what is stored of a dump that failed. */
+/** Removes objects from the remote: what is stored of a dump that failed, and uploads that are damaged. */
 import {messageOf} from '../core/errors.js';
 import type {Storage} from '../storage/storage.js';
 
 /** Milliseconds to wait for requests that are being sent when the dump has failed. */
 export const abandonGrace = 5000;
-/** Milliseconds for the removal; what remains then is reported. */
+/** Milliseconds for the removal, also in a canceled run; what remains then is reported. */
 const removalTime = 30_000;
 
 type Remaining = {readonly key: string; readonly why: string};

@@ -87,7 +87,7 @@ test('a damaged object that cannot be removed is named, and no later attempt acc
 test('a damaged object that a lock keeps is not said to be removed', async () => {
 	const remove: Storage['remove'] = keys => Promise.resolve(keys.map(key => ({key, kept: 'locked until 2031'})));
 	const {error, isThere} = await ship({...lying(() => flipped), remove});
-	assert.match(String(error), /the damaged object was not removed: locked until 2031/);
+	assert.match(String(error), /the damaged object is still there: locked until 2031/);
 	assert.ok(isThere);
 });
 
