@@ -104,7 +104,7 @@ function printVersion(io: Io): number {
 async function convertLegacy(io: Io, path: string): Promise<number> {
 	const {readGivenFile} = await import('../lib/given-file.js');
 	const {convertLegacyConfig} = await import('../config/legacy.js');
-	const bytes = await readGivenFile(path).catch((error: unknown) => {
+	const bytes = await readGivenFile(path, {signal: undefined}).catch((error: unknown) => {
 		throw new PgBackError('CONFIG', `could not convert configuration: ${toPgBackError(error).message}`, {
 			exitCode: errorCodes.FAILED,
 		});

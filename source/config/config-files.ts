@@ -58,7 +58,7 @@ type FileOf = {
 export async function readFileOf(path: string, argv: CommandLine): Promise<FileOf> {
 	if (argv.values.get('noConfigFile') === true) return {path};
 	try {
-		const file = readConfigFile(decode(await readGivenFile(path)), path);
+		const file = readConfigFile(decode(await readGivenFile(path, {signal: undefined})), path);
 		const stats = await stat(path);
 		// Its hooks run with our privileges. Anything but a regular file (a pipe, /dev/null) was provided by our caller.
 		const {problem, weakness} = stats.isFile() ? await whyUntrusted(path) : {};

@@ -14,8 +14,13 @@ const pollInterval = 20;
 export type ReadOptions = {
 	/** Bytes. */
 	readonly limit?: number;
-	/** Ends the wait for a process that writes to a pipe. */
-	readonly signal?: AbortSignal;
+	/**
+	 * Ends the wait for a process that writes to a pipe, which may last forever. Undefined only while signals still end
+	 * this process at once.
+	 */
+	readonly signal: AbortSignal | undefined;
+	/** For a file that will be read again. */
+	readonly refusesPipes?: boolean;
 	/** Milliseconds to wait for a process that opens a named pipe for writing; 10 seconds by default. */
 	readonly writerTimeout?: number;
 };
@@ -24,9 +29,10 @@ export type ReadOptions = {
  * Reads a file of at most `limit` bytes to its end, whatever size it claims: /dev/zero claims none. Throws the system's
  * error; for a longer file that is EFBIG, for a named pipe without a writer EPIPE.
  */
-export async function readGivenFile(path: string, options: ReadOptions = {}): Promise<Buffer> {
+export async function readGivenFile(path: string, options: ReadOptions): Promise<Buffer> {
 	const handle = await openGivenFile(path);
 	try {
+		if (options.refusesPipes && (await handle.stat()).isFIFO()) throw systemError('ESPIPE', 'it is a pipe', path);
 		return await readToEnd(handle, path, options);
 	} finally {
 		await handle.close();
@@ -39,7 +45,7 @@ export function openGivenFile(path: string): Promise<FileHandle> {
 }
 
 /** Like `readGivenFile`, for a file from `openGivenFile`, which the caller closes. */
-export async function readToEnd(handle: FileHandle, path: string, options: ReadOptions = {}): Promise<Buffer> {
+export async function readToEnd(handle: FileHandle, path: string, options: ReadOptions): Promise<Buffer> {
 	const {limit = usualLimit, signal} = options;
 	const pieces: Buffer[] = [];
 	// Of a named pipe, the end only counts after a writer was there.

@@ -25,7 +25,7 @@ export async function readKeyFile(path: string, {onWarning, signal}: KeyFileOpti
 			}
 			if (stats.size > largest) throw new PgBackError('CONFIG', `${path}: too large for a key file`);
 			// A device may claim no size, and never end.
-			return await readToEnd(handle, path, {limit: largest, ...(signal && {signal})});
+			return await readToEnd(handle, path, {limit: largest, signal});
 		} finally {
 			await handle.close();
 		}

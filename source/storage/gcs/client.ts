@@ -78,7 +78,7 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 	const emulator = settings.endpoint ? '' : (context.env['STORAGE_EMULATOR_HOST'] ?? '');
 	const base = baseUrl(settings.endpoint || emulator || 'https://storage.googleapis.com');
 	const keyfile = settings.keyfile || context.env['GOOGLE_APPLICATION_CREDENTIALS'] || '';
-	if (keyfile !== '') await checkKeyfile(keyfile);
+	if (keyfile !== '') await checkKeyfile(keyfile, context.signal);
 	// An emulator, or another API without TLS: no token is sent to it.
 	const anonymous = emulator !== '' || (base.startsWith('http:') && keyfile === '');
 	const http = await httpOf(context);
@@ -149,14 +149,17 @@ export function objectUrl({path}: Pick<Bucket, 'path'>, key: string, query = '')
 	return `${path}/o/${encodeURIComponent(key)}${query}`;
 }
 
-async function checkKeyfile(file: string): Promise<void> {
+async function checkKeyfile(file: string, signal: AbortSignal): Promise<void> {
 	try {
-		const key = JSON.parse((await readGivenFile(file)).toString()) as {type?: unknown; private_key?: unknown} | null;
+		// The SDK reads it again.
+		const text = (await readGivenFile(file, {signal, refusesPipes: true})).toString();
+		const key = JSON.parse(text) as {type?: unknown; private_key?: unknown} | null;
 		if (typeof key?.type !== 'string') throw new Error('it has no "type"');
 		// The SDK's error for a damaged key is OpenSSL's, which looks like one of TLS and would be retried.
 		if (key.type === 'service_account' && !isPrivateKey(key.private_key))
 			throw new Error('its "private_key" cannot be read');
 	} catch (cause) {
+		signal.throwIfAborted();
 		// A parser's message would quote the key.
 		const reason = cause instanceof SyntaxError ? 'it is not JSON' : messageOf(cause);
 		throw new PgBackError('CONFIG', `could not use the key file ${file}: ${reason}`, {

@@ -23,17 +23,20 @@ export type Candidate = {
  * Returns the login methods. Throws PgBackError CONFIG when the identity that the user named cannot be used, or when
  * there is no method at all.
  */
-export async function authenticationMethods(hop: ResolvedHop, log: Log): Promise<readonly Candidate[]> {
+export async function authenticationMethods(
+	hop: ResolvedHop,
+	{log, signal}: {readonly log: Log; readonly signal: AbortSignal},
+): Promise<readonly Candidate[]> {
 	const {user: username, password, identity} = hop;
 	const candidates: Candidate[] = [];
-	const own = identity === undefined ? undefined : await readIdentity(identity, hop.passphrase);
+	const own = identity === undefined ? undefined : await readIdentity(identity, hop.passphrase, signal);
 	if (own) candidates.push({method: {type: 'publickey', username, key: own.key}});
 	else if (password !== '') candidates.push({method: {type: 'password', username, password}});
 	const agent = await reachableAgent(hop.agent, log);
 	if (agent !== undefined) candidates.push({method: {type: 'agent', username, agent}});
 	if (own === undefined) {
 		for (const file of hop.identities) {
-			const key = await readIfUsable(file, hop.passphrase, log);
+			const key = await readIfUsable(file, hop.passphrase, {log, signal});
 			if (key) candidates.push({method: {type: 'publickey', username, key}});
 		}
 	}
@@ -121,11 +124,13 @@ function keyboardInteractive(username: string, password: string): AnyAuthMethod 
 async function readIdentity(
 	file: string,
 	passphrase: string,
+	signal: AbortSignal,
 ): Promise<{readonly key: ParsedKey; readonly isEncrypted: boolean}> {
 	let text: Buffer;
 	try {
-		text = await readGivenFile(file);
+		text = await readGivenFile(file, {signal});
 	} catch (error) {
+		signal.throwIfAborted();
 		const reason = isSystemError(error) ? describeSystemError(error) : messageOf(error);
 		throw new PgBackError('CONFIG', `could not read the ssh identity: ${reason}`, {
 			cause: error,
@@ -143,11 +148,16 @@ async function readIdentity(
 }
 
 /** Reads a key that the user did not name; skipped when it does not exist, or has another passphrase. */
-async function readIfUsable(file: string, passphrase: string, log: Log): Promise<ParsedKey | undefined> {
+async function readIfUsable(
+	file: string,
+	passphrase: string,
+	{log, signal}: {readonly log: Log; readonly signal: AbortSignal},
+): Promise<ParsedKey | undefined> {
 	let text: Buffer;
 	try {
-		text = await readGivenFile(file);
+		text = await readGivenFile(file, {signal});
 	} catch (error) {
+		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log('debug', `sftp: skipping ${file}: ${messageOf(error)}`);
 		return undefined;
 	}

@@ -38,14 +38,15 @@ export type ConnectionOptions = {
 
 export function createConnection(settings: ResolvedSftp, options: ConnectionOptions): Connection {
 	let current: Promise<Session> | undefined;
-	let closed = false;
+	// Ends what may wait for longer than a login: a pipe as a key file.
+	const closing = new AbortController();
 	return {
 		async session(signal) {
-			if (closed) throw new StorageError('network', 'the storage is closed');
+			if (closing.signal.aborted) throw new StorageError('network', 'the storage is closed');
 			const opened = current && (await untilAborted(current, signal).catch(rethrowAbort(signal)));
 			if (opened?.isOpen()) return opened;
 			// Another operation may have started to open it in the meantime.
-			if (opened !== undefined || current === undefined) current = openSession(settings, options);
+			if (opened !== undefined || current === undefined) current = openSession(settings, options, closing.signal);
 			const mine = current;
 			try {
 				return await untilAborted(mine, signal);
@@ -55,7 +56,7 @@ export function createConnection(settings: ResolvedSftp, options: ConnectionOpti
 			}
 		},
 		async close() {
-			closed = true;
+			closing.abort(new StorageError('network', 'the storage is closed'));
 			const session = await current?.catch(() => undefined);
 			session?.destroy();
 		},
@@ -70,7 +71,7 @@ function rethrowAbort(signal: AbortSignal) {
 	};
 }
 
-async function openSession(settings: ResolvedSftp, options: ConnectionOptions): Promise<Session> {
+async function openSession(settings: ResolvedSftp, options: ConnectionOptions, signal: AbortSignal): Promise<Session> {
 	const {location, log, connectTimeout = 30_000, keepalive = 15_000} = options;
 	if (settings.hostKeys.kind === 'ignore') {
 		log(
@@ -82,7 +83,7 @@ async function openSession(settings: ResolvedSftp, options: ConnectionOptions): 
 	const destroyJumps = () => {
 		for (const client of jumps.toReversed()) client.destroy();
 	};
-	const control = {log, connectTimeout, keepalive};
+	const control = {log, connectTimeout, keepalive, signal};
 	try {
 		let dial: Dial = dialTcp(settings.jumps[0] ?? settings, connectTimeout, options.onSocket);
 		for (const [index, jump] of settings.jumps.entries()) {

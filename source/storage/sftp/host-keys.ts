@@ -56,7 +56,7 @@ export type HostIdentity = {readonly host: string; readonly port: number; readon
 export async function prepareHostKeyCheck(
 	policy: HostKeyPolicy,
 	identity: HostIdentity,
-	exclude: ReadonlySet<string> = new Set(),
+	{signal, exclude = new Set()}: {readonly signal: AbortSignal; readonly exclude?: ReadonlySet<string>},
 ): Promise<HostKeyCheck> {
 	if (policy.kind === 'ignore') return {algorithms: hostKeyAlgorithms(new Set(), exclude), check: () => undefined};
 	if (policy.kind === 'fingerprint') {
@@ -68,7 +68,7 @@ export async function prepareHostKeyCheck(
 					: wrongFingerprint(identity, key, policy.fingerprints),
 		};
 	}
-	const known = await readKnownHosts(policy.files);
+	const known = await readKnownHosts(policy.files, signal);
 	const judge = (key: Buffer): Verdict =>
 		identity.alias === undefined
 			? judgeKey(known.entries, identity.host, identity.port, key)
@@ -80,15 +80,16 @@ export async function prepareHostKeyCheck(
 }
 
 /** Returns the entries of every file that exists. */
-export async function readKnownHosts(files: readonly string[]): Promise<KnownHosts> {
-	const read = await Promise.all(files.map(readOne));
+export async function readKnownHosts(files: readonly string[], signal: AbortSignal): Promise<KnownHosts> {
+	const read = await Promise.all(files.map(async file => readOne(file, signal)));
 	return {entries: read.flatMap(one => one.entries), malformed: read.flatMap(one => one.malformed)};
 }
 
-async function readOne(file: string): Promise<KnownHosts> {
+async function readOne(file: string, signal: AbortSignal): Promise<KnownHosts> {
 	try {
-		return parseKnownHosts((await readGivenFile(file)).toString(), file);
+		return parseKnownHosts((await readGivenFile(file, {signal})).toString(), file);
 	} catch (error) {
+		signal.throwIfAborted();
 		if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
 			return {entries: [], malformed: []};
 		const reason = isSystemError(error)

@@ -27,6 +27,8 @@ export type LoginControl = {
 	readonly connectTimeout: number;
 	/** Milliseconds. */
 	readonly keepalive: number;
+	/** Ends the reading of key files. */
+	readonly signal: AbortSignal;
 };
 
 type Address = Pick<ResolvedHop, 'host' | 'port'>;
@@ -118,10 +120,10 @@ function connectionClosed(): Error {
 
 /** Throws the error of ssh2, or PgBackError for a host key that is not accepted. */
 export async function login<T>(hop: ResolvedHop, dial: Dial, control: LoginControl, start: Start<T>): Promise<T> {
-	const candidates = await authenticationMethods(hop, control.log);
+	const candidates = await authenticationMethods(hop, control);
 	const seen = new Set<string>();
 	for (;;) {
-		const hostKeys = await prepareHostKeyCheck(hop.hostKeys, hop.hostIdentity, seen);
+		const hostKeys = await prepareHostKeyCheck(hop.hostKeys, hop.hostIdentity, {signal: control.signal, exclude: seen});
 		let refusal: Error | undefined;
 		const hostVerifier = (key: Buffer): boolean => {
 			refusal = hostKeys.check(key);

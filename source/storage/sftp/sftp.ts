@@ -27,7 +27,7 @@ export type OpenSftpSettings = SftpSettings & {readonly connectTimeout?: number;
  */
 export async function openSftp(settings: OpenSftpSettings, context: SftpContext): Promise<Storage> {
 	const resolved = await resolveSettings(settings, context);
-	for (const hop of [...resolved.jumps, resolved]) await authenticationMethods(hop, () => undefined);
+	await checkLogins(resolved, context.signal);
 	const location = locationOf(resolved);
 	const {connectTimeout = Math.min(30_000, context.idleTimeout ?? 30_000), keepalive} = settings;
 	const connection = createConnection(resolved, {...context, location, connectTimeout, keepalive});
@@ -104,6 +104,11 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		isPermanent: isPermanentError,
 		close: connection.close,
 	};
+}
+
+/** Throws for a host to which no method can log in. Each connection reads the keys again, and logs what it skips. */
+async function checkLogins(resolved: ResolvedSftp, signal: AbortSignal): Promise<void> {
+	for (const hop of [...resolved.jumps, resolved]) await authenticationMethods(hop, {log: () => undefined, signal});
 }
 
 /** The walk has already asked for what the listing did not contain. */

@@ -8,6 +8,7 @@ import {after, before, describe, it} from 'node:test';
 import {Client} from 'ssh2';
 import {prepareHostKeyCheck} from '../../../source/storage/sftp/host-keys.js';
 import {makeKey, type Sshd, sshdMissing, startSshd} from '../../helpers/sshd.js';
+import {never} from '../../helpers/storage-tools.js';
 
 type Names = {
 	readonly E: string;
@@ -183,7 +184,7 @@ async function ourVerdict(
 	{host = 'db.example', port = 22, alias}: Case,
 	files: readonly string[],
 ): Promise<Outcome> {
-	const prepared = await prepareHostKeyCheck({kind: 'strict', files}, {host, port, alias});
+	const prepared = await prepareHostKeyCheck({kind: 'strict', files}, {host, port, alias}, {signal: never});
 	let refusal: Error | undefined;
 	const client = new Client();
 	return new Promise((resolve, reject) => {
