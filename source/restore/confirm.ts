@@ -1,8 +1,9 @@
 /** Confirms replacements: nothing is replaced unless its name is given with --confirm, or typed at the terminal. */
-import {PgBackError} from '../core/errors.js';
+import {messageOf, PgBackError} from '../core/errors.js';
 import type {JobQuestion} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {formatBytes, plural} from '../lib/format.js';
+import type {Session} from '../postgres/session.js';
 import {readTargetDatabases} from '../postgres/target-inventory.js';
 import type {RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
@@ -40,7 +41,15 @@ export async function confirmSwap(
 	if (!askJob && !askLine) return;
 	const databases = await readTargetDatabases(target.session);
 	const describe = async (database: string): Promise<string> => {
-		const session = await target.open(database);
+		const {size} = databases.get(database) ?? {};
+		const sizeText = size === undefined ? 'of unknown size' : formatBytes(size);
+		let session: Session;
+		try {
+			session = await target.open(database);
+		} catch (error) {
+			run.signal.throwIfAborted();
+			return `${sizeText}, contents unknown: ${messageOf(error)}`; // a reason to replace it
+		}
 		try {
 			const rows = await session.query(
 				`select pg_catalog.format('%I.%I', n.nspname, c.relname), c.reltuples::bigint
@@ -48,8 +57,7 @@ export async function confirmSwap(
 				where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by c.reltuples desc, 1`,
 			);
 			const largest = rows.slice(0, 10).map(([table, count]) => `${display(table ?? '')} ~${count ?? '?'}`);
-			const {size} = databases.get(database) ?? {};
-			return `${size === undefined ? 'of unknown size' : formatBytes(size)}, ${plural(rows.length, 'table')}: ${largest.join(', ')}`;
+			return `${sizeText}, ${plural(rows.length, 'table')}: ${largest.join(', ')}`;
 		} finally {
 			await session.close();
 		}

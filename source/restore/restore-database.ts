@@ -168,7 +168,9 @@ async function replace(
 	await confirmSwap(run, target, plan, control);
 	await swapDatabases(target, swap, control.signal).catch((error: unknown) => {
 		control.signal.throwIfAborted();
-		throw swapFailure(error, swap);
+		const failure = swapFailure(error, swap);
+		for (const line of failure.output) run.emit({type: 'log', level: 'warn', text: line, job: control.id});
+		throw failure;
 	});
 	run.emit({
 		type: 'log',

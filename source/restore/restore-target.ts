@@ -90,11 +90,17 @@ async function openMaintenance(
 	throw first ?? new PgBackError('CONNECTION', 'no database left to connect to', {hint: 'specify one with -d'});
 }
 
-/** Terminates all other sessions of a database. Only for databases of ours, or one that the user confirmed. */
+/**
+ * Terminates all other sessions of a database that our user may terminate; a superuser's must end by itself. Only for
+ * databases of ours, or one that the user confirmed.
+ */
 export async function endSessions(session: Session, database: string): Promise<void> {
 	await session.query(
-		`select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
-		where datname = ${literal(database)} and pid <> pg_catalog.pg_backend_pid()`,
+		`select pg_catalog.pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity a
+		left join pg_catalog.pg_roles r on r.oid = a.usesysid
+		where a.datname = ${literal(database)} and a.pid <> pg_catalog.pg_backend_pid()
+		and (pg_catalog.current_setting('is_superuser') = 'on' or not r.rolsuper and exists (select from pg_catalog.pg_roles own
+			where (own.oid = r.oid or own.rolname = 'pg_signal_backend') and pg_catalog.pg_has_role(own.oid, 'USAGE')))`,
 	);
 }
 

@@ -96,17 +96,13 @@ async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Pl
 			? recordedFiles(await withPrivateManifest(run, place, chosen.found, keys))
 			: chosen.known;
 		const source: DumpSource = {place, keys, known};
-		const taken = new Set(options.replace ? chosen.dumps.map(dump => dump.database) : []);
+		const nameOf = (database: string) => intoName(options.into ?? '', database, new Date(chosen.time));
+		const taken = new Set(options.replace ? chosen.dumps.map(dump => nameOf(dump.database)) : []);
 		const target = await openRestoreTarget(run, taken);
 		try {
 			const prepared: PreparedDump[] = [];
 			for (const dump of chosen.dumps)
-				prepared.push(
-					await prepareDump(
-						{run, source, target, options},
-						{dump, onlyName: intoName(options.into ?? '', dump.database, new Date(chosen.time))},
-					),
-				);
+				prepared.push(await prepareDump({run, source, target, options}, {dump, onlyName: nameOf(dump.database)}));
 			const globals = chosen.globals && parseGlobals(await textOf(dumpBytes(source, chosen.globals.path, run.signal)));
 			const plan = planRestore({
 				options,

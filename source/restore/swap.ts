@@ -14,7 +14,12 @@ import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-targ
 /** The comment of a replaced database saves its connection limit and its own comment. */
 const replacedComment = 'pg_back: replaced ';
 
-type Before = {readonly connectionLimit: number; readonly comment: string | null};
+type Before = {
+	/** Names of replaced databases are shortened. Absent: replaced by an older version. */
+	readonly name?: string;
+	readonly connectionLimit: number;
+	readonly comment: string | null;
+};
 
 export type Swap = {
 	/** The name to swap. */
@@ -42,18 +47,20 @@ export async function swapDatabases(target: RestoreTarget, swap: Swap, signal: A
 		for (let attempt = 1; ; attempt++) {
 			signal.throwIfAborted();
 			try {
-				await attemptSwap(
-					session,
-					helper,
-					[
+				await attemptSwap(session, helper, {
+					statements: [
 						...statements,
 						...(await setAside(session, name, previous)),
 						`alter database ${identifier(incoming)} rename to ${identifier(name)}`,
 					],
-					[name, incoming],
-				);
+					databases: [name, incoming],
+				});
 				return;
 			} catch (error) {
+				if (error instanceof LostCommit) {
+					await checkCommit(target, swap, error);
+					return;
+				}
 				if (attempt === attempts || !(error instanceof PostgresError) || error.sqlstate !== '55006') throw error;
 			}
 		}
@@ -66,7 +73,7 @@ export async function swapDatabases(target: RestoreTarget, swap: Swap, signal: A
 async function setAside(session: Session, name: string, previous: string): Promise<readonly string[]> {
 	const there = (await readTargetDatabases(session, name)).get(name);
 	if (!there) return [];
-	const before: Before = {connectionLimit: there.connectionLimit, comment: there.comment ?? null};
+	const before: Before = {name, connectionLimit: there.connectionLimit, comment: there.comment ?? null};
 	return [
 		`alter database ${identifier(name)} rename to ${identifier(previous)}`,
 		`comment on database ${identifier(previous)} is ${literal(`${replacedComment}${JSON.stringify(before)}`)}`,
@@ -74,11 +81,24 @@ async function setAside(session: Session, name: string, previous: string): Promi
 	];
 }
 
+/** The connection was lost at COMMIT, which the server may have executed. */
+class LostCommit extends Error {
+	/** The process of the lost session. */
+	readonly pid: string;
+
+	constructor(pid: string, cause: unknown) {
+		super('the connection was lost at COMMIT', {cause});
+		this.pid = pid;
+	}
+}
+
+/** Nobody can be asked whether the swap was committed. */
+class UnknownOutcome extends PgBackError {}
+
 async function attemptSwap(
 	session: Session,
 	helper: Session,
-	statements: readonly string[],
-	databases: readonly string[],
+	{statements, databases}: {readonly statements: readonly string[]; readonly databases: readonly string[]},
 ): Promise<void> {
 	const done = new AbortController();
 	const ending = (async () => {
@@ -86,12 +106,14 @@ async function attemptSwap(
 			for (const database of databases) await endSessions(helper, database);
 			await helper.query('select pg_catalog.pg_sleep(0.05)');
 		}
-	})();
-	ending.catch(() => undefined); // awaited below
+	})().catch(() => undefined); // sessions that stay make RENAME fail, which is the error to report
+	const [[pid] = []] = await session.query('select pg_catalog.pg_backend_pid()');
 	await session.query('begin');
 	try {
 		for (const statement of statements) await session.query(statement, {timeout: 0});
-		await session.query('commit');
+		await session.query('commit').catch((error: unknown) => {
+			throw session.alive ? error : new LostCommit(pid ?? '', error);
+		});
 	} catch (error) {
 		done.abort();
 		if (session.alive) await session.query('rollback');
@@ -102,13 +124,44 @@ async function attemptSwap(
 	}
 }
 
+/** Returns if the swap was committed. Throws the reason if it was not, and FAILED if that cannot be found out. */
+async function checkCommit(target: RestoreTarget, {name, previous, incoming}: Swap, lost: LostCommit): Promise<void> {
+	let isThere: boolean;
+	try {
+		const session = await target.open(target.maintenance, new AbortController().signal);
+		try {
+			// Its process may still be committing.
+			const running = `select 1 from pg_catalog.pg_stat_activity where pid = ${Number(lost.pid)}`;
+			while ((await session.query(running)).length > 0) await session.query('select pg_catalog.pg_sleep(0.05)');
+			const rows = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(incoming)}`);
+			isThere = rows.length > 0;
+		} finally {
+			await session.close();
+		}
+	} catch (error) {
+		throw new UnknownOutcome(
+			'FAILED',
+			`the connection was lost at the end: ${display(name)} may be replaced (${messageOf(error)})`,
+			{
+				cause: error,
+				hint: `if ${display(previous)} exists, it is replaced, and pg_back --swap-back ${display(name)} undoes it; otherwise nothing has changed`,
+			},
+		);
+	}
+	if (isThere) throw lost.cause;
+}
+
 /** Returns the statements of a failed swap, to be run by hand. */
-export function swapByHand({name, previous, incoming}: Swap): readonly string[] {
+export function swapByHand({name, previous, incoming, statements}: Swap): readonly string[] {
 	return [
 		`ALTER DATABASE ${identifier(name)} WITH ALLOW_CONNECTIONS false;`,
 		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)};`,
-		`BEGIN; ALTER DATABASE ${identifier(name)} RENAME TO ${identifier(previous)}; ALTER DATABASE ${identifier(incoming)} RENAME TO ${identifier(name)}; COMMIT;`,
-		`ALTER DATABASE ${identifier(previous)} WITH ALLOW_CONNECTIONS true;`,
+		'BEGIN;',
+		...statements.map(statement => `${statement};`),
+		`ALTER DATABASE ${identifier(name)} RENAME TO ${identifier(previous)};`,
+		`ALTER DATABASE ${identifier(incoming)} RENAME TO ${identifier(name)};`,
+		'COMMIT;',
+		`ALTER DATABASE ${identifier(previous)} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT 0;`,
 	];
 }
 
@@ -155,7 +208,7 @@ function newestReplaced(
 ): {readonly database: TargetDatabase; readonly before: Before} | undefined {
 	const found = [...databases.values()].flatMap(database => {
 		const before = isPreviousOf(database.name, name) ? beforeOf(database.comment) : undefined;
-		return before ? [{database, before}] : [];
+		return before && (before.name ?? name) === name ? [{database, before}] : [];
 	});
 	return found.toSorted((a, b) => (a.database.name < b.database.name ? 1 : -1))[0];
 }
@@ -167,7 +220,11 @@ function beforeOf(comment: string | undefined): Before | undefined {
 		const value = JSON.parse(comment.slice(replacedComment.length)) as Partial<Before>;
 		const {connectionLimit} = value;
 		if (!Number.isInteger(connectionLimit)) return undefined;
-		return {connectionLimit: connectionLimit ?? -1, comment: typeof value.comment === 'string' ? value.comment : null};
+		return {
+			...(typeof value.name === 'string' && {name: value.name}),
+			connectionLimit: connectionLimit ?? -1,
+			comment: typeof value.comment === 'string' ? value.comment : null,
+		};
 	} catch (error) {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;
@@ -176,6 +233,7 @@ function beforeOf(comment: string | undefined): Before | undefined {
 
 /** Returns an error that tells what to do after a failed swap. */
 export function swapFailure(error: unknown, swap: Swap): PgBackError {
+	if (error instanceof UnknownOutcome) return error;
 	return new PgBackError(
 		'FAILED',
 		`cannot replace ${display(swap.name)} with ${display(swap.incoming)}: ${messageOf(error)}`,

@@ -1,0 +1,173 @@
+/** The swap of a restored database with the present one, in trouble: what it says and what is there afterwards agree. */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import type {Session} from '../../source/postgres/session.js';
+import {confirmSwap} from '../../source/restore/confirm.js';
+import type {DatabasePlan} from '../../source/restore/restore-plan.js';
+import {openRestoreTarget, type RestoreTarget} from '../../source/restore/restore-target.js';
+import {swapDatabases} from '../../source/restore/swap.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {never, sessionOn, waitFor} from '../helpers/postgres.js';
+import {connectTo, type Ended, nextSecond, runProgram, scratchDirectory, startProgram} from '../helpers/program.js';
+import {runContext} from '../helpers/run-context.js';
+
+let server: Cluster;
+let directory: string;
+const long = (end: string) => `${'n'.repeat(60)}${end}`;
+
+before(async () => {
+	server = await startCluster({name: 'restore-swap'});
+	directory = scratchDirectory('restore-swap');
+	await server.psql('postgres', 'create role maker login createdb');
+	for (const name of ['app', long('a'), long('b')]) {
+		await server.psql('postgres', `create database ${name} owner maker`);
+		await server.psql(name, 'create table t as select 1 as i; alter table t owner to maker');
+	}
+	succeeded(await runProgram(connectTo(server, directory)));
+});
+after(async () => server.stop());
+
+function succeeded(ended: Ended): Ended {
+	assert.equal(ended.code, 0, ended.stderr);
+	return ended;
+}
+
+const restore = (...args: readonly string[]) => [...connectTo(server, directory), '--restore', 'backup', ...args];
+const replace = (name: string) => ['--replace', '--confirm', name];
+const rows = (database: string) => server.psql(database, 'select string_agg(i::text, $$,$$) from t');
+const previousOf = async (name: string) =>
+	(await server.psql('postgres', `select datname from pg_database where datname ~ '^${name}_before_'`))
+		.split('\n')
+		.filter(Boolean);
+
+async function withTarget(act: (target: RestoreTarget) => Promise<void>): Promise<void> {
+	const run = await runContext(connectTo(server, directory).slice(1));
+	const target = await openRestoreTarget(run, new Set());
+	try {
+		await act(target);
+	} finally {
+		await target.close();
+	}
+}
+
+test('without superuser, a session of a superuser is waited for', async () => {
+	await server.psql('app', 'update t set i = 2');
+	const [held, ended] = [
+		await sessionOn(server, {database: 'app'}),
+		await sessionOn(server, {database: 'app', user: 'maker'}),
+	];
+	const running = await startProgram([
+		...[...connectTo(server, directory, 'maker'), '-d', 'postgres', '--roles', 'none'],
+		...['--restore', 'backup', 'app', ...replace('app')],
+	]);
+	const its = "select count(*) from pg_stat_activity where datname = 'app' and usename = 'maker'";
+	await waitFor(
+		async () => (await server.psql('postgres', its)) === '0',
+		'the end of the session that may be ended',
+		60,
+	);
+	await ended.close();
+	assert.ok(held.alive);
+	await held.close();
+	const {code, stderr} = await running.ended;
+	assert.equal(code, 0, stderr);
+	assert.equal(await rows('app'), '1');
+	const [previous = ''] = await previousOf('app');
+	assert.equal(await rows(previous), '2');
+});
+
+test('--swap-back of a name that is shortened like another takes its own database', async () => {
+	await server.psql(long('a'), 'update t set i = 3');
+	await server.psql(long('b'), 'update t set i = 4');
+	succeeded(await runProgram(restore(long('b'), ...replace(long('b')))));
+	await nextSecond();
+	succeeded(await runProgram(restore(long('a'), ...replace(long('a')))));
+	succeeded(await runProgram([...connectTo(server, directory), '--swap-back', long('b')]));
+	assert.deepEqual([await rows(long('a')), await rows(long('b'))], ['1', '4']);
+	succeeded(await runProgram([...connectTo(server, directory), '--swap-back', long('a')]));
+	assert.deepEqual([await rows(long('a')), await rows(long('b'))], ['3', '4']);
+});
+
+test('postgres is replaced by way of template1, also under another name than the dumped one', async () => {
+	succeeded(await runProgram(restore('app', '--into', 'postgres', ...replace('postgres'))));
+	assert.equal(
+		await server.psql('template1', "select count(*) from pg_database where datname ~ '^postgres_before'"),
+		'1',
+	);
+	assert.equal(await rows('postgres'), '1');
+	succeeded(await runProgram([...connectTo(server, directory), '--swap-back', 'postgres']));
+	assert.equal(await server.psql('postgres', "select to_regclass('t')"), '');
+});
+
+test('a failed swap: the database is as it was, and the statements to do it by hand are said and work', async () => {
+	const before = await server.psql('postgres', "select oid, datconnlimit from pg_database where datname = 'app'");
+	const held = await sessionOn(server, {database: 'app'});
+	const {code, stderr} = await runProgram([
+		...[...connectTo(server, directory, 'maker'), '-d', 'postgres', '--roles', 'none'],
+		...['--restore', 'backup', 'app', ...replace('app')],
+	]);
+	assert.equal(code, 1, stderr);
+	assert.ok(held.alive);
+	await held.close();
+	assert.equal(
+		await server.psql('postgres', "select oid, datconnlimit from pg_database where datname = 'app'"),
+		before,
+	);
+	const statements = [...stderr.matchAll(/WARN: ((?:ALTER|SELECT|BEGIN|COMMIT|alter|grant|comment).*;)$/gm)].map(
+		([, sql]) => sql,
+	);
+	await server.psql('postgres', statements.join('\n'));
+	assert.notEqual(
+		await server.psql('postgres', "select oid from pg_database where datname = 'app'"),
+		before.split('|')[0],
+	);
+	assert.equal(await rows('app'), '1');
+});
+
+test('a connection that is lost at COMMIT: the server says whether it was executed', async () => {
+	for (const isExecuted of [true, false]) {
+		await server.psql('postgres', 'create database present; create database incoming');
+		await withTarget(async target => {
+			const real = target.session;
+			let alive = true;
+			const session: Session = {
+				...real,
+				get alive() {
+					return alive;
+				},
+				async query(sql, options) {
+					if (sql !== 'commit') return real.query(sql, options);
+					if (isExecuted) await real.query(sql, options);
+					await real.close();
+					alive = false;
+					throw new Error('lost');
+				},
+			};
+			const swap = {name: 'present', previous: 'previous', incoming: 'incoming', statements: []};
+			const swapped = swapDatabases({...target, session}, swap, never);
+			await (isExecuted ? swapped : assert.rejects(swapped, /lost/));
+		});
+		const there = await server.psql(
+			'postgres',
+			"select string_agg(datname, ' ' order by datname) from pg_database where datname in ('present', 'previous', 'incoming')",
+		);
+		assert.equal(there, isExecuted ? 'present previous' : 'incoming present');
+		for (const name of there.split(' ')) await server.psql('postgres', `drop database ${name}`);
+	}
+});
+
+test('a database that nobody can connect to is described, and replaced when its name is typed', async () => {
+	const run = await runContext(connectTo(server, directory).slice(1));
+	await server.psql('postgres', "alter database app set session_preload_libraries = 'none_such'");
+	await withTarget(async target => {
+		const plan = {target: 'app', hidden: long('a')} as DatabasePlan;
+		const asked: string[] = [];
+		await confirmSwap({...run, askLine: async text => (asked.push(text), Promise.resolve('app'))}, target, plan, {
+			id: 'x',
+			signal: never,
+		});
+		assert.equal(asked.length, 1);
+		assert.match(JSON.stringify(run.events), /contents unknown: .*none_such/);
+	});
+	await server.psql('postgres', 'alter database app reset all');
+});
