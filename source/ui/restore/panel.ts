@@ -46,19 +46,28 @@ export function restorePanel(wizard: Wizard, frame: PanelFrame): Panel {
 }
 
 function titleOf({draft}: Wizard, {glyphs, now}: PanelFrame): string {
-	return clean(`Restore ${describeSource(draft.source, now)} ${modeTitles[draft.mode]}`, glyphs);
+	const {source, mode} = draft;
+	// The mode comes first, because a narrow terminal cuts the end.
+	return clean(`Restore ${whatIn(source)} ${modeTitles[mode]} ${whenMade(source, now)}`, glyphs);
 }
 
 /** Returns `app of 2026-11-22 04:00 (6d old, 1.9 GiB)`. */
-export function describeSource({dumps, time}: Wizard['draft']['source'], now: number): string {
+export function describeSource(source: Wizard['draft']['source'], now: number): string {
+	return `${whatIn(source)} ${whenMade(source, now)}`;
+}
+
+function whatIn({dumps}: Wizard['draft']['source']): string {
 	const [first] = dumps;
-	const what = dumps.length === 1 && first !== undefined ? first.database : plural(dumps.length, 'database');
+	return dumps.length === 1 && first !== undefined ? first.database : plural(dumps.length, 'database');
+}
+
+function whenMade({dumps, time}: Wizard['draft']['source'], now: number): string {
 	const known = dumps.flatMap(({bytes}) => (bytes === undefined ? [] : [bytes]));
 	const size = known.length === dumps.length ? `, ${formatBytes(known.reduce((sum, one) => sum + one, 0))}` : '';
 	const date = new Date(time);
 	const two = (value: number) => String(value).padStart(2, '0');
 	const local = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
-	return `${what} of ${local} (${formatAge(time, now)} old${size})`;
+	return `of ${local} (${formatAge(time, now)} old${size})`;
 }
 
 function stepLine({step, doing}: Wizard, glyphs: Glyphs): Line {
