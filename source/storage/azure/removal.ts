@@ -67,6 +67,7 @@ async function whyItStays(
 	{status, errorCode}: {readonly status: number; readonly errorCode?: string},
 	signal: AbortSignal,
 ): Promise<Stays | undefined> {
+	if (!(status > 0)) return unanswered(container, key);
 	if (status >= 200 && status < 300 && errorCode === undefined) return undefined;
 	if (status === 404 && errorCode !== 'ContainerNotFound') return undefined;
 	const where = {operation: 'remove', location: container.location, key} as const;
@@ -77,7 +78,7 @@ async function whyItStays(
 function faultOf(status: number): Fault {
 	if (status === 401 || status === 403) return 'forbidden';
 	if (status === 503 || status === 429) return 'throttled';
-	return status >= 500 || !(status > 0) ? 'server' : 'invalid';
+	return status >= 500 ? 'server' : 'invalid';
 }
 
 /** Returns `locked until 2026-11-28T17:00:00.000Z` if the blob's properties contain it. */

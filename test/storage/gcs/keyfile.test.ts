@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -29,6 +30,9 @@ test('a key file that is none is CONFIG before any request; a damaged key is no 
 			return true;
 		});
 	}
+	const pipe = join(root, 'pipe');
+	execFileSync('mkfifo', [pipe]);
+	await assert.rejects(openGcs({bucket: 'b', keyfile: pipe}, testContext()), {code: 'CONFIG', message: /it is a pipe/});
 	writeFileSync(keyfile, JSON.stringify({...account, private_key: pem}));
 	await (await openGcs({bucket: 'b', keyfile}, testContext())).close();
 });
