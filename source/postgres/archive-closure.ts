@@ -11,7 +11,7 @@ export type ClosureOptions = {
 	readonly chosen: (entry: ArchiveEntry) => boolean;
 	/** Keys (`objectKey`) of existing objects in the target. */
 	readonly present: ReadonlySet<string>;
-	/** Includes dependent views and foreign keys of other tables. */
+	/** Includes dependent views, inheriting tables, and foreign keys of other tables. */
 	readonly dependents: boolean;
 };
 
@@ -113,7 +113,7 @@ export function closureOf(all: readonly ArchiveEntry[], options: ClosureOptions)
 	if (options.dependents) {
 		for (const id of taken) {
 			for (const user of users.get(id) ?? []) {
-				if (taken.has(user.dumpId) || !dependentKinds.has(user.kind) || isThere(user)) continue;
+				if (taken.has(user.dumpId) || !isDependent(user) || isThere(user)) continue;
 				if (tagged.has(user.kind) && !hasItsTable(user, all, taken, present)) continue;
 				dependents.push(user);
 				take(user);
@@ -143,6 +143,12 @@ function inOrder(
 	const isLate = (entry: ArchiveEntry) =>
 		isAttachment(entry) && entry.dependencies.some(id => byId.has(id) && !taken.has(id));
 	return [...entries.filter(entry => !isLate(entry)), ...entries.filter(isLate)];
+}
+
+/** A table only if it inherits: of one that uses another's row type, DROP … CASCADE removes the column. */
+function isDependent({kind, definition}: ArchiveEntry): boolean {
+	if (kind === 'TABLE' || kind === 'FOREIGN TABLE') return /^\)?\s*INHERITS \(/m.test(definition);
+	return dependentKinds.has(kind);
 }
 
 /** Returns true for something created under its own name, not a part or a comment. */

@@ -91,7 +91,7 @@ export const restore = {
 		kind: 'boolean',
 		default: false,
 		group: 'Restore',
-		help: 'with --only: without the views and foreign keys that depend on the objects and are missing too',
+		help: 'with --only: without the views, inheriting tables and foreign keys that depend on the objects and are missing too',
 	},
 	noData: {
 		long: 'no-data',
