@@ -10,7 +10,7 @@ import {openSession} from '../postgres/session.js';
 import {findPsql, findTools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import {checkAge} from '../repository/check-age.js';
-import {downloadBase} from '../repository/remote.js';
+import {downloadBase} from '../repository/remote-keys.js';
 import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import {hasDecryptionMaterial} from '../runs/key-material.js';

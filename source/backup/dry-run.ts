@@ -2,7 +2,8 @@
 import {type PgBackError, toPgBackError} from '../core/errors.js';
 import {openSession} from '../postgres/session.js';
 import {findPsql} from '../postgres/tools.js';
-import {closeAll, downloadBase, openUploadPlaces, type Remote, shortRetries} from '../repository/remote.js';
+import {closeAll, openUploadPlaces, type Remote, shortRetries} from '../repository/remote.js';
+import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
 import type {RunContext} from '../runs/context.js';
 import {hasDecryptionMaterial} from '../runs/key-material.js';

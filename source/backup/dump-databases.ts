@@ -4,7 +4,7 @@ import {toPgBackError} from '../core/errors.js';
 import {plural} from '../lib/format.js';
 import {pauseReplication} from '../postgres/replication.js';
 import type {Session} from '../postgres/session.js';
-import {downloadBase} from '../repository/remote.js';
+import {downloadBase} from '../repository/remote-keys.js';
 import type {RunContext} from '../runs/context.js';
 import type {Scheduler, Task} from '../runs/scheduler.js';
 import type {Sessions} from './sessions.js';

@@ -14,7 +14,7 @@ import type {FoundManifest} from './manifests.js';
 import {describePin, findPins, pinPath, pinSource} from './pins.js';
 import {openPlace, type Place, type PlaceFile} from './place.js';
 import {lastProven, lastRestored, type Proven, readProof, readProofs} from './proofs.js';
-import {downloadBase} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 import {describeCompared, verdictOf} from './verdict.js';
 
 type Browser = Pick<

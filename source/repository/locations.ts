@@ -5,13 +5,14 @@
 import type {Settings} from '../config/options.js';
 import type {Location} from '../core/handle.js';
 import {anyStores, type StoreName, storeNames} from '../storage/definitions.js';
+import {listPrefix} from './remote-keys.js';
 
 export const backupLocation = 'backup';
 export type LocationId = typeof backupLocation | StoreName;
 
 /** Returns the backup directory and every configured remote, whether or not dumps are uploaded to it. */
 export function locationsOf(settings: Settings): readonly Location[] {
-	const prefix = settings.uploadPrefix === '' ? '' : `${settings.uploadPrefix.replace(/\/+$/, '')}/`;
+	const prefix = listPrefix(settings.uploadPrefix);
 	return [
 		{id: backupLocation, label: settings.backupDirectory, remote: false},
 		...anyStores

@@ -13,7 +13,8 @@ import {readDirectory} from './backup-directories.js';
 import {joinShards} from './join-shards.js';
 import {type Manifest, manifestAt, runRecord} from './manifest.js';
 import {parseManifest} from './manifest-read.js';
-import {downloadBase, type Remote} from './remote.js';
+import type {Remote} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 
 export type FoundManifest = {
 	/** A local path or a key. For a divided run: the path that its only manifest would have. */

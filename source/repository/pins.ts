@@ -12,7 +12,8 @@ import type {RunContext} from '../runs/context.js';
 import {isMissing} from '../storage/errors.js';
 import {readDirectory} from './backup-directories.js';
 import {manifestDirectory} from './manifests.js';
-import {downloadBase, type Remote} from './remote.js';
+import type {Remote} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 
 export type Pin = {
 	readonly schema: number;

@@ -15,7 +15,8 @@ import {storageError} from '../storage/errors.js';
 import {backupDirectories, readDirectory} from './backup-directories.js';
 import {backupLocation, type LocationId} from './locations.js';
 import {type FoundManifest, localManifests, remoteManifests} from './manifests.js';
-import {downloadBase, openRemote, type Remote} from './remote.js';
+import {openRemote, type Remote} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 import {targetPath} from './target-path.js';
 
 export type PlaceFile = {

@@ -8,7 +8,7 @@ import {joinManifest, type Manifest, type ManifestFile} from './manifest.js';
 import {parsePrivateManifest} from './manifest-read.js';
 import type {FoundManifest} from './manifests.js';
 import type {Place} from './place.js';
-import {downloadBase} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 
 /** Bytes; far more than any private manifest has. */
 const largest = 256 << 20;

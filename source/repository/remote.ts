@@ -1,11 +1,11 @@
 /** The remote location of a run: opens it from the configuration, and maps local paths to keys. */
-import {join as joinPath, posix, relative} from 'node:path';
 import type {HttpClients} from '../lib/http/http.js';
 import type {RunContext} from '../runs/context.js';
 import type {UploadOptions} from '../stages/upload.js';
 import {type StoreName, storeNamed} from '../storage/definitions.js';
 import {openStorage, shareLimits, type WrapOptions} from '../storage/open.js';
 import type {Storage, StorageObject} from '../storage/storage.js';
+import {listPrefix, remoteKey} from './remote-keys.js';
 
 export type Store = StoreName;
 
@@ -106,31 +106,6 @@ export async function openUploadPlaces(run: RunContext, options: RemoteOptions =
 
 export async function closeAll(remotes: readonly Remote[]): Promise<void> {
 	await Promise.all(remotes.map(async remote => remote.close()));
-}
-
-/** Returns the beginning of every key: `upload_prefix` with a trailing slash, or empty. */
-export function listPrefix(uploadPrefix: string): string {
-	const cleaned = uploadPrefix === '' ? '' : posix.join(uploadPrefix);
-	return cleaned === '' || cleaned === '.' ? '' : cleaned.endsWith('/') ? cleaned : `${cleaned}/`;
-}
-
-/**
- * Returns the key of a local path: the path relative to the configured backup directory (with `{dbname}` in it),
- * without leading `../`, after the prefix. `/var/{dbname}/dir` and `/var/b1/dir/b1.dump` give `b1/dir/b1.dump`.
- */
-export function remoteKey(template: string, prefix: string, path: string): string {
-	const inner = relative(template, path).replace(/^(\.\.\/)+/, '');
-	return prefix === '' ? inner : posix.join(prefix, inner);
-}
-
-/**
- * Returns the directory that a downloaded key belongs to: the fixed part of the backup directory. The inverse of
- * `remoteKey`.
- */
-export function downloadBase(template: string): string {
-	const segments = template.split('/');
-	const variable = segments.findIndex(segment => segment.includes('{dbname}'));
-	return variable === -1 ? template : joinPath(segments.slice(0, variable).join('/') || '/');
 }
 
 export function uploadOptions(run: RunContext, {storage, keyFor}: Remote): UploadOptions {

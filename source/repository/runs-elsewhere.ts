@@ -5,7 +5,7 @@ import {runProgressTexts} from '../core/run-progress.js';
 import type {RunContext} from '../runs/context.js';
 import {findRuns, type FoundRuns} from '../runs/find-runs.js';
 import {backupDirectories} from './backup-directories.js';
-import {downloadBase} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 
 type Base = Pick<RunContext, 'configuration' | 'env'>;
 

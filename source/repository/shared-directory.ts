@@ -6,7 +6,7 @@ import {display} from '../lib/display.js';
 import {fileIdentity} from '../lib/own-file.js';
 import type {RunContext} from '../runs/context.js';
 import {backupDirectories} from './backup-directories.js';
-import {downloadBase} from './remote.js';
+import {downloadBase} from './remote-keys.js';
 
 /**
  * Warns when every user can write to a sticky directory of ours, or when the mount has no file modes. Throws CONFIG

@@ -3,7 +3,7 @@ import {join} from 'node:path';
 import type {EventBus} from '../core/bus.js';
 import type {EngineHandle, FetchRequest, Secrets} from '../core/handle.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
-import {downloadBase, listPrefix} from '../repository/remote.js';
+import {downloadBase, listPrefix} from '../repository/remote-keys.js';
 import type {RunContext} from '../runs/context.js';
 import type {Work, WorkStarter} from '../runs/work-runner.js';
 

@@ -9,7 +9,7 @@ import type {LocationId} from '../repository/locations.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {recordedFiles, withPrivateManifest} from '../repository/private-manifest.js';
 import {lastProven, lastRestored, type ProvenDatabase, readProof, writeProof} from '../repository/proofs.js';
-import {downloadBase} from '../repository/remote.js';
+import {downloadBase} from '../repository/remote-keys.js';
 import type {RunContext, RunResult} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {findOptions} from '../runs/prepare-backup.js';

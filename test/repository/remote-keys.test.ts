@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {prefixProblem} from '../../source/config/prefix-checks.js';
-import {downloadBase, remoteKey} from '../../source/repository/remote.js';
+import {downloadBase, listPrefix, remoteKey} from '../../source/repository/remote-keys.js';
 
 test('keys are relative to the backup directory as configured, behind the prefix', () => {
 	for (const [template, prefix, path, key] of [
@@ -19,22 +19,21 @@ test('keys are relative to the backup directory as configured, behind the prefix
 test('a prefix is the same place at every store, or refused', () => {
 	for (const good of ['', 'a', 'a/', 'a/b', '..a', 'a..', '...', '.a/b.', '{server}/x', 'a b/ü'])
 		assert.equal(prefixProblem(good), undefined, good);
-	for (const bad of [
-		'/',
-		'/a',
-		'.',
-		'..',
-		'./a',
-		'a/.',
-		'a/./b',
-		'../a',
-		'a/..',
-		'a/../b',
-		'a//b',
-		'a//',
-		'//',
-		'a\0b',
-	])
+	for (const [written, meant] of [
+		...([
+			['./a', 'a/'],
+			['a/.', 'a/'],
+			['a/./b', 'a/b/'],
+			['a//b', 'a/b/'],
+			['a//', 'a/'],
+			['.', ''],
+		] as const),
+	]) {
+		assert.equal(prefixProblem(written), undefined, written);
+		assert.equal(listPrefix(written), meant);
+		assert.equal(remoteKey('/b', written, '/b/f'), `${meant}f`);
+	}
+	for (const bad of ['/', '/a', '..', '../a', 'a/..', 'a/../b', '//', 'a\0b'])
 		assert.ok(prefixProblem(bad) !== undefined, bad);
 });
 

@@ -7,7 +7,7 @@ import {mkdir, readdir, rm} from 'node:fs/promises';
 import {join, relative} from 'node:path';
 import {messageOf} from '../../core/errors.js';
 import {display} from '../../lib/display.js';
-import {downloadBase} from '../../repository/remote.js';
+import {downloadBase} from '../../repository/remote-keys.js';
 import type {RunContext} from '../../runs/context.js';
 import {runIsAlive, RunLocks} from '../../runs/run-locks.js';
 
