@@ -28,15 +28,20 @@ export async function withReadAccess<T>(
 			session,
 			changes.map(change => change.statement),
 		);
+		const undo = async () =>
+			inTransaction(
+				session,
+				changes.toReversed().flatMap(change => change.undo),
+			);
+		let result: T;
 		try {
-			return await work();
-		} finally {
-			if (session.alive)
-				await inTransaction(
-					session,
-					changes.toReversed().flatMap(change => change.undo),
-				);
+			result = await work();
+		} catch (error) {
+			if (session.alive) await undo().catch(() => undefined); // the first error is the reason
+			throw error;
 		}
+		await undo(); // also tried on a lost connection: a database that kept these rights must not get its name
+		return result;
 	} finally {
 		await session.close();
 	}
