@@ -83,12 +83,12 @@ async function setAside(session: Session, name: string, previous: string): Promi
 
 /** The connection was lost at COMMIT, which the server may have executed. */
 class LostCommit extends Error {
-	/** The process of the lost session. */
-	readonly pid: string;
+	/** A condition for pg_stat_activity: the lost session. Its pid alone may be that of another session by now. */
+	readonly session: string;
 
-	constructor(pid: string, cause: unknown) {
+	constructor(session: string, cause: unknown) {
 		super('the connection was lost at COMMIT', {cause});
-		this.pid = pid;
+		this.session = session;
 	}
 }
 
@@ -107,12 +107,15 @@ async function attemptSwap(
 			await helper.query('select pg_catalog.pg_sleep(0.05)');
 		}
 	})().catch(() => undefined); // sessions that stay make RENAME fail, which is the error to report
-	const [[pid] = []] = await session.query('select pg_catalog.pg_backend_pid()');
+	const [[condition] = []] = await session.query(
+		`select pg_catalog.format('pid = %s and backend_start = %L', pid, backend_start)
+		from pg_catalog.pg_stat_activity where pid = pg_catalog.pg_backend_pid()`,
+	);
 	await session.query('begin');
 	try {
 		for (const statement of statements) await session.query(statement, {timeout: 0});
 		await session.query('commit').catch((error: unknown) => {
-			throw session.alive ? error : new LostCommit(pid ?? '', error);
+			throw session.alive ? error : new LostCommit(condition ?? 'false', error);
 		});
 	} catch (error) {
 		done.abort();
@@ -131,7 +134,7 @@ async function checkCommit(target: RestoreTarget, {name, previous, incoming}: Sw
 		const session = await target.open(target.maintenance, new AbortController().signal);
 		try {
 			// Its process may still be committing.
-			const running = `select 1 from pg_catalog.pg_stat_activity where pid = ${Number(lost.pid)}`;
+			const running = `select 1 from pg_catalog.pg_stat_activity where ${lost.session}`;
 			while ((await session.query(running)).length > 0) await session.query('select pg_catalog.pg_sleep(0.05)');
 			const rows = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(incoming)}`);
 			isThere = rows.length > 0;
