@@ -19,7 +19,7 @@ export async function createHidden(
 ): Promise<void> {
 	const {superuser, version, tablespaces} = inventory;
 	const words = [...creationOptions(definition, version)];
-	const owner = options.owner ?? (superuser ? undefined : await ownerFor(session, definition.owner));
+	const owner = options.owner ?? (superuser ? undefined : await ownerFor(session, version, definition.owner));
 	if (owner !== undefined) words.push(`OWNER = ${identifier(owner)}`);
 	if (definition.tablespace !== undefined && tablespaces.has(definition.tablespace))
 		words.push(`TABLESPACE = ${identifier(definition.tablespace)}`);
@@ -46,10 +46,12 @@ export async function createHidden(
  * Returns the owner if we act for it: since 15 only the owner of a database may create objects in the schema public, and
  * only a superuser may give an object to a role that may not create it.
  */
-async function ownerFor(session: Session, owner: string | undefined): Promise<string | undefined> {
+async function ownerFor(session: Session, version: number, owner: string | undefined): Promise<string | undefined> {
 	if (owner === undefined) return undefined;
+	// Since 16 a member may inherit the rights of a role without being allowed to give it a database.
+	const maySet = version >= 160_000 ? "and pg_catalog.pg_has_role(oid, 'SET')" : '';
 	const [found] = await session.query(
-		`select 1 from pg_catalog.pg_roles where rolname = ${literal(owner)} and pg_catalog.pg_has_role(oid, 'USAGE')`,
+		`select 1 from pg_catalog.pg_roles where rolname = ${literal(owner)} and pg_catalog.pg_has_role(oid, 'USAGE') ${maySet}`,
 	);
 	return found ? owner : undefined;
 }
