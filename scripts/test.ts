@@ -22,8 +22,7 @@ const {values, positionals} = parseArgs({
 	allowPositionals: true,
 	options: {
 		grep: {type: 'string', multiple: true},
-		// One more than processors: some tests wait for a server that hangs.
-		jobs: {type: 'string', default: String(availableParallelism() + 1)},
+		jobs: {type: 'string', default: String(availableParallelism())},
 		fuzz: {type: 'string'},
 		coverage: {type: 'boolean', default: false},
 	},

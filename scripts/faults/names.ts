@@ -104,10 +104,10 @@ const literal = (text: string) =>
 /** Control characters except tab and the newline between lines, bidi controls, and lone surrogates. */
 const raw = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069\uFFFD]/;
 
-/** `random` further names; with `half`, only every second name. */
-export async function nameSweep(random: number, seed = 6, half?: 'first' | 'second'): Promise<Figure[]> {
+/** `random` further names; of `parts` equal parts of all names, the one with this index. */
+export async function nameSweep(random: number, seed = 6, part = 0, parts = 1): Promise<Figure[]> {
 	const all = [...new Set([...hostileNames, ...randomNames(random, seed)])];
-	const names = half === undefined ? all : all.filter((_, index) => (index % 2 === 0) === (half === 'first'));
+	const names = all.filter((_, index) => index % parts === part);
 	const server = await startCluster({name: 'names', settings: {max_connections: '60'}});
 	const differences: string[] = [];
 	const outputs: string[] = [];
