@@ -2,10 +2,9 @@
  * The worker of pipeline-thread.ts. Reads and writes block, since it has nothing else to do. A process exits only when
  * its workers have exited, so every child that writes into the pipe is killed before (see child.ts).
  */
-import {readSync, writevSync} from 'node:fs';
 import {parentPort} from 'node:worker_threads';
 import type {ChecksumAlgorithm} from '../core/formats.js';
-import {afterBytes} from '../lib/chunk-list.js';
+import {readFully, writeFully} from '../lib/blocking-files.js';
 import {releaseMemory} from '../lib/release.js';
 import {createSealer, type Seal} from './age/sealer.js';
 import {chunkSize} from './age/stream.js';
@@ -33,7 +32,7 @@ export type StreamRequest = {
 
 export type MembersRequest = {
 	readonly type: 'members';
-	readonly members: readonly (SmallMember & {readonly size: number})[];
+	readonly members: readonly SmallMember[];
 	readonly settings: SmallMemberSettings;
 };
 
@@ -89,7 +88,7 @@ function answer(order: WorkerRequest, at: (where: Place) => void): WorkerRespons
 	}
 	const results: SmallMemberResult[] = [];
 	for (const member of order.members) {
-		const result = processSmallMember(member, member.size, order.settings);
+		const result = processSmallMember(member, order.settings, pending);
 		if (result === 'changed') break;
 		results.push(result);
 	}
@@ -114,7 +113,7 @@ function pass(order: StreamRequest, at: (where: Place) => void): PipelineResult 
 	if (seal) write([seal.header]);
 	for (;;) {
 		at('source');
-		const chunk = readFully(descriptor);
+		const chunk = readFully(descriptor, buffer); // valid until the next call
 		if (chunk.length === 0) break;
 		plainHash.update(chunk);
 		at('plain');
@@ -125,21 +124,6 @@ function pass(order: StreamRequest, at: (where: Place) => void): PipelineResult 
 	if (sealer) write(sealer.final());
 	report();
 	return {plain: streamStats(plainHash), cipher: streamStats(cipherHash)};
-}
-
-/** Reads a whole buffer, or what is left before the end; valid until the next call. */
-function readFully(descriptor: number): Uint8Array {
-	let length = 0;
-	while (length < buffer.length) {
-		const bytes = readSync(descriptor, buffer, length, buffer.length - length, null);
-		if (bytes === 0) break;
-		length += bytes;
-	}
-	return buffer.subarray(0, length);
-}
-
-function writeFully(descriptor: number, pieces: readonly Uint8Array[]): void {
-	for (let rest = pieces; rest.length > 0;) rest = afterBytes(rest, writevSync(descriptor, rest));
 }
 
 function respond(message: WorkerResponse): void {

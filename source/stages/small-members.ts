@@ -2,12 +2,11 @@
  * Processes small members of a directory dump in the worker, with calls that block: a dump may have thousands of large
  * objects, and each asynchronous call to the file system costs several switches between threads.
  */
-import {closeSync, constants, fchmodSync, fsyncSync, openSync, readSync, unlinkSync, writevSync} from 'node:fs';
+import {closeSync, constants, fchmodSync, fsyncSync, openSync, unlinkSync} from 'node:fs';
 import type {ChecksumAlgorithm} from '../core/formats.js';
-import {afterBytes} from '../lib/chunk-list.js';
+import {readFully, writeFully} from '../lib/blocking-files.js';
 import {refusesModes} from '../lib/files.js';
 import {createSealer, type Seal} from './age/sealer.js';
-import {chunkSize} from './age/stream.js';
 import {type Digests, MultiHash} from './hash.js';
 
 /** Members up to this size, in bytes, are read whole. */
@@ -16,6 +15,8 @@ export const smallMember = 256 << 10;
 export type SmallMember = {
 	/** Absolute. */
 	readonly path: string;
+	/** Bytes, at most `smallMember`. */
+	readonly size: number;
 	/** Present if the dump is encrypted: what is written to `path`.age. */
 	readonly seal: Seal | undefined;
 };
@@ -39,16 +40,16 @@ export type SmallMemberResult = {
 
 /** Memory for one member, and one byte more, to see that it has ended. Allocated for the first. */
 let content: Buffer | undefined;
-let pending: Buffer | undefined;
 
 /**
  * Hashes the member, encrypts it if it has a seal, and then removes the plain file, unless it is kept. Nothing is
- * flushed. Returns 'changed' if its size is not `size` bytes (at most `smallMember`). Throws system errors.
+ * flushed. Returns 'changed' if it has another size. Throws system errors.
+ * @param pending Memory for the sealer.
  */
 export function processSmallMember(
-	{path, seal}: SmallMember,
-	size: number,
+	{path, size, seal}: SmallMember,
 	{algorithms, mode, keepSource}: SmallMemberSettings,
+	pending: Uint8Array,
 ): SmallMemberResult | 'changed' {
 	let modeRefused = false;
 	const setMode = (descriptor: number) => {
@@ -56,14 +57,14 @@ export function processSmallMember(
 	};
 	const bytes = withFile(path, constants.O_RDONLY | constants.O_NOFOLLOW, 0, descriptor => {
 		setMode(descriptor);
-		return readWhole(descriptor);
+		content ??= Buffer.allocUnsafeSlow(smallMember + 1);
+		return readFully(descriptor, content);
 	});
 	if (bytes.length !== size) return 'changed';
 	const plain = new MultiHash(algorithms);
 	plain.update(bytes);
 	const refusal = () => (modeRefused ? {modeRefused: true as const} : {});
 	if (!seal) return {plainSize: size, plainDigests: plain.digests(), ...refusal()};
-	pending ??= Buffer.allocUnsafeSlow(chunkSize);
 	const sealer = createSealer(seal.key, pending);
 	const sealed = [seal.header, ...sealer.update(bytes), ...sealer.final()];
 	const cipher = new MultiHash(algorithms);
@@ -71,8 +72,7 @@ export function processSmallMember(
 	const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 	withFile(`${path}.age`, flags, mode === undefined ? 0o666 : mode & 0o600, descriptor => {
 		setMode(descriptor);
-		for (let rest: readonly Uint8Array[] = sealed; rest.length > 0;)
-			rest = afterBytes(rest, writevSync(descriptor, rest));
+		writeFully(descriptor, sealed);
 	});
 	if (!keepSource) unlinkSync(path);
 	return {
@@ -96,18 +96,6 @@ function withFile<T>(path: string, flags: number, mode: number, use: (descriptor
 	} finally {
 		closeSync(descriptor);
 	}
-}
-
-/** Returns the whole file if it is small, otherwise the first `smallMember` bytes and one more; valid until the next call. */
-function readWhole(descriptor: number): Uint8Array {
-	content ??= Buffer.allocUnsafeSlow(smallMember + 1);
-	let length = 0;
-	while (length < content.length) {
-		const bytes = readSync(descriptor, content, length, content.length - length, null);
-		if (bytes === 0) break;
-		length += bytes;
-	}
-	return content.subarray(0, length);
 }
 
 /** Returns false where the file system has no modes. */
