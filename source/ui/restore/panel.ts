@@ -48,12 +48,12 @@ export function restorePanel(wizard: Wizard, frame: PanelFrame): Panel {
 function titleOf({draft}: Wizard, {glyphs, now}: PanelFrame): string {
 	const {source, mode} = draft;
 	// The mode comes first, because a narrow terminal cuts the end.
-	return clean(`Restore ${whatIn(source)} ${modeTitles[mode]} ${whenMade(source, now)}`, glyphs);
+	return clean(`Restore ${whatIn(source)} ${modeTitles[mode]}, dump of ${whenMade(source, now)}`, glyphs);
 }
 
 /** Returns `app of 2026-11-22 04:00 (6d old, 1.9 GiB)`. */
 export function describeSource(source: Wizard['draft']['source'], now: number): string {
-	return `${whatIn(source)} ${whenMade(source, now)}`;
+	return `${whatIn(source)} of ${whenMade(source, now)}`;
 }
 
 function whatIn({dumps}: Wizard['draft']['source']): string {
@@ -67,7 +67,7 @@ function whenMade({dumps, time}: Wizard['draft']['source'], now: number): string
 	const date = new Date(time);
 	const two = (value: number) => String(value).padStart(2, '0');
 	const local = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
-	return `of ${local} (${formatAge(time, now)} old${size})`;
+	return `${local} (${formatAge(time, now)} old${size})`;
 }
 
 function stepLine({step, doing}: Wizard, glyphs: Glyphs): Line {
