@@ -92,7 +92,7 @@ class LostCommit extends Error {
 	}
 }
 
-/** Nobody can be asked whether the swap was committed. */
+/** The server could not be asked whether the swap was committed. */
 class UnknownOutcome extends PgBackError {}
 
 async function attemptSwap(

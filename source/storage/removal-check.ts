@@ -19,7 +19,7 @@ export async function confirmGone(
 	throw new StorageError('server', stillThere);
 }
 
-/** The error for a removal that nobody may check. */
+/** The error for a removal that cannot be checked without permission to read. */
 export function uncheckable(): StorageError {
 	return new StorageError('forbidden', 'without read permission, its removal cannot be confirmed');
 }
