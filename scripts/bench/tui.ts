@@ -10,7 +10,8 @@ import {join} from 'node:path';
 import process from 'node:process';
 import {setTimeout as delay} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
-import {makeRecording, manyDatabases, type RecordedDatabase, toJsonLines} from '../../test/helpers/recording.js';
+import {manyDatabases, type RecordedDatabase} from '../../test/helpers/recorded-databases.js';
+import {makeRecording, toJsonLines} from '../../test/helpers/recording.js';
 import {startPty} from '../../test/ui/helpers/pty.js';
 
 const seconds = 12;

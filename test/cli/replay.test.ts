@@ -5,7 +5,8 @@ import {dirname, join} from 'node:path';
 import {describe, it} from 'node:test';
 import {createReplay, parseRecording, readRecording} from '../../source/cli/replay.js';
 import {countJobs} from '../../source/core/jobs.js';
-import {makeRecording, threeDatabases, toJsonLines} from '../helpers/recording.js';
+import {threeDatabases} from '../helpers/recorded-databases.js';
+import {makeRecording, toJsonLines} from '../helpers/recording.js';
 
 const events = makeRecording({databases: threeDatabases});
 const text = toJsonLines(events);

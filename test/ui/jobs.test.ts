@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import {createReplay} from '../../source/cli/replay.js';
 import {PgBackError} from '../../source/core/errors.js';
-import {makeRecording, manyDatabases, threeDatabases, twelveDatabases} from '../helpers/recording.js';
+import {manyDatabases, threeDatabases, twelveDatabases} from '../helpers/recorded-databases.js';
+import {makeRecording} from '../helpers/recording.js';
 import {createFakeEngine, fakeNow} from './helpers/fake-engine.js';
 import {chars, keys, mount} from './helpers/mounted.js';
 

@@ -2,45 +2,27 @@
 import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import fc from 'fast-check';
-import {createBus} from '../../source/core/bus.js';
-import type {RunEvent} from '../../source/core/events.js';
 import type {RunState} from '../../source/core/state.js';
-import {cellWidth} from '../../source/lib/width.js';
-import type {Frame} from '../../source/ui/console.js';
 import type {Dialog} from '../../source/ui/dialog.js';
 import {createFilesStore} from '../../source/ui/files/store.js';
 import {createFleetStore} from '../../source/ui/fleet/store.js';
 import {asciiGlyphs, unicodeGlyphs} from '../../source/ui/glyphs.js';
-import {actionFor, type Binding, keymap} from '../../source/ui/keymap.js';
-import {bar, movingMark, percent} from '../../source/ui/layout/bar.js';
 import {detailScreen} from '../../source/ui/layout/detail-screen.js';
 import {dialogScreen} from '../../source/ui/layout/dialogs.js';
 import {filesScreen} from '../../source/ui/layout/files-screen.js';
 import {fleetScreen} from '../../source/ui/layout/fleet-screen.js';
 import {footerLine} from '../../source/ui/layout/footer.js';
-import {columnsWidth, planColumns} from '../../source/ui/layout/job-row.js';
-import {countsLine, titleLine} from '../../source/ui/layout/jobs-header.js';
 import {jobsScreen} from '../../source/ui/layout/jobs-screen.js';
 import {logsScreen} from '../../source/ui/layout/logs-screen.js';
 import {serverScreen} from '../../source/ui/layout/server-screen.js';
-import {planStages} from '../../source/ui/layout/stages.js';
 import {statusLine} from '../../source/ui/layout/status-line.js';
-import {moveCursor, windowTop} from '../../source/ui/layout/window.js';
-import {cutLine, keepEnd, type Line, lineText, lineWidth, span, spread} from '../../source/ui/text.js';
+import {type Line, lineText, lineWidth, span} from '../../source/ui/text.js';
 import {type FileList, initialView} from '../../source/ui/view.js';
-import {makeRecording, manyDatabases, twelveDatabases} from '../helpers/recording.js';
-import {createFakeEngine, fakeNow} from './helpers/fake-engine.js';
+import {manyDatabases, twelveDatabases} from '../helpers/recorded-databases.js';
+import {makeRecording} from '../helpers/recording.js';
+import {createFakeEngine} from './helpers/fake-engine.js';
+import {frameOf, stateOf} from './helpers/frames.js';
 import {manyServers} from './helpers/servers.js';
-
-function stateOf(events: readonly RunEvent[]): RunState {
-	let time = 0;
-	const bus = createBus(() => time);
-	for (const event of events) {
-		time = event.time;
-		bus.emit(event);
-	}
-	return bus.state();
-}
 
 const twelve = makeRecording({databases: twelveDatabases});
 const states: readonly RunState[] = [
@@ -57,9 +39,8 @@ const remote = engine.locations()[1];
 assert.ok(remote);
 files.open(remote, {list: 'dumps', filter: '', sort: 'time', reverse: false});
 await ordered('dumps');
-const fleet = createFleetStore(createFakeEngine({fleet: manyServers(1000)}), () => undefined);
-fleet.read();
-const noFleet = createFleetStore(createFakeEngine(), () => undefined);
+const servers = createFleetStore(createFakeEngine({fleet: manyServers(1000)}), () => undefined);
+servers.read();
 await new Promise(resolve => setImmediate(resolve));
 
 async function ordered(list: FileList): Promise<void> {
@@ -123,24 +104,6 @@ const dialogs: readonly Dialog[] = [
 	},
 ];
 
-function frameOf(state: RunState, columns: number, rows: number, patch: Partial<Frame> = {}): Frame {
-	return {
-		columns,
-		rows,
-		run: state,
-		view: initialView,
-		now: fakeNow,
-		tick: 3,
-		glyphs: unicodeGlyphs,
-		home: {},
-		files,
-		fleet: noFleet,
-		filesVersion: files.version(),
-		info: {version: '3.0.0', readOnly: false, hangupLog: '/var/log/pg_back.log'},
-		...patch,
-	};
-}
-
 function assertFits(lines: readonly Line[], columns: number, what: string): void {
 	for (const line of lines)
 		assert.ok(lineWidth(line) <= columns, `${what} at ${columns}: ${lineWidth(line)} cells: ${lineText(line)}`);
@@ -189,6 +152,7 @@ describe('layout', () => {
 					const shown = filesScreen(
 						frameOf(states[0] as RunState, columns, rows, {
 							glyphs,
+							files,
 							view: {
 								...initialView,
 								screen: 'files',
@@ -206,7 +170,7 @@ describe('layout', () => {
 				] as const) {
 					const view = {...initialView, fleet: {...initialView.fleet, selected: server}};
 					const shown = fleetScreen(
-						frameOf(state as RunState, columns, rows, {glyphs, fleet, view: {...view, screen: 'fleet'}}),
+						frameOf(state as RunState, columns, rows, {glyphs, fleet: servers, view: {...view, screen: 'fleet'}}),
 					);
 					assertFits([...shown.header, ...shown.list, ...shown.status], columns, 'fleet');
 					assert.ok(shown.header.length + shown.list.length + shown.status.length + 1 <= rows);
@@ -214,7 +178,7 @@ describe('layout', () => {
 					const one = serverScreen(
 						frameOf(state as RunState, columns, rows, {
 							glyphs,
-							fleet,
+							fleet: servers,
 							view: {...view, screen: 'server', server: {...view.server, server}},
 						}),
 					);
@@ -246,225 +210,5 @@ describe('layout', () => {
 			}),
 		);
 		assert.match(lineText(statusLine(frameOf(states[3] as RunState, 39, 3))), /^✗1 failed failed ✓12/);
-	});
-
-	it('lets columns give way in order: RATE, TIME, SIZE, then words', () => {
-		const stages = planStages(states[2] as RunState);
-		const kept = (width: number) => {
-			const {rate, time, size, words} = planColumns(width, stages, 20);
-			return [rate > 0, time > 0, size > 0, words].map(Number).join('');
-		};
-		const seen = Array.from({length: 120}, (_, index) => kept(150 - index)).filter(
-			(one, index, all) => one !== all[index - 1],
-		);
-		assert.deepEqual(seen, ['1111', '0111', '0011', '0001', '0000']);
-		for (let width = 38; width < 200; width++) assert.ok(columnsWidth(planColumns(width, stages, 60)) <= width);
-	});
-
-	it('never invents a percentage', () => {
-		assert.equal(percent(1), '99%');
-		assert.equal(percent(0.719, true), '~71%');
-		fc.assert(
-			fc.property(fc.double({min: -1, max: 2, noNaN: true}), fc.integer({min: 1, max: 80}), (fraction, width) => {
-				for (const glyphs of [unicodeGlyphs, asciiGlyphs]) assert.equal(lineWidth(bar(fraction, width, glyphs)), width);
-			}),
-		);
-		fc.assert(
-			fc.property(fc.nat(1000), fc.integer({min: 1, max: 30}), (tick, width) =>
-				assert.equal(lineWidth(movingMark(tick, width, unicodeGlyphs)), width),
-			),
-		);
-	});
-
-	it('shows what pg_dump is at before its first table, then the bar', () => {
-		const bus = createBus(() => fakeNow);
-		const job = 'database:a';
-		bus.emit({
-			type: 'run.planned',
-			jobs: [{id: job, kind: 'database', name: 'a', stages: ['dump']}],
-			concurrency: 1,
-			destinations: [],
-		});
-		bus.emit({type: 'job.started', job, attempt: 1});
-		const shown = (progress: object) => {
-			bus.emit({type: 'progress', jobs: [{job, stages: {}, fraction: 0, estimated: true, ...progress}]});
-			const view = {...initialView, screen: 'detail', detail: {job, top: 0}} as const;
-			const row = jobsScreen(frameOf(bus.state(), 80, 24))
-				.list.map(lineText)
-				.join('\n');
-			return [
-				row,
-				detailScreen(frameOf(bus.state(), 80, 24, {view}))
-					.list.map(lineText)
-					.join('\n'),
-			];
-		};
-		for (const text of shown({activity: 'reading the schema'})) assert.match(text, /reading the schema/);
-		const tables = [{name: 'public.t', bytes: 1, rows: 1}];
-		for (const text of shown({activity: 'reading the schema', tables})) assert.doesNotMatch(text, /reading/);
-	});
-
-	it('shows how much of a file that is whole is uploaded, what was requeued, and what was skipped', () => {
-		const bus = createBus(() => fakeNow);
-		const plan = ['a', 'b', 'c', 'd'].map(
-			name => ({id: name, kind: 'database', name, stages: ['dump', 'upload']}) as const,
-		);
-		bus.emit({type: 'run.planned', jobs: plan, concurrency: 1, destinations: ['/b', '/remote/']});
-		for (const {id} of plan) bus.emit({type: 'job.started', job: id, attempt: 1});
-		const file = {path: '/b/a.dump', role: 'dump', size: 4000, encrypted: false} as const;
-		bus.emit({type: 'file.published', job: 'a', file});
-		bus.emit({type: 'stage.started', job: 'a', stage: 'upload'});
-		bus.emit({type: 'progress', jobs: [{job: 'a', stages: {upload: {bytesIn: 1000, bytesOut: 1000}}}]});
-		const error = {code: 'FAILED', message: 'another session waits behind it'} as const;
-		bus.emit({type: 'job.finished', job: 'b', outcome: 'cancelled', error, again: true});
-		bus.emit({type: 'job.result', job: 'c', result: 'gone', detail: 'it was dropped'});
-		bus.emit({type: 'job.finished', job: 'c', outcome: 'done'});
-		const message = 'pg_dump of d: exit status 1: query failed: ERROR:  canceling statement due to lock timeout';
-		bus.emit({type: 'job.finished', job: 'd', outcome: 'failed', error: {code: 'DUMP_FAILED', message}});
-		const frame = frameOf(bus.state(), 100, 30);
-		const {header, list} = jobsScreen(frame);
-		const row = (name: string) => list.map(lineText).find(text => text.startsWith(` ${name} `, 1)) ?? '';
-		assert.match(row('a'), /█.* 25%/);
-		assert.match(row('b'), /requeued/);
-		assert.match(row('d'), /  canceling statement due to/);
-		assert.match(lineText(header[2] ?? []), /1 failed +● 1 uploading +1 waiting +\S+ 1 skipped/);
-		const view = {...initialView, screen: 'detail', detail: {job: 'a', top: 0}} as const;
-		const detail = detailScreen({...frame, view});
-		assert.match(detail.header.map(lineText).join('\n'), / 25%/);
-		assert.match(detail.list.map(lineText).join('\n'), /running +upload +/);
-	});
-
-	it('blames pg_dump where pg_dump failed, though the stages behind it ended before', () => {
-		const bus = createBus(() => fakeNow);
-		const stages = ['dump', 'checksum', 'encrypt'] as const;
-		bus.emit({
-			type: 'run.planned',
-			jobs: [{id: 'a', kind: 'database', name: 'a', stages}],
-			concurrency: 1,
-			destinations: [],
-		});
-		bus.emit({type: 'job.started', job: 'a', attempt: 1});
-		for (const stage of stages) bus.emit({type: 'stage.started', job: 'a', stage});
-		for (const stage of ['checksum', 'encrypt', 'dump'] as const)
-			bus.emit({type: 'stage.finished', job: 'a', stage, outcome: 'failed'});
-		bus.emit({type: 'job.finished', job: 'a', outcome: 'failed', error: {code: 'DUMP_FAILED', message: 'no'}});
-		const text = jobsScreen(frameOf(bus.state(), 100, 30))
-			.list.map(lineText)
-			.join('\n');
-		assert.match(text, /dump✗ sha■ age■/);
-	});
-
-	it('marks a dump that others wait behind, and counts it in the header', () => {
-		const bus = createBus(() => fakeNow);
-		bus.emit({
-			type: 'run.planned',
-			jobs: [{id: 'a', kind: 'database', name: 'a', stages: ['dump']}],
-			concurrency: 1,
-			destinations: [],
-		});
-		bus.emit({type: 'job.started', job: 'a', attempt: 1});
-		bus.emit({type: 'stage.started', job: 'a', stage: 'dump'});
-		const lock = {table: 't', mode: 'AccessExclusiveLock', pid: 1, waiting: 3};
-		bus.emit({type: 'progress', jobs: [{job: 'a', stages: {}, fraction: 0.5, blocking: [lock, {...lock, pid: 2}]}]});
-		const {header, list} = jobsScreen(frameOf(bus.state(), 100, 30));
-		assert.match(list.map(lineText).join('\n'), /! 2 wait +50%/);
-		assert.match(header.map(lineText).join('\n'), /! 1 holds others up/);
-	});
-
-	it('keeps the cursor in the window and the window in the list', () => {
-		fc.assert(
-			fc.property(
-				fc.nat(500),
-				fc.nat(500),
-				fc.integer({min: 1, max: 60}),
-				fc.integer({min: 1, max: 400}),
-				(top, at, height, count) => {
-					const cursor = Math.min(at, count - 1);
-					const first = windowTop(top, cursor, height, count);
-					assert.ok(first >= 0 && first <= cursor && cursor < first + height);
-					assert.ok(first + height <= Math.max(count, height));
-					assert.ok(moveCursor(cursor, 'pageDown', height, count) < count);
-				},
-			),
-		);
-	});
-
-	it('cuts any text to cells, wide and combining characters among it', () => {
-		const text = fc
-			.array(fc.constantFrom('a', '数', 'é', 'e\u0301', '👍', ' ', '☕', '👨‍👩‍👧'), {maxLength: 40})
-			.map(parts => parts.join(''));
-		fc.assert(
-			fc.property(text, text, fc.integer({min: 1, max: 60}), (left, right, width) => {
-				assert.ok(lineWidth(cutLine([span(left), span(right)], width)) <= width);
-				assert.ok(lineWidth(spread([span(left)], [span(right)], width)) <= width);
-				assert.ok(cellWidth(keepEnd(left, width)) <= width);
-			}),
-		);
-	});
-});
-
-describe('keymap', () => {
-	const bindings: readonly Binding[] = keymap;
-
-	it('gives each key one meaning in each scope', () => {
-		for (const scope of new Set(bindings.map(one => one.scope))) {
-			const all = bindings.filter(one => one.scope === scope).flatMap(one => one.keys);
-			assert.equal(new Set(all).size, all.length, `${scope}: ${all.join(' ')}`);
-		}
-	});
-
-	it('has no flow control and no job control, and asks before harm', () => {
-		for (const key of bindings.flatMap(one => one.keys))
-			assert.ok(!['ctrl-s', 'ctrl-q', 'ctrl-z', 'ctrl-a', 'ctrl-b'].includes(key));
-		for (const action of ['cancelJob', 'remove', 'restore'])
-			assert.equal(bindings.find(one => one.action === action)?.asks, true);
-		assert.equal(actionFor('escape', 'jobs'), 'escape');
-	});
-
-	it('has keys of its own on each screen', () => {
-		assert.equal(actionFor('d', 'files'), 'download');
-		assert.equal(actionFor('d', 'jobs'), undefined);
-		assert.equal(actionFor('t', 'logs'), 'toggleTimes');
-	});
-});
-
-describe('the title', () => {
-	const run = stateOf(twelve);
-	const server = {...run.server!, inRecovery: true};
-	const shown = (width: number) =>
-		lineText(titleLine({...frameOf(run, width, 24), run: {...run, server}, now: 0})).trim();
-
-	it('begins with the tabs, and says what is not a primary at every width', () => {
-		assert.match(
-			shown(120),
-			/^1 Jobs +2 Files +3 Logs +pg_back 3\.0\.0 · db1\.example:5432 · PostgreSQL 15\.18 standby +\d\d:\d\d:\d\d$/,
-		);
-		assert.match(shown(76), /^1 Jobs +2 Files +3 Logs +db1\.example:5432 · 15\.18 standby +\d\d:\d\d:\d\d$/);
-		assert.match(shown(60), /^1 Jobs +2 Files +3 Logs +15\.18 standby +\d\d:\d\d:\d\d$/);
-		assert.match(shown(46), /15\.18 standby$/);
-	});
-});
-
-describe('the counts of the jobs', () => {
-	const bus = createBus(() => 0);
-	const ends = ['failed', 'cancelled', 'done', 'skipped', 'runs', 'waits'] as const;
-	bus.emit({
-		type: 'run.planned',
-		jobs: ends.map(name => ({id: name, kind: 'database', name, stages: ['dump']})),
-		concurrency: 1,
-		destinations: [],
-	});
-	for (const job of ends.slice(0, 5)) bus.emit({type: 'job.started', job, attempt: 1});
-	bus.emit({type: 'job.finished', job: 'failed', outcome: 'failed', error: {code: 'DUMP_FAILED', message: 'no'}});
-	bus.emit({type: 'job.finished', job: 'cancelled', outcome: 'cancelled'});
-	bus.emit({type: 'job.finished', job: 'done', outcome: 'done'});
-	bus.emit({type: 'job.result', job: 'skipped', result: 'skipped', detail: 'not there'});
-	bus.emit({type: 'job.finished', job: 'skipped', outcome: 'done'});
-	const shown = (width: number) => lineText(countsLine(bus.state(), width, unicodeGlyphs)).trimEnd();
-
-	it('are whole at every width: the gaps go first, then what the glyphs say as well', () => {
-		assert.equal(shown(100), ' ✗ 1 failed   ■ 1 cancelled   ● 1 dumping   1 waiting   ✓ 1 done   ■ 1 skipped');
-		assert.equal(shown(78), ' ✗ 1 failed  ■ 1 cancelled  ● 1 dumping  1 waiting  ✓ 1 done  ■ 1 skipped');
-		assert.equal(shown(60), ' ✗ 1 failed ■ 1 cancelled ● 1 1 waiting ✓ 1 ■ 1 skipped');
 	});
 });

@@ -6,7 +6,8 @@ import {join} from 'node:path';
 import process from 'node:process';
 import {after, before, describe, it} from 'node:test';
 import {setTimeout as delay} from 'node:timers/promises';
-import {makeRecording, threeDatabases, toJsonLines, twelveDatabases} from '../helpers/recording.js';
+import {threeDatabases, twelveDatabases} from '../helpers/recorded-databases.js';
+import {makeRecording, toJsonLines} from '../helpers/recording.js';
 import {consoleEntry, startPty} from './helpers/pty.js';
 
 let directory = '';
