@@ -49,8 +49,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 		handle(running, request, response).catch((error: unknown) => response.destroy(error as Error));
 	};
 	const http: Server = options.tls ? createTlsServer(options.tls, listener) : createServer(listener);
-	await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve));
-	const {port} = http.address() as AddressInfo;
+	const port = await listen(http);
 	const server: S3Server = {
 		url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
 		port,
@@ -75,6 +74,21 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 		credentials: () => server.credentials,
 	};
 	return server;
+}
+
+/** Of all servers of this process: our store remembers by its address what a service supports. */
+const usedPorts = new Set<number>();
+
+async function listen(http: Server): Promise<number> {
+	for (;;) {
+		await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve));
+		const {port} = http.address() as AddressInfo;
+		if (!usedPorts.has(port)) {
+			usedPorts.add(port);
+			return port;
+		}
+		await new Promise(resolve => http.close(resolve));
+	}
 }
 
 type Running = Pick<S3Server, 'faults' | 'counts' | 'requests' | 'sent'> & {

@@ -1,6 +1,7 @@
 import type {Clock} from '../../source/storage/clock.js';
 import {compareKeys} from '../../source/storage/object-keys.js';
-import type {OpenContext, Storage} from '../../source/storage/storage.js';
+import {bytesSource} from '../../source/storage/source.js';
+import type {OpenContext, PutResult, Storage} from '../../source/storage/storage.js';
 
 /** A signal that nobody aborts. */
 export const never = new AbortController().signal;
@@ -59,6 +60,11 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 	const all: T[] = [];
 	for await (const item of items) all.push(item);
 	return all;
+}
+
+/** Uploads `bytes` under `key`, with nothing else requested. */
+export function putBytes(storage: Storage, key: string, bytes: Uint8Array): Promise<PutResult> {
+	return storage.put(key, bytesSource(bytes), {signal: never});
 }
 
 /** Keys of files, sorted by their bytes. */

@@ -7,7 +7,8 @@ import {openS3} from '../../source/storage/s3/s3.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {Storage} from '../../source/storage/storage.js';
 import {type FaultProxy, startFaultProxy} from '../helpers/fault-proxy.js';
-import {type S3Server, startS3Server, testCredential} from '../helpers/s3-server.js';
+import {bucketAt} from '../helpers/s3-bucket.js';
+import {type S3Server, startS3Server} from '../helpers/s3-server.js';
 import {fastClock, never, readAll, testContext} from '../helpers/storage-tools.js';
 
 describe('s3 through a proxy that breaks connections', () => {
@@ -19,15 +20,8 @@ describe('s3 through a proxy that breaks connections', () => {
 	before(async () => {
 		server = await startS3Server();
 		proxy = await startFaultProxy(server);
-		const context = testContext({clock: fastClock(), idleTimeout: 5000});
-		const endpoint = `http://127.0.0.1:${proxy.port}`;
-		storage = wrapStorage(
-			await openS3(
-				{bucket: 'bucket', region: 'us-east-1', endpoint, forcePath: true, partSize: mebi, ...testCredential},
-				context,
-			),
-			context,
-		);
+		const context = testContext({clock: fastClock(), idleTimeout: 1000});
+		storage = wrapStorage(await openS3(bucketAt(`http://127.0.0.1:${proxy.port}`), context), context);
 	});
 	after(async () => {
 		await storage.close();

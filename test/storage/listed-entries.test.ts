@@ -9,7 +9,8 @@ import {bytesSource} from '../../source/storage/source.js';
 import type {Storage} from '../../source/storage/storage.js';
 import {azuriteMissing} from '../helpers/azurite.js';
 import {scratchDirectory} from '../helpers/program.js';
-import {type S3Server, startS3Server, testCredential} from '../helpers/s3-server.js';
+import {bucketAt} from '../helpers/s3-bucket.js';
+import {type S3Server, startS3Server} from '../helpers/s3-server.js';
 import {type FaultyServer, startFaultyServer} from '../helpers/sshd-faults.js';
 import {collect, fastClock, never, readAll, testContext} from '../helpers/storage-tools.js';
 import {startVault as startAzureVault} from './azure/lying-service.js';
@@ -31,10 +32,9 @@ const time = Date.parse(date);
 async function s3Service(): Promise<Service & {readonly server: S3Server}> {
 	const server = await startS3Server();
 	const context = testContext({clock: fastClock(), retryBudget: 1000});
-	const settings = {bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, ...testCredential};
 	const tag = (name: string, text: string | undefined) => (text === undefined ? '' : `<${name}>${text}</${name}>`);
 	return {
-		storage: wrapStorage(await openS3(settings, context), context),
+		storage: wrapStorage(await openS3(bucketAt(server.url), context), context),
 		...{lines: context.lines, server},
 		tell(told) {
 			const contents = told.map(

@@ -16,6 +16,7 @@ import type {RemoveResult, Storage} from '../../source/storage/storage.js';
 import {azuriteMissing} from '../helpers/azurite.js';
 import {createMemoryStorage} from '../helpers/memory-storage.js';
 import {scratchDirectory} from '../helpers/program.js';
+import {bucketAt} from '../helpers/s3-bucket.js';
 import {startS3Server, testCredential} from '../helpers/s3-server.js';
 import {startFaultyServer} from '../helpers/sshd-faults.js';
 import {fastClock, listKeys, never, testContext} from '../helpers/storage-tools.js';
@@ -48,19 +49,11 @@ type Liar = {
 	readonly close: () => Promise<void>;
 };
 
-const s3Settings = (url: string) => ({
-	bucket: 'bucket',
-	region: 'us-east-1',
-	endpoint: url,
-	forcePath: true,
-	...testCredential,
-});
-
 async function s3Liar(): Promise<Liar> {
 	const server = await startS3Server();
 	const context = testContext({clock: fastClock()});
 	return {
-		storage: wrapStorage(await openS3(s3Settings(server.url), context), context),
+		storage: wrapStorage(await openS3(bucketAt(server.url), context), context),
 		lie: () =>
 			server.faults.push(
 				...['DeleteObject', 'DeleteObjects'].map(action => ({do: 'discard', action, times: Infinity}) as const),
@@ -235,7 +228,7 @@ describe('a removal that is confirmed and not done', () => {
 	it('of an unfinished upload is an error', async () => {
 		const server = await startS3Server();
 		const context = testContext({clock: fastClock()});
-		const storage = wrapStorage(await openS3(s3Settings(server.url), context), context);
+		const storage = wrapStorage(await openS3(bucketAt(server.url), context), context);
 		try {
 			const upload = {key: 'big', id: 'u1', initiated: 1000, headers: {}, parts: new Map(), checksums: false};
 			server.uploads.set('u1', upload);
@@ -254,7 +247,7 @@ describe('a damaged object whose removal is confirmed and not done', () => {
 	it('s3: is named, also when it can only be uploaded', async () => {
 		const server = await startS3Server();
 		const context = testContext({clock: fastClock()});
-		const storage = wrapStorage(await openS3(s3Settings(server.url), context), context);
+		const storage = wrapStorage(await openS3(bucketAt(server.url), context), context);
 		try {
 			for (const more of [
 				[],

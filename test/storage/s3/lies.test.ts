@@ -2,15 +2,16 @@
 import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import {after, before, describe, it} from 'node:test';
-import {PgBackError} from '../../source/core/errors.js';
-import {wrapStorage} from '../../source/storage/open.js';
-import {openS3} from '../../source/storage/s3/s3.js';
-import type {Storage} from '../../source/storage/storage.js';
-import {type Damage, damages} from '../helpers/s3-lies.js';
-import type {S3Fault} from '../helpers/s3-requests.js';
-import {type S3Server, type S3ServerOptions, startS3Server, testCredential} from '../helpers/s3-server.js';
-import {shipFile} from '../helpers/ship-file.js';
-import {fastClock, testContext} from '../helpers/storage-tools.js';
+import {PgBackError} from '../../../source/core/errors.js';
+import {wrapStorage} from '../../../source/storage/open.js';
+import {openS3} from '../../../source/storage/s3/s3.js';
+import type {Storage} from '../../../source/storage/storage.js';
+import {bucketAt} from '../../helpers/s3-bucket.js';
+import {type Damage, damages} from '../../helpers/s3-lies.js';
+import type {S3Fault} from '../../helpers/s3-requests.js';
+import {type S3Server, type S3ServerOptions, startS3Server} from '../../helpers/s3-server.js';
+import {shipFile} from '../../helpers/ship-file.js';
+import {fastClock, testContext} from '../../helpers/storage-tools.js';
 
 const mebi = 1024 * 1024;
 const objects = {small: randomBytes(1000), large: randomBytes(2.5 * mebi)} as const;
@@ -101,8 +102,7 @@ for (const [service, options] of Object.entries(services)) {
 
 		const open = async (): Promise<Storage> => {
 			const context = testContext({clock: fastClock(), idleTimeout: 10_000, retryBudget: 5000});
-			const settings = {bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, partSize: mebi};
-			return wrapStorage(await openS3({...settings, ...testCredential}, context), context);
+			return wrapStorage(await openS3(bucketAt(server.url), context), context);
 		};
 		const run = async ({fault, size}: Lie, times: number, deleteLocal: boolean) => {
 			server.objects.clear();

@@ -2,30 +2,22 @@
 import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import {describe, it} from 'node:test';
-import {wrapStorage} from '../../source/storage/open.js';
-import {openS3} from '../../source/storage/s3/s3.js';
-import {bytesSource} from '../../source/storage/source.js';
-import type {Storage} from '../../source/storage/storage.js';
-import {type S3Server, type S3ServerOptions, startS3Server, testCredential} from '../helpers/s3-server.js';
-import {fastClock, readAll, testContext} from '../helpers/storage-tools.js';
+import {wrapStorage} from '../../../source/storage/open.js';
+import {bytesSource} from '../../../source/storage/source.js';
+import type {Storage} from '../../../source/storage/storage.js';
+import {withBucket} from '../../helpers/s3-bucket.js';
+import {type S3Server, type S3ServerOptions} from '../../helpers/s3-server.js';
+import {never, readAll} from '../../helpers/storage-tools.js';
 
-const never = new AbortController().signal;
 const bytes = randomBytes(300_000);
 
-async function withServer(
+function withServer(
 	options: S3ServerOptions,
 	run: (server: S3Server, storage: Storage, lines: readonly string[]) => Promise<void>,
 ): Promise<void> {
-	const server = await startS3Server(options);
-	const context = testContext({clock: fastClock()});
-	const settings = {bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, ...testCredential};
-	const storage = wrapStorage(await openS3(settings, context), context);
-	try {
-		await run(server, storage, context.lines);
-	} finally {
-		await storage.close();
-		await server.close();
-	}
+	return withBucket(options, async ({server, context, open}) =>
+		run(server, wrapStorage(await open(), context), context.lines),
+	);
 }
 
 async function put(storage: Storage, ...keys: readonly string[]): Promise<void> {

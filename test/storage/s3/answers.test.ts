@@ -3,19 +3,19 @@ import assert from 'node:assert/strict';
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {describe, it} from 'node:test';
-import {StorageError} from '../../source/storage/errors.js';
-import {wrapStorage} from '../../source/storage/open.js';
-import {openS3, type S3Settings} from '../../source/storage/s3/s3.js';
-import {bytesSource} from '../../source/storage/source.js';
-import type {Storage} from '../../source/storage/storage.js';
-import {type S3ServerOptions, startS3Server, testCredential} from '../helpers/s3-server.js';
-import {element, xml} from '../helpers/s3-xml.js';
-import {collect, fastClock, listKeys, never, readAll, testContext} from '../helpers/storage-tools.js';
+import {StorageError} from '../../../source/storage/errors.js';
+import {wrapStorage} from '../../../source/storage/open.js';
+import {openS3, type S3Settings} from '../../../source/storage/s3/s3.js';
+import {bytesSource} from '../../../source/storage/source.js';
+import type {Storage} from '../../../source/storage/storage.js';
+import {bucketAt} from '../../helpers/s3-bucket.js';
+import {type S3ServerOptions, startS3Server} from '../../helpers/s3-server.js';
+import {element, xml} from '../../helpers/s3-xml.js';
+import {collect, fastClock, listKeys, never, readAll, testContext} from '../../helpers/storage-tools.js';
 
 async function openAt(url: string, settings: Partial<S3Settings> = {}): Promise<Storage> {
 	const context = testContext({clock: fastClock(), idleTimeout: 10_000, retryBudget: 5000});
-	const place = {bucket: 'bucket', region: 'us-east-1', endpoint: url, forcePath: true};
-	return wrapStorage(await openS3({...place, ...testCredential, ...settings}, context), context);
+	return wrapStorage(await openS3(bucketAt(url, settings), context), context);
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void;

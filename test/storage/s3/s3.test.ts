@@ -1,7 +1,8 @@
-import {openS3} from '../../source/storage/s3/s3.js';
-import {startS3Server, testCredential} from '../helpers/s3-server.js';
-import {storageSuite} from '../helpers/storage-suite.js';
-import {testContext} from '../helpers/storage-tools.js';
+import {openS3} from '../../../source/storage/s3/s3.js';
+import {bucketAt} from '../../helpers/s3-bucket.js';
+import {startS3Server, testCredential} from '../../helpers/s3-server.js';
+import {storageSuite} from '../../helpers/storage-suite.js';
+import {testContext} from '../../helpers/storage-tools.js';
 
 const mebi = 1024 * 1024;
 
@@ -15,10 +16,9 @@ storageSuite(
 			minPart: mebi,
 			pageSize: 500,
 		});
-		const settings = {bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, partSize: mebi};
 		return {
-			storage: await openS3({...settings, ...testCredential}, testContext()),
-			forbidden: await openS3({...settings, ...stranger}, testContext()),
+			storage: await openS3(bucketAt(server.url), testContext()),
+			forbidden: await openS3(bucketAt(server.url, stranger), testContext()),
 			everything: () =>
 				Promise.resolve([...server.objects.keys(), ...[...server.uploads.values()].map(one => one.key)]),
 			close: () => server.close(),

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import {describe, it} from 'node:test';
-import {openS3, type S3Settings} from '../../source/storage/s3/s3.js';
-import {bytesSource} from '../../source/storage/source.js';
-import type {Storage} from '../../source/storage/storage.js';
-import type {Refusing} from '../helpers/s3-lies.js';
-import {type S3Server, type S3ServerOptions, startS3Server, testCredential} from '../helpers/s3-server.js';
-import {fastClock, listKeys, never, readAll, testContext} from '../helpers/storage-tools.js';
+import type {S3Settings} from '../../../source/storage/s3/s3.js';
+import {bytesSource} from '../../../source/storage/source.js';
+import type {Storage} from '../../../source/storage/storage.js';
+import {withBucket} from '../../helpers/s3-bucket.js';
+import type {Refusing} from '../../helpers/s3-lies.js';
+import {type S3Server, type S3ServerOptions} from '../../helpers/s3-server.js';
+import {listKeys, never, readAll} from '../../helpers/storage-tools.js';
 
 const mebi = 1024 * 1024;
 const small = randomBytes(500);
@@ -15,27 +16,16 @@ const large = randomBytes(2.5 * mebi);
 
 type Opened = {readonly server: S3Server; readonly storage: Storage; readonly lines: readonly string[]};
 
-async function withS3(
+function withS3(
 	options: S3ServerOptions,
 	settings: Partial<S3Settings>,
 	work: (opened: Opened) => Promise<void>,
 ): Promise<void> {
-	const server = await startS3Server(options);
-	const context = testContext({clock: fastClock(), idleTimeout: 10_000, retryBudget: 3000});
-	const storage = await openS3(
-		{
-			...{bucket: 'bucket', region: 'us-east-1', endpoint: server.url, forcePath: true, partSize: mebi},
-			...testCredential,
-			...settings,
-		},
-		context,
+	return withBucket(
+		options,
+		async ({server, context, open}) => work({server, storage: await open(settings), lines: context.lines}),
+		{idleTimeout: 10_000, retryBudget: 3000},
 	);
-	try {
-		await work({server, storage, lines: context.lines});
-	} finally {
-		await storage.close();
-		await server.close();
-	}
 }
 
 const checksumHeader = /^x-amz-(checksum-(crc32|algorithm)|sdk-checksum)/;

@@ -1,9 +1,9 @@
 import {after, it} from 'node:test';
-import {openS3} from '../../source/storage/s3/s3.js';
-import {startFauxqs} from '../helpers/fauxqs.js';
-import {storageSuite} from '../helpers/storage-suite.js';
-import {testContext} from '../helpers/storage-tools.js';
-import {whyMissing} from '../helpers/tools.js';
+import {openS3} from '../../../source/storage/s3/s3.js';
+import {startFauxqs} from '../../helpers/fauxqs.js';
+import {storageSuite} from '../../helpers/storage-suite.js';
+import {testContext} from '../../helpers/storage-tools.js';
+import {whyMissing} from '../../helpers/tools.js';
 
 const server = await startFauxqs();
 const mebi = 1024 * 1024;

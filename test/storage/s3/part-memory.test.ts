@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {describe, test} from 'node:test';
-import {PartMemory} from '../../source/storage/s3/part-memory.js';
+import {PartMemory} from '../../../source/storage/s3/part-memory.js';
 
 const {signal} = new AbortController();
 const turn = () => new Promise(resolve => setImmediate(resolve));
