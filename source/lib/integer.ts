@@ -16,7 +16,7 @@ export function parseInteger(text: string): Parsed<number> {
 function likelyInteger(text: string): string {
 	const octal = /^([-+]?)0+([1-9]\d{0,14})$/.exec(text);
 	if (octal) return `, did you mean ${octal[1]}${octal[2]}? (a leading 0 means octal)`;
-	const [, sign = '', digits = ''] = /^\s*([-+]?)(\d{1,3}(?:[ ,'’]\d{3})*|\d{1,15})(?:\.0*)?\s*$/.exec(text) ?? [];
+	const [, sign = '', digits = ''] = /^\s*([-+]?)(\d{1,3}(?:[ ,'\u2019]\d{3})*|\d{1,15})(?:\.0*)?\s*$/.exec(text) ?? [];
 	return digits === '' ? '' : `, did you mean ${sign}${Number(digits.replaceAll(/\D/g, ''))}?`;
 }
 
