@@ -48,13 +48,25 @@ export class ChecksumLists {
 	async digestsOf(path: string, algorithm: ChecksumAlgorithm, signal: AbortSignal): Promise<readonly ListedDigest[]> {
 		const found: ListedDigest[] = [];
 		for (const file of checksumFilesOf(path, algorithm).filter(one => this.#files.has(one))) {
-			const list = this.#lists.get(file) ?? this.#parse(file, signal);
-			this.#lists.set(file, list);
-			list.catch(() => this.#lists.delete(file)); // possibly canceled: the next call reads it again
-			const digest = (await list).digestOf(path);
+			const digest = (await this.#listAt(file, signal)).digestOf(path);
 			if (digest !== undefined) found.push({digest, file});
 		}
 		return found;
+	}
+
+	/** Returns the names of the members in the checksum file of a directory dump; undefined if there is none. */
+	async membersOf(dump: string, signal: AbortSignal): Promise<readonly string[] | undefined> {
+		const file = checksumAlgorithms
+			.flatMap(algorithm => [`${dump}.age.${algorithm}`, `${dump}.${algorithm}`])
+			.find(one => this.#files.has(one));
+		return file === undefined ? undefined : (await this.#listAt(file, signal)).namesIn(basename(dump));
+	}
+
+	#listAt(file: string, signal: AbortSignal): Promise<ChecksumList> {
+		const list = this.#lists.get(file) ?? this.#parse(file, signal);
+		this.#lists.set(file, list);
+		list.catch(() => this.#lists.delete(file)); // possibly canceled: the next call reads it again
+		return list;
 	}
 
 	async #parse(file: string, signal: AbortSignal): Promise<ChecksumList> {
@@ -83,6 +95,13 @@ export class ChecksumList {
 			if (same) same.push(entry);
 			else this.#lines.set(basename(name), [entry]);
 		}
+	}
+
+	/** Returns the names of the listed files in the directory `name`. */
+	namesIn(name: string): readonly string[] {
+		return [...this.#lines].flatMap(([base, lines]) =>
+			lines.some(line => line.name.split('/').at(-2) === name) ? [base] : [],
+		);
 	}
 
 	/** Returns the checksum in lower case. */

@@ -16,18 +16,29 @@ export type Dump = DumpItem & {
 	readonly createScript?: DumpItem;
 };
 
-/** Returns items by path, without foreign files, the runs' own files and checksum files. */
-export async function listItems(place: Place, signal: AbortSignal): Promise<ReadonlyMap<string, DumpItem>> {
+export type ListedItems = {
+	/** By path, without foreign files, the runs' own files and checksum files. */
+	readonly items: ReadonlyMap<string, DumpItem>;
+	/** The paths of the checksum files. */
+	readonly checksums: ReadonlySet<string>;
+};
+
+export async function listItems(place: Place, signal: AbortSignal): Promise<ListedItems> {
 	const items = new Map<string, DumpItem & {files: PlaceFile[]}>();
+	const checksums = new Set<string>();
 	for await (const file of place.list(signal)) {
 		const parsed = parsePath(file.path);
-		if (!parsed || parsed.subject.kind === 'run' || parsed.checksum !== undefined) continue;
+		if (!parsed || parsed.subject.kind === 'run') continue;
+		if (parsed.checksum !== undefined) {
+			checksums.add(file.path);
+			continue;
+		}
 		const path = parsed.member === undefined ? file.path : file.path.slice(0, -parsed.member.length - 1);
 		const item = items.get(path);
 		if (item) item.files.push(file);
 		else items.set(path, {path, parsed, files: [file]});
 	}
-	return items;
+	return {items, checksums};
 }
 
 export function isDump({parsed: {subject, suffix}}: Pick<DumpItem, 'parsed'>): boolean {

@@ -3,18 +3,20 @@
  * skipped.
  */
 import {join} from 'node:path';
-import {messageOf} from '../core/errors.js';
+import {messageOf, PgBackError} from '../core/errors.js';
 import {lstatIfThere} from '../lib/files.js';
 import {readOwnText} from '../lib/own-file.js';
-import {directoryFor, parseFileName, type Subject} from '../retention/names.js';
+import {directoryFor, parseFileName, parsePath, type Subject} from '../retention/names.js';
 import type {RunRecord} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
+import type {StorageObject} from '../storage/storage.js';
 import {readDirectory} from './backup-directories.js';
 import {joinShards} from './join-shards.js';
-import {type Manifest, manifestAt, runRecord} from './manifest.js';
+import {type Manifest, manifestAt, type ManifestFile, runRecord} from './manifest.js';
 import {parseManifest} from './manifest-read.js';
 import type {Remote} from './remote.js';
 import {downloadBase} from './remote-keys.js';
+import {readSmallObject} from './small-object.js';
 
 export type FoundManifest = {
 	/** A local path or a key. For a divided run: the path that its only manifest would have. */
@@ -51,17 +53,75 @@ export async function remoteManifests(
 	signal: AbortSignal,
 	skips: (key: string) => boolean = () => false,
 ): Promise<readonly FoundManifest[]> {
-	const start = remote.keyFor(join(manifestDirectory(run), 'pg_back_'));
 	const found: FoundManifest[] = [];
-	for await (const {key, size} of remote.storage.list(start, {signal})) {
-		if (!isManifest(key.slice(key.lastIndexOf('/') + 1)) || size > largest || skips(key)) continue;
-		await keep(run, {path: key, location: remote.storage.location}, found, async () => {
-			const chunks: Uint8Array[] = [];
-			for await (const chunk of remote.storage.get(key, {signal})) chunks.push(Buffer.from(chunk));
-			return Buffer.concat(chunks).toString();
-		});
+	for await (const object of remoteManifestObjects(run, remote, signal)) {
+		if (!skips(object.key)) await keepRemote(run, remote, {object, found, signal});
 	}
 	return joinShards(found, run.now().getTime());
+}
+
+async function* remoteManifestObjects(
+	run: RunContext,
+	{keyFor, storage}: Pick<Remote, 'keyFor' | 'storage'>,
+	signal: AbortSignal,
+): AsyncGenerator<StorageObject> {
+	const start = keyFor(join(manifestDirectory(run), 'pg_back_'));
+	for await (const object of storage.list(start, {signal}))
+		if (isManifest(object.key.slice(object.key.lastIndexOf('/') + 1))) yield object;
+}
+
+function keepRemote(
+	run: RunContext,
+	{storage}: Pick<Remote, 'storage'>,
+	{
+		object,
+		found,
+		signal,
+	}: {readonly object: StorageObject; readonly found: FoundManifest[]; readonly signal: AbortSignal},
+): Promise<void> {
+	const {key, size} = object;
+	return keep(run, {path: key, location: storage.location}, found, async () => {
+		if (size > largest) throw new PgBackError('CORRUPT', 'it is too large for a manifest');
+		const text = await readSmallObject(storage, key, signal, largest);
+		if (text === undefined) throw new PgBackError('STORAGE', 'it does not exist any more');
+		return text;
+	});
+}
+
+/**
+ * Returns the entries of objects in the manifests, by key. The manifests nearest to each object in time are read first,
+ * and no more of them than needed.
+ */
+export async function remoteEntries(
+	run: RunContext,
+	remote: Remote,
+	keys: readonly string[],
+	signal: AbortSignal,
+): Promise<ReadonlyMap<string, ManifestFile>> {
+	const entries = new Map<string, ManifestFile>();
+	const wanted = keys.flatMap(key => {
+		const parsed = parsePath(key);
+		if (!parsed || parsed.subject.kind === 'run') return [];
+		return [{time: parsed.time, path: parsed.member === undefined ? key : key.slice(0, -parsed.member.length - 1)}];
+	});
+	if (wanted.length === 0) return entries;
+	const unread: {readonly object: StorageObject; readonly time: number}[] = [];
+	for await (const object of remoteManifestObjects(run, remote, signal))
+		unread.push({object, time: parsePath(object.key)?.time ?? 0});
+	for (const {path, time} of wanted) {
+		if (unread.length === 0) break;
+		if (entries.has(path)) continue;
+		const distance = (one: {readonly time: number}) => Math.abs(one.time - time);
+		unread.sort((a, b) => distance(b) - distance(a));
+		for (let next = unread.pop(); next; next = unread.pop()) {
+			const found: FoundManifest[] = [];
+			await keepRemote(run, remote, {object: next.object, found, signal});
+			for (const file of found.flatMap(({manifest}) => manifest.files))
+				entries.set(`${remote.prefix}${file.path}`, file);
+			if (entries.has(path)) break;
+		}
+	}
+	return entries;
 }
 
 function isManifest(name: string): boolean {

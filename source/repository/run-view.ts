@@ -33,7 +33,7 @@ export type RunView = Named & {
 /** Returns the runs, newest first. */
 export async function viewRuns(run: RunContext, place: Place): Promise<readonly RunView[]> {
 	const manifests = await place.manifests(run.signal);
-	const items = await listItems(place, run.signal);
+	const {items} = await listItems(place, run.signal);
 	const named = new Set(manifests.flatMap(({manifest}) => manifest.files.map(file => file.path)));
 	const recorded = manifests.map((found): RunView => {
 		const dumps = found.manifest.files.flatMap(file => {

@@ -5,13 +5,14 @@ import {constants} from 'node:fs';
 import {open} from 'node:fs/promises';
 import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
-import {type ChecksumAlgorithm, checksumAlgorithms} from '../core/formats.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
 import {isHidden} from '../lib/hidden.js';
-import {algorithmsFor, ChecksumLists, isChecksumFile} from '../repository/checksum-files.js';
+import {isChecksumFile} from '../repository/checksum-files.js';
 import {goodDumps} from '../repository/good-dumps.js';
+import {remoteEntries} from '../repository/manifests.js';
 import {remotePlace} from '../repository/place.js';
+import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {openRemote, type Remote, type Store} from '../repository/remote.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {type Candidate, nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
@@ -63,13 +64,13 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 		const [first] = unmatched;
 		if (found.length === 0 && first !== undefined) throw nothingMatches(first, remote.location, selection.seen);
 		const target = downloadBase(settings.backupDirectory);
-		return await downloadObjects(
-			{run, remote, target, keys, checksums, force: settings.force},
-			found,
-			unmatched.map(pattern =>
+		const wanted = new Selection(patterns, {...selectionOptions(place, 'all'), keep: false});
+		return await downloadObjects({run, remote, target, keys, checksums, force: settings.force}, found, {
+			others: unmatched.map(pattern =>
 				unmatchedTask('download', pattern, nothingMatches(pattern, remote.location, selection.seen)),
 			),
-		);
+			isWanted: key => wanted.add({path: key.slice(prefix.length), size: 0}),
+		});
 	} finally {
 		await remote.close();
 	}
@@ -77,18 +78,59 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 
 type Found = Candidate & {readonly object: StorageObject};
 
-/** Each object is a job; `others` are run at the same time. The caller closes the remote. */
-export function downloadObjects(
-	shared: Omit<DownloadShared, 'locks' | 'lists'>,
+/**
+ * Each object is a job; `others` are run at the same time. `isWanted`: whether a missing member of one of the directory
+ * dumps was requested. The caller closes the remote.
+ */
+export async function downloadObjects(
+	shared: Omit<DownloadShared, 'locks' | 'recorded'>,
 	objects: readonly StorageObject[],
-	others: readonly Task[] = [],
+	{others = [], isWanted}: {readonly others?: readonly Task[]; readonly isWanted: (key: string) => boolean},
 ): Promise<RunResult> {
 	const {run, remote, checksums} = shared;
-	const lists = new ChecksumLists(checksums, (key, signal) => remote.storage.get(key, {signal}));
+	const {signal} = run;
+	const keys = objects.map(({key}) => key);
+	const recorded = new RecordedChecksums({
+		known: await remoteEntries(run, remote, keys, signal),
+		checksums,
+		read: (key, aborted) => remote.storage.get(key, {signal: aborted}),
+		hint: 'the downloaded file was discarded; try again, or download another run',
+	});
+	const missing = await missingMembers(recorded, keys, isWanted, signal);
 	return runJobs(run, run.configuration.settings.uploadJobs, locks => [
-		...objects.map(object => downloadTask({...shared, lists, locks}, object)),
+		...objects.map(object => downloadTask({...shared, recorded, locks}, object)),
+		...missing,
 		...others,
 	]);
+}
+
+/** Returns jobs that fail: one for each directory dump of which a requested member does not exist any more. */
+async function missingMembers(
+	recorded: RecordedChecksums,
+	keys: readonly string[],
+	isWanted: (key: string) => boolean,
+	signal: AbortSignal,
+): Promise<readonly Task[]> {
+	const dumps = Map.groupBy(keys, key => {
+		const member = parsePath(key)?.member;
+		return member === undefined ? '' : key.slice(0, -member.length - 1);
+	});
+	dumps.delete('');
+	const tasks: Task[] = [];
+	for (const [dump, members] of dumps) {
+		const there = new Set(members.map(key => key.slice(dump.length + 1)));
+		const missing = await recorded.missingMembers(dump, there, signal);
+		const lost = missing.find(name => isWanted(`${dump}/${name}`));
+		if (lost !== undefined) tasks.push(missingTask(`${dump}/${lost}`, missingMember(dump, lost)));
+	}
+	return tasks;
+}
+
+function missingTask(key: string, problem: PgBackError): Task {
+	return {
+		plan: {id: `download:${key}`, kind: 'download', name: key, stages: ['download']},
+		run: () => Promise.reject(problem),
+	};
 }
 
 type DownloadShared = {
@@ -101,8 +143,8 @@ type DownloadShared = {
 	readonly keys: DecryptionKeys | undefined;
 	/** The keys of checksum files at the remote. */
 	readonly checksums: ReadonlySet<string>;
-	/** The parsed checksum files: one may list all members of a directory dump. */
-	readonly lists: ChecksumLists;
+	/** By key. */
+	readonly recorded: RecordedChecksums;
 	readonly force: boolean;
 	/** If present, readable dumps (decrypted, or never encrypted) are read to their end before they get their names. */
 	readonly readBack?: VerifyTools;
@@ -137,7 +179,7 @@ function downloadTask(shared: DownloadShared, object: StorageObject): Task {
 					partial,
 					run: run.tag,
 					mode,
-					algorithms: algorithmsFor(shared.checksums, key),
+					algorithms: shared.recorded.algorithms(key),
 					signal,
 					meter,
 				}).catch((error: unknown) => {
@@ -212,30 +254,15 @@ async function verify(
 	const checked: string[] = ['size'];
 	const stored = (await remote.storage.stat(key, {signal}))?.metadata['sha256'];
 	if (stored !== undefined) {
-		compare(key, 'sha256', received.digests.sha256, {digest: stored, file: 'its metadata'});
+		if (received.digests.sha256 !== stored.toLowerCase()) throw differsFromMetadata(key);
 		checked.push('sha256 of its metadata');
 	}
-	for (const algorithm of checksumAlgorithms) {
-		const [listed] = await shared.lists.digestsOf(key, algorithm, signal);
-		if (listed === undefined) continue;
-		compare(key, algorithm, received.digests[algorithm], listed);
-		checked.push(`${algorithm} of ${basename(listed.file)}`);
-	}
-	return `${checked.join(', ')} verified`;
+	checked.push(...(await shared.recorded.compareAll(key, received, signal)));
+	return `${checked.join(', ')} verified${checked.length === 1 ? ' (no checksum recorded)' : ''}`;
 }
 
-function compare(
-	key: string,
-	algorithm: ChecksumAlgorithm,
-	actual: string | undefined,
-	expected: {readonly digest: string; readonly file: string},
-): void {
-	if (actual === expected.digest.toLowerCase()) return;
-	throw new PgBackError(
-		'CORRUPT',
-		`${display(key)} is damaged: its ${algorithm} is not that of ${display(expected.file)}`,
-		{
-			hint: 'the downloaded file was discarded; try again, or download another run',
-		},
-	);
+function differsFromMetadata(key: string): PgBackError {
+	return new PgBackError('CORRUPT', `${display(key)} is damaged: its sha256 does not match its metadata`, {
+		hint: 'the downloaded file was discarded; try again, or download another run',
+	});
 }

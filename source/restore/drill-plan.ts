@@ -44,6 +44,8 @@ export type DrillPlans = {
 	readonly unmatched: readonly string[];
 	/** The number of files considered. */
 	readonly seen: number;
+	/** The paths of the checksum files. */
+	readonly checksums: ReadonlySet<string>;
 };
 
 /** A dump that may be restored; without `item` it only exists in a manifest. */
@@ -55,7 +57,7 @@ type Choice = {readonly path: string; readonly size: number; readonly item?: Dum
  */
 export async function planDrills(run: RunContext, place: Place, options: DrillChoice = {}): Promise<DrillPlans> {
 	const {selected, newestOfEach = false} = options;
-	const items = await listItems(place, run.signal);
+	const {items, checksums} = await listItems(place, run.signal);
 	const manifests = (await place.manifests(run.signal)).toSorted(
 		(a, b) => Date.parse(b.manifest.start) - Date.parse(a.manifest.start),
 	);
@@ -101,7 +103,7 @@ export async function planDrills(run: RunContext, place: Place, options: DrillCh
 			missing: of.flatMap(one => (one.item ? [] : [one.path])),
 		};
 	});
-	return {plans, unmatched, seen};
+	return {plans, unmatched, seen, checksums};
 }
 
 function missingDumps(

@@ -5,6 +5,7 @@ import {plural} from '../lib/format.js';
 import {findRestores, type Tool} from '../postgres/tools.js';
 import {type Dump, type DumpItem, sizeOf} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
+import type {ManifestFile} from '../repository/manifest.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {recordedFiles, withPrivateManifest} from '../repository/private-manifest.js';
 import {type ProvenDatabase, writeProof} from '../repository/proofs.js';
@@ -23,7 +24,7 @@ import {openDrillDirectory} from './drill-directory.js';
 import {bootstrapRole, restoreGlobals} from './drill-globals.js';
 import {type DrillPlan, missingError, planDrills} from './drill-plan.js';
 import {type DrillTarget, openDrillTarget} from './drill-target.js';
-import {dumpBytes, type DumpSource} from './dump-bytes.js';
+import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
 import {type FillContext, fillDatabase} from './fill-database.js';
 import {chooseTool, entriesOf} from './plan-restore.js';
 import {isPlain, readDump, textOf} from './prepare-dumps.js';
@@ -46,7 +47,12 @@ export async function runRestoreDrill(
 	const place = await openPlace(run, where);
 	try {
 		const seconds = selected ? 0 : run.configuration.settings.budget;
-		const {plans: found, unmatched, seen} = await planDrills(run, place, {selected, newestOfEach: seconds > 0});
+		const {
+			plans: found,
+			unmatched,
+			seen,
+			checksums,
+		} = await planDrills(run, place, {selected, newestOfEach: seconds > 0});
 		const plans = seconds > 0 ? await stalestFirst(run, place, found) : found;
 		const budget = seconds > 0 ? startBudget(run, seconds) : undefined;
 		const failures: PgBackError[] = [];
@@ -61,7 +67,7 @@ export async function runRestoreDrill(
 				continue;
 			}
 			try {
-				const {error} = await drillRun(run, place, plan, {others, budget});
+				const {error} = await drillRun(run, place, plan, {others, budget, checksums});
 				if (error) failures.push(error);
 				others = [];
 			} catch (error) {
@@ -88,12 +94,21 @@ async function drillRun(
 	run: RunContext,
 	place: Place,
 	plan: DrillPlan,
-	{others, budget}: {readonly others: readonly Task[]; readonly budget: Budget | undefined},
+	{
+		others,
+		budget,
+		checksums,
+	}: {
+		readonly others: readonly Task[];
+		readonly budget: Budget | undefined;
+		readonly checksums: ReadonlySet<string>;
+	},
 ): Promise<RunResult> {
 	const encrypted = [plan.globals, ...plan.dumps].some(item => item?.files.some(file => file.path.endsWith('.age')));
 	const keys = encrypted ? await loadRunDecryption(run) : undefined;
 	const manifest = plan.found && (await withPrivateManifest(run, place, plan.found, keys));
-	const source: DumpSource = {place, keys, known: manifest ? recordedFiles(manifest) : new Map()};
+	const known = manifest ? recordedFiles(manifest) : new Map<string, ManifestFile>();
+	const source = dumpSource(place, keys, {known, checksums});
 	announce(run, plan, place.label);
 	const directory = await openDrillDirectory(run);
 	try {

@@ -1,4 +1,4 @@
-/** Reads the plain bytes of a dump at a place: decrypted, and compared with the checksum in its manifest. */
+/** Reads the plain bytes of a dump at a place: decrypted, and compared with its manifest, else with its checksum file. */
 import {chmod, mkdir, open} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
@@ -6,6 +6,7 @@ import {display} from '../lib/display.js';
 import {releaseMemory} from '../lib/release.js';
 import type {ManifestFile} from '../repository/manifest.js';
 import type {Place} from '../repository/place.js';
+import {RecordedChecksums, type RecordedSource} from '../repository/recorded-checksums.js';
 import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/load-keys.js';
 import {ArchiveBlocks, writeOffsets} from '../stages/archive-offsets.js';
@@ -18,42 +19,41 @@ import {workPath} from './work-path.js';
 export type DumpSource = {
 	readonly place: Place;
 	readonly keys: DecryptionKeys | undefined;
-	/** The entries of manifests, by path. */
+	/** The entries of the run's manifest, by path. */
 	readonly known: ReadonlyMap<string, ManifestFile>;
+	readonly recorded: RecordedChecksums;
 };
+
+/** `recorded`: the entries of the run's manifest, and the checksum files of the place. */
+export function dumpSource(
+	place: Place,
+	keys: DecryptionKeys | undefined,
+	recorded: Pick<RecordedSource, 'known' | 'checksums'>,
+): DumpSource {
+	const hint = 'restore another run with --run or --as-of, or from another location';
+	return {place, keys, known: recorded.known, recorded: new RecordedChecksums({...recorded, read: place.read, hint})};
+}
 
 /** Yields the bytes, and compares them at the end: throws CORRUPT. Throws WRONG_KEY without the right key. */
 export async function* dumpBytes(
-	{place, keys, known}: DumpSource,
+	{place, keys, recorded}: DumpSource,
 	path: string,
 	signal: AbortSignal,
 	onBytes: (bytes: number) => void = () => undefined,
 ): AsyncGenerator<Uint8Array> {
-	const hash = new MultiHash(['sha256']);
+	const hash = new MultiHash(recorded.algorithms(path));
 	const source = hashed(place.read(path, signal), hash, onBytes);
 	if (!path.endsWith('.age')) yield* source;
 	else if (keys) yield* named(path, decryptStream(source, keys, signal));
 	else throw withoutKey(path);
 	for await (const _ of source);
-	const expected = expectedChecksum(known, path);
-	if (expected !== undefined && hash.digests().sha256 !== expected) {
-		throw new PgBackError('CORRUPT', `${display(path)} is damaged: its sha256 does not match the manifest of its run`, {
-			hint: 'restore another run with --run or --as-of, or from another location',
-		});
-	}
+	await recorded.compare(path, {size: hash.bytes, digests: hash.digests()}, signal);
 }
 
 export function withoutKey(path: string): PgBackError {
 	return new PgBackError('WRONG_KEY', `${display(path)} is encrypted, and no key was given`, {
 		hint: 'set cipher_identity_file, cipher_private_key or a passphrase',
 	});
-}
-
-function expectedChecksum(known: DumpSource['known'], path: string): string | undefined {
-	const file = known.get(path);
-	if (file) return file.sha256 ?? (file.encryption ? undefined : file.plain?.sha256);
-	const slash = path.lastIndexOf('/');
-	return known.get(path.slice(0, slash))?.members?.find(member => member.path === path.slice(slash + 1))?.sha256;
 }
 
 async function* hashed(

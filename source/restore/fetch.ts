@@ -26,11 +26,13 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 	try {
 		const objects: StorageObject[] = [];
 		const checksums = new Set<string>();
+		const listed = new Set<string>();
 		for (const path of request.keys) {
 			const key = `${remote.prefix}${path}`;
 			const directory = key.lastIndexOf('/') > remote.prefix.length ? key.slice(0, key.lastIndexOf('/')) : key;
 			let found = false;
 			for await (const object of remote.storage.list(directory, {signal: run.signal})) {
+				listed.add(object.key);
 				if (isChecksumFile(object.key)) checksums.add(object.key);
 				if (object.key !== key) continue;
 				objects.push({...object, key});
@@ -42,7 +44,8 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
 				});
 		}
 		const {target, force} = request;
-		return await downloadObjects({run, remote, target, keys, checksums, force, readBack}, objects);
+		const shared = {run, remote, target, keys, checksums, force, readBack};
+		return await downloadObjects(shared, objects, {isWanted: key => !listed.has(key)});
 	} finally {
 		await remote.close();
 	}

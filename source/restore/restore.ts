@@ -19,7 +19,7 @@ import {configurationFindings} from './configuration-difference.js';
 import {confirmPlan} from './confirm.js';
 import {planLines} from './describe-plan.js';
 import {openDrillDirectory, workParent} from './drill-directory.js';
-import {dumpBytes, type DumpSource} from './dump-bytes.js';
+import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
 import {stopError} from './findings.js';
 import {hasUserObjects, lockRestore, removeLeftovers} from './leftovers.js';
 import {planRestore} from './plan-restore.js';
@@ -75,8 +75,9 @@ async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Pl
 	const options = restoreOptions(run);
 	const place = await openPlace(run, where);
 	try {
+		const {items, checksums} = await listItems(place, run.signal);
 		const chosen = chooseRun(
-			await listItems(place, run.signal),
+			items,
 			await place.manifests(run.signal),
 			{
 				patterns: options.patterns,
@@ -95,7 +96,7 @@ async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Pl
 		const known = chosen.found
 			? recordedFiles(await withPrivateManifest(run, place, chosen.found, keys))
 			: chosen.known;
-		const source: DumpSource = {place, keys, known};
+		const source = dumpSource(place, keys, {known, checksums});
 		const nameOf = (database: string) => intoName(options.into ?? '', database, new Date(chosen.time));
 		const taken = new Set(options.replace ? chosen.dumps.map(dump => nameOf(dump.database)) : []);
 		const target = await openRestoreTarget(run, taken);

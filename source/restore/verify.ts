@@ -1,14 +1,12 @@
 /** Verifies local or remote dumps: reads every byte, and checks everything that the format and the keys allow. */
-import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
-import {checksumAlgorithms} from '../core/formats.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {findTools} from '../postgres/tools.js';
-import {algorithmsFor, ChecksumLists} from '../repository/checksum-files.js';
 import type {LocationId} from '../repository/locations.js';
 import type {ManifestFile} from '../repository/manifest.js';
 import {openPlace, type Place, type PlaceFile} from '../repository/place.js';
+import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
 import {type ParsedName, parsePath} from '../retention/names.js';
 import type {RunContext, RunResult} from '../runs/context.js';
@@ -32,11 +30,7 @@ export type VerifyShared = {
 	readonly place: Place;
 	readonly keys: DecryptionKeys | undefined;
 	readonly tools: VerifyTools;
-	/** The entries of manifests, by path. */
-	readonly known: ReadonlyMap<string, ManifestFile>;
-	/** Paths of checksum files. */
-	readonly checksums: ReadonlySet<string>;
-	readonly lists: ChecksumLists;
+	readonly recorded: RecordedChecksums;
 };
 
 /**
@@ -116,9 +110,12 @@ export async function surveyPlace(run: RunContext, place: Place, selected?: (pat
 		place,
 		keys,
 		tools: verifyTools(run, tools),
-		known,
-		checksums,
-		lists: new ChecksumLists(checksums, place.read),
+		recorded: new RecordedChecksums({
+			known,
+			checksums,
+			read: place.read,
+			hint: 'use another run, and find out what changed the file',
+		}),
 	};
 	return {shared, items, missing, unmatched, seen};
 }
@@ -165,8 +162,8 @@ export function verifyTask(shared: VerifyShared, item: Item): Task {
 type Verified = {readonly detail: string; readonly full: boolean};
 
 async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
-	const {keys, place, tools} = shared;
-	const hash = new MultiHash(algorithmsFor(shared.checksums, item.path));
+	const {keys, place, tools, recorded} = shared;
+	const hash = new MultiHash(recorded.algorithms(item.path));
 	const source = hashed(place.read(item.path, signal), hash, bytes => meter.count('verify', bytes));
 	const {encrypted, suffix} = item.parsed;
 	let read: string;
@@ -179,8 +176,7 @@ async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: Job
 	}
 	// A reader may stop before the last byte, but the checksums are of the whole.
 	for await (const _ of source);
-	const known = shared.known.get(item.path);
-	const compared = await compareFile(shared, {path: item.path, hash, expected: known}, signal);
+	const compared = await compareFile(recorded, item.path, hash, signal);
 	return {detail: `${compared}, ${read}`, full: (!encrypted || keys !== undefined) && canBeRead(suffix, tools)};
 }
 
@@ -191,23 +187,21 @@ function canBeRead(suffix: ParsedName['suffix'], {pgRestore}: VerifyTools): bool
 }
 
 async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
-	const {place, keys, known, tools} = shared;
-	const file = known.get(item.path);
+	const {place, keys, tools, recorded} = shared;
 	const checked = new Set<string>();
 	let encrypted = false;
 	for (const member of item.files) {
-		const hash = new MultiHash(algorithmsFor(shared.checksums, member.path));
+		const hash = new MultiHash(recorded.algorithms(member.path));
 		const source = hashed(place.read(member.path, signal), hash, bytes => meter.count('verify', bytes));
 		if (member.path.endsWith('.age')) encrypted = true;
 		if (member.path.endsWith('.age') && keys)
 			for await (const _ of named(member.path, decryptStream(source, keys, signal)));
 		for await (const _ of source);
-		const expected = file?.members?.find(one => `${item.path}/${one.path}` === member.path);
-		checked.add(await compareFile(shared, {path: member.path, hash, expected}, signal));
+		checked.add(await compareFile(recorded, member.path, hash, signal));
 	}
 	const there = new Set(item.files.map(member => member.path.slice(item.path.length + 1)));
-	const lost = file?.members?.find(member => !there.has(member.path));
-	if (lost) throw new PgBackError('CORRUPT', `${display(item.path)}/${display(lost.path)} is missing`);
+	const [lost] = await recorded.missingMembers(item.path, there, signal);
+	if (lost !== undefined) throw missingMember(item.path, lost);
 	if (!there.has('toc.dat') && !there.has('toc.dat.age'))
 		throw new PgBackError('CORRUPT', `${display(item.path)} has no toc.dat`);
 	const local = place.localPath?.(item.path);
@@ -234,37 +228,12 @@ async function* hashed(
 	}
 }
 
-type Expected = {readonly size?: number; readonly sha256?: string};
-
 async function compareFile(
-	shared: VerifyShared,
-	{path, hash, expected}: {readonly path: string; readonly hash: MultiHash; readonly expected: Expected | undefined},
+	recorded: RecordedChecksums,
+	path: string,
+	hash: MultiHash,
 	signal: AbortSignal,
 ): Promise<string> {
-	const size = hash.bytes;
-	const digests = hash.digests();
-	const checked: string[] = [];
-	if (expected?.size !== undefined && expected.size !== size) {
-		throw new PgBackError(
-			'CORRUPT',
-			`${display(path)} has ${size} bytes instead of the ${expected.size} in its manifest`,
-		);
-	}
-	if (expected?.sha256 !== undefined) {
-		if (expected.sha256 !== digests.sha256) throw damaged(path, 'sha256', 'the manifest of its run');
-		checked.push('sha256 of the manifest');
-	}
-	for (const algorithm of checksumAlgorithms) {
-		for (const {digest, file} of await shared.lists.digestsOf(path, algorithm, signal)) {
-			if (digest !== digests[algorithm]) throw damaged(path, algorithm, basename(file));
-			checked.push(`${algorithm} of ${basename(file)}`);
-		}
-	}
-	return checked.length > 0 ? `${checked.join(' and ')} verified` : 'no checksum recorded';
-}
-
-function damaged(path: string, algorithm: string, where: string): PgBackError {
-	return new PgBackError('CORRUPT', `${display(path)} is damaged: its ${algorithm} does not match ${display(where)}`, {
-		hint: 'use another run, and find out what changed the file',
-	});
+	const compared = await recorded.compareAll(path, {size: hash.bytes, digests: hash.digests()}, signal);
+	return compared.length > 0 ? `${compared.join(' and ')} verified` : 'no checksum recorded';
 }
