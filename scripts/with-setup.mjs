@@ -18,6 +18,7 @@ const needs = {
 	'scripts/bench/startup.ts': {tools: [], build: true},
 	'scripts/bench/dump.ts': {tools: ['postgres'], build: true},
 	'scripts/bench/restore.ts': {tools: ['postgres', 'commands'], build: true},
+	'scripts/bench/scale.ts': {tools: ['postgres', 'commands'], build: true},
 };
 const everything = {tools: ['postgres', 'commands', 'shells', 'clients', 'servers', 'slurm'], build: true};
 

@@ -49,12 +49,16 @@ export async function reportWork(work: () => Promise<number>): Promise<void> {
 
 /**
  * Runs another program from its start to its end. The processor time includes its children; the memory is that of the
- * program alone, sampled. Throws when it fails.
+ * program alone, sampled. Throws when it ends with a status other than 0 or `statuses`.
  */
 export async function measureCommand(
 	command: string,
 	args: readonly string[],
-	options: {readonly input?: string; readonly env?: Readonly<Record<string, string>>} = {},
+	options: {
+		readonly input?: string;
+		readonly env?: Readonly<Record<string, string>>;
+		readonly statuses?: readonly number[];
+	} = {},
 ): Promise<Measure> {
 	// bash instead of sh: its `time` adds up user and system time of all waited-for processes.
 	const child = spawn('bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@"', 'bash', command, ...args], {
@@ -71,7 +75,8 @@ export async function measureCommand(
 	}, 50);
 	const [errors, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number | null]>]);
 	clearInterval(sampler);
-	if (code !== 0) throw new Error(`${command} ended with status ${String(code)}: ${errors}`);
+	if (code === null || ![0, ...(options.statuses ?? [])].includes(code))
+		throw new Error(`${command} ended with status ${String(code)}: ${errors}`);
 	const [seconds = 0, user = 0, system = 0] = (errors.trimEnd().split('\n').at(-1) ?? '').split(' ').map(Number);
 	return {done: 0, seconds, cpu: user + system, memory};
 }

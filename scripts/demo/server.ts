@@ -21,8 +21,15 @@ export type Server = {
 	stop(): Promise<void>;
 };
 
-/** Starts a server below `directory`, which must exist; `signal` stops the waiting. The caller calls `stop`. */
-export async function startServer(directory: string, signal: AbortSignal): Promise<Server> {
+/**
+ * Starts a server below `directory`, which must exist; `signal` stops the waiting, `more` are settings of the server. The
+ * caller calls `stop`.
+ */
+export async function startServer(
+	directory: string,
+	signal: AbortSignal,
+	more: Readonly<Record<string, string>> = {},
+): Promise<Server> {
 	const installation = postgresServers().find(
 		({major, binDirectory}) => major >= 15 && !binDirectory.includes('/native/'),
 	);
@@ -54,6 +61,7 @@ export async function startServer(directory: string, signal: AbortSignal): Promi
 		fsync: 'off',
 		max_connections: '50',
 		logging_collector: 'off',
+		...more,
 	};
 	const serverArguments = [
 		'-D',

@@ -56,7 +56,10 @@ export function parseCompleted(body: string): {number: number; etag: string; crc
 
 type Listed = {readonly key: string; readonly size: number; readonly modified: number; readonly etag: string};
 
-/** Returns one page. `synthetic` objects come after the real ones and take no memory. */
+/** The time of the first synthetic object; each other is a minute younger. */
+const firstSynthetic = Date.UTC(2020, 0, 1);
+
+/** Returns one page. `synthetic` objects, dumps of one database, come after the real ones and take no memory. */
 export function list(
 	query: URLSearchParams,
 	objects: readonly Listed[],
@@ -69,8 +72,10 @@ export function list(
 	const found = objects
 		.filter(one => one.key.startsWith(prefix) && compare(one.key, after) > 0)
 		.toSorted((a, b) => compare(a.key, b.key));
-	const name = (at: number) => `synthetic/db_2026-01-01T00:00:00Z_${String(at).padStart(9, '0')}.dump`;
-	const first = after.startsWith('synthetic/') ? Number(/_(\d+)\.dump$/.exec(after)?.[1]) + 1 : 0;
+	const name = (at: number) =>
+		`synthetic/db_${new Date(firstSynthetic + at * 60_000).toISOString().replace('.000', '')}.dump`;
+	const last = /^synthetic\/db_(.*)\.dump$/.exec(after)?.[1];
+	const first = last === undefined ? 0 : (Date.parse(last) - firstSynthetic) / 60_000 + 1;
 	for (let at = first; at < synthetic && found.length <= pageSize; at++) {
 		found.push({key: name(at), size: at, modified: 1_700_000_000_000, etag: 'e'.repeat(32)});
 	}
