@@ -1,5 +1,5 @@
 /** Parses the text of an option to its value, by the rules of its kind. */
-import {parseCsvRecord, parseEscapedList} from '../lib/comma-list.js';
+import {parseCsvRecord, parseEscapedList, parsePatternList} from '../lib/comma-list.js';
 import {compressionMethods, parseCompression} from '../lib/compression.js';
 import {parseDuration, parseInterval} from '../lib/duration.js';
 import {parseBytes, parseInteger} from '../lib/integer.js';
@@ -35,7 +35,7 @@ const readers: {readonly [K in Option['kind']]: Reader<Option & {readonly kind: 
 	percent: (_, text) => readPercent(text),
 	choice: readChoice,
 	choices: readChoices,
-	list: (_, text, source) => (source === 'file' ? {value: parseEscapedList(text)} : parseCsvRecord(text)),
+	list: readList,
 	words: readWords,
 	string: ({required}, text) => (required && text === '' ? {problem: 'must not be empty'} : {value: text}),
 };
@@ -162,7 +162,12 @@ function readChoices({choices}: Option & {readonly kind: 'choices'}, text: strin
 	return twice === undefined ? {value: words} : {problem: `${JSON.stringify(text)} names ${twice} twice`};
 }
 
-function readWords(option: Option & {readonly kind: 'list' | 'words'}, text: string): Parsed<readonly string[]> {
+function readList({items}: Option & {readonly kind: 'list'}, text: string, source: Source): Parsed<readonly string[]> {
+	if (source === 'file') return {value: parseEscapedList(text)};
+	return items === 'patterns' ? parsePatternList(text) : parseCsvRecord(text);
+}
+
+function readWords(option: Option & {readonly kind: 'words'}, text: string): Parsed<readonly string[]> {
 	const parsed = splitWords(text);
 	const syntax = option.refusesShellSyntax && parsed.problem === undefined ? shellSyntax(text) : undefined;
 	if (syntax !== undefined) {

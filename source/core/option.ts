@@ -77,7 +77,13 @@ export type Option = Common &
 		| {readonly kind: 'compression'; readonly default: number | string}
 		| {readonly kind: 'string'; readonly default: string; readonly required?: true}
 		| {
-				readonly kind: 'list' | 'words';
+				readonly kind: 'list';
+				readonly default: readonly string[];
+				/** Patterns for names of objects, in which double quotes are SQL's. */
+				readonly items?: 'patterns';
+		  }
+		| {
+				readonly kind: 'words';
 				readonly default: readonly string[];
 				/** A command that is run without a shell, so `$(…)` or `|` would silently not work as intended. */
 				readonly refusesShellSyntax?: true;

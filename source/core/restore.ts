@@ -6,7 +6,7 @@ import type {Secrets} from './handle.js';
 /** Absent fields have their configured values. The fields mean the same as the options with these names. */
 export type RestoreRequest = {
 	readonly location: string;
-	/** Names of databases, or patterns for databases or files; empty: the roles and all databases of the run. */
+	/** Names of databases; empty: the roles and all databases of the run. */
 	readonly databases: readonly string[];
 	/**
 	 * `RunSummary.run`, a part of it, or the time in the file names. Absent: the newest run that contains the requested

@@ -21,6 +21,11 @@ export function compileGlob(pattern: string): ((name: string) => boolean) | unde
 	return chunks && (name => matches(chunks, Array.from(name)));
 }
 
+/** Returns the pattern that matches only this name. */
+export function literalGlob(name: string): string {
+	return name.replaceAll(/[\\*?[\]]/g, String.raw`\$&`);
+}
+
 function parse(pattern: readonly string[]): Chunk[] | undefined {
 	const chunks: Step[][] = [[]];
 	let index = 0;

@@ -1,6 +1,8 @@
 /** Command lines made of a configuration and what differs from it. Pure. */
 import type {Configuration} from '../config/configuration.js';
 import {type AnyValue, type Option, options, settingNames, type Settings} from '../config/options.js';
+import {formatCsvRecord} from '../lib/comma-list.js';
+import {joinWords} from '../lib/shell-words.js';
 import {shownCommand} from '../process/shown-command.js';
 import {storeOptions} from '../storage/definitions.js';
 
@@ -34,16 +36,23 @@ function isSame(one: AnyValue, other: AnyValue): boolean {
 	return one.length === other.length && one.every((item, index) => item === other[index]);
 }
 
-function wordsOf({long, short, kind, negative}: Option, value: AnyValue): readonly string[] {
+/** Returns the option that confirms these names, in shell syntax. */
+export function confirmOption(names: readonly string[]): string {
+	return shownCommand(wordsOf(options.confirm, names));
+}
+
+/** Returns the words that give an option this value; none if it has no form on the command line. */
+function wordsOf(option: Option, value: AnyValue): readonly string[] {
+	const {long, short, kind, negative} = option;
 	if (long === undefined || value === undefined) return [];
 	if (kind === 'boolean') return value === true ? [`--${long}`] : negative === undefined ? [] : [`--${negative}`];
-	const text = kind === 'yesNo' ? (value === true ? 'yes' : 'no') : valueText(kind, value);
+	const text = kind === 'yesNo' ? (value === true ? 'yes' : 'no') : valueText(option, value);
 	if (text.startsWith('-') || text === '') return [`--${long}=${text}`];
 	return [short === undefined ? `--${long}` : `-${short}`, text];
 }
 
-function valueText(kind: Option['kind'], value: Exclude<AnyValue, undefined>): string {
+function valueText(option: Option, value: Exclude<AnyValue, undefined>): string {
 	if (typeof value !== 'object') return String(value);
-	if (kind === 'words') return shownCommand(value);
-	return value.map(item => (/[",]|^\s|\s$/.test(item) ? `"${item.replaceAll('"', '""')}"` : item)).join(',');
+	if (option.kind === 'words') return joinWords(value);
+	return option.kind === 'list' && option.items === 'patterns' ? value.join(',') : formatCsvRecord(value);
 }

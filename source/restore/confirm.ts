@@ -1,12 +1,14 @@
 /** Confirms replacements: nothing is replaced unless its name is given with --confirm, or typed at the terminal. */
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {JobQuestion} from '../core/events.js';
+import {isConfirmed, textToType} from '../lib/confirmation.js';
 import {display} from '../lib/display.js';
 import {formatBytes, plural} from '../lib/format.js';
 import type {Session} from '../postgres/session.js';
 import {readTargetDatabases} from '../postgres/target-inventory.js';
 import type {RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
+import {confirmOption} from './command-line.js';
 import type {DatabasePlan} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
 
@@ -17,17 +19,16 @@ export async function confirmPlan(
 	confirmed: readonly string[] | undefined,
 ): Promise<void> {
 	if (names.length === 0 || confirmed !== undefined) return;
-	const shown = display(names.join(','));
+	const shown = textToType(names);
 	if (!run.askLine) {
 		throw new PgBackError('USAGE', `${shown} would be replaced, but this was not confirmed`, {
-			hint: `nothing was done; add --confirm ${shown}`,
+			hint: `nothing was done; add ${confirmOption(names)}`,
 		});
 	}
 	const typed = await run.askLine(
 		`type the ${names.length === 1 ? 'name' : 'names, separated by commas,'} of what will be replaced (${shown})`,
 	);
-	if (typed.trim() !== names.join(','))
-		throw new PgBackError('USAGE', `${display(typed)} is not ${shown}: nothing was done`);
+	if (!isConfirmed(typed, names)) throw new PgBackError('USAGE', `${display(typed)} is not ${shown}: nothing was done`);
 }
 
 /** Shows the old and the new database, and asks again if there is a user. Throws USAGE for any other answer. */
@@ -71,7 +72,7 @@ export async function confirmSwap(
 	run.emit({type: 'job.asked', job: id, question});
 	try {
 		const typed = await (askJob?.(id, question, signal) ?? askLine?.(`replace ${display(name)} now? type its name`));
-		if (typed?.trim() !== name)
+		if (typed === undefined || !isConfirmed(typed, [name]))
 			throw new PgBackError('USAGE', `${display(typed ?? '')} is not ${display(name)}: nothing was replaced`);
 	} finally {
 		run.emit({type: 'job.asked', job: id});

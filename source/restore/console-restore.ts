@@ -1,5 +1,6 @@
 /** Restores requested by the console: converts the request to the settings with the same names. */
 import type {RestorePreview, RestoreRequest} from '../core/restore.js';
+import {literalGlob} from '../lib/glob.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
 import type {RunContext, RunResult} from '../runs/context.js';
 import {planPreview} from './describe-plan.js';
@@ -30,5 +31,5 @@ function withRequest(run: RunContext, request: RestoreRequest, confirmed: readon
 		confirm: confirmed ?? [],
 		asOf: '',
 	};
-	return {...run, configuration: {...configuration, settings, arguments: databases}};
+	return {...run, configuration: {...configuration, settings, arguments: databases.map(literalGlob)}};
 }

@@ -1,5 +1,6 @@
 /** Plans a restore from what was read of the dumps and of the target. Pure. */
 import {PgBackError} from '../core/errors.js';
+import {isSameSet, textToType} from '../lib/confirmation.js';
 import {display} from '../lib/display.js';
 import type {Inventory} from '../postgres/target-inventory.js';
 import type {Tool} from '../postgres/tools.js';
@@ -7,6 +8,7 @@ import {formatMajor, supportsStatistics} from '../postgres/versions.js';
 import type {ManifestFile} from '../repository/manifest.js';
 import {isDatabaseEntry, isStatistics} from './archive-facts.js';
 import type {ChosenRun} from './choose-run.js';
+import {confirmOption} from './command-line.js';
 import {bareDefinition} from './database-definition.js';
 import {membersRefusal} from './dump-members.js';
 import {databaseFindings, roleFindings, serverFindings} from './findings.js';
@@ -253,11 +255,13 @@ function checkNames(databases: readonly DatabasePlan[], {into}: RestoreOptions):
 
 function checkConfirmed(replaced: readonly string[], {confirmed, replace}: RestoreOptions): void {
 	if (confirmed === undefined || !replace) return;
-	const same = confirmed.length === replaced.length && replaced.every(name => confirmed.includes(name));
-	if (same) return;
+	if (isSameSet(confirmed, replaced)) return;
+	const [named, all] = [textToType(confirmed), textToType(replaced)];
 	throw new PgBackError(
 		'USAGE',
-		`--confirm names ${display(confirmed.join(', '))}, but the databases to replace are ${replaced.length === 0 ? 'nothing' : display(replaced.join(', '))}`,
-		{hint: 'nothing was done; specify exactly the databases that will be replaced'},
+		`--confirm names ${named}, but ${replaced.length === 0 ? 'nothing is to be replaced' : `the databases to replace are ${all}`}`,
+		{
+			hint: `nothing was done; ${replaced.length === 0 ? 'leave it out' : `what confirms them is ${confirmOption(replaced)}`}`,
+		},
 	);
 }

@@ -1,6 +1,7 @@
 /** Returns the command line for a restore that was requested in the console. Pure. */
 import type {Configuration} from '../config/configuration.js';
 import type {RestoreRequest} from '../core/restore.js';
+import {literalGlob} from '../lib/glob.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
 import {commandLine} from './command-line.js';
 
@@ -11,5 +12,5 @@ const repeated = ['restoreDirectory', 'afterRestoreHook', 'stream', 'analyze', '
 export function commandOf(configuration: Configuration, request: RestoreRequest): string {
 	const {location, databases, server, secrets: _, ...rest} = request;
 	const restore = storeOf(location) ?? backupLocation;
-	return commandLine(configuration, {restore, ...server, ...rest}, databases, repeated);
+	return commandLine(configuration, {restore, ...server, ...rest}, databases.map(literalGlob), repeated);
 }

@@ -1,6 +1,7 @@
 /** The request for a restore, from the settings. */
 import {availableParallelism} from 'node:os';
 import {PgBackError} from '../core/errors.js';
+import {objectPattern} from '../postgres/object-patterns.js';
 import type {RunContext} from '../runs/context.js';
 import {parseAsOf} from './as-of.js';
 
@@ -31,12 +32,13 @@ export type RestoreOptions = {
 	readonly keep: boolean;
 };
 
-/** Throws USAGE for contradictory options. */
+/** Throws USAGE for a time or a pattern that cannot be read. */
 export function restoreOptions(run: RunContext): RestoreOptions {
 	const {settings, arguments: patterns} = run.configuration;
 	const text = (value: string) => (value === '' ? undefined : value);
 	const asOf = settings.asOf === '' ? undefined : parseAsOf(settings.asOf, run.now());
 	if (asOf?.problem !== undefined) throw new PgBackError('USAGE', `--as-of: ${asOf.problem}`);
+	for (const pattern of [...settings.only, ...settings.onlySchema]) objectPattern(pattern);
 	return {
 		patterns,
 		run: text(settings.run),

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import fc from 'fast-check';
-import {formatEscapedList, parseCsvRecord, parseEscapedList} from '../../source/lib/comma-list.js';
+import {
+	formatCsvRecord,
+	formatEscapedList,
+	parseCsvRecord,
+	parseEscapedList,
+	parsePatternList,
+} from '../../source/lib/comma-list.js';
 
 test('a list on the command line is one CSV record', () => {
 	const cases: readonly (readonly [string, readonly string[]])[] = [
@@ -18,6 +24,19 @@ test('a list on the command line is one CSV record', () => {
 	for (const [text, items] of cases) assert.deepEqual(parseCsvRecord(text).value, items, text);
 	for (const text of ['"a', 'a"b', '"a"b', 'a,"'])
 		assert.match(parseCsvRecord(text).problem ?? '', /double quote/, text);
+});
+
+test('in a list of patterns, double quotes belong to SQL', () => {
+	const cases: readonly (readonly [string, readonly string[]])[] = [
+		['', []],
+		['a, b.* ,,c', ['a', 'b.*', 'c']],
+		['s."up.Per",t', ['s."up.Per"', 't']],
+		['"a,""b"."c d " , "-"', ['"a,""b"."c d "', '"-"']],
+		['" a\nb"', ['" a\nb"']],
+	];
+	for (const [text, items] of cases) assert.deepEqual(parsePatternList(text).value, items, text);
+	for (const text of ['"a', 'a"b', 'a,"b""', '"""'])
+		assert.match(parsePatternList(text).problem ?? '', /unterminated/, text);
 });
 
 test('a list in a file escapes commas and backslashes', () => {
@@ -40,4 +59,6 @@ test('lists come back as they were', () => {
 			assert.deepEqual(parseCsvRecord(record).value, items);
 		}),
 	);
+	const any = fc.string({unit: 'binary', minLength: 1});
+	fc.assert(fc.property(fc.array(any), items => assert.deepEqual(parseCsvRecord(formatCsvRecord(items)).value, items)));
 });

@@ -1,10 +1,37 @@
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {describe, it} from 'node:test';
+import {parseCommandLine} from '../../source/cli/parse.js';
+import type {OptionName} from '../../source/config/options.js';
 import type {RestoreRequest} from '../../source/core/restore.js';
+import {compileGlob} from '../../source/lib/glob.js';
 import {commandOf} from '../../source/restore/restore-command.js';
 import {runContext} from '../helpers/run-context.js';
 
 const {configuration} = await runContext(['-h', 'db1', '-b', '/var/backups/my dumps']);
+const hostileNames = [
+	...[
+		'app',
+		'a,b',
+		'a"b',
+		'"',
+		"it's",
+		' app',
+		'app ',
+		'a b',
+		'a\nb',
+		'\n',
+		'-app',
+		'--',
+		'*',
+		'ap?',
+		'[a]',
+		'a]b',
+		'x[',
+		'\\',
+	],
+	...['a\\*', '$HOME', '`id`', '!!', 'up.Per', 'Ü', '\u202Egnp', '\x1b[31m', "\n'", 'a/b', '{dbname}', '~', '#a'],
+];
 const plain: RestoreRequest = {
 	location: 'backup',
 	databases: ['app'],
@@ -43,13 +70,37 @@ describe('the command line of a restore', () => {
 		assert.match(text, /--compare rows/);
 		assert.match(text, /--no-data/);
 		assert.match(text, /--skip 'extension postgis,"a,b"'/);
-		assert.match(text, /--only '"sales\.""Odd"""'/);
+		assert.match(text, /--only 'sales\."Odd"'/);
 	});
 
 	it('names databases that begin with a dash behind --, and another server than the given one', () => {
 		const text = command({databases: ['-a'], server: {host: 'db2', port: 5433, user: 'me'}});
 		assert.match(text, /-h db2 -p 5433 -U me/);
 		assert.match(text, / -- -a$/);
+	});
+
+	it('means the same to a shell and to the program, whatever the names are', async () => {
+		const names = hostileNames.filter(name => !name.includes('\0'));
+		for (const name of names) {
+			const quoted = `"${name.replaceAll('"', '""')}"`;
+			const request = {
+				...{databases: [name], into: `${name}2`, owner: name, replace: true, skip: [name, 'a,b'], locale: name},
+				...{only: [`${quoted}.${quoted}`, 'plain'], onlySchema: [quoted]},
+			};
+			const text = command(request);
+			assert.doesNotMatch(text, /[\n\r\x1b]/, 'one line');
+			const script = text.replace(/^pg_back/, 'words');
+			const words = execFileSync('bash', ['-c', `words() { printf '%s\\0' "$@"; }; ${script}`], {encoding: 'utf8'});
+			const {values, arguments: patterns} = await parseCommandLine(words.split('\0').slice(0, -1));
+			assert.deepEqual(Object.fromEntries(Object.keys(request).map(key => [key, values.get(key as OptionName)])), {
+				...request,
+				databases: undefined,
+			});
+			assert.deepEqual(
+				hostileNames.filter(one => compileGlob(patterns[0] ?? '')?.(one)),
+				[name],
+			);
+		}
 	});
 
 	it('holds no secret', () => {

@@ -149,6 +149,18 @@ describe('a restore chosen in the console', () => {
 		assert.deepEqual([request?.only, request?.onlySchema, request?.noDependents], [['public.order_lines'], [], true]);
 	});
 
+	it('shows the commands, each for what it says', async () => {
+		const {screen} = await openMenu({}, {columns: 140, rows: 30});
+		await using _ = screen;
+		await screen.type('c');
+		await screen.waitFor(text => text.includes('The commands of a restore'), 'the commands');
+		const text = screen.text();
+		const after = (title: string) => new RegExp(`${title}[ │]*\n[ │]*(pg_back .*?)[ │]*\n`).exec(text)?.[1] ?? text;
+		assert.match(after('What it would do, and what is missing for it'), /^pg_back --dry-run .* orders$/);
+		assert.match(after('One table that was dropped'), / --only SCHEMA\.TABLE (?!.*--replace).*orders$/);
+		assert.match(after('In place of the database that exists'), / --replace .*orders$/);
+	});
+
 	it('offers a way on for a failure', async () => {
 		for (const [failure, way] of [
 			[new PgBackError('WRONG_KEY', 'the key does not open it'), 'give another key'],

@@ -53,7 +53,7 @@ export const restore = {
 		value: 'NAME',
 		default: [],
 		group: 'Restore',
-		help: 'with --replace: the databases that will be replaced, all of them and no others',
+		help: 'with --replace: the databases that will be replaced, all of them and no others; can be repeated; a name with a comma or a double quote is put in double quotes',
 	},
 	swapBack: {
 		long: 'swap-back',
@@ -73,6 +73,7 @@ export const restore = {
 	only: {
 		long: 'only',
 		kind: 'list',
+		items: 'patterns',
 		value: 'PATTERN',
 		default: [],
 		group: 'Restore',
@@ -81,6 +82,7 @@ export const restore = {
 	onlySchema: {
 		long: 'only-schema',
 		kind: 'list',
+		items: 'patterns',
 		value: 'PATTERN',
 		default: [],
 		group: 'Restore',

@@ -1,5 +1,6 @@
 /** Formats the last step: findings, the plan, and that nothing has been changed. Pure. */
 import type {PlannedRestore, RestoreFinding, RestorePreview} from '../../core/restore.js';
+import {textToType} from '../../lib/confirmation.js';
 import {formatBytes, plural} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
@@ -25,7 +26,7 @@ function footLines({draft}: Wizard, preview: RestorePreview, glyphs: Glyphs, wid
 	const lines: Line[] = [[span(unchanged, 'strong')]];
 	const {replaced} = preview;
 	if (replaced.length === 0 || isStopped(preview)) return lines;
-	const label = fit(clean(`type ${replaced.join(',')} to replace it:`, glyphs), Math.floor(width * 0.7)).trimEnd();
+	const label = fit(clean(`type ${textToType(replaced)} to replace it:`, glyphs), Math.floor(width * 0.7)).trimEnd();
 	return [
 		...lines,
 		[span(`${label} `, 'key'), span(keepEnd(clean(draft.typed, glyphs), width - cellWidth(label) - 2)), textCursor],

@@ -1,5 +1,6 @@
 /** `R`: the menu for selected dumps, the harmless actions first. */
 import {messageOf} from '../../core/errors.js';
+import type {RestoreRequest} from '../../core/restore.js';
 import type {DumpsToRestore} from '../../core/restore-handle.js';
 import {chosenFiles, restoreDrill} from '../actions/fetch.js';
 import {withSecret} from '../actions/secret.js';
@@ -71,11 +72,13 @@ function begin(c: Console, source: DumpsToRestore, mode: RestoreMode): void {
 
 function showCommands(c: Console, source: DumpsToRestore): void {
 	const server = c.handle.defaultServer();
-	const command = (mode: RestoreMode) => c.handle.restoreCommand(requestOf(newDraft(source, mode, server)));
+	const command = (mode: RestoreMode, more: Partial<RestoreRequest> = {}) =>
+		c.handle.restoreCommand({...requestOf(newDraft(source, mode, server)), ...more});
 	const lines: readonly (readonly [string, string])[] = [
-		['What it would do, and what is missing for it', `${command('new')} --dry-run`],
+		// Names may follow `--`.
+		['What it would do, and what is missing for it', command('new').replace(/^pg_back/, 'pg_back --dry-run')],
 		['Into a new database', command('new')],
-		['One table that was dropped', command('replace').replace(/ --replace --confirm \S+/, ' --only SCHEMA.TABLE')],
+		['One table that was dropped', command('objects', {only: ['SCHEMA.TABLE']})],
 		['In place of the database that exists', command('replace')],
 	];
 	c.ask({

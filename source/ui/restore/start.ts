@@ -1,4 +1,5 @@
 /** The confirmation of a restore. */
+import {isConfirmed, textToType} from '../../lib/confirmation.js';
 import type {Console} from '../console.js';
 import {requestOf, type RestoreDraft} from './draft.js';
 import {fieldOfHint, fieldsOf} from './fields.js';
@@ -21,9 +22,11 @@ export function leavePlan(c: Console): void {
 		);
 		return update(c, {step: 'where', field, problem: stops[0]?.text});
 	}
-	const replaced = preview.replaced.join(',');
-	if (draft.typed !== replaced && preview.replaced.length > 0)
-		return update(c, {problem: draft.typed === '' ? `type ${replaced} first` : `this is not ${replaced}`});
+	const {replaced} = preview;
+	if (replaced.length > 0 && !isConfirmed(draft.typed, replaced)) {
+		const name = textToType(replaced);
+		return update(c, {problem: draft.typed === '' ? `type ${name} first` : `this is not ${name}`});
+	}
 	start(c, draft, preview.replaced);
 }
 

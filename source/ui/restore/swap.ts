@@ -1,5 +1,6 @@
 /** The last question before a restored database replaces the present one. Esc leaves the job waiting. */
 import type {JobState} from '../../core/state.js';
+import {isConfirmed, textToType} from '../../lib/confirmation.js';
 import type {Console} from '../console.js';
 
 /** A job that is ready for the swap reports it once: asked immediately unless another dialog is open. */
@@ -23,13 +24,13 @@ export function askSwap(c: Console, job: JobState, problem?: string): void {
 			`restored:  ${restored}`,
 			'',
 			'The present database is kept under another name, and its sessions are ended.',
-			`Type ${name} to replace it. Esc: the job waits; x on it cancels it, and nothing is replaced.`,
+			`Type ${textToType([name])} to replace it. Esc: the job waits; x on it cancels it, and nothing is replaced.`,
 		],
 		fields: [{name: 'name', label: 'database', kind: 'text', value: ''}],
 		cursor: 0,
 		problem,
 		submit({name: typed = ''}) {
-			if (typed !== name) return askSwap(c, job, `this is not ${name}`);
+			if (!isConfirmed(typed, [name])) return askSwap(c, job, `this is not ${textToType([name])}`);
 			c.ask(undefined);
 			c.handle.answer(job.id, typed);
 		},

@@ -22,7 +22,7 @@ function askPattern(c: Console, location: string, label: string, problem?: strin
 	c.ask({
 		kind: 'form',
 		title: `Which dumps hold a table? ${label}`,
-		text: ["A pattern as for pg_dump -t: orders, sales.orders, 'audit.*'. Every dump is looked into, newest first."],
+		text: ['A pattern as for pg_dump -t: orders, sales."Orders", audit.*. Every dump is looked into, newest first.'],
 		fields: [{name: 'pattern', label: 'table', kind: 'text', value: ''}],
 		cursor: 0,
 		problem,

@@ -1,11 +1,18 @@
 /** The part of the fake engine that is about restores: a server with two databases, and a dump with two tables. */
+import {loadConfiguration} from '../../../source/config/configuration.js';
 import {PgBackError} from '../../../source/core/errors.js';
 import type {Emit} from '../../../source/core/events.js';
 import type {Secrets} from '../../../source/core/handle.js';
 import type {EngineHandle} from '../../../source/core/handle.js';
-import type {RestoreFinding, RestoreRequest, RestoreResult} from '../../../source/core/restore.js';
+import type {RestoreFinding, RestoreResult} from '../../../source/core/restore.js';
 import type {DumpContents, RestoreHandle} from '../../../source/core/restore-handle.js';
 import type {RunsHandle} from '../../../source/core/runs-handle.js';
+import {commandOf} from '../../../source/restore/restore-command.js';
+
+const configuration = await loadConfiguration({
+	argv: {values: new Map([['noConfigFile', true]]), arguments: []},
+	env: {},
+});
 
 export type FakeRestoreOptions = {
 	readonly wrong: (secrets?: Secrets) => boolean;
@@ -170,18 +177,8 @@ export function fakeRestores(options: FakeRestoreOptions): FakeRestores {
 		async unpin(location, run) {
 			record('unpin', location, run);
 		},
-		restoreCommand: fakeCommand,
+		restoreCommand: request => commandOf(configuration, request),
 	};
-}
-
-function fakeCommand({location, databases, into, replace}: RestoreRequest): string {
-	return [
-		'pg_back --restore',
-		location,
-		...(into === '' ? [] : ['--into', into]),
-		...(replace ? ['--replace'] : []),
-		...databases,
-	].join(' ');
 }
 
 function fakeContents(key: string): DumpContents {
