@@ -7,7 +7,8 @@
  * - `stream`: `local_copy = no` to an S3 server against the same run with local files.
  * - `keys`: list, plan of a purge and `--check-age` over a million objects, and over a quarter of them.
  *
- * `--only decrypt,split` leaves the others out; `--short` measures small things once and judges nothing but memory.
+ * `--only decrypt,split` leaves the others out; `--scale 0.25` makes everything smaller; `--short` measures small things
+ * once and judges nothing but memory.
  * Exits with 1 when a limit is exceeded.
  */
 import {execFileSync, spawn} from 'node:child_process';
@@ -27,11 +28,12 @@ const {values} = parseArgs({
 	options: {
 		rounds: {type: 'string', default: '5'},
 		only: {type: 'string', default: 'decrypt,split,tables,stream,keys'},
+		scale: {type: 'string', default: '1'},
 		short: {type: 'boolean', default: false},
 	},
 });
 const rounds = values.short ? 1 : Number(values.rounds);
-const scale = values.short ? 0.05 : 1;
+const scale = values.short ? 0.05 : Number(values.scale);
 const parts = new Set(values.only.split(','));
 const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 const mebi = 1024 * 1024;
