@@ -1,6 +1,7 @@
 /**
  * What the purge of one place removes and keeps, and the input for it. The same for local and remote places; no I/O.
  */
+import {formatCount, plural} from '../lib/format.js';
 import type {Subject} from './names.js';
 import type {Decision, DumpGroup, RetentionPolicy} from './policy.js';
 import type {ServerIdentity} from './server-identity.js';
@@ -125,6 +126,13 @@ export function* groupItems({group, action, reason}: Decision<PurgeGroup>): Gene
 	for (const tail of group.tails.toSorted((a, b) => rank(a) - rank(b))) {
 		yield {path: start + tail, directory: false, action, reason};
 	}
+}
+
+/** Says how far a canceled purge came. */
+export function canceledText(location: string, removed: number, decisions: PurgePlan['decisions']): string {
+	let planned = 0;
+	for (const decision of decisions) if (decision.action === 'remove') for (const _ of groupItems(decision)) planned++;
+	return `the purge of ${location} was canceled after ${formatCount(removed)} of ${plural(planned, 'removal')}`;
 }
 
 /** Yields items for people: each object of a directory dump at a remote by its own key, if the plan names them. */

@@ -2,12 +2,14 @@
 import {PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
-import type {Storage} from '../storage/storage.js';
+import {formatCount, plural} from '../lib/format.js';
+import type {RemoveResult, Storage} from '../storage/storage.js';
 import {subjectText, subjectTexts} from './names.js';
 import {readPins} from './pins.js';
-import {contentsNames, createPlanner} from './planner.js';
+import {createPlanner} from './planner.js';
 import {purgeError, type PurgeErrors} from './purge.js';
 import {
+	canceledText,
 	groupItems,
 	hasManifest,
 	isManifest,
@@ -16,6 +18,7 @@ import {
 	type PurgeOptions,
 	type PurgePlan,
 } from './purge-plan.js';
+import {createRemoval, type Removal, RemovalEnded} from './remote-removal.js';
 
 export type RemotePurgeOptions = PurgeOptions & {
 	readonly storage: Storage;
@@ -60,37 +63,97 @@ export async function planRemotePurge(options: RemotePurgeOptions): Promise<{pla
 	return {plan: planner.plan(storage.location, {pins}), errors: []};
 }
 
+/** Milliseconds that running requests and the check of their results get when the purge is canceled. */
+const cancelGrace = 5000;
+
 /**
  * Executes a plan: manifests first; files with a manifest that could not be removed are kept. Removes in batches.
  * Returns one error for each file that could not be removed; a remote that becomes unreachable is one error, and ends
- * it. Rejects only when `signal` aborts.
+ * it. Rejects only when `signal` aborts, and then logs what is removed.
  */
 export async function executeRemotePurge(
 	plan: PurgePlan,
 	{storage, emit, signal}: {readonly storage: Storage; readonly emit: Emit; readonly signal: AbortSignal},
 ): Promise<PurgeErrors> {
-	const errors: PgBackError[] = [];
-	const {location} = plan;
-	const removal = createRemoval(storage, signal, (item, failure) => {
-		const {path} = item;
-		if (failure === undefined) emit({type: 'file.removed', path, location, reason: item.reason});
-		else if (failure instanceof Kept) emit({type: 'file.kept', path, location, reason: failure.reason});
-		else errors.push(removalError(path, location, failure));
-		return failure === undefined;
-	});
+	const reports = createReports(plan, emit, signal);
+	const grace = abortAfter(signal, cancelGrace);
+	const removal = createRemoval(storage, {signal: grace.signal, stop: signal}, reports);
 	try {
 		await carryOut(plan, removal, {emit, signal});
 	} catch (error) {
+		if (signal.aborted) reports.canceled();
 		signal.throwIfAborted();
-		if (!isExhausted(error)) throw error;
-		errors.push(purgeError(`could not purge ${location}`, error));
+		if (!(error instanceof RemovalEnded)) throw error;
+		if (error.reason !== undefined) reports.errors.push(purgeError(`could not purge ${plan.location}`, error.reason));
+	} finally {
+		grace.stop();
 	}
-	return errors;
+	return reports.all();
+}
+
+/** Returns a signal that aborts `milliseconds` after another one. */
+function abortAfter(signal: AbortSignal, milliseconds: number) {
+	const controller = new AbortController();
+	let timer: NodeJS.Timeout | undefined;
+	const start = () => (timer = setTimeout(() => controller.abort(signal.reason), milliseconds));
+	if (signal.aborted) controller.abort(signal.reason);
+	else signal.addEventListener('abort', start, {once: true});
+	return {
+		signal: controller.signal,
+		stop() {
+			signal.removeEventListener('abort', start);
+			clearTimeout(timer);
+		},
+	};
+}
+
+/** Logs what became of each file, and collects the errors. */
+function createReports({location, decisions}: PurgePlan, emit: Emit, signal: AbortSignal) {
+	const errors: PgBackError[] = [];
+	const unchecked: RemoveResult[] = [];
+	let removed = 0;
+	const say = (text: string) => emit({type: 'log', level: 'info', text: display(text)});
+	return {
+		errors,
+		done(item: PlannedItem, result: RemoveResult, gone: number) {
+			const {path, reason} = item;
+			const {error, kept} = result;
+			if (result.unchecked !== undefined) {
+				unchecked.push(result);
+				const known = result.unchecked === 'confirmed' ? 'confirmed by the service' : 'requested';
+				say(`removing ${path}: ${reason} (${known}, but not checked)`);
+			} else if (error !== undefined) {
+				if (signal.aborted) {
+					if (gone > 0) say(`removing ${path}: ${plural(gone, 'file')} of it, then canceled`);
+				} else errors.push(removalError(path, location, error));
+			} else if (kept === undefined) {
+				removed++;
+				emit({type: 'file.removed', path, location, reason});
+			} else emit({type: 'file.kept', path, location, reason: kept});
+		},
+		/** Returns the errors; one for all that could not be checked. */
+		all: (): PurgeErrors => (unchecked.length === 0 ? errors : [...errors, uncheckedError(location, unchecked)]),
+		canceled() {
+			for (const {message} of errors) emit({type: 'log', level: 'error', text: message});
+			const uncertain =
+				unchecked.length === 0 ? '' : `; of ${formatCount(unchecked.length)} more the outcome is not known`;
+			emit({type: 'log', level: 'warn', text: display(canceledText(location, removed, decisions) + uncertain)});
+		},
+	};
+}
+
+function uncheckedError(location: string, results: readonly RemoveResult[]): PgBackError {
+	const [first] = results;
+	const cause = first?.error?.cause ?? first?.error;
+	return purgeError(
+		`the removal of ${plural(results.length, 'file')} from ${location} was confirmed, but could not be checked`,
+		cause,
+	);
 }
 
 async function carryOut(
 	plan: PurgePlan,
-	removal: ReturnType<typeof createRemoval>,
+	removal: Removal,
 	{emit, signal}: {readonly emit: Emit; readonly signal: AbortSignal},
 ): Promise<void> {
 	const {location} = plan;
@@ -121,109 +184,11 @@ function removalError(path: string, location: string, error: unknown): PgBackErr
 	return isComplete ? error : purgeError(`could not remove ${path} from ${location}`, error);
 }
 
-/** The budget for retries is used up: the next request would only take as long. */
-function isExhausted(error: unknown): error is PgBackError {
-	return error instanceof PgBackError && (error as {readonly exhausted?: boolean}).exhausted === true;
-}
-
 /** Plans and executes. */
 export async function purgeRemote(options: RemotePurgeOptions & {readonly emit: Emit}): Promise<PurgeErrors> {
 	const {plan, errors} = await planRemotePurge(options);
 	for (const text of plan.warnings) options.emit({type: 'log', level: 'warn', text});
 	return [...errors, ...(await executeRemotePurge(plan, options))];
-}
-
-/** Each batch is confirmed by a listing, so the batches are large; the removed keys are in memory meanwhile. */
-const batchSize = 100_000;
-
-/** The place keeps the file: not an error of the purge, and the next one tries again. */
-class Kept {
-	readonly reason: string;
-	constructor(reason: string) {
-		this.reason = reason;
-	}
-}
-
-/**
- * Creates the removal. It rejects when a storage has given up; everything else is reported to `done`, with each item,
- * and with a directory dump once, when all of it is removed.
- */
-function createRemoval(storage: Storage, signal: AbortSignal, done: (item: PlannedItem, error?: unknown) => boolean) {
-	let batch: PlannedItem[] = [];
-	const failed = new Set<string>();
-
-	async function remove(keys: readonly string[]): Promise<Map<string, unknown>> {
-		const errors = new Map<string, unknown>();
-		try {
-			for (const {key, error, kept} of await storage.remove(keys, {signal})) {
-				if (kept !== undefined) errors.set(key, new Kept(kept));
-				else if (error) errors.set(key, error);
-			}
-		} catch (error) {
-			signal.throwIfAborted();
-			if (isExhausted(error)) throw error;
-			for (const key of keys) errors.set(key, error);
-		}
-		return errors;
-	}
-
-	/** Returns the keys that could not be removed since the beginning. */
-	async function flush(): Promise<ReadonlySet<string>> {
-		const items = batch;
-		batch = [];
-		const errors = items.length === 0 ? new Map<string, unknown>() : await remove(items.map(item => item.path));
-		const end = [...errors.values()].find(isExhausted);
-		for (const item of items) {
-			const error = errors.get(item.path);
-			if (!isExhausted(error) && !done(item, error)) failed.add(item.path);
-		}
-		if (end !== undefined) throw end;
-		return failed;
-	}
-
-	return {
-		flush,
-		async add(item: PlannedItem): Promise<void> {
-			batch.push(item);
-			if (batch.length >= batchSize) await flush();
-		},
-		/**
-		 * Lists it again instead of keeping all its keys. Its table of contents is removed first, directory entries last.
-		 */
-		async directory(item: PlannedItem): Promise<void> {
-			const prefix = `${item.path}/`;
-			const first: string[] = [];
-			const files: string[] = [];
-			const directories: string[] = [];
-			try {
-				for await (const {key, directory} of storage.list(item.path, {signal})) {
-					if (!key.startsWith(prefix) && !(directory && key === item.path)) continue;
-					if (directory) directories.push(key);
-					else (contentsNames.some(name => prefix + name === key) ? first : files).push(key);
-				}
-			} catch (error) {
-				signal.throwIfAborted();
-				if (isExhausted(error)) throw error;
-				done(item, error);
-				return;
-			}
-			const deepestFirst = directories.toSorted((a, b) => b.length - a.length).map(key => [key]);
-			const steps = [first, ...chunks(files), ...deepestFirst];
-			for (const keys of steps) {
-				const [error] = keys.length === 0 ? [] : (await remove(keys)).values();
-				if (isExhausted(error)) throw error;
-				if (error !== undefined) {
-					done(item, error);
-					return;
-				}
-			}
-			done(item);
-		},
-	};
-}
-
-function* chunks(keys: readonly string[]): Generator<readonly string[]> {
-	for (let start = 0; start < keys.length; start += batchSize) yield keys.slice(start, start + batchSize);
 }
 
 /** Returns the longest directory that contains all places, as a prefix of keys. */

@@ -11,6 +11,7 @@ import {createOwnership, type HiddenRun, hiddenRun, type Ownership} from './owne
 import {readPins} from './pins.js';
 import {contentsNames, createPlanner, type Planner} from './planner.js';
 import {
+	canceledText,
 	groupItems,
 	isManifest,
 	manifestPaths,
@@ -116,11 +117,16 @@ export async function executeLocalPurge(
 	const errors: PgBackError[] = [];
 	const stuck = new Set<string>();
 	const {location} = plan;
+	let removed = 0;
 	for (const decision of plan.decisions) {
 		const {record} = decision.group;
 		const isStuck = record !== undefined && manifestPaths(record).some(path => stuck.has(path));
 		const held = decision.action === 'remove' && isStuck;
 		for (const item of groupItems(decision)) {
+			if (signal.aborted) {
+				for (const {message} of errors) emit({type: 'log', level: 'error', text: message});
+				emit({type: 'log', level: 'warn', text: canceledText('the backup directory', removed, plan.decisions)});
+			}
 			signal.throwIfAborted();
 			const {path, action} = item;
 			const reason = held ? 'its manifest could not be removed' : item.reason;
@@ -130,6 +136,7 @@ export async function executeLocalPurge(
 			}
 			try {
 				await remove(item);
+				removed++;
 				emit({type: 'file.removed', path, location, reason});
 			} catch (error) {
 				if (isManifest(path)) stuck.add(path);

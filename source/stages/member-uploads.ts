@@ -125,7 +125,8 @@ export class MemberUploads implements Spool {
 		const [first] = left;
 		if (!first) return begun?.();
 		const others = left.length > 1 ? ` and ${plural(left.length - 1, 'more file')}` : '';
-		const text = `${first.key}${others} of the failed dump are still at ${options.storage.location}: ${first.why}`;
+		const state = others === '' ? first.state : first.state.replace('is', 'are');
+		const text = `${first.key}${others} of the failed dump ${state} at ${options.storage.location}: ${first.why}`;
 		this.log('warn', `${text}; the next run removes them`);
 	}
 

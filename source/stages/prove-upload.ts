@@ -70,7 +70,7 @@ async function removeDamaged(
 ): Promise<{readonly done: boolean; readonly text: string}> {
 	if (!created) return {done: false, text: 'the damaged object is still there'};
 	const [left] = await removeStored(storage, [key]);
-	if (left) return {done: false, text: `the damaged object is still there: ${left.why}`};
+	if (left) return {done: false, text: `the damaged object ${left.state} there: ${left.why}`};
 	return {done: true, text: 'the damaged object was removed'};
 }
 

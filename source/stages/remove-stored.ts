@@ -7,15 +7,23 @@ export const abandonGrace = 5000;
 /** Milliseconds for the removal, also in a canceled run; what remains then is reported. */
 const removalTime = 30_000;
 
-type Remaining = {readonly key: string; readonly why: string};
+type Remaining = {
+	readonly key: string;
+	/** For people: `is still` or `may still be`. */
+	readonly state: string;
+	readonly why: string;
+};
 
-/** Removes objects, and returns those that could not be removed. */
+/** Removes objects, and returns those that are not known to be gone. */
 export async function removeStored(storage: Storage, keys: readonly string[]): Promise<Remaining[]> {
 	if (keys.length === 0) return [];
 	try {
 		const results = await storage.remove(keys, {signal: AbortSignal.timeout(removalTime)});
-		return results.flatMap(({key, error, kept}) => ((error ?? kept) ? [{key, why: kept ?? messageOf(error)}] : []));
+		return results.flatMap(({key, error, kept, unchecked}) => {
+			if (error === undefined && kept === undefined) return [];
+			return [{key, state: unchecked === undefined ? 'is still' : 'may still be', why: kept ?? messageOf(error)}];
+		});
 	} catch (error) {
-		return keys.map(key => ({key, why: messageOf(error)}));
+		return keys.map(key => ({key, state: 'may still be', why: messageOf(error)}));
 	}
 }

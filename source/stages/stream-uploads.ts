@@ -133,8 +133,8 @@ export class StreamUploads implements Uploads {
 	/** Removes objects that this job has created. */
 	async #remove(keys: readonly string[]): Promise<void> {
 		const {storage, emit} = this.#target.options;
-		for (const {key, why} of await removeStored(storage, keys)) {
-			const text = `${key} of the failed dump is still at ${storage.location}: ${why}`;
+		for (const {key, state, why} of await removeStored(storage, keys)) {
+			const text = `${key} of the failed dump ${state} at ${storage.location}: ${why}`;
 			emit({type: 'log', level: 'warn', text});
 		}
 	}

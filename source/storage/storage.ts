@@ -117,12 +117,25 @@ export type RemoveResult = {
 	readonly key: string;
 	readonly error?: Error;
 	/**
+	 * Present with an error when the object may be gone. `confirmed`: the service confirmed the removal, but whether the
+	 * object is gone could not be checked. `requested`: the answer to the request was not waited for.
+	 */
+	readonly unchecked?: 'confirmed' | 'requested';
+	/**
 	 * Why the service keeps the object in spite of the request, such as `locked until 2027-01-01T00:00:00Z`; not an
 	 * error.
 	 */
 	readonly kept?: string;
 	/** The version that was removed, if an older one may now be the current one. */
 	readonly version?: string | undefined;
+};
+
+export type RemoveOptions = {
+	readonly signal: AbortSignal;
+	/** When it aborts, no further request is begun, and the keys that were not requested get an error. */
+	readonly stop?: AbortSignal;
+	/** Called when the service has confirmed a removal, so that it is known if the call fails later. */
+	readonly onRemoved?: (result: RemoveResult) => void;
 };
 
 export type ListOptions = {readonly signal: AbortSignal; readonly after?: string};
@@ -196,12 +209,10 @@ export type Storage = {
 	readonly stat: (key: string, options: {readonly signal: AbortSignal}) => Promise<ObjectInfo | undefined>;
 	/**
 	 * Removes objects, in batches if the service supports them. Returns one result for each key, in order; a missing key
-	 * counts as removed. The answers of the service are enough here; `withConfirmedRemoval` checks them.
+	 * counts as removed. The answers of the service are enough here; `withConfirmedRemoval` checks them. Throws when
+	 * `stop` aborts, between two requests; the decorator then returns a result for each key.
 	 */
-	readonly remove: (
-		keys: readonly string[],
-		options: {readonly signal: AbortSignal},
-	) => Promise<readonly RemoveResult[]>;
+	readonly remove: (keys: readonly string[], options: RemoveOptions) => Promise<readonly RemoveResult[]>;
 	/**
 	 * Returns true when a retry cannot help: missing, forbidden, malformed, exists. Most stores use `isPermanentError`
 	 * (errors.ts).

@@ -27,7 +27,12 @@ async function keysOf(storage: Storage): Promise<string[]> {
 	return keys;
 }
 
-async function purge(storage: Storage, databases: readonly string[], changes: Partial<RemotePurgeOptions> = {}) {
+async function purge(
+	storage: Storage,
+	databases: readonly string[],
+	changes: Partial<RemotePurgeOptions> = {},
+	emit?: (event: NewEvent) => void,
+) {
 	const events: NewEvent[] = [];
 	const errors = await purgeRemote({
 		storage,
@@ -39,7 +44,7 @@ async function purge(storage: Storage, databases: readonly string[], changes: Pa
 		now: start,
 		current: new Set(),
 		signal,
-		emit: event => events.push(event),
+		emit: emit ?? (event => events.push(event)),
 		...changes,
 	});
 	return {errors, events};
@@ -278,6 +283,52 @@ describe('purge of a remote place', () => {
 			events.filter(event => event.type === 'file.removed'),
 			[],
 		);
+	});
+
+	it('says what is known when it is canceled', async () => {
+		const old = ['03', '02', '01'].map(date => `pre/b1_2020-01-${date}T00:00:00Z.dump`); // in the order of removal
+		const storage = await storageWith([...old, recent]);
+		const controller = new AbortController();
+		const results = [{}, {error: new Error('x'), unchecked: 'requested'}, {error: new Error('x')}] as const;
+		const canceling: Storage = {
+			...storage,
+			remove(keys) {
+				controller.abort(new Error('stop'));
+				return Promise.resolve(keys.map((key, index) => ({key, ...results[index]})));
+			},
+		};
+		const events: NewEvent[] = [];
+		const emit = (event: NewEvent) => void events.push(event);
+		await assert.rejects(purge(canceling, ['b1'], {signal: controller.signal}, emit), /stop/);
+		assert.deepEqual(
+			events.flatMap(event => (event.type === 'file.removed' ? event.path : event.type === 'log' ? event.text : [])),
+			[
+				old[0],
+				`removing ${old[1]}: older than 30 days (requested, but not checked)`,
+				`the purge of ${storage.location} was canceled after 1 of 3 removals; of 1 more the outcome is not known`,
+			],
+		);
+	});
+
+	it('has one error for all removals that could not be checked, and ends', async () => {
+		const old = ['01', '02'].map(date => `pre/b1_2020-01-${date}T00:00:00Z.dump`);
+		const storage = await storageWith([...old, ...members, recent]);
+		let calls = 0;
+		const blind: Storage = {
+			...storage,
+			remove(keys) {
+				calls++;
+				const error = new StorageError('forbidden', 'unchecked', {cause: new Error('access denied')});
+				return Promise.resolve(keys.map(key => ({key, error, unchecked: 'confirmed'})));
+			},
+		};
+		const {errors, events} = await purge(blind, ['b1']);
+		assert.equal(calls, 1);
+		assert.deepEqual(
+			errors.map(error => error.message),
+			[`the removal of 1 file from ${storage.location} was confirmed, but could not be checked: access denied`],
+		);
+		assert.ok(!events.some(event => event.type === 'file.removed'));
 	});
 
 	it('ends when it is told to', async () => {

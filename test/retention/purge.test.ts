@@ -203,6 +203,24 @@ describe('purge of a directory', () => {
 	});
 });
 
+describe('a purge that is canceled', () => {
+	it('says how far it came', async () => {
+		put(...['01', '02', '03'].map(date => `b1_2020-01-${date}T00:00:00Z.dump`), 'b1_2026-10-20T11:00:00Z.dump');
+		const controller = new AbortController();
+		const events: NewEvent[] = [];
+		const emit = (event: NewEvent) => {
+			events.push(event);
+			if (event.type === 'file.removed') controller.abort(new Error('stop'));
+		};
+		await assert.rejects(purgeLocal({...optionsFor(['b1'], {signal: controller.signal}), emit}), /stop/);
+		assert.deepEqual(
+			events.flatMap(event => (event.type === 'log' ? event.text : [])),
+			['the purge of the backup directory was canceled after 1 of 3 removals'],
+		);
+		assert.equal(readdirSync(directory).length, 3);
+	});
+});
+
 describe('manifests in a purge', () => {
 	const oldRun = 'pg_back_2020-01-01T00:00:00Z.manifest.json';
 	const record = (names: string[], changes = {}) => ({

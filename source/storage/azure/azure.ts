@@ -49,7 +49,7 @@ export async function openAzure(settings: AzureSettings, context: OpenContext): 
 			// Content-MD5 is set by the writer of the blob, so it is not a checksum of the service.
 			return found && {key, size: found.size, modified: found.modified, metadata: found.metadata};
 		},
-		remove: (keys, {signal}) => remove(container, keys, signal),
+		remove: (keys, options) => remove(container, keys, options),
 		isPermanent: isPermanentError,
 		close: () => Promise.resolve(),
 	};

@@ -1,8 +1,7 @@
 /** Proves an uploaded blob, and removes a damaged one. */
-import {messageOf} from '../../core/errors.js';
 import {StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Proof} from '../proof.js';
-import {confirmGone, uncheckable} from '../removal-check.js';
+import {confirmGone, remainsText, uncheckable} from '../removal-check.js';
 import type {Container} from './client.js';
 import {inspectBlob} from './inspect.js';
 import {removeBlob} from './removal.js';
@@ -125,8 +124,8 @@ export async function removeDamaged(
 		await removeBlob(container, key, etag, signal);
 		await confirmGone(isThere, {clock: container.clock, signal});
 	} catch (error) {
-		const why = `${reason}; the damaged blob could not be removed: ${messageOf(error)}`;
-		return new DamagedBlobRemains(container, key, why, etag);
+		const why = remainsText('the damaged blob', error);
+		return new DamagedBlobRemains(container, key, `${reason}; ${why}`, etag);
 	}
 	const where = {operation: 'upload', location: container.location, key} as const;
 	return storageError('corrupt', where, `${reason}; the damaged blob was removed`);

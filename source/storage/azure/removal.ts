@@ -1,7 +1,7 @@
 /** Removes blobs in batches; each response must confirm that the blob is removed. */
 import type {BlobBatchDeleteBlobsResponse} from '@azure/storage-blob';
 import {type Fault, isPermanentError, StorageError, storageError} from '../errors.js';
-import type {RemoveResult} from '../storage.js';
+import type {RemoveOptions, RemoveResult} from '../storage.js';
 import {keyProblem} from './blob-names.js';
 import type {Container} from './client.js';
 import {codeOf, isLockedCode} from './errors.js';
@@ -16,14 +16,16 @@ type Stays = {readonly error: StorageError} | {readonly kept: string};
 export async function remove(
 	container: Container,
 	keys: readonly string[],
-	signal: AbortSignal,
+	{signal, stop, onRemoved}: RemoveOptions,
 ): Promise<RemoveResult[]> {
 	const staying = new Map<string, Stays>();
 	// A key that the service cannot store does not exist.
 	const valid = keys.filter(key => keyProblem(key) === undefined);
 	for (let at = 0; at < valid.length; at += batchSize) {
 		const batch = valid.slice(at, at + batchSize);
+		stop?.throwIfAborted();
 		for (const [key, why] of await removeBatch(container, batch, signal)) staying.set(key, why);
+		for (const key of batch) if (!staying.has(key)) onRemoved?.({key});
 	}
 	signal.throwIfAborted();
 	return keys.map(key => ({key, ...staying.get(key)}));

@@ -1,8 +1,9 @@
 import {messageOf} from '../../core/errors.js';
+import {display} from '../../lib/display.js';
 import {type Clock, systemClock} from '../clock.js';
 import {isPermanentError, StorageError, storageError} from '../errors.js';
 import {removalWaits, stillThere} from '../removal-check.js';
-import type {RemoveResult, Storage} from '../storage.js';
+import type {RemoveOptions, RemoveResult, Storage} from '../storage.js';
 
 /** Keys that a store removes in one call; longer calls would exceed the idle timeout. */
 const batchSize = 1000;
@@ -14,27 +15,35 @@ const width = 8;
 /**
  * Checks after each removal that the keys are gone: a service or a proxy may confirm a removal and remove nothing.
  * Those that still exist get an error. Few keys are inspected; many cost one listing of what their names have in
- * common. Of a service with versions, it is sufficient that the current one is removed.
+ * common. Of a service with versions, it is sufficient that the current one is removed. Throws only when no removal was
+ * confirmed; otherwise each key has a result, also when it was canceled, or when the check failed.
  */
 export function withConfirmedRemoval(storage: Storage, clock: Clock = systemClock): Storage {
 	// After a removal that had no effect, waiting again would only take long.
 	let waits = removalWaits;
+	/** Returns the keys that still exist after all waits. */
+	const stillThereOf = async (removed: readonly RemoveResult[], signal: AbortSignal) => {
+		let open = removed;
+		for (const wait of [0, ...waits]) {
+			if (open.length === 0) break;
+			if (wait > 0) await clock.sleep(wait, signal);
+			open = await remaining(storage, open, signal);
+		}
+		if (open.length > 0) waits = [];
+		return new Set(open.map(({key}) => key));
+	};
 	return {
 		...storage,
-		async remove(keys, {signal}) {
-			const results = await removeInBatches(storage, keys, signal);
-			let open: readonly RemoveResult[] = results.filter(({error, kept}) => error === undefined && kept === undefined);
-			for (const wait of [0, ...waits]) {
-				if (open.length === 0) break;
-				if (wait > 0) await clock.sleep(wait, signal);
-				open = await remaining(storage, open, signal);
+		async remove(keys, options) {
+			const results = await removeInBatches(storage, keys, options);
+			const removed = results.filter(({error, kept}) => error === undefined && kept === undefined);
+			try {
+				const left = await stillThereOf(removed, options.signal);
+				return results.map(result => (left.has(result.key) ? {...result, error: notRemoved(storage, result)} : result));
+			} catch (error) {
+				const unknown = new Set(removed);
+				return results.map(result => (unknown.has(result) ? unchecked(storage, result, error) : result));
 			}
-			if (open.length === 0) return results;
-			waits = [];
-			const keysLeft = new Set(open.map(({key}) => key));
-			return results.map(result =>
-				keysLeft.has(result.key) ? {...result, error: notRemoved(storage, result)} : result,
-			);
 		},
 	};
 }
@@ -45,25 +54,52 @@ function notRemoved({location}: Storage, {key}: RemoveResult): StorageError {
 	});
 }
 
-/** Throws only if the first batch fails as a whole; otherwise the error is the result of the remaining keys. */
+/** The service confirmed the removal, but the check has failed. */
+function unchecked({location}: Storage, result: RemoveResult, cause: unknown): RemoveResult {
+	const known = cause instanceof StorageError ? cause : undefined;
+	const text = `could not check the removal of ${display(result.key)} from ${display(location)}`;
+	const error = new StorageError(
+		known?.fault ?? 'network',
+		`${text}: the service confirmed it, but whether the file is gone is not known: ${messageOf(cause)}`,
+		{cause, hint: known?.hint},
+	);
+	return {...result, error, unchecked: 'confirmed'};
+}
+
+/** Throws when nothing was removed; otherwise what ended it is the error of the remaining keys. */
 async function removeInBatches(
 	storage: Storage,
 	keys: readonly string[],
-	signal: AbortSignal,
+	options: RemoveOptions,
 ): Promise<readonly RemoveResult[]> {
-	if (keys.length <= batchSize) return storage.remove(keys, {signal});
+	const {signal, stop} = options;
 	const results: RemoveResult[] = [];
+	const confirmed = new Map<string, RemoveResult>();
+	const onRemoved = (result: RemoveResult) => {
+		confirmed.set(result.key, result);
+		options.onRemoved?.(result);
+	};
 	for (let at = 0; at < keys.length; at += batchSize) {
+		const batch = keys.slice(at, at + batchSize);
 		try {
-			for (const result of await storage.remove(keys.slice(at, at + batchSize), {signal})) results.push(result);
+			stop?.throwIfAborted();
+			for (const result of await storage.remove(batch, {...options, onRemoved})) results.push(result);
 		} catch (error) {
-			signal.throwIfAborted();
-			if (at === 0 || !(error instanceof Error)) throw error;
-			for (const key of keys.slice(at)) results.push({key, error});
+			if (!(error instanceof Error) || (at === 0 && confirmed.size === 0 && !signal.aborted)) throw error;
+			for (const key of batch) results.push(confirmed.get(key) ?? ended(storage, key, error, signal));
+			for (const key of keys.slice(at + batchSize)) results.push({key, error});
 			break;
 		}
 	}
 	return results;
+}
+
+/** The result of a key in a request that was aborted or has failed. */
+function ended({location}: Storage, key: string, error: Error, signal: AbortSignal): RemoveResult {
+	if (!signal.aborted) return {key, error};
+	const reason = `canceled, and whether the file is gone is not known`;
+	const failure = storageError('network', {operation: 'remove', location, key}, reason, {cause: error});
+	return {key, error: failure, unchecked: 'requested'};
 }
 
 /** Returns those of the removed keys that still exist. */
@@ -96,8 +132,7 @@ async function inspectAll(
 			} catch (error) {
 				signal.throwIfAborted();
 				// Without read permission, or of a key that the service cannot have, a listing tells.
-				if (!(error instanceof StorageError) || !isPermanentError(error) || error.exhausted)
-					throw unconfirmed(storage, error);
+				if (!(error instanceof StorageError) || !isPermanentError(error) || error.exhausted) throw error;
 				unclear.push(one);
 			}
 		}
@@ -113,27 +148,11 @@ async function findListed(
 ): Promise<readonly RemoveResult[]> {
 	const wanted = new Map(removed.map(one => [one.key, one]));
 	const found: RemoveResult[] = [];
-	try {
-		for await (const {key} of storage.list(commonPrefix([...wanted.keys()]), {signal})) {
-			const one = wanted.get(key);
-			if (one) found.push(one);
-		}
-	} catch (error) {
-		signal.throwIfAborted();
-		throw unconfirmed(storage, error);
+	for await (const {key} of storage.list(commonPrefix([...wanted.keys()]), {signal})) {
+		const one = wanted.get(key);
+		if (one) found.push(one);
 	}
 	return found;
-}
-
-/** One error for all keys: the next request would fail in the same way. */
-function unconfirmed({location}: Storage, error: unknown): unknown {
-	if (!(error instanceof StorageError)) return error;
-	const reason = `what was removed cannot be confirmed: ${messageOf(error)}`;
-	return new StorageError(error.fault, `could not check the removal from ${location}: ${reason}`, {
-		hint: error.hint,
-		cause: error,
-		exhausted: true,
-	});
 }
 
 function commonPrefix(keys: readonly string[]): string {

@@ -48,7 +48,7 @@ export async function openGcs(settings: GcsSettings, context: OpenContext): Prom
 			const {size, modified, metadata} = found;
 			return {key, size, ...(modified !== undefined && {modified}), metadata, checksums: checksumsOf(found)};
 		},
-		remove: (keys, {signal}) => remove(bucket, keys, signal),
+		remove: (keys, options) => remove(bucket, keys, options),
 		isPermanent: isPermanentError,
 		close: () => Promise.resolve(),
 	};

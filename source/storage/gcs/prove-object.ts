@@ -1,8 +1,7 @@
 /** Proves an uploaded object, and removes a damaged one. */
-import {messageOf} from '../../core/errors.js';
 import {StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Proof} from '../proof.js';
-import {confirmGone, uncheckable} from '../removal-check.js';
+import {confirmGone, remainsText, uncheckable} from '../removal-check.js';
 import {type Bucket, objectUrl} from './client.js';
 import {HttpError} from './errors.js';
 import {removeObject} from './removal.js';
@@ -110,8 +109,8 @@ async function removeDamaged(
 		await removeObject(bucket, key, generation, signal);
 		await confirmGone(isThere, {clock: bucket.clock, signal});
 	} catch (error) {
-		const why = `${reason}; the damaged object could not be removed: ${messageOf(error)}`;
-		return new DamagedObjectRemains(bucket, key, why, generation);
+		const why = remainsText('the damaged object', error);
+		return new DamagedObjectRemains(bucket, key, `${reason}; ${why}`, generation);
 	}
 	const where = {operation: 'upload', location: bucket.location, key} as const;
 	return storageError('corrupt', where, `${reason}; the damaged object was removed`);

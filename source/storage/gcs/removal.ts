@@ -1,6 +1,7 @@
 /** Removes objects; each response must confirm that the object is removed. */
 import {isPermanentError, StorageError} from '../errors.js';
-import type {RemoveResult} from '../storage.js';
+import {removeEach} from '../remove-each.js';
+import type {RemoveOptions, RemoveResult} from '../storage.js';
 import {type Answer, type Bucket, objectUrl} from './client.js';
 import {foreignAnswer, lockText} from './errors.js';
 import {checkMissing, readIfThere} from './responses.js';
@@ -8,11 +9,9 @@ import {checkMissing, readIfThere} from './responses.js';
 /** Concurrent requests. */
 const width = 32;
 
-export async function remove(bucket: Bucket, keys: readonly string[], signal: AbortSignal): Promise<RemoveResult[]> {
-	const results: RemoveResult[] = [];
-	for (let at = 0; at < keys.length; at += width) {
-		results.push(...(await Promise.all(keys.slice(at, at + width).map(key => removeOne(bucket, key, signal)))));
-	}
+export async function remove(bucket: Bucket, keys: readonly string[], options: RemoveOptions): Promise<RemoveResult[]> {
+	const {signal} = options;
+	const results = await removeEach(keys, width, key => removeOne(bucket, key, signal), options);
 	signal.throwIfAborted();
 	return results;
 }

@@ -23,6 +23,7 @@ import {lazyStorage} from '../lazy-storage.js';
 import {leftOutLog} from '../left-out.js';
 import {completeEntries} from '../listed-entry.js';
 import {isAbandonedPartial, randomRun} from '../partials.js';
+import {removeEach} from '../remove-each.js';
 import {readWhole} from '../source.js';
 import type {
 	GetOptions,
@@ -104,21 +105,23 @@ export async function openLocal(settings: LocalSettings, context: OpenContext): 
 				throw failed(error, 'inspect', key);
 			}
 		},
-		async remove(keys, {signal}) {
-			const results: RemoveResult[] = [];
-			for (const key of keys) {
-				signal.throwIfAborted();
-				try {
-					await removeFile(paths, key);
-					results.push({key});
-				} catch (error) {
-					const failure = failed(error, 'remove', key);
-					if (!(failure instanceof StorageError)) throw failure;
-					results.push({key, error: failure});
-				}
-			}
-			return results;
-		},
+		remove: (keys, options) =>
+			removeEach(
+				keys,
+				1,
+				async (key): Promise<RemoveResult> => {
+					options.signal.throwIfAborted();
+					try {
+						await removeFile(paths, key);
+						return {key};
+					} catch (error) {
+						const failure = failed(error, 'remove', key);
+						if (!(failure instanceof StorageError)) throw failure;
+						return {key, error: failure};
+					}
+				},
+				options,
+			),
 		async cleanup(prefix, options) {
 			const removed: string[] = [];
 			try {

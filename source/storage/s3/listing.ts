@@ -7,7 +7,7 @@ import {StorageError, storageError} from '../errors.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
-import {confirmGone} from '../removal-check.js';
+import {confirmGone, UncheckedRemoval} from '../removal-check.js';
 import type {ListOptions, Storage} from '../storage.js';
 import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
@@ -142,7 +142,7 @@ async function confirmAborted(
 	try {
 		await confirmGone(isThere, {clock: bucket.clock, signal});
 	} catch (error) {
-		if (left.length === 0) throw error;
+		if (left.length === 0) throw error instanceof UncheckedRemoval ? error.cause : error;
 		const where = {operation: 'clean up', location: bucket.location, key: left[0]?.key ?? ''} as const;
 		const others = left.length > 1 ? ` (and ${left.length - 1} more)` : '';
 		throw storageError(

@@ -1,9 +1,8 @@
 /** Compares what the service holds after an upload with what was sent. */
 import {DeleteObjectCommand, type HeadObjectCommandOutput} from '@aws-sdk/client-s3';
-import {messageOf} from '../../core/errors.js';
 import {type Fault, StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Verdict} from '../proof.js';
-import {confirmGone} from '../removal-check.js';
+import {confirmGone, remainsText} from '../removal-check.js';
 import type {PutResult} from '../storage.js';
 import type {Bucket} from './client.js';
 import {hasMd5Tags} from './dialect.js';
@@ -208,6 +207,6 @@ async function removeAgain(bucket: Bucket, key: string, version: string | undefi
 		await confirmGone(isThere, {clock: bucket.clock, signal});
 		return undefined;
 	} catch (error) {
-		return `the damaged object is still there: ${messageOf(error)}`;
+		return remainsText('the damaged object', error);
 	}
 }

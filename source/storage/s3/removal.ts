@@ -1,7 +1,7 @@
 import {DeleteObjectCommand, DeleteObjectsCommand} from '@aws-sdk/client-s3';
 import {StorageError, storageError} from '../errors.js';
 import {dotSegmentProblem} from '../object-keys.js';
-import type {RemoveResult} from '../storage.js';
+import type {RemoveOptions, RemoveResult} from '../storage.js';
 import type {Bucket} from './client.js';
 import {contentMd5} from './content-md5.js';
 import {withDialect} from './dialect.js';
@@ -22,7 +22,7 @@ type ObjectVersion = {readonly key: string; readonly version?: string};
 export async function removeObjects(
 	bucket: Bucket,
 	keys: readonly string[],
-	signal: AbortSignal,
+	{signal, stop, onRemoved}: RemoveOptions,
 ): Promise<readonly RemoveResult[]> {
 	signal.throwIfAborted();
 	const errors = new Map<string, Error>();
@@ -37,22 +37,31 @@ export async function removeObjects(
 		return problem === undefined;
 	};
 	const oneByOne = async (found: readonly ObjectVersion[]) => {
-		for (const one of found) await removeOne(bucket, one, signal).catch((error: unknown) => remember(one.key, error));
+		for (const one of found) {
+			stop?.throwIfAborted();
+			await removeOne(bucket, one, signal).then(
+				() => onRemoved?.(one),
+				(error: unknown) => remember(one.key, error),
+			);
+		}
 	};
 	const found = await withVersions(bucket, keys.filter(isSafe), signal, remember);
 	await oneByOne(found.filter(one => unspeakable.test(one.key)));
 	const others = found.filter(one => !unspeakable.test(one.key));
 	for (let at = 0; at < others.length; at += batchSize) {
 		const batch = others.slice(at, at + batchSize);
+		stop?.throwIfAborted();
 		try {
 			if (batch.length === 1) await oneByOne(batch);
 			else {
-				const {failed, unconfirmed} = await removeBatch(bucket, batch, signal);
+				const {failed, removed, unconfirmed} = await removeBatch(bucket, batch, signal);
+				for (const one of removed) onRemoved?.(one);
 				for (const [key, error] of failed) remember(key, error);
 				await oneByOne(unconfirmed);
 			}
 		} catch (error) {
 			signal.throwIfAborted();
+			stop?.throwIfAborted();
 			if (!(error instanceof StorageError) || error.exhausted) throw error;
 			if (error.fault === 'unsupported' || error.fault === 'invalid') await oneByOne(batch);
 			else for (const {key} of batch) remember(key, describeS3Error(error.cause ?? error, where(bucket, key)));
@@ -81,6 +90,7 @@ function where({location}: Bucket, key: string): Where {
 
 type BatchResult = {
 	readonly failed: readonly (readonly [key: string, error: unknown])[];
+	readonly removed: readonly ObjectVersion[];
 	/** The response does not mention them: the service may name the objects differently. */
 	readonly unconfirmed: readonly ObjectVersion[];
 };
@@ -100,14 +110,19 @@ async function removeBatch(bucket: Bucket, batch: readonly ObjectVersion[], sign
 		}),
 	);
 	const {Deleted = [], Errors = []} = output;
-	const mentioned = new Set([...Deleted, ...Errors].map(({Key}) => Key));
+	const deleted = new Set(Deleted.map(({Key}) => Key));
+	const refused = new Set(Errors.map(({Key}) => Key));
 	const failed = Errors.filter(({Code}) => Code !== 'NoSuchKey' && Code !== 'NoSuchVersion').map(
 		({Key = '', Code = 'Error', Message}) => {
 			const error = Object.assign(new Error(Message ?? Code), {name: Code, $metadata: {httpStatusCode: 400}});
 			return [Key, describeS3Error(error, where(bucket, Key))] as const;
 		},
 	);
-	return {failed, unconfirmed: batch.filter(({key}) => !mentioned.has(key))};
+	return {
+		failed,
+		removed: batch.filter(({key}) => deleted.has(key) && !refused.has(key)),
+		unconfirmed: batch.filter(({key}) => !deleted.has(key) && !refused.has(key)),
+	};
 }
 
 async function removeOne(bucket: Bucket, {key, version}: ObjectVersion, signal: AbortSignal): Promise<void> {

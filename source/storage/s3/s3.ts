@@ -52,7 +52,7 @@ export async function openS3(settings: S3Settings, context: OpenContext): Promis
 			yield* getObject(bucket, key, options);
 		},
 		stat: (key, {signal}) => inspect(key, signal),
-		remove: (keys, {signal}) => removeObjects(bucket, keys, signal),
+		remove: (keys, options) => removeObjects(bucket, keys, options),
 		cleanup: (prefix, options) => abortStale(bucket, prefix, options),
 		isPermanent: isPermanentError,
 		watchesIdle: true,

@@ -4,6 +4,7 @@ import {leftOutLog} from '../left-out.js';
 import {completeEntries} from '../listed-entry.js';
 import {fileKeyProblem, keyGuard} from '../object-keys.js';
 import {isAbandonedPartial, randomRun} from '../partials.js';
+import {removeEach} from '../remove-each.js';
 import type {GetOptions, ObjectInfo, RemoveResult, Storage} from '../storage.js';
 import {authenticationMethods} from './authenticate.js';
 import {createConnection, type Session} from './connection.js';
@@ -90,14 +91,10 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 			perform('inspect', key, signal, async ({requests}) =>
 				inspectPath(requests, {directory, key, path: pathOf(key, 'inspect')}, signal),
 			),
-		async remove(keys, {signal}) {
+		async remove(keys, options) {
 			for (const key of keys) check(key, 'remove');
-			const results: RemoveResult[] = [];
-			// The requests of one batch are sent together; the server answers them one by one.
-			for (let at = 0; at < keys.length; at += 64) {
-				results.push(...(await Promise.all(keys.slice(at, at + 64).map(key => removeOne(key, signal)))));
-			}
-			return results;
+			// The requests of a group are sent together; the server answers them one by one.
+			return removeEach(keys, 64, key => removeOne(key, options.signal), options);
 		},
 		cleanup: (prefix, options) =>
 			perform('clean up', undefined, options.signal, session => removePartials(session, directory, prefix, options)),
