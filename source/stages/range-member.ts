@@ -47,8 +47,8 @@ export type RangeMemberOptions = {
 /** What pg_dump writes after the rows of a table. */
 const endOfData = '\\.\n\n\n';
 const faulty = 'the disk or the memory may be faulty; the dump was discarded';
-/** Bytes; the default of 16 KiB costs a turn of the event loop each. */
-const chunkSize = 256 << 10;
+/** Bytes of what is compressed or decompressed at once: each piece costs turns of the event loop and changes of threads. */
+const blockSize = 1 << 20;
 
 /**
  * Writes the output of one COPY. Returns its rows, which were counted in the written file too. Throws CORRUPT when the
@@ -60,13 +60,10 @@ export async function writeRangeMember(output: CopyOutput, options: RangeMemberO
 	const {path: partial, handle} = await createPartial(path, run, undefined);
 	try {
 		const source = async function* (): AsyncGenerator<Buffer> {
-			for await (const chunk of output.chunks) {
-				onBytes(chunk.length);
-				yield chunk;
-			}
+			yield* inBlocks(output.chunks, onBytes);
 			yield Buffer.from(endOfData);
 		};
-		const file = handle.createWriteStream({highWaterMark: chunkSize}); // closes the handle
+		const file = handle.createWriteStream({highWaterMark: blockSize}); // closes the handle
 		const compressor = createCompressor(compression);
 		await (compressor ? pipeline(source, compressor, file, {signal}) : pipeline(source, file, {signal}));
 		const rows = output.rows();
@@ -85,12 +82,34 @@ export async function writeRangeMember(output: CopyOutput, options: RangeMemberO
 	}
 }
 
+/** The next block arrives while one is compressed. */
+const blocks = {chunkSize: blockSize, highWaterMark: 2 * blockSize};
+
+/** Joins chunks of any size, such as those of a pipe, to blocks. `onBytes` is called for each chunk. */
+async function* inBlocks(chunks: AsyncIterable<Buffer>, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
+	let block = Buffer.allocUnsafe(blockSize);
+	let used = 0;
+	for await (const chunk of chunks) {
+		onBytes(chunk.length);
+		for (let at = 0; at < chunk.length;) {
+			const copied = chunk.copy(block, used, at);
+			at += copied;
+			used += copied;
+			if (used < blockSize) continue;
+			yield block;
+			block = Buffer.allocUnsafe(blockSize);
+			used = 0;
+		}
+	}
+	if (used > 0) yield block.subarray(0, used);
+}
+
 function createCompressor({method, level}: MemberCompression) {
 	const {createGzip, createZstdCompress, constants} = process.getBuiltinModule('node:zlib'); // most dumps need none
-	if (method === 'gzip') return createGzip({chunkSize, ...(level !== undefined && {level})});
+	if (method === 'gzip') return createGzip({...blocks, ...(level !== undefined && {level})});
 	if (method === 'none') return undefined;
 	return createZstdCompress({
-		chunkSize,
+		...blocks,
 		...(level !== undefined && {params: {[constants.ZSTD_c_compressionLevel]: level}}),
 	});
 }
@@ -106,11 +125,11 @@ async function countRows(
 	const count = async (plain: AsyncIterable<Uint8Array>) => {
 		for await (const _ of completeCopy(plain, counted => (rows = counted)));
 	};
-	const file = createReadStream(path, {highWaterMark: chunkSize});
+	const file = createReadStream(path, {highWaterMark: blockSize});
 	try {
 		if (method === 'none') await pipeline(file, count, {signal});
 		else
-			await pipeline(file, method === 'gzip' ? createGunzip({chunkSize}) : createZstdDecompress({chunkSize}), count, {
+			await pipeline(file, method === 'gzip' ? createGunzip(blocks) : createZstdDecompress(blocks), count, {
 				signal,
 			});
 	} catch (error) {
