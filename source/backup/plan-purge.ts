@@ -4,11 +4,12 @@ import {join, resolve} from 'node:path';
 import type {DatabaseSettings} from '../config/options.js';
 import type {PgBackError} from '../core/errors.js';
 import type {ServerInfo} from '../core/events.js';
-import {localManifests, localRecords, remoteManifests, remoteRecords} from '../repository/manifests.js';
+import {localManifests, localRecords, readRemoteManifests, remoteRecords} from '../repository/manifests.js';
 import {localPinSource, pinReader, remotePinSource} from '../repository/pins.js';
 import type {Remote} from '../repository/remote.js';
 import {remoteKey} from '../repository/remote-keys.js';
 import {parsePath, type Subject, subjectText} from '../retention/names.js';
+import type {HiddenRun} from '../retention/ownership.js';
 import type {RetentionPolicy} from '../retention/policy.js';
 import {planLocalPurge, purgeError} from '../retention/purge.js';
 import {manifestPaths, type PurgeSubject, type RunRecord} from '../retention/purge-plan.js';
@@ -77,8 +78,11 @@ export async function planRemoteLocation(context: RemoteContext): Promise<PlaceP
 	const skips = (key: string) => names.has(key) || ignores?.(key) === true;
 	const place = {place: remote.store, location: remote.location};
 	let records: readonly RunRecord[];
+	let hiddenRuns: readonly HiddenRun[];
 	try {
-		records = [...known, ...remoteRecords(remote, await remoteManifests(run, remote, run.signal, skips))];
+		const {found, hidden} = await readRemoteManifests(run, remote, run.signal, skips);
+		records = [...known, ...remoteRecords(remote, found)];
+		hiddenRuns = hidden;
 	} catch (error) {
 		run.signal.throwIfAborted();
 		const plan = {location: remote.storage.location, decisions: [], warnings: []};
@@ -91,6 +95,7 @@ export async function planRemoteLocation(context: RemoteContext): Promise<PlaceP
 		storage: remote.storage,
 		directoryOf: remoteDirectory(run),
 		...(ignores && {ignores}),
+		hiddenRuns,
 		nameMembers: nameMembers === true,
 		signal: run.signal,
 	});

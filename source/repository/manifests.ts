@@ -4,9 +4,11 @@
  */
 import {join} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
 import {readOwnText} from '../lib/own-file.js';
 import {directoryFor, parseFileName, parsePath, type Subject} from '../retention/names.js';
+import type {HiddenRun} from '../retention/ownership.js';
 import type {RunRecord} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
 import type {StorageObject} from '../storage/storage.js';
@@ -53,11 +55,24 @@ export async function remoteManifests(
 	signal: AbortSignal,
 	skips: (key: string) => boolean = () => false,
 ): Promise<readonly FoundManifest[]> {
+	return (await readRemoteManifests(run, remote, signal, skips)).found;
+}
+
+/** Returns the unreadable ones too. */
+export async function readRemoteManifests(
+	run: RunContext,
+	remote: Pick<Remote, 'keyFor' | 'storage'>,
+	signal: AbortSignal,
+	skips: (key: string) => boolean,
+): Promise<{readonly found: readonly FoundManifest[]; readonly hidden: readonly HiddenRun[]}> {
 	const found: FoundManifest[] = [];
+	const hidden: HiddenRun[] = [];
 	for await (const object of remoteManifestObjects(run, remote, signal)) {
-		if (!skips(object.key)) await keepRemote(run, remote, {object, found, signal});
+		const {key, modified = Infinity} = object;
+		if (skips(key) || (await keepRemote(run, remote, {object, found, signal}))) continue;
+		hidden.push({path: key, from: parsePath(key)?.time ?? 0, until: modified});
 	}
-	return joinShards(found, run.now().getTime());
+	return {found: joinShards(found, run.now().getTime()), hidden};
 }
 
 async function* remoteManifestObjects(
@@ -78,7 +93,7 @@ function keepRemote(
 		found,
 		signal,
 	}: {readonly object: StorageObject; readonly found: FoundManifest[]; readonly signal: AbortSignal},
-): Promise<void> {
+): Promise<boolean> {
 	const {key, size} = object;
 	return keep(run, {path: key, location: storage.location}, found, async () => {
 		if (size > largest) throw new PgBackError('CORRUPT', 'it is too large for a manifest');
@@ -129,17 +144,20 @@ function isManifest(name: string): boolean {
 	return parsed?.subject.kind === 'run' && parsed.suffix === 'manifest.json';
 }
 
+/** Returns false, with a warning, for a manifest that cannot be read. */
 async function keep(
 	run: RunContext,
 	{path, location}: {readonly path: string; readonly location: string | undefined},
 	found: FoundManifest[],
 	read: () => Promise<string>,
-): Promise<void> {
+): Promise<boolean> {
 	try {
 		found.push({path, manifest: manifestAt(parseManifest(await read(), path), location)});
+		return true;
 	} catch (error) {
 		run.signal.throwIfAborted();
-		run.emit({type: 'log', level: 'warn', text: `ignoring the manifest ${path}: ${messageOf(error)}`});
+		run.emit({type: 'log', level: 'warn', text: display(`ignoring the manifest ${path}: ${messageOf(error)}`)});
+		return false;
 	}
 }
 

@@ -115,13 +115,19 @@ export function remotePinSource(run: RunContext, remote: Remote): PinSource {
 					chunks.push(Buffer.from(chunk));
 				}
 			} catch (error) {
-				if (isMissing(error)) return undefined;
+				// A service that lists the pin and does not return it must not cost the pinned dumps.
+				if (isMissing(error) && !(await isListed(remote, key, signal))) return undefined;
 				throw error;
 			}
 			return Buffer.concat(chunks).toString();
 		},
 		resolve: relative => `${prefix}${relative}`,
 	};
+}
+
+async function isListed({storage}: Remote, key: string, signal: AbortSignal): Promise<boolean> {
+	for await (const object of storage.list(key, {signal})) if (object.key === key) return true;
+	return false;
 }
 
 export function pinSource(run: RunContext, {remote}: {readonly remote: Remote | undefined}): PinSource {

@@ -1,8 +1,7 @@
 /**
  * Finds files of the backup directory that are not ours to purge: several users may store their dumps in one directory.
  */
-import type {Stats} from 'node:fs';
-import {access, constants, stat} from 'node:fs/promises';
+import {stat} from 'node:fs/promises';
 import {fileIdentity} from '../lib/own-file.js';
 
 export type Ownership = {
@@ -42,27 +41,12 @@ async function ownersIn(directory: string, euid: number, runTag: string): Promis
 	return new Set([euid, ...probed, ...(euid === 0 ? [(await stat(path)).uid] : [])]);
 }
 
-/** The runs with an unreadable manifest; all their dumps are kept. */
+/** A run with an unreadable manifest: which server its dumps are of is not known, so all of them are kept. */
 export type HiddenRun = {
 	/** The path of the manifest. */
 	readonly path: string;
 	/** Milliseconds since the epoch: the start of the run, from the name of its manifest. */
 	readonly from: number;
-	/** Milliseconds since the epoch: when the manifest was written, at the end of the run. */
+	/** Milliseconds since the epoch: when the manifest was written, at the end of the run; Infinity if that is not known. */
 	readonly until: number;
 };
-
-/** Returns undefined for a readable manifest. */
-export async function hiddenRun(
-	path: string,
-	from: number,
-	{mtimeMs}: Pick<Stats, 'mtimeMs'>,
-): Promise<HiddenRun | undefined> {
-	try {
-		await access(path, constants.R_OK);
-		return undefined;
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'EACCES') return undefined; // removed in the meantime
-		return {path, from, until: mtimeMs};
-	}
-}

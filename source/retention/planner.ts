@@ -1,5 +1,4 @@
 /** Turns a listing into a purge plan: files into groups, groups to the policy. */
-import {plural} from '../lib/format.js';
 import {type ParsedName, parsePath, type Subject, subjectText, subjectTexts} from './names.js';
 import type {HiddenRun} from './ownership.js';
 import {applyPins} from './pins.js';
@@ -11,6 +10,7 @@ import {
 	type PolicyContext,
 	type RetentionPolicy,
 } from './policy.js';
+import {farthestZones, ofAnotherServer, ofHiddenRun, protectedWarnings} from './protected.js';
 import {
 	groupItems,
 	hasManifest,
@@ -24,7 +24,6 @@ import {
 	type RecordedFile,
 	type RunRecord,
 } from './purge-plan.js';
-import {otherServer, type ServerIdentity} from './server-identity.js';
 
 type MutableGroup = {-readonly [K in keyof PurgeGroup]: PurgeGroup[K]};
 /** The files at one place with one subject text, grouped by the text of their time. */
@@ -101,8 +100,9 @@ export function createPlanner(
 			const decisions = subjects.flatMap(({subject, policy, coming, keptBecause, slots: own}) => {
 				const groups = own.flatMap(slot => [...slot.groups.values()]);
 				for (const group of groups) {
-					group.foreign ??= ofHiddenRun(group, hiddenRuns);
-					group.protectedBecause = group.foreign ?? ofAnotherServer(group.record, options.server) ?? group.doubt;
+					const other = group.foreign ?? ofAnotherServer(group.record, options.server);
+					group.hidden = other === undefined ? ofHiddenRun(group, hiddenRuns) : undefined;
+					group.protectedBecause = other ?? group.hidden ?? group.doubt;
 				}
 				old.push(...groups.filter(group => group.protectedBecause !== group.doubt && isOld(group, policy, context)));
 				const ahead = groups.find(group => isFromFuture(group, context));
@@ -245,9 +245,6 @@ function isSameInstant({time, timeText}: ParsedName, recorded: number): boolean 
 	return Math.abs(recorded - time) < (timeText.includes('T') ? 1000 : farthestZones);
 }
 
-/** Between UTC-12 and UTC+14, in milliseconds. */
-const farthestZones = 26 * 3_600_000;
-
 function slotKey(stem: string, subject: Subject): string {
 	return subject.kind === 'run' ? `run\0${stem}` : stem;
 }
@@ -294,35 +291,8 @@ function isWholeDump(parsed: ParsedName, entry: ListedEntry, file: RecordedFile 
 	return entry.size > 0 && (file?.size === undefined || file.size === entry.size);
 }
 
-function ofAnotherServer(record: RunRecord | undefined, own: ServerIdentity | undefined): string | undefined {
-	const other = otherServer(record?.server, own);
-	return other && `of ${other}`;
-}
-
-function ofHiddenRun(group: PurgeGroup, runs: readonly HiddenRun[]): string | undefined {
-	// Names have no fractions of a second.
-	const run = runs.find(({from, until}) => group.time > from - 1000 && group.time <= until);
-	return run && `of a run whose manifest cannot be read (${basename(run.path)})`;
-}
-
 function isOld(group: PurgeGroup, {olderThan, minKeep}: RetentionPolicy, {start}: PolicyContext): boolean {
 	return minKeep !== Infinity && start - group.time > olderThan;
-}
-
-/** Returns one line for files of other users and one for those of other servers, for any number of files. */
-function protectedWarnings(groups: readonly PurgeGroup[]): string[] {
-	const [foreign, others] = [true, false].map(of => groups.filter(group => (group.foreign !== undefined) === of));
-	return [
-		...protectedWarning(foreign, 'its owner can purge or remove it'),
-		...protectedWarning(others, 'the runs of that server purge them; give each server its own upload_prefix'),
-	];
-}
-
-function protectedWarning(groups: readonly PurgeGroup[] = [], advice: string): string[] {
-	const [first] = groups;
-	if (first?.protectedBecause === undefined) return [];
-	const more = groups.length > 1 ? `, and ${plural(groups.length - 1, 'other dump')}` : '';
-	return [`not purged, although old: ${nameOf(first)} (${first.protectedBecause})${more}; ${advice}`];
 }
 
 /** Removes a manifest when no file in it is kept. An unreadable one is kept, because its files are unknown. */

@@ -90,6 +90,8 @@ export type PurgeGroup = DumpGroup & {
 	readonly record: RunRecord | undefined;
 	/** Why one of its files is not ours to remove, such as `of another user (uid 1001)`. */
 	readonly foreign?: string;
+	/** Why it may be of another server: `of a run whose manifest cannot be read (…)`. */
+	readonly hidden?: string | undefined;
 	/** Why what the place reports about one of its files cannot be believed; the place has warned of it. */
 	readonly doubt?: string;
 };

@@ -5,6 +5,7 @@ import {display} from '../lib/display.js';
 import {formatCount, plural} from '../lib/format.js';
 import type {RemoveResult, Storage} from '../storage/storage.js';
 import {subjectText, subjectTexts} from './names.js';
+import type {HiddenRun} from './ownership.js';
 import {readPins} from './pins.js';
 import {createPlanner} from './planner.js';
 import {purgeError, type PurgeErrors} from './purge.js';
@@ -31,6 +32,7 @@ export type RemotePurgeOptions = PurgeOptions & {
 	readonly nameMembers?: boolean;
 	/** Objects to ignore, such as those that this run uploads during the listing. */
 	readonly ignores?: (key: string) => boolean;
+	readonly hiddenRuns?: readonly HiddenRun[];
 	readonly signal: AbortSignal;
 };
 
@@ -60,7 +62,7 @@ export async function planRemotePurge(options: RemotePurgeOptions): Promise<{pla
 		};
 	}
 	// A file that is not in the listing does not exist.
-	return {plan: planner.plan(storage.location, {pins}), errors: []};
+	return {plan: planner.plan(storage.location, {pins, hiddenRuns: options.hiddenRuns ?? []}), errors: []};
 }
 
 /** Milliseconds that running requests and the check of their results get when the purge is canceled. */

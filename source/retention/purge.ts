@@ -7,7 +7,7 @@ import type {Emit} from '../core/events.js';
 import {lstatIfThere, syncDirectory} from '../lib/files.js';
 import {withStats} from '../lib/stat-files.js';
 import {directoryForText, parseFileName, type Subject, subjectText, subjectTexts} from './names.js';
-import {createOwnership, type HiddenRun, hiddenRun, type Ownership} from './ownership.js';
+import {createOwnership, type HiddenRun, type Ownership} from './ownership.js';
 import {readPins} from './pins.js';
 import {contentsNames, createPlanner, type Planner} from './planner.js';
 import {
@@ -83,8 +83,7 @@ async function addDirectory({planner, ownership, known, hiddenRuns}: Listing, di
 			const foreign = await ownership.foreign(stats.uid, directory);
 			await addEntry(planner, path, {stats, foreign});
 			if (foreign !== undefined || !isManifest(path) || known.has(path)) continue;
-			const hidden = await hiddenRun(path, parseFileName(name)?.time ?? 0, stats);
-			if (hidden) hiddenRuns.push(hidden);
+			hiddenRuns.push({path, from: parseFileName(name)?.time ?? 0, until: stats.mtimeMs});
 		}
 	}
 }

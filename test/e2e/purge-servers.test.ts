@@ -1,6 +1,7 @@
 /** Two servers whose dumps go to one remote prefix: neither purge touches what is of the other. */
 import assert from 'node:assert/strict';
-import {readdirSync} from 'node:fs';
+import {readdirSync, rmSync, truncateSync} from 'node:fs';
+import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, nextSecond, runProgram, scratchDirectory} from '../helpers/program.js';
@@ -63,4 +64,42 @@ describe('two servers with one remote prefix', () => {
 				[],
 			);
 		});
+
+	test('what a manifest that cannot be read may name is kept, at the remote and in the backup directory', async () => {
+		const store = scratchDirectory('store');
+		const directory = scratchDirectory('backups');
+		const run = (index: 0 | 1, args: readonly string[]) =>
+			runProgram([
+				...connectTo(servers[index], directory),
+				...['--upload', 'local', '--local-directory', store, 'app', ...args],
+			]);
+		const first = await run(0, []);
+		assert.equal(first.code, 0, first.stderr);
+		const theirs = readdirSync(store);
+		const manifest = theirs.find(name => name.endsWith('manifest.json')) ?? '';
+		for (const place of [store, directory]) truncateSync(join(place, manifest), 200);
+		await nextSecond();
+		const second = await run(1, ['--purge-remote', 'yes', '-P', '0', '-K', '0']);
+		assert.equal(second.code, 0, second.stderr);
+		for (const place of [store, directory])
+			assert.deepEqual(
+				theirs.filter(name => !readdirSync(place).includes(name)),
+				[],
+				second.stderr,
+			);
+		assert.match(
+			second.stderr,
+			/WARN: not purged, although old: .*of a run whose manifest cannot be read \(pg_back_.*; repair that manifest, or remove it/,
+		);
+		for (const place of [store, directory]) rmSync(join(place, manifest));
+		await nextSecond();
+		const third = await run(1, ['--purge-remote', 'yes', '-P', '0', '-K', '0']);
+		assert.equal(third.code, 0, third.stderr);
+		for (const place of [store, directory])
+			assert.deepEqual(
+				theirs.filter(name => readdirSync(place).includes(name)),
+				[],
+				third.stderr,
+			);
+	});
 });
