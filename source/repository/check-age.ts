@@ -220,6 +220,15 @@ function isWhole(size: number, known: Expected | undefined): boolean {
 	return size > 0 && (known === undefined || known.directory || known.size === size);
 }
 
+/** The directory dumps of one database in one directory. Numbers only, because there may be a million of them. */
+type DirectoryDumps = {
+	readonly name: string;
+	/** Of those with a table of contents, in milliseconds since the epoch. */
+	readonly times: number[];
+	/** Of those with a member that cannot be believed. */
+	readonly doubtful: Set<number>;
+};
+
 /** Finds the dumps of a place. Dumps dated after `latest` (milliseconds since the epoch) do not count. */
 export async function findDumps(
 	run: Pick<RunContext, 'signal'>,
@@ -230,8 +239,8 @@ export async function findDumps(
 	const good = new Map<string, number>();
 	const seen = new Set<string>();
 	const future = new Map<string, string>();
-	const candidates: {readonly name: string; readonly time: number; readonly dump: string}[] = [];
-	const doubtful = new Set<string>();
+	const directories = new Map<string, DirectoryDumps>();
+	const count = (name: string, time: number) => good.set(name, Math.max(time, good.get(name) ?? 0));
 	for (const {manifest} of await place.manifests(run.signal)) {
 		// A database that could never be dumped counts; one that did not exist or was mistyped does not.
 		for (const {database, code} of manifest.failed) if (!code.startsWith('DATABASE_')) seen.add(database);
@@ -239,18 +248,40 @@ export async function findDumps(
 	}
 	for await (const {path, size, doubt} of place.list(run.signal)) {
 		const parsed = parsePath(path);
-		if (parsed?.subject.kind !== 'database' || parsed.checksum !== undefined || parsed.suffix === 'createdb.sql')
-			continue;
-		const {name} = parsed.subject;
+		const name = dumpedDatabase(parsed);
+		if (!parsed || name === undefined) continue;
+		const {time, member} = parsed;
 		seen.add(name);
-		const dump = parsed.member === undefined ? path : path.slice(0, -parsed.member.length - 1);
-		if (doubt !== undefined) doubtful.add(dump);
-		const known = expected.get(path);
-		if (!isWhole(size, known) || (parsed.member !== undefined && !/^toc\.dat(\.age)?$/.test(parsed.member))) continue;
-		if (parsed.time > latest) future.set(name, path);
-		else candidates.push({name, time: parsed.time, dump});
+		// A member in doubt disqualifies the whole directory dump, even when its table of contents was listed before.
+		if (doubt !== undefined && member !== undefined) directoryDumps(directories, parsed, name).doubtful.add(time);
+		if (!isWhole(size, expected.get(path)) || (member !== undefined && !/^toc\.dat(\.age)?$/.test(member))) continue;
+		if (time > latest) future.set(name, path);
+		else if (member !== undefined) directoryDumps(directories, parsed, name).times.push(time);
+		else if (doubt === undefined) count(name, time);
 	}
-	for (const {name, time, dump} of candidates)
-		if (!doubtful.has(dump)) good.set(name, Math.max(time, good.get(name) ?? 0));
+	// Only now is every member known.
+	for (const {name, times, doubtful} of directories.values())
+		for (const time of times) if (!doubtful.has(time)) count(name, time);
 	return {good, seen, future};
+}
+
+type ParsedPath = NonNullable<ReturnType<typeof parsePath>>;
+
+/** Returns the database of a dump or of a member of one; undefined for other files. */
+function dumpedDatabase(parsed: ParsedPath | undefined): string | undefined {
+	if (parsed?.subject.kind !== 'database' || parsed.checksum !== undefined) return undefined;
+	return parsed.suffix === 'createdb.sql' ? undefined : parsed.subject.name;
+}
+
+function directoryDumps(
+	all: Map<string, DirectoryDumps>,
+	{directory, subjectText}: ParsedPath,
+	name: string,
+): DirectoryDumps {
+	const key = directory + subjectText;
+	const known = all.get(key);
+	if (known) return known;
+	const created: DirectoryDumps = {name, times: [], doubtful: new Set()};
+	all.set(key, created);
+	return created;
 }

@@ -57,6 +57,9 @@ test('a dump to which the place gives an invalid date does not count, also if it
 		{path: 'a_2026-05-01T10:00:00Z.dump', size: 1},
 		{path: 'b_2026-06-01T10:00:00Z.d/1.dat', size: 1, doubt: 'invalid'},
 		{path: 'b_2026-06-01T10:00:00Z.d/toc.dat', size: 1},
+		{path: 'b_2026-05-31T10:00:00Z.d/toc.dat', size: 1},
+		{path: 'b_2026-05-31T10:00:00Z.d/zz.dat', size: 1, doubt: 'invalid'},
+		{path: 'b_2026-05-02T10:00:00Z.d/toc.dat', size: 1},
 	];
 	const place = {
 		manifests: () => Promise.resolve([]),
@@ -66,7 +69,13 @@ test('a dump to which the place gives an invalid date does not count, also if it
 	};
 	const {signal} = new AbortController();
 	const {good, seen} = await findDumps({signal}, place, now);
-	assert.deepEqual([...good], [['a', Date.parse('2026-05-01T10:00:00Z')]]);
+	assert.deepEqual(
+		[...good],
+		[
+			['a', Date.parse('2026-05-01T10:00:00Z')],
+			['b', Date.parse('2026-05-02T10:00:00Z')],
+		],
+	);
 	assert.deepEqual([...seen], ['a', 'b']);
 });
 
