@@ -12,6 +12,7 @@ import {existsSync, globSync, statSync} from 'node:fs';
 import {availableParallelism, constants} from 'node:os';
 import {join, relative, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
+import {shareDataDirectories} from '../test/helpers/data-directory.js';
 import {collectCoverage} from './testing/coverage.js';
 import {copyProgram} from './testing/program-copy.js';
 import {runFailedAgain, type Unstable} from './testing/run-again.js';
@@ -82,9 +83,10 @@ const coverage = isWhole || values.coverage ? collectCoverage() : undefined;
 const waiting = [...files];
 const results: FileResult[] = [];
 const started = performance.now();
-// The copy of the program is removed when this process exits, which a signal alone does not cause.
+// What the tests share is removed when this process exits, which a signal alone does not cause.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 	process.once(signal, () => process.exit(128 + constants.signals[signal]));
+shareDataDirectories();
 await copyProgram();
 
 async function work(): Promise<void> {

@@ -18,6 +18,18 @@ test('a cluster of every major at hand starts, answers and goes', async context 
 	}
 });
 
+test('two clusters of one major have different system identifiers', async () => {
+	const identify = 'select system_identifier from pg_control_system()';
+	const clusters = [await startCluster(), await startCluster()];
+	try {
+		const [first, second] = await Promise.all(clusters.map(cluster => cluster.psql('postgres', identify)));
+		assert.match(first ?? '', /^\d+$/);
+		assert.notEqual(first, second);
+	} finally {
+		for (const cluster of clusters) await cluster.stop();
+	}
+});
+
 test('a standby follows its primary', async () => {
 	const primary = await startCluster();
 	const standby = await startStandby(primary);

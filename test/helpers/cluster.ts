@@ -4,10 +4,11 @@
  */
 import {type ChildProcess, execFile, execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
-import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {createDataDirectory} from './data-directory.js';
+import {asServerUser, runAsServerUser, serverDirectory, serverEnvironment} from './server-user.js';
 import {postgresClients, postgresServers} from './tools.js';
 
 export type ClusterOptions = {
@@ -17,14 +18,11 @@ export type ClusterOptions = {
 	readonly name?: string;
 	/** Lines for postgresql.conf; values are quoted here. */
 	readonly settings?: Readonly<Record<string, string>>;
-	/** Replaces pg_hba.conf. */
-	readonly hba?: string;
 	/**
 	 * The authentication method, by socket and by loopback: `trust` by default. With another one the superuser's password
 	 * is `secret`.
 	 */
 	readonly auth?: 'trust' | 'scram-sha-256';
-	readonly initdbArguments?: readonly string[];
 };
 
 export type Cluster = {
@@ -87,49 +85,6 @@ export function clientDirectory(major?: number): string {
 	return found[1];
 }
 
-/** The account for a server when the tests run as root, which PostgreSQL rejects. */
-const unprivileged = (['postgres', 'nobody'] as const)
-	.map(name => ({name, uid: idOf(name, '-u'), gid: idOf(name, '-g')}))
-	.find(user => user.uid !== undefined);
-
-function idOf(name: string, flag: '-u' | '-g'): number | undefined {
-	try {
-		return Number(execFileSync('id', [flag, name], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']}));
-	} catch {
-		return undefined; // no such user here
-	}
-}
-
-/** Returns the command as the server's user, which is killed with this process, even by kill -9. */
-function asServerUser(program: string, args: readonly string[], deathSignal?: string): [string, string[]] {
-	const setpriv: string[] = [];
-	if (process.getuid?.() === 0) {
-		const {uid, gid} = unprivileged ?? {};
-		setpriv.push(`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups');
-	}
-	if (deathSignal !== undefined && existsSync('/usr/bin/setpriv')) setpriv.push('--pdeathsig', deathSignal);
-	return setpriv.length === 0 ? [program, [...args]] : ['setpriv', [...setpriv, '--', program, ...args]];
-}
-
-const serverEnvironment = {PATH: process.env['PATH'], HOME: tmpdir(), LC_ALL: 'C', TZ: 'UTC'};
-
-function run(program: string, args: readonly string[]): Promise<string> {
-	const [command, all] = asServerUser(program, args);
-	return new Promise((resolve, reject) => {
-		execFile(command, all, {env: serverEnvironment, cwd: '/'}, (error, stdout, stderr) => {
-			if (error) reject(new Error(`${program} ${args.join(' ')}: ${stderr || error.message}`));
-			else resolve(stdout);
-		});
-	});
-}
-
-function scratch(name: string): string {
-	const directory = mkdtempSync(join(tmpdir(), `pgb-${name}-`));
-	if (process.getuid?.() === 0 && unprivileged) chownSync(directory, unprivileged.uid!, unprivileged.gid!);
-	chmodSync(directory, 0o755);
-	return directory;
-}
-
 async function freePort(): Promise<number> {
 	const server = createServer().listen(0, '127.0.0.1');
 	await once(server, 'listening');
@@ -151,16 +106,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 		);
 	}
 	const auth = options.auth ?? 'trust';
-	const directory = scratch(options.name ?? 'pg');
+	const directory = serverDirectory(options.name ?? 'pg');
 	const data = join(directory, 'data');
-	const passwordFile = join(directory, 'superuser-password');
-	writeFileSync(passwordFile, 'secret\n');
 	return removedOnFailure(directory, async () => {
-		await run(join(binDirectory, 'initdb'), [
-			...['-D', data, '-U', 'postgres', '-A', auth, '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
-			...[`--pwfile=${passwordFile}`, ...(options.initdbArguments ?? [])],
-		]);
-		if (options.hba !== undefined) writeFileSync(join(data, 'pg_hba.conf'), options.hba);
+		await createDataDirectory({major, binDirectory, auth}, data);
 		return startServer({...options, major, binDirectory, directory, auth});
 	});
 }
@@ -173,10 +122,10 @@ export async function startStandby(
 	primary: Cluster,
 	options: Pick<ClusterOptions, 'name' | 'settings'> = {},
 ): Promise<Cluster> {
-	const directory = scratch(options.name ?? 'standby');
+	const directory = serverDirectory(options.name ?? 'standby');
 	const data = join(directory, 'data');
 	return removedOnFailure(directory, async () => {
-		await run(join(clientDirectory(primary.major), 'pg_basebackup'), [
+		await runAsServerUser(join(clientDirectory(primary.major), 'pg_basebackup'), [
 			...['-D', data, '-d', primary.connectionString('postgres'), '--no-sync', '-c', 'fast', '-X', 'stream'],
 		]);
 		// Not -R, which may write settings that the libpq of an older server does not know.
