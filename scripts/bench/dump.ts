@@ -4,11 +4,11 @@
  * directory, interleaved. Also prints the largest resident set of our process. `--small` omits the large ones;
  * `--rounds N` (default 5).
  */
-import {mkdir, mkdtemp, readdir, rm} from 'node:fs/promises';
-import {tmpdir} from 'node:os';
+import {mkdir, readdir, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {type Server, startServer} from '../demo/server.js';
+import type {Server} from '../demo/server.js';
+import {createBench, program} from './bench.js';
 import {median} from './statistics.js';
 import {timeCommand, type Timed} from './timed.js';
 
@@ -16,7 +16,6 @@ const memoryLimit = 120;
 const {values} = parseArgs({
 	options: {small: {type: 'boolean', default: false}, rounds: {type: 'string', default: '5'}},
 });
-const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 
 type Load = {
 	readonly title: string;
@@ -27,19 +26,10 @@ type Load = {
 const small: Load = {title: '50 small databases, -j 4', databases: names('small', 50), jobs: 4, limit: 1.25};
 const large: Load = {title: 'three of 0.6-0.8 GB, -j 2', databases: names('large', 3), jobs: 2, limit: 1.05};
 
-const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
-const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
-try {
-	const server = await startServer(scratch, interrupt.signal);
-	try {
-		for (const load of values.small ? [small] : [small, large]) await measure(server, load);
-	} finally {
-		await server.stop();
-	}
-} finally {
-	await rm(scratch, {recursive: true, force: true});
-}
+const {scratch, signal, withServer} = await createBench();
+await withServer(async server => {
+	for (const load of values.small ? [small] : [small, large]) await measure(server, load);
+});
 
 function names(prefix: string, count: number): string[] {
 	return Array.from({length: count}, (_, index) => `${prefix}_${index}`);
@@ -111,7 +101,7 @@ async function runOurs(server: Server, {databases, jobs}: Load, directory: strin
 		...connection,
 		...databases,
 	];
-	const timed = await timeCommand(process.execPath, args, interrupt.signal);
+	const timed = await timeCommand(process.execPath, args, signal);
 	const written = (await readdir(directory)).filter(name => name.endsWith('.dump')).length;
 	if (written !== databases.length) throw new Error(`pg_back wrote ${written} dumps instead of ${databases.length}`);
 	return timed;
@@ -123,9 +113,5 @@ async function runOurs(server: Server, {databases, jobs}: Load, directory: strin
  */
 async function runLoop(server: Server, {databases, jobs}: Load, directory: string): Promise<Timed> {
 	const dump = `"${join(server.binDirectory, 'pg_dump')}" -Fc -Z1 -h "${server.host}" -p ${server.port} -U postgres -f "${directory}/{}.dump" -d {}`;
-	return timeCommand(
-		'sh',
-		['-c', `printf '%s\\n' ${databases.join(' ')} | xargs -P ${jobs} -I {} ${dump}`],
-		interrupt.signal,
-	);
+	return timeCommand('sh', ['-c', `printf '%s\\n' ${databases.join(' ')} | xargs -P ${jobs} -I {} ${dump}`], signal);
 }

@@ -5,11 +5,11 @@
  * (default 3,000,000: 0.7 GB).
  */
 import {spawnSync} from 'node:child_process';
-import {mkdir, mkdtemp, readFile, rm} from 'node:fs/promises';
-import {tmpdir} from 'node:os';
+import {mkdir, readFile, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {type Server, startServer} from '../demo/server.js';
+import type {Server} from '../demo/server.js';
+import {createBench, program} from './bench.js';
 import {median} from './statistics.js';
 import {timeCommand, type Timed} from './timed.js';
 
@@ -20,8 +20,6 @@ const {values} = parseArgs({
 		'no-age': {type: 'boolean', default: false},
 	},
 });
-const root = join(import.meta.dirname, '../..');
-const program = join(root, 'dist/pg_back.cjs');
 const rounds = Number(values.rounds);
 const databases = ['bench_0', 'bench_1', 'bench_2'];
 
@@ -31,22 +29,12 @@ if (!values['no-age']) {
 	});
 	if (age.status !== 0) process.exitCode = 1;
 }
-const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
-const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
+const {scratch, signal, withServer} = await createBench();
 const out = join(scratch, 'out');
-const {signal} = interrupt;
-try {
-	const server = await startServer(scratch, signal);
-	try {
-		await fill(server);
-		await measureLevels(server, keyPair());
-	} finally {
-		await server.stop();
-	}
-} finally {
-	await rm(scratch, {recursive: true, force: true});
-}
+await withServer(async server => {
+	await fill(server);
+	await measureLevels(server, keyPair());
+});
 
 function keyPair(): string {
 	const {stdout} = spawnSync('age-keygen', {encoding: 'utf8'});

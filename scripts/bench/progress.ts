@@ -8,12 +8,10 @@
  */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdir, mkdtemp, readFile, rm, symlink, writeFile} from 'node:fs/promises';
-import {constants, tmpdir} from 'node:os';
+import {mkdir, readFile, rm, symlink, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
-import {messageOf} from '../../source/core/errors.js';
 import type {RunEvent} from '../../source/core/events.js';
 import {buildConnection, type Connection} from '../../source/postgres/connection.js';
 import {storedData} from '../../source/postgres/progress-inventory.js';
@@ -22,9 +20,12 @@ import {copiedTable} from '../../source/postgres/progress-statement.js';
 import {openSession, type Session} from '../../source/postgres/session.js';
 import type {TableFacts} from '../../source/progress/estimator.js';
 import {selectData} from '../../source/progress/select-data.js';
-import {cleanEnvironment, StoppedBySignal} from '../demo/command.js';
-import {type Server, startServer} from '../demo/server.js';
+import {cleanEnvironment} from '../demo/command.js';
+import type {Server} from '../demo/server.js';
+import {createBench, program} from './bench.js';
+import {databases, fillDatabases} from './progress-databases.js';
 import {printRun, watchRun} from './progress-recording.js';
+import {type Ran, report, shares} from './progress-report.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({
@@ -37,43 +38,8 @@ const {values} = parseArgs({
 	},
 });
 const scale = Number(values.scale);
-const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 const never = new AbortController().signal;
-/** Fractions of the time at which values are compared. */
-const shares = [0.25, 0.5, 0.75] as const;
-
-/** Narrow rows that compress well, documents, values in TOAST that do not compress, many tables, partitions. */
-const kinds = {
-	narrow: (rows: number) =>
-		`create table account (id int, balance int, filler char(84)); insert into account select n, 0, '' from generate_series(1, ${rows * 10}) n;`,
-	documents: (rows: number) =>
-		`create table document (id int, body text, digest text); insert into document select n, repeat(md5(n::text), 20), md5(n::text) from generate_series(1, ${rows}) n;`,
-	toast: (rows: number) =>
-		`create table attachment (id int, content bytea); alter table attachment alter content set storage external;
-		insert into attachment select g, decode(string_agg(md5((g * 1000 + h)::text), ''), 'hex') from generate_series(1, ${Math.ceil(rows / 80)}) g, generate_series(1, 2000) h group by g;`,
-	tables: (rows: number) =>
-		`do $$ begin for i in 1..1000 loop execute format('create table t%s as select g, md5(g::text) from generate_series(1, %s) g', lpad(i::text, 4, '0'), ${Math.ceil(rows / 50)}); end loop; end $$;`,
-	partitions: (rows: number) =>
-		`create table event (day int, note text) partition by range (day);
-		do $$ begin for i in 0..29 loop execute format('create table event_%s partition of event for values from (%s) to (%s)', i, i, i + 1); end loop; end $$;
-		insert into event select n % 30, md5(n::text) || md5((n * 3)::text) from generate_series(1, ${rows * 4}) n;`,
-} as const;
-type Kind = keyof typeof kinds;
-
-const databases: readonly {readonly name: string; readonly size: number; readonly contents: readonly Kind[]}[] = [
-	{name: 'archive', size: 100_000, contents: ['narrow', 'documents', 'toast']},
-	{name: 'billing', size: 60_000, contents: ['documents', 'narrow']},
-	{name: 'catalog', size: 60_000, contents: ['tables']},
-	{name: 'documents', size: 80_000, contents: ['documents']},
-	{name: 'events', size: 80_000, contents: ['partitions']},
-	{name: 'files', size: 60_000, contents: ['toast']},
-	{name: 'ledger', size: 120_000, contents: ['narrow']},
-	{name: 'mail', size: 30_000, contents: ['documents', 'toast']},
-	{name: 'notes', size: 5000, contents: ['documents']},
-	{name: 'sessions', size: 20_000, contents: ['partitions', 'narrow']},
-	{name: 'tiny', size: 100, contents: ['documents']},
-	{name: 'wiki', size: 10_000, contents: ['documents']},
-];
+const names = databases.map(({name}) => name);
 
 const everything = {
 	schemas: [],
@@ -86,36 +52,16 @@ const everything = {
 	inRecovery: false,
 };
 
-const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
-const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new StoppedBySignal(name)));
-try {
-	const server = await startServer(scratch, interrupt.signal);
-	try {
-		await measure(server);
-	} finally {
-		await server.stop();
-	}
-} catch (error) {
-	// Stopped work fails in many ways; the server and all files are removed by now.
-	const {signal} = interrupt;
-	if (!signal.aborted) throw error;
-	console.error(messageOf(signal.reason));
-	process.exitCode = signal.reason instanceof StoppedBySignal ? 128 + constants.signals[signal.reason.signal] : 1;
-} finally {
-	await rm(scratch, {recursive: true, force: true});
-}
+const {scratch, signal, withServer} = await createBench();
+await withServer(measure);
 
 async function measure(server: Server): Promise<void> {
 	if (values.record !== undefined) {
-		await fill(server, ['archive']);
+		await fillDatabases(server, ['archive'], scale);
 		await record(server, 'archive', values.record);
 		return;
 	}
-	await fill(
-		server,
-		databases.map(({name}) => name),
-	);
+	await fillDatabases(server, names, scale);
 	const out = join(scratch, 'out');
 	const recording = values['record-run'];
 	const ratios = {without: [] as (readonly number[])[], with: [] as (readonly number[])[]};
@@ -134,19 +80,7 @@ async function measure(server: Server): Promise<void> {
 	if (Number(values.rounds) > 0) await cost(server);
 }
 
-async function fill(server: Server, names: readonly string[]): Promise<void> {
-	for (const {name, size, contents} of databases.filter(one => names.includes(one.name))) {
-		await server.psql('postgres', `create database ${name}`);
-		for (const kind of contents) await server.psql(name, kinds[kind](Math.ceil(size * scale)));
-		await server.psql(name, 'vacuum analyze');
-	}
-	await server.psql('postgres', 'checkpoint');
-}
-
-type Ran = {readonly events: readonly RunEvent[]; readonly seconds: number};
-
 async function run(server: Server, directory: string): Promise<Ran> {
-	const names = databases.map(database => database.name);
 	const start = performance.now();
 	const text = await runToEnd(process.execPath, [...backup(server, directory), '--log-format', 'json', ...names]);
 	const events = text
@@ -163,7 +97,6 @@ function backup(server: Server, directory: string, tools = server.binDirectory):
 
 /** Returns its output; when we are stopped it is stopped too, and has exited when this returns. */
 async function runToEnd(command: string, args: readonly string[]): Promise<string> {
-	const {signal} = interrupt;
 	signal.throwIfAborted();
 	const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit'], env: cleanEnvironment()});
 	const stop = (): void => {
@@ -177,91 +110,6 @@ async function runToEnd(command: string, args: readonly string[]): Promise<strin
 	signal.throwIfAborted();
 	if (code !== 0) throw new Error(`${command} ended with ${String(code)}: ${text.split('\n').slice(-5).join('\n')}`);
 	return text;
-}
-
-/** The last displayed values at a fraction of a period. */
-type Shown = {readonly fraction: number | undefined; readonly eta: number | undefined};
-type Stretch = {
-	readonly name: string;
-	readonly start: number;
-	readonly end: number;
-	readonly shown: readonly (Shown & {readonly time: number})[];
-};
-
-/** Prints the displayed remaining time of the run against the real one at each fraction of the time, and returns it. */
-function report(title: string, {events, seconds}: Ran): readonly number[] {
-	console.log(`\n${title}: ${seconds.toFixed(1)} s`);
-	const [whole, ...jobs] = stretches(events);
-	if (!whole) return [];
-	console.log('                 percentage shown at 25 / 50 / 75 %      time left, shown : true, in seconds');
-	const long = jobs.filter(job => job.end - job.start > 4000);
-	for (const one of [whole, ...long]) line(one);
-	return shares.map(share => {
-		const own = errorAt(whole, share);
-		const errors = long.flatMap(job => errorAt(job, share) ?? []);
-		const points = `${(median(errors.map(error => error.points)) * 100).toFixed(0)} points`;
-		const left = `${((median(errors.map(error => Math.exp(Math.abs(Math.log(error.ratio))))) - 1) * 100).toFixed(0)} %`;
-		console.log(
-			`at ${share * 100} %: run ${own === undefined ? 'says nothing' : `off by ${(own.points * 100).toFixed(0)} points, time left x${own.ratio.toFixed(2)}`}` +
-				(errors.length === 0 ? '' : `; dumps (median of ${errors.length}) off by ${points}, time left off by ${left}`),
-		);
-		return own?.ratio ?? Number.NaN;
-	});
-}
-
-function line(one: Stretch): void {
-	const fractions = shares.map(share =>
-		`${((shownAt(one, share)?.fraction ?? Number.NaN) * 100).toFixed(0)} %`.padStart(6),
-	);
-	const etas = shares.map(share =>
-		`${(shownAt(one, share)?.eta ?? Number.NaN).toFixed(1)}:${(((1 - share) * (one.end - one.start)) / 1000).toFixed(1)}`.padStart(
-			12,
-		),
-	);
-	console.log(`${one.name.padEnd(18)} ${fractions.join(' ')}          ${etas.join(' ')}`);
-}
-
-function shownAt({start, end, shown}: Stretch, share: number): Shown | undefined {
-	return shown.findLast(one => one.time <= start + (end - start) * share);
-}
-
-function errorAt(one: Stretch, share: number): {readonly points: number; readonly ratio: number} | undefined {
-	const shown = shownAt(one, share);
-	if (shown?.fraction === undefined || shown.eta === undefined) return undefined;
-	const left = ((1 - share) * (one.end - one.start)) / 1000;
-	return {points: Math.abs(shown.fraction - share), ratio: Math.max(0.01, shown.eta) / left};
-}
-
-/** Returns the run first, then its dumps. */
-function stretches(events: readonly RunEvent[]): Stretch[] {
-	const jobs = [
-		...new Set(
-			events.flatMap(event => (event.type === 'job.started' && event.job.startsWith('database:') ? [event.job] : [])),
-		),
-	];
-	const time = (type: 'job.started' | 'job.finished', job: string) =>
-		events.find(event => event.type === type && event.job === job)?.time ?? 0;
-	const all = jobs.map(job => ({
-		name: job.slice('database:'.length),
-		start: time('job.started', job),
-		end: time('job.finished', job),
-		shown: events.flatMap(event => {
-			const found = event.type === 'progress' ? event.jobs.find(one => one.job === job) : undefined;
-			return found ? [{time: event.time, fraction: found.fraction, eta: found.eta}] : [];
-		}),
-	}));
-	const totals = events.flatMap(event =>
-		event.type === 'run.totals' ? [{time: event.time, fraction: event.fraction, eta: event.eta}] : [],
-	);
-	return [
-		{
-			name: 'the run',
-			start: Math.min(...all.map(one => one.start)),
-			end: Math.max(...all.map(one => one.end)),
-			shown: totals,
-		},
-		...all,
-	];
 }
 
 /**
@@ -333,7 +181,7 @@ async function recordRun(server: Server, directory: string, file: string): Promi
 	const open = (name: string): Promise<Session> =>
 		openSession({psql: join(server.binDirectory, 'psql'), connection, database: name, signal: never});
 	const tables = new Map<string, readonly TableFacts[]>();
-	for (const {name} of databases) {
+	for (const name of names) {
 		const inside = await open(name);
 		tables.set(name, selectData(await storedData(inside), everything));
 		await inside.close();

@@ -9,12 +9,11 @@
 import {execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {mkdtemp, rm} from 'node:fs/promises';
-import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {generateX25519Identity, identityToRecipient} from 'age-encryption';
-import {type Server, startServer} from '../demo/server.js';
+import type {Server} from '../demo/server.js';
+import {createBench, program} from './bench.js';
 import {median} from './statistics.js';
 import {timeCommand, type Timed} from './timed.js';
 
@@ -31,30 +30,20 @@ if (values.short) Object.assign(values, {megabytes: '100', rounds: '1', database
 const parts = new Set(values.only.split(','));
 const memoryLimit = 120;
 const tables = 10;
-const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
-const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
+const {scratch, signal, withServer} = await createBench();
 chmodSync(scratch, 0o755);
-const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
 
 const identity = await generateX25519Identity();
 const recipient = await identityToRecipient(identity);
 const keyFile = join(scratch, 'identity');
 writeFileSync(keyFile, `${identity}\n`, {mode: 0o600});
-try {
-	const server = await startServer(scratch, interrupt.signal);
-	try {
-		if (['local', 's3', 'members'].some(part => parts.has(part))) await fillLarge(server);
-		if (parts.has('local')) await measureLocal(server);
-		if (parts.has('s3')) await measureS3(server);
-		if (parts.has('members')) await measureMembers(server);
-		if (parts.has('small')) await measureSmall(server);
-	} finally {
-		await server.stop();
-	}
-} finally {
-	await rm(scratch, {recursive: true, force: true});
-}
+await withServer(async server => {
+	if (['local', 's3', 'members'].some(part => parts.has(part))) await fillLarge(server);
+	if (parts.has('local')) await measureLocal(server);
+	if (parts.has('s3')) await measureS3(server);
+	if (parts.has('members')) await measureMembers(server);
+	if (parts.has('small')) await measureSmall(server);
+});
 
 /** Ten tables of different widths, each with a primary key and two more indexes. */
 async function fillLarge(server: Server): Promise<void> {
@@ -242,7 +231,7 @@ function connection(server: Server): string[] {
 function backup(server: Server, directory: string, args: readonly string[]): Promise<Timed> {
 	const all = ['--no-config-file', '-q', '-b', directory, ...connection(server), '-B', server.binDirectory];
 	const keys = args.includes('--no-encrypt') ? [] : ['--encrypt', '--cipher-public-key', recipient];
-	return timeCommand(process.execPath, [program, ...all, ...keys, ...args], interrupt.signal);
+	return timeCommand(process.execPath, [program, ...all, ...keys, ...args], signal);
 }
 
 function restore(
@@ -253,7 +242,7 @@ function restore(
 ): Promise<Timed> {
 	const all = ['--no-config-file', '-q', '-b', directory, ...connection(server), '-B', server.binDirectory];
 	const own = ['--cipher-identity-file', keyFile, '--restore-jobs', '2', ...args];
-	return timeCommand(process.execPath, [program, ...all, ...own], interrupt.signal, env);
+	return timeCommand(process.execPath, [program, ...all, ...own], signal, env);
 }
 
 /** Runs a script in a directory of its own. */
@@ -266,7 +255,7 @@ async function shell(script: string, server: Server): Promise<Timed> {
 		PGUSER: 'postgres',
 	};
 	try {
-		return await timeCommand('sh', ['-c', `cd '${directory}' && ${script}`], interrupt.signal, env);
+		return await timeCommand('sh', ['-c', `cd '${directory}' && ${script}`], signal, env);
 	} finally {
 		rmSync(directory, {recursive: true});
 	}

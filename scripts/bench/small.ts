@@ -5,11 +5,12 @@
  * the slope; `--only TEXT`: titles that contain it.
  */
 import {spawnSync} from 'node:child_process';
-import {mkdir, mkdtemp, readdir, rm} from 'node:fs/promises';
-import {availableParallelism, tmpdir} from 'node:os';
+import {mkdir, readdir, rm} from 'node:fs/promises';
+import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
-import {type Server, startServer} from '../demo/server.js';
+import type {Server} from '../demo/server.js';
+import {createBench, program} from './bench.js';
 import {type Measure, measureCommand} from './measured.js';
 import {median} from './statistics.js';
 
@@ -21,25 +22,13 @@ const {values} = parseArgs({
 	},
 });
 const rounds = values.short ? 3 : Number(values.rounds);
-const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 const recipient = newRecipient();
 const encrypted = ['-S', 'sha256', '--encrypt', '--cipher-public-key', recipient];
 
 type Pair = {readonly ours: Measure; readonly theirs: Measure};
 
-const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
-const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
-try {
-	const server = await startServer(scratch, interrupt.signal);
-	try {
-		await measureAll(server);
-	} finally {
-		await server.stop();
-	}
-} finally {
-	await rm(scratch, {recursive: true, force: true});
-}
+const {scratch, signal, withServer} = await createBench();
+await withServer(measureAll);
 
 async function measureAll(server: Server): Promise<void> {
 	process.stdout.write(`${availableParallelism()} cores, node ${process.version}, ${rounds} pairs\n`);
@@ -118,7 +107,7 @@ async function interleaved(ours: () => Promise<Measure>, theirs: () => Promise<M
 }
 
 async function inDirectory<T>(action: (directory: string) => Promise<T>): Promise<T> {
-	interrupt.signal.throwIfAborted();
+	signal.throwIfAborted();
 	const directory = join(scratch, 'out');
 	await mkdir(directory);
 	try {
