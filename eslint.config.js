@@ -8,7 +8,6 @@ const noProcess = object => ({
 });
 
 const limits = {
-	'max-lines': ['error', {max: 350}],
 	'max-lines-per-function': ['error', 80],
 	complexity: ['error', 20],
 	'max-params': ['error', 4],
@@ -46,6 +45,7 @@ export default tseslint.config(
 			'@typescript-eslint/no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_'}],
 			'simple-import-sort/imports': ['error', {groups: [['^node:', '^@?\\w', '^\\.']]}],
 			'simple-import-sort/exports': 'error',
+			'max-lines': ['error', {max: 350}],
 			'no-console': 'error',
 			'no-empty': ['error', {allowEmptyCatch: false}],
 			'no-restricted-syntax': [

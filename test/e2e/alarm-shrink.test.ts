@@ -7,7 +7,7 @@ import type {AddressInfo} from 'node:net';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
-import {connectTo, type Ended, newAgeKeys, nextSecond, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, newAgeKeys, nextSecond, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 
 let server: Cluster;
 before(async () => {
@@ -115,8 +115,3 @@ test('is off by default, and a setting that means nothing is refused', async () 
 		assert.equal(ended.code, 2, `${value}: ${ended.stderr}`);
 	}
 });
-
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr);
-	return ended;
-}

@@ -11,7 +11,7 @@ import {
 	realServerVersions,
 	startCluster,
 } from '../helpers/cluster.js';
-import {connectTo, type Ended, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 
 const missing = [
 	...(realServerVersions().has(18) ? [] : ['PostgreSQL server 18']),
@@ -132,8 +132,3 @@ describe('the statistics of the planner', {skip}, () => {
 			);
 	});
 });
-
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr);
-	return ended;
-}

@@ -5,12 +5,14 @@ import {existsSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
+import {textOf} from '../helpers/databases.js';
 import {waitFor} from '../helpers/postgres.js';
 import {
 	connectTo,
 	type Ended,
 	filesIn,
-	newAgeKeys,
+	type KeyFile,
+	newKeyFile,
 	scratchDirectory,
 	startProgram,
 	withoutTime,
@@ -22,13 +24,10 @@ import {s3Backup, type S3Place, slowDump, withServer} from './remote-s3.js';
 const mebi = 1024 * 1024;
 const hasAge = spawnSync('age', ['--version']).status === 0;
 let cluster: Cluster;
-let keys: Awaited<ReturnType<typeof newAgeKeys>>;
-let identityFile: string;
+let keys: KeyFile;
 
 before(async () => {
-	keys = await newAgeKeys();
-	identityFile = join(scratchDirectory('identity'), 'key');
-	writeFileSync(identityFile, `${keys.identity}\n`, {mode: 0o600});
+	keys = await newKeyFile();
 	cluster = await startCluster({name: 'local-copy'});
 	await cluster.psql('postgres', 'create database a');
 	// Several parts of S3 and blocks of Azure: it does not compress.
@@ -41,14 +40,6 @@ before(async () => {
 after(async () => cluster.stop());
 
 const program = (name: string) => join(clientDirectory(cluster.major), name);
-const connection = () => ['-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', 'postgres'];
-
-/** The text of a database, without what differs between two dumps. */
-const textOf = (database: string): string =>
-	execFileSync(program('pg_dump'), [...connection(), database], {encoding: 'utf8', maxBuffer: 1 << 28}).replaceAll(
-		/^\\(un)?restrict .*$/gm,
-		'',
-	);
 
 let count = 0;
 async function restored(bytes: Buffer, kind: 'archive' | 'sql'): Promise<string> {
@@ -56,9 +47,9 @@ async function restored(bytes: Buffer, kind: 'archive' | 'sql'): Promise<string>
 	const path = join(scratchDirectory('restored'), 'dump');
 	writeFileSync(path, bytes);
 	await cluster.psql('postgres', `create database ${name}`);
-	if (kind === 'archive') execFileSync(program('pg_restore'), [...connection(), '-d', name, path]);
-	else execFileSync(program('psql'), [...connection(), '-q', '-v', 'ON_ERROR_STOP=1', '-d', name, '-f', path]);
-	const text = textOf(name);
+	if (kind === 'archive') execFileSync(program('pg_restore'), ['-d', cluster.connectionString(name), path]);
+	else execFileSync(program('psql'), ['-q', '-v', 'ON_ERROR_STOP=1', '-d', cluster.connectionString(name), '-f', path]);
+	const text = textOf(cluster, name);
 	await cluster.psql('postgres', `drop database ${name}`);
 	return text;
 }
@@ -112,7 +103,7 @@ for (const {store, missing, start} of placeKinds) {
 				const dump = made.find(key => /\/a_[^/.]*\.(dump|tar|sql)$/.test(key)) ?? '';
 				const bytes = await place.read(dump);
 				assert.ok(bytes.length > 16 * mebi || format === 'custom');
-				assert.equal(await restored(bytes, format === 'plain' ? 'sql' : 'archive'), textOf('a'));
+				assert.equal(await restored(bytes, format === 'plain' ? 'sql' : 'archive'), textOf(cluster, 'a'));
 				const {code: verified, stderr: said} = await run(directory, [prefix], ['--verify', store]);
 				assert.equal(verified, 0, said);
 			});
@@ -131,9 +122,9 @@ for (const {store, missing, start} of placeKinds) {
 			);
 			assert.equal(bytesIn(directory), 0, regularFiles(directory).join(' '));
 			const bytes = await place.read(made.find(key => key.endsWith('.dump.age')) ?? '');
-			const plain = execFileSync('age', ['-d', '-i', identityFile], {input: bytes, maxBuffer: 1 << 28});
-			assert.equal(await restored(plain, 'archive'), textOf('a'));
-			const drill = [...lines, `cipher_identity_file = ${identityFile}`];
+			const plain = execFileSync('age', ['-d', '-i', keys.file], {input: bytes, maxBuffer: 1 << 28});
+			assert.equal(await restored(plain, 'archive'), textOf(cluster, 'a'));
+			const drill = [...lines, `cipher_identity_file = ${keys.file}`];
 			const ended = await run(directory, drill, ['--restore-drill', store, 'a']);
 			assert.equal(ended.code, 0, ended.stderr);
 		});

@@ -4,7 +4,7 @@ import {appendFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync,
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
-import {connectTo, type Ended, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, type Ended, newKeyFile, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 
 let server: Cluster;
 let directory: string;
@@ -40,10 +40,7 @@ before(async () => {
 	await server.psql('same', 'create table t as select i from generate_series(1, 100) i');
 	directory = scratchDirectory('inside');
 	store = scratchDirectory('inside-store');
-	const keys = await newAgeKeys();
-	({recipient} = keys);
-	identity = join(scratchDirectory('inside-key'), 'identity');
-	writeFileSync(identity, keys.identity, {mode: 0o600});
+	({recipient, file: identity} = await newKeyFile());
 	runs.push(await backup(directory));
 	await server.psql('postgres', 'drop database gone; create database came');
 	await server.psql(
@@ -217,8 +214,3 @@ describe('--diff', () => {
 		assert.equal(damaged.code, 17, damaged.stderr);
 	});
 });
-
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr + ended.stdout);
-	return ended;
-}

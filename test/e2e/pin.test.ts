@@ -4,7 +4,7 @@ import {chmodSync, chownSync, existsSync, readdirSync, readFileSync, rmSync, sym
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
-import {connectTo, type Ended, nextSecond, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, type Ended, nextSecond, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 import {s3Backup, withServer} from './remote-s3.js';
 
 let server: Cluster;
@@ -179,8 +179,3 @@ test('an S3 service keeps the pin that was there first', async () => {
 		assert.equal(succeeded(await pg('--list-remote', 's3', 'a')).stdout.match(/\.dump$/gm)?.length, 1);
 	});
 });
-
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr);
-	return ended;
-}

@@ -6,17 +6,22 @@ import {basename, join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
 import {waitFor} from '../helpers/postgres.js';
-import {connectTo, type Ended, filesIn, newAgeKeys, scratchDirectory, withoutTime} from '../helpers/program.js';
+import {
+	connectTo,
+	type Ended,
+	filesIn,
+	type KeyFile,
+	newKeyFile,
+	scratchDirectory,
+	withoutTime,
+} from '../helpers/program.js';
 import {configFile, type Place, placeKinds, regularFiles, runWithin} from './remote-places.js';
 
 let cluster: Cluster;
-let keys: Awaited<ReturnType<typeof newAgeKeys>>;
-let identityFile: string;
+let keys: KeyFile;
 
 before(async () => {
-	keys = await newAgeKeys();
-	identityFile = join(scratchDirectory('identity'), 'key');
-	writeFileSync(identityFile, `${keys.identity}\n`, {mode: 0o600});
+	keys = await newKeyFile();
 	cluster = await startCluster({name: 'remote'});
 	await cluster.psql('postgres', 'create database a');
 	await cluster.psql(
@@ -117,7 +122,7 @@ for (const {store, missing, start} of placeKinds) {
 				store,
 				'--decrypt',
 				'--cipher-identity-file',
-				identityFile,
+				keys.file,
 				'a_*',
 				'pg_globals*',
 			]);
@@ -185,7 +190,7 @@ for (const {store, missing, start} of placeKinds) {
 				].sort(),
 			);
 			const target = scratchDirectory('fetched');
-			await good(target, ['--download', store, '--decrypt', '--cipher-identity-file', identityFile, 'a/*/a_*.d/*']);
+			await good(target, ['--download', store, '--decrypt', '--cipher-identity-file', keys.file, 'a/*/a_*.d/*']);
 			const toc = filesIn(target).find(name => name.endsWith('toc.dat')) ?? '';
 			const listing = execFileSync(
 				join(clientDirectory(cluster.major), 'pg_restore'),

@@ -1,10 +1,10 @@
 /** Restores without superuser rights of tables whose owners may not read them, or not all of their rows. */
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
 import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {clientDirectory, type Cluster, realServerVersions, startCluster} from '../helpers/cluster.js';
+import {textOf} from '../helpers/databases.js';
 import {connectTo, runProgram, scratchDirectory} from '../helpers/program.js';
 
 /** 16 and newer have other rules for members of roles. */
@@ -35,12 +35,6 @@ before(async () => {
 after(async () => {
 	for (const server of clusters.values()) await server.stop();
 });
-
-function textOf(server: Cluster, database: string): string {
-	return execFileSync(join(clientDirectory(server.major), 'pg_dump'), ['-d', server.connectionString(database)], {
-		encoding: 'utf8',
-	}).replaceAll(/^\\(un)?restrict .*$/gm, '');
-}
 
 const cases = versions.flatMap(version =>
 	(['custom exact', 'custom none', 'plain exact'] as const).map(one => [version, ...one.split(' ')] as const),

@@ -1,19 +1,21 @@
 /** Directory dumps that are loaded table by table while they are fetched: equal to what pg_restore -j makes of them, and nothing of them on disk. */
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {setTimeout} from 'node:timers/promises';
-import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
-import {waitFor} from '../helpers/postgres.js';
-import {connectTo, type Ended, newAgeKeys, scratchDirectory, startProgram} from '../helpers/program.js';
-import {configFile, impatient, type Place, placeKinds, runConfigured} from './remote-places.js';
+import {
+	clientDirectory,
+	type Cluster,
+	realClientVersions,
+	realServerVersions,
+	startCluster,
+} from '../helpers/cluster.js';
+import {assertSameText, databasesOf, fixture, textOf} from '../helpers/databases.js';
+import {type KeyFile, newKeyFile, scratchDirectory, succeeded} from '../helpers/program.js';
+import {type DirectoryDump, type Pair, restore, withShipped} from './directory-dumps.js';
 
-const fixture = readFileSync(new URL('../../testdata/fixture.sql', import.meta.url), 'utf8').replace(
-	/^\\set .*$/gm,
-	'',
-);
 /** What the fixture lacks: much data, large objects, keys whose partitions differ after a restore, an owner without rights. */
 const more = `
 	create table bulk as select i, md5(i::text) || md5((i * 7)::text) as text from generate_series(1, 150000) i;
@@ -53,14 +55,11 @@ const extension = `
 
 const versions = [...realServerVersions().keys()].filter(major => realClientVersions().has(major));
 const [oldest, newest] = [versions[0] ?? 0, versions.at(-1) ?? 0];
-const clusters = new Map<number, {source: Cluster; target: Cluster}>();
-let keys: {readonly recipient: string; readonly identity: string};
-let identity: string;
+const pairs = new Map<number, Pair>();
+let keys: KeyFile;
 
 before(async () => {
-	keys = await newAgeKeys();
-	identity = join(scratchDirectory('members-key'), 'identity');
-	writeFileSync(identity, keys.identity, {mode: 0o600});
+	keys = await newKeyFile();
 	const share = scratchDirectory('members-share');
 	mkdirSync(join(share, 'extension'));
 	writeFileSync(join(share, 'extension/configured.control'), "default_version = '1'\nrelocatable = true\n");
@@ -71,7 +70,7 @@ before(async () => {
 		if (hasExtension) settings['extension_control_path'] = `$system:${share}`;
 		const source = await startCluster({name: 'members-from', version, settings});
 		const target = await startCluster({name: 'members-to', version, settings});
-		clusters.set(version, {source, target});
+		pairs.set(version, {source, target});
 		await source.psql('postgres', 'create database app');
 		await source.psql('app', fixture);
 		await source.psql('app', more);
@@ -84,28 +83,15 @@ before(async () => {
 	}
 });
 after(async () => {
-	for (const {source, target} of clusters.values()) {
+	for (const {source, target} of pairs.values()) {
 		await source.stop();
 		await target.stop();
 	}
 });
 
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr);
-	return ended;
-}
-
-function clientOf(cluster: Cluster): string {
-	return realClientVersions().get(cluster.major) ?? '';
-}
-
-/** The output of pg_dump, without what differs between any two dumps. */
-function textOf(cluster: Cluster, database: string): string {
-	const args = ['--exclude-table-data=hashed*', '-d', cluster.connectionString(database)];
-	return execFileSync(join(clientOf(cluster), 'pg_dump'), args, {
-		encoding: 'utf8',
-		maxBuffer: 1 << 28,
-	}).replace(/^\\(un)?restrict .*$/gm, '');
+/** The rows of the table in `hashed` move to other partitions. */
+function textWithoutHashed(cluster: Cluster, database: string): string {
+	return textOf(cluster, database, '--exclude-table-data=hashed*');
 }
 
 /** What pg_dump does not write: which partition a row is in, whether indexes are usable, and whether triggers fire. */
@@ -119,28 +105,6 @@ const catalog = `
 	union all select 'large', loid::text, md5(string_agg(data, null order by pageno)) from pg_largeobject group by 2
 	union all select 'empty', oid::text, lomacl::text from pg_largeobject_metadata
 	order by 1, 2, 3`;
-
-/** Shows only where they begin to differ: they are long. */
-function equalTexts(actual: string, expected: string): void {
-	if (actual === expected) return;
-	const [lines, others] = [actual.split('\n'), expected.split('\n')];
-	const at = lines.findIndex((line, index) => line !== others[index]);
-	assert.deepEqual(lines.slice(at - 5, at + 5), others.slice(at - 5, at + 5));
-}
-
-async function databasesOf(cluster: Cluster): Promise<readonly string[]> {
-	return (
-		await cluster.psql(
-			'postgres',
-			"select datname from pg_database where datname !~ '^(postgres|template.)$' order by 1",
-		)
-	).split('\n');
-}
-
-async function empty(cluster: Cluster): Promise<void> {
-	for (const name of await databasesOf(cluster))
-		if (name !== '') await cluster.psql('postgres', `drop database "${name.replaceAll('"', '""')}" with (force)`);
-}
 
 /** Empty when a directory is removed while it is read. */
 function namesBelow(directory: string): readonly string[] {
@@ -172,8 +136,6 @@ type Case = {
 	readonly isEncrypted: boolean;
 	readonly version: number;
 	readonly options?: string;
-	/** `app` by default. */
-	readonly database?: string;
 };
 
 const cases: readonly Case[] = [
@@ -185,56 +147,12 @@ const cases: readonly Case[] = [
 	{store: 'local', compression: 'lz4', isEncrypted: true, version: newest},
 ];
 
-async function shipped(
-	place: Place,
-	{compression, isEncrypted, version, options, database = 'app'}: Case,
-): Promise<void> {
-	const {source} = clusters.get(version) ?? assert.fail();
-	const encryption = isEncrypted ? ['--encrypt', '--cipher-public-key', keys.recipient] : [];
-	const extra = options === undefined ? [] : [`pg_dump_options = ${options}`];
-	succeeded(
-		await runConfigured(
-			source,
-			[...place.settings, `upload = ${place.store}`, ...extra],
-			['-B', clientOf(source), '--format', 'directory', '-Z', compression, ...encryption, database],
-			{env: place.env},
-		),
-	);
+function dumpOf({store, compression, isEncrypted, options}: Case, database: string): DirectoryDump {
+	return {store, database, compression, ...(isEncrypted && {keys}), ...(options !== undefined && {options})};
 }
 
-function argumentsFor(place: Place, target: Cluster, ...args: readonly string[]): string[] {
-	const [, ...connection] = connectTo(target, scratchDirectory('members-none'));
-	return [
-		...['-c', configFile([...impatient, ...place.settings]), ...connection, '-B', clientOf(target)],
-		...[
-			'--restore',
-			place.store,
-			'--cipher-identity-file',
-			identity,
-			'--restore-jobs',
-			'2',
-			'--stream',
-			'yes',
-			...args,
-		],
-	];
-}
-
-function restore(place: Place, target: Cluster, ...args: readonly string[]): Promise<Ended> {
-	return startProgram(argumentsFor(place, target, ...args), {env: place.env}).then(({ended}) => ended);
-}
-
-async function withPlace(one: Case, act: (place: Place, target: Cluster) => Promise<void>): Promise<void> {
-	const place = await placeKinds.find(({store}) => store === one.store)?.start();
-	assert.ok(place);
-	const {target} = clusters.get(one.version) ?? assert.fail();
-	try {
-		await shipped(place, one);
-		await act(place, target);
-	} finally {
-		await place.stop();
-		await empty(target);
-	}
+function withKey(): readonly string[] {
+	return ['--cipher-identity-file', keys.file];
 }
 
 type Plain = {readonly text: string; readonly catalog: string};
@@ -252,16 +170,16 @@ function plainKey({version, options = ''}: Pick<Case, 'version' | 'options'>): s
 }
 
 async function restorePlain({version, options = ''}: Pick<Case, 'version' | 'options'>): Promise<Plain> {
-	const {source} = clusters.get(version) ?? assert.fail();
+	const {source} = pairs.get(version) ?? assert.fail();
 	const dump = join(scratchDirectory('members-plain'), 'dump');
 	const connection = ['-d', source.connectionString('app'), ...options.split(' ').filter(Boolean)];
-	execFileSync(join(clientOf(source), 'pg_dump'), ['-Fd', '-f', dump, ...connection]);
+	execFileSync(join(clientDirectory(source.major), 'pg_dump'), ['-Fd', '-f', dump, ...connection]);
 	await source.psql('postgres', 'create database plain');
-	execFileSync(join(clientOf(source), 'pg_restore'), [
+	execFileSync(join(clientDirectory(source.major), 'pg_restore'), [
 		// In parallel it does not know of foreign keys between an extension's tables.
 		...['-j', version >= 18 ? '1' : '2', '-e', '-d', source.connectionString('plain'), dump],
 	]);
-	const made = {text: textOf(source, 'plain'), catalog: await source.psql('plain', catalog)};
+	const made = {text: textWithoutHashed(source, 'plain'), catalog: await source.psql('plain', catalog)};
 	await source.psql('postgres', 'drop database plain');
 	return made;
 }
@@ -270,82 +188,33 @@ describe('the restored database is as pg_restore -j makes it', () => {
 	// Tests of their own: with them, the others would take longer than a test may on a busy machine.
 	for (const one of new Map(cases.map(each => [plainKey(each), each])).values())
 		test(`pg_restore restores what was dumped, PostgreSQL ${plainKey(one)}`, async () => {
-			const {source} = clusters.get(one.version) ?? assert.fail();
-			equalTexts((await plainOf(one)).text, textOf(source, 'app'));
+			const {source} = pairs.get(one.version) ?? assert.fail();
+			assertSameText((await plainOf(one)).text, textWithoutHashed(source, 'app'));
 		});
 
 	for (const one of cases) {
 		const {store, compression, isEncrypted, version} = one;
 		const skip = compression.length > 1 && version < 16 ? {skip: 'pg_dump 16 or newer compresses so'} : {};
 		const name = `${store}, ${compression}, ${isEncrypted ? 'age' : 'clear'}, PostgreSQL ${plainKey(one)}`;
-		test(name, skip, () =>
-			withPlace(one, async (place, target) => {
+		test(name, skip, () => {
+			const pair = pairs.get(version) ?? assert.fail();
+			const {target} = pair;
+			return withShipped(pair, dumpOf(one, 'app'), async place => {
 				const directory = scratchDirectory('members-work');
 				const rows = ['--compare', compression === 'lz4' ? 'none' : 'rows'];
-				const ended = restore(place, target, '--restore-directory', directory, ...rows);
+				const ended = restore(place, target, ...withKey(), '--restore-directory', directory, ...rows);
 				const largest = await largestIn(directory, ended);
 				const {stderr} = succeeded(await ended);
 				assert.match(stderr, /streamed table by table, 2 jobs/);
 				assert.match(stderr, compression === 'lz4' ? /not compared/ : /\d{3} rows in \d+ tables match the dump/);
 				assert.ok(largest > 10_000 && largest < 1e6, `a file of ${largest} bytes`);
 				const expected = await plainOf(one);
-				equalTexts(textOf(target, 'app'), expected.text);
+				assertSameText(textWithoutHashed(target, 'app'), expected.text);
 				assert.equal(await target.psql('app', catalog), expected.catalog);
 				assert.deepEqual(await databasesOf(target), ['app']);
-			}),
-		);
+			});
+		});
 	}
-});
-
-/** A small database in which loading waits for as long as it has another name. */
-const waiting = `
-	create function waits() returns boolean language sql as
-		$$ select current_database() = 'slow' or pg_catalog.pg_sleep(3600) is not null $$;
-	create table fast as select i from generate_series(1, 100) i;
-	create table slow (i int check (waits())); insert into slow values (1);
-`;
-
-const small: Case = {store: 'local', compression: '0', isEncrypted: false, version: oldest, database: 'slow'};
-
-async function withSmall(one: Case, act: (place: Place, target: Cluster) => Promise<void>): Promise<void> {
-	const {source} = clusters.get(oldest) ?? assert.fail();
-	await source.psql('postgres', 'drop database if exists slow; create database slow');
-	await source.psql('slow', waiting);
-	await withPlace(one, act);
-}
-
-describe('what cannot be loaded so is a file first, and the plan says why', () => {
-	type Preview = {databases: {road: string}[]; findings: {text: string}[]};
-	const planned = async (place: Place, target: Cluster, ...args: readonly string[]) => {
-		const {stdout} = succeeded(await restore(place, target, '--dry-run', '--json', ...args));
-		const {databases, findings} = JSON.parse(stdout) as Preview;
-		return [
-			databases[0]?.road,
-			findings
-				.map(({text}) => text)
-				.filter(text => text.includes('fetched before'))
-				.join(),
-		];
-	};
-
-	test('INSERT statements; only some objects', () =>
-		withSmall({...small, options: '--inserts'}, async (place, target) => {
-			assert.deepEqual(await planned(place, target), [
-				'file',
-				'the dump of slow is fetched before it is loaded: its rows are INSERT statements',
-			]);
-			await target.psql('postgres', 'create database slow');
-			assert.deepEqual(await planned(place, target, '--only', 'fast'), [
-				'file',
-				'the dump of slow is fetched before it is loaded: some of its objects are restored in one transaction',
-			]);
-		}));
-
-	test('a dump that there is room for, unless a stream is asked for', () =>
-		withSmall(small, async (place, target) => {
-			assert.deepEqual(await planned(place, target, '--stream', 'auto'), ['file', '']);
-			assert.deepEqual(await planned(place, target), ['members', '']);
-		}));
 });
 
 /** By a role that may not load what it has no longer any rights to, once privileges and owners are set. */
@@ -371,7 +240,7 @@ const privileges = `
 
 for (const version of new Set([oldest, newest]))
 	test(`a role with CREATEDB that is no superuser, PostgreSQL ${version}`, async () => {
-		const {source, target} = clusters.get(version) ?? assert.fail();
+		const {source, target} = pairs.get(version) ?? assert.fail();
 		for (const cluster of [source, target])
 			await cluster.psql('postgres', 'create role maker login createdb; create role reader login');
 		await source.psql('postgres', 'create database owned owner maker connection limit 9');
@@ -380,89 +249,14 @@ for (const version of new Set([oldest, newest]))
 			"grant create on database owned to reader; alter database owned set work_mem = '7MB'",
 		);
 		await source.psql('owned', `grant all on schema public to maker; ${owned}`);
-		const one: Case = {store: 'local', compression: '6', isEncrypted: true, version, database: 'owned'};
-		await withPlace(one, async place => {
-			const {stderr} = succeeded(await restore(place, target, '-U', 'maker', '-d', 'postgres', '--roles', 'none'));
+		const dump = {store: 'local', database: 'owned', compression: '6', keys} as const;
+		await withShipped({source, target}, dump, async place => {
+			const maker = ['-U', 'maker', '-d', 'postgres', '--roles', 'none'];
+			const {stderr} = succeeded(await restore(place, target, ...withKey(), ...maker));
 			assert.match(stderr, /streamed table by table/);
 			assert.match(stderr, /rows in \d+ tables match the dump/);
-			equalTexts(textOf(target, 'owned'), textOf(source, 'owned'));
+			assertSameText(textOf(target, 'owned'), textOf(source, 'owned'));
 			assert.equal(await target.psql('owned', privileges), await source.psql('owned', privileges));
 			assert.equal(await target.psql('owned', 'show work_mem'), '7MB');
 		});
 	});
-
-describe('damage', () => {
-	for (const isEncrypted of [true, false])
-		test(`a flipped byte and a cut member, ${isEncrypted ? 'age' : 'clear'}: 17, and no database`, () =>
-			withPlace({store: 'local', compression: '6', isEncrypted, version: oldest}, async (place, target) => {
-				const directory = scratchDirectory('members-work');
-				const damaged = async () => {
-					const {code, stderr} = await restore(place, target, '--restore-directory', directory);
-					assert.equal(code, 17, stderr);
-					assert.deepEqual(await databasesOf(target), ['']);
-					assert.deepEqual(readdirSync(directory), []);
-					return stderr;
-				};
-				const keysOf = async () => (await place.keys()).filter(key => /\/\d+\.dat/.test(key));
-				const sizes = await Promise.all(
-					(await keysOf()).map(async key => ({key, size: (await place.read(key)).length})),
-				);
-				const {key = ''} = sizes.toSorted((a, b) => b.size - a.size)[0] ?? {};
-				const bytes = await place.read(key);
-				const flipped = Buffer.from(bytes);
-				flipped[flipped.length >> 1]! ^= 0x01;
-				await place.replace(key, flipped);
-				assert.match(await damaged(), new RegExp(key.replace(/^.*\//, '')));
-				await place.replace(key, bytes.subarray(0, bytes.length >> 1));
-				await damaged();
-			}));
-
-	test('a cut and a missing member of a dump without a manifest', () =>
-		withSmall(small, async (place, target) => {
-			for (const key of await place.keys()) {
-				if (key.includes('manifest')) rmSync(join(place.location, key));
-				if (!/\/\d+\.dat$/.test(key)) continue;
-				// At the end of a line, where pg_restore takes it for the end of the data.
-				const bytes = await place.read(key);
-				if (bytes.includes('99\n100\n')) await place.replace(key, bytes.subarray(0, bytes.indexOf('100\n')));
-			}
-			const fails = async (reason: RegExp) => {
-				const {code, stderr} = await restore(place, target);
-				assert.equal(code, 17, stderr);
-				assert.match(stderr, reason);
-				assert.deepEqual(await databasesOf(target), ['']);
-			};
-			await fails(/truncated: the line that ends its rows is missing/);
-			for (const key of await place.keys()) if (/\/\d+\.dat$/.test(key)) rmSync(join(place.location, key));
-			await fails(/has no \d+\.dat, which its table of contents names/);
-		}));
-});
-
-describe('interruption while a table is loaded', () => {
-	const copying = "select count(*) from pg_stat_activity where query like 'COPY public.slow %' and state = 'active'";
-	const started = async (place: Place, target: Cluster) => {
-		const running = await startProgram(argumentsFor(place, target), {env: place.env});
-		await waitFor(async () => (await target.psql('postgres', copying)) === '1', 'it copies');
-		return running;
-	};
-
-	test('SIGTERM: 143, and nothing is left of it', () =>
-		withSmall(small, async (place, target) => {
-			const running = await started(place, target);
-			process.kill(running.pid, 'SIGTERM');
-			assert.equal((await running.ended).code, 143);
-			assert.deepEqual(await databasesOf(target), ['']);
-			assert.equal(await target.psql('postgres', copying), '0');
-		}));
-
-	test('SIGKILL: the hidden database is left, and --cleanup-restores drops it', () =>
-		withSmall(small, async (place, target) => {
-			const running = await started(place, target);
-			process.kill(running.pid, 'SIGKILL');
-			await running.ended;
-			assert.match((await databasesOf(target)).join(), /^slow\.pgbk-\w{6}$/);
-			const connection = connectTo(target, scratchDirectory('members-none'));
-			succeeded(await (await startProgram([...connection, '--cleanup-restores'])).ended);
-			assert.deepEqual(await databasesOf(target), ['']);
-		}));
-});

@@ -1,9 +1,8 @@
 /** `--only` after DROP … CASCADE: what it took comes back, with its rows. */
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
-import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {textOf} from '../helpers/databases.js';
 import {connectTo, runProgram, scratchDirectory} from '../helpers/program.js';
 
 let server: Cluster;
@@ -27,12 +26,7 @@ after(async () => server.stop());
 
 /** In any order, because pg_dump orders by the age of objects, too. */
 function linesOf(): string[] {
-	return execFileSync(join(clientDirectory(server.major), 'pg_dump'), ['-d', server.connectionString('app')], {
-		encoding: 'utf8',
-	})
-		.replaceAll(/^\\(un)?restrict .*$/gm, '')
-		.split('\n')
-		.sort();
+	return textOf(server, 'app').split('\n').sort();
 }
 
 const restore = (...args: readonly string[]) =>

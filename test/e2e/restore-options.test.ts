@@ -1,11 +1,11 @@
 /** What a restore can be told, each option judged by the catalog and by pg_dump's text of both databases. */
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
 import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
-import {connectTo, type Ended, nextSecond, runProgram, scratchDirectory} from '../helpers/program.js';
+import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {textOf} from '../helpers/databases.js';
+import {connectTo, type Ended, nextSecond, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 
 let source: Cluster;
 let target: Cluster;
@@ -46,22 +46,8 @@ after(async () => {
 	await target.stop();
 });
 
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr);
-	return ended;
-}
-
 function restore(...args: readonly string[]): Promise<Ended> {
 	return runProgram([...connectTo(target, directory), '--restore', 'backup', 'app', ...args]);
-}
-
-/** Returns the output of pg_dump, without what differs between any two dumps. */
-function textOf(cluster: Cluster, ...args: readonly string[]): string {
-	return execFileSync(
-		join(clientDirectory(cluster.major), 'pg_dump'),
-		['-d', cluster.connectionString('app'), ...args],
-		{encoding: 'utf8'},
-	).replaceAll(/^\\(un)?restrict .*$/gm, '');
 }
 
 const rows = () => target.psql('app', 'select count(*) from s.t');
@@ -111,13 +97,13 @@ describe('what of it', () => {
 	test('--no-data: the structure, indexes and privileges too, and no row', async () => {
 		succeeded(await restore('--no-data'));
 		assert.equal(await rows(), '0');
-		assert.equal(textOf(target, '-s', '-C'), textOf(source, '-s', '-C'));
+		assert.equal(textOf(target, 'app', '-s', '-C'), textOf(source, 'app', '-s', '-C'));
 		await clean();
 	});
 
 	test('--no-privileges: nothing is granted, the rest is as in the dump', async () => {
 		succeeded(await restore('--no-privileges'));
-		assert.equal(textOf(target, '-x'), textOf(source, '-x'));
+		assert.equal(textOf(target, 'app', '-x'), textOf(source, 'app', '-x'));
 		assert.equal(
 			await target.psql(
 				'app',
@@ -148,7 +134,7 @@ describe('who', () => {
 		);
 		assert.equal(await roles(), 'other postgres');
 		assert.equal(
-			textOf(target, '-O', '-x')
+			textOf(target, 'app', '-O', '-x')
 				.replace(/[^]*(?=CREATE SCHEMA)/, '')
 				.includes('INSERT'),
 			false,

@@ -8,7 +8,7 @@ import {openRestoreTarget, type RestoreTarget} from '../../source/restore/restor
 import {swapDatabases} from '../../source/restore/swap.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {never, sessionOn, waitFor} from '../helpers/postgres.js';
-import {connectTo, type Ended, nextSecond, runProgram, scratchDirectory, startProgram} from '../helpers/program.js';
+import {connectTo, nextSecond, runProgram, scratchDirectory, startProgram, succeeded} from '../helpers/program.js';
 import {runContext} from '../helpers/run-context.js';
 
 let server: Cluster;
@@ -26,11 +26,6 @@ before(async () => {
 	succeeded(await runProgram(connectTo(server, directory)));
 });
 after(async () => server.stop());
-
-function succeeded(ended: Ended): Ended {
-	assert.equal(ended.code, 0, ended.stderr);
-	return ended;
-}
 
 const restore = (...args: readonly string[]) => [...connectTo(server, directory), '--restore', 'backup', ...args];
 const replace = (name: string) => ['--replace', '--confirm', name];

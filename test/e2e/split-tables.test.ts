@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {promisify} from 'node:util';
 import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
-import {connectTo, type Ended, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, type Ended, newAgeKeys, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 
 const majors = [...realServerVersions().keys()].filter(major => major >= 14);
 /** The oldest and the newest. */
@@ -53,10 +53,6 @@ const contents = `
 		false, true, '')))[1]
 	from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	where c.relkind = 'r' and n.nspname !~ '^(pg_|information_schema)' order by 1, 2`;
-
-function succeeded(ended: Ended): void {
-	assert.equal(ended.code, 0, ended.stderr);
-}
 
 function dumpIn(directory: string, database: string): string {
 	const name = readdirSync(directory).find(one => one.startsWith(`${database}_`) && one.endsWith('.d')) ?? '';

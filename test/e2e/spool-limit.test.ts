@@ -6,11 +6,13 @@ import {existsSync, mkdirSync, readdirSync, statSync, writeFileSync} from 'node:
 import {dirname, join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
+import {textOf} from '../helpers/databases.js';
 import {
 	connectTo,
 	type Ended,
 	filesIn,
-	newAgeKeys,
+	type KeyFile,
+	newKeyFile,
 	scratchDirectory,
 	startProgram,
 	withoutTime,
@@ -20,13 +22,10 @@ import {configFile, type Place, placeKinds, regularFiles, runWithin, startS3Plac
 const mebi = 1024 * 1024;
 const hasAge = spawnSync('age', ['--version']).status === 0;
 let cluster: Cluster;
-let keys: Awaited<ReturnType<typeof newAgeKeys>>;
-let identityFile: string;
+let keys: KeyFile;
 
 before(async () => {
-	keys = await newAgeKeys();
-	identityFile = join(scratchDirectory('identity'), 'key');
-	writeFileSync(identityFile, `${keys.identity}\n`, {mode: 0o600});
+	keys = await newKeyFile();
 	cluster = await startCluster({name: 'spool-limit'});
 	await cluster.psql('postgres', 'create database a');
 	// Twelve tables of about two MiB and one of six, which do not compress, and two large objects.
@@ -38,14 +37,6 @@ before(async () => {
 after(async () => cluster.stop());
 
 const program = (name: string) => join(clientDirectory(cluster.major), name);
-const connection = () => ['-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', 'postgres'];
-
-/** The text of a database, without what differs between two dumps. */
-const textOf = (database: string): string =>
-	execFileSync(program('pg_dump'), [...connection(), database], {encoding: 'utf8', maxBuffer: 1 << 28}).replaceAll(
-		/^\\(un)?restrict .*$/gm,
-		'',
-	);
 
 const leftIn = (directory: string) => regularFiles(directory).filter(name => !name.includes('history'));
 
@@ -112,9 +103,9 @@ for (const {store, missing, start} of placeKinds.filter(kind => ['s3', 'sftp', '
 			// The 6 MiB are of one table, which is written whole before it can leave.
 			console.log(`# ${store}: at most ${most} of ${bytes} bytes on this disk, limit ${4 * mebi}`);
 			await cluster.psql('postgres', 'create database restored');
-			const args = [...connection(), '-j', '2', '-d', 'restored', join(back, dirname(dump[0] ?? ''))];
+			const args = ['-j', '2', '-d', cluster.connectionString('restored'), join(back, dirname(dump[0] ?? ''))];
 			execFileSync(program('pg_restore'), args);
-			assert.equal(textOf('restored'), textOf('a'));
+			assert.equal(textOf(cluster, 'restored'), textOf(cluster, 'a'));
 			await cluster.psql('postgres', 'drop database restored');
 			const {code: verified, stderr: said} = await run(directory, ['upload_prefix = plain'], ['--verify', store]);
 			assert.equal(verified, 0, said);
@@ -135,7 +126,7 @@ for (const {store, missing, start} of placeKinds.filter(kind => ['s3', 'sftp', '
 				left.filter(name => name.startsWith('a_')),
 				[],
 			);
-			const drill = [...lines, `cipher_identity_file = ${identityFile}`];
+			const drill = [...lines, `cipher_identity_file = ${keys.file}`];
 			const ended = await run(directory, drill, ['--restore-drill', store, 'a']);
 			assert.equal(ended.code, 0, ended.stderr);
 		});

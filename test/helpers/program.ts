@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
+import {chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {generateX25519Identity, identityToRecipient} from 'age-encryption';
@@ -171,8 +171,29 @@ export function modeOf(path: string): string {
 	return (statSync(path).mode & 0o7777).toString(8);
 }
 
+/** Returns `ended`; fails with what the program said unless it succeeded. */
+export function succeeded(ended: Ended): Ended {
+	assert.equal(ended.code, 0, ended.stderr || ended.stdout);
+	return ended;
+}
+
 /** Creates a key pair of age's own kind. */
 export async function newAgeKeys(): Promise<{readonly recipient: string; readonly identity: string}> {
 	const identity = await generateX25519Identity();
 	return {identity, recipient: await identityToRecipient(identity)};
+}
+
+export type KeyFile = {
+	readonly recipient: string;
+	readonly identity: string;
+	/** Holds the identity. */
+	readonly file: string;
+};
+
+/** Creates a key pair whose private half is in a file too. */
+export async function newKeyFile(): Promise<KeyFile> {
+	const keys = await newAgeKeys();
+	const file = join(scratchDirectory('key'), 'identity');
+	writeFileSync(file, `${keys.identity}\n`, {mode: 0o600});
+	return {...keys, file};
 }

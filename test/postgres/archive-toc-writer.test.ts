@@ -9,15 +9,12 @@ import {PgBackError} from '../../source/core/errors.js';
 import {type ArchiveEntry, type ArchiveToc, readDirectoryToc} from '../../source/postgres/archive-toc.js';
 import {addTableData} from '../../source/postgres/archive-toc-writer.js';
 import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
+import {fixture} from '../helpers/databases.js';
 import {scratchDirectory} from '../helpers/program.js';
 
 type Corpus = {readonly name: string; readonly path: string; readonly client: string; readonly bytes: Buffer};
 const corpus: Corpus[] = [];
 const clusters: Cluster[] = [];
-const fixture = readFileSync(new URL('../../testdata/fixture.sql', import.meta.url), 'utf8').replace(
-	/^\\set .*$/gm,
-	'',
-);
 
 before(async () => {
 	const versions = [...realServerVersions().keys()];

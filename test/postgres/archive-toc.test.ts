@@ -1,7 +1,7 @@
 /** The table of contents as we read it, against what pg_restore -l lists of archives by every client at hand; and hostile bytes. */
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {createReadStream, readFileSync, writeFileSync} from 'node:fs';
+import {createReadStream, writeFileSync} from 'node:fs';
 import {open, readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
@@ -10,15 +10,12 @@ import {PgBackError} from '../../source/core/errors.js';
 import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../../source/postgres/archive-toc.js';
 import {ArchiveBlocks, writeOffsets} from '../../source/stages/archive-offsets.js';
 import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
+import {fixture} from '../helpers/databases.js';
 import {scratchDirectory} from '../helpers/program.js';
 
 const clients = realClientVersions();
 const clusters: Cluster[] = [];
 const directory = scratchDirectory('toc');
-const fixture = readFileSync(new URL('../../testdata/fixture.sql', import.meta.url), 'utf8').replace(
-	/^\\set .*$/gm,
-	'',
-);
 
 before(async () => {
 	const versions = [...realServerVersions().keys()];

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
+import {fixture} from '../helpers/databases.js';
 
-const fixture = readFileSync(new URL('../../testdata/fixture.sql', import.meta.url), 'utf8');
 const name = 'Fixture "db" \\ x';
 
 async function startWithFixture(version: number): Promise<Cluster> {
