@@ -44,7 +44,11 @@ export async function runVerify(
 ): Promise<RunResult> {
 	const place = await openPlace(run, where);
 	try {
-		const {shared, items, missing, unmatched, seen} = await surveyPlace(run, place, selected);
+		const {shared, items, missing, replaced, unmatched, seen} = await surveyPlace(run, place, selected);
+		if (replaced > 0) {
+			const text = `${plural(replaced, 'file')} of earlier runs ${replaced === 1 ? 'is' : 'are'} gone, as after a purge: newer dumps of the same databases are here`;
+			run.emit({type: 'log', level: 'info', text});
+		}
 		if (items.length === 0 && missing.length === 0) {
 			const [pattern] = unmatched;
 			if (pattern !== undefined) throw nothingMatches(pattern, place.label, seen);
@@ -66,7 +70,10 @@ export async function runVerify(
 	}
 }
 
-/** Returns the existing files, and those in manifests. `selected` accepts paths of the place, instead of patterns. */
+/**
+ * Returns the existing files, and those in manifests: `missing` are gone without a newer dump in their place, `replaced` is the
+ * number of the others that are gone. `selected` accepts paths of the place, instead of patterns.
+ */
 export async function surveyPlace(run: RunContext, place: Place, selected?: (path: string) => boolean) {
 	const keys = hasDecryptionMaterial(run) ? await loadRunDecryption(run) : undefined;
 	const tools = await findTools(findOptions(run));
@@ -104,7 +111,14 @@ export async function surveyPlace(run: RunContext, place: Place, selected?: (pat
 	// A dump is verified as a whole, even when only some of its members were named.
 	const paths = [...new Set(chosen.map(({path}) => dumpPath(path)))];
 	const items = paths.flatMap(path => dumps.get(path) ?? []);
-	const missing = paths.filter(path => !dumps.has(path));
+	const gone = paths.filter(path => !dumps.has(path));
+	const newest = newestTimes(dumps.values());
+	// The manifest of a run stays while one of its files does, so it also names what a purge has removed.
+	const isReplaced = (path: string) => {
+		const parsed = parsePath(path);
+		return parsed !== undefined && !patterns.includes(path) && parsed.time < (newest.get(parsed.subjectText) ?? 0);
+	};
+	const missing = items.length === 0 ? gone : gone.filter(path => !isReplaced(path));
 	const shared: VerifyShared = {
 		run,
 		place,
@@ -117,7 +131,16 @@ export async function surveyPlace(run: RunContext, place: Place, selected?: (pat
 			hint: 'use another run, and find out what changed the file',
 		}),
 	};
-	return {shared, items, missing, unmatched, seen};
+	return {shared, items, missing, replaced: gone.length - missing.length, unmatched, seen};
+}
+
+/** Returns the time of the newest dump of each subject that is here, by the text of the subject in file names. */
+function newestTimes(items: Iterable<Item>): ReadonlyMap<string, number> {
+	const newest = new Map<string, number>();
+	for (const {parsed, files} of items)
+		if (files.some(({size}) => size > 0))
+			newest.set(parsed.subjectText, Math.max(parsed.time, newest.get(parsed.subjectText) ?? 0));
+	return newest;
 }
 
 function dumpPath(path: string): string {

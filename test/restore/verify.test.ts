@@ -94,6 +94,20 @@ test('what was uploaded and removed here is not missed here; nothing to verify i
 		await assert.rejects(verify(files), {exitCode: 1, message: /^no dump to verify at .*: searched 0 files$/});
 });
 
+test('what a purge removed is not missed while a newer dump is here; a lost newest dump is', async () => {
+	const newer = 'a_2026-11-23T04:00:00Z.sql';
+	const other = `b_${time}.sql`;
+	const both = manifest([entry(name, plain), entry(other, plain)]);
+	const purged = await verify({...both, [other]: plain, [newer]: plain});
+	assert.equal(purged.code, 0, purged.message);
+	assert.equal((await verify({...both, [other]: plain, [newer]: ''}, ['b', newer])).code, 17, 'an empty file');
+	const lost = await verify({...both, [other]: plain});
+	assert.equal(lost.code, 17);
+	assert.match(lost.message, /a_\S+ is missing/);
+	const named = await verify({...both, [other]: plain, [newer]: plain}, [name, other]);
+	assert.equal(named.code, 17, 'asked for by its name');
+});
+
 test('patterns choose; the others may be as broken as they are', async () => {
 	const files = {[name]: plain, [`b_${time}.sql`]: 'cut'};
 	assert.equal((await verify(files)).code, 17);
