@@ -27,12 +27,15 @@ async function replayUntil(seconds: number) {
 	return replay;
 }
 
+/** Marks that move with the ticks would depend on the speed of the machine. */
+const still = {tickLength: 2 ** 30, columns: 100, rows: 26, readOnly: true} as const;
+
 const pictures: readonly Picture[] = [
 	{
 		name: 'jobs',
 		async draw() {
 			const replay = await replayUntil(34);
-			await using screen = mount(replay.handle, {now: replay.now, columns: 100, rows: 26, readOnly: true});
+			await using screen = mount(replay.handle, {...still, now: replay.now});
 			await screen.waitFor(text => text.includes('dumping') && text.includes('analytics_2024'), 'the run');
 			return toSvg(screen.terminal, 'pg_back: a run at work');
 		},
@@ -41,7 +44,7 @@ const pictures: readonly Picture[] = [
 		name: 'detail',
 		async draw() {
 			const replay = await replayUntil(34);
-			await using screen = mount(replay.handle, {now: replay.now, columns: 100, rows: 26, readOnly: true});
+			await using screen = mount(replay.handle, {...still, now: replay.now});
 			await screen.waitFor(text => text.includes('orders'), 'the run');
 			await screen.type('/', ...chars('orders'), keys.enter, keys.enter);
 			await screen.waitFor(text => text.includes('public.order_lines'), 'the tables');

@@ -13,12 +13,12 @@ export type Clock = {
 	readonly stop: () => void;
 };
 
-/** Calls `onTick` until it is stopped. `monotonic` returns milliseconds. The caller stops it. */
-export function startClock(onTick: () => void, monotonic: () => number = () => performance.now()): Clock {
+/** Calls `onTick` every `shortest` milliseconds, while the user types, until it is stopped. The caller stops it. */
+export function startClock(onTick: () => void, shortest: number = tickLength): Clock {
 	let ticks = 0;
-	let lastKey = monotonic();
+	let lastKey = performance.now();
 	let timer: NodeJS.Timeout;
-	const length = () => (monotonic() - lastKey > idleAfter ? idleTickLength : tickLength);
+	const length = () => (performance.now() - lastKey > idleAfter ? idleTickLength : shortest);
 	const schedule = () => {
 		timer = setTimeout(() => {
 			ticks++;
@@ -31,7 +31,7 @@ export function startClock(onTick: () => void, monotonic: () => number = () => p
 		ticks: () => ticks,
 		wake() {
 			const wasIdle = length() === idleTickLength;
-			lastKey = monotonic();
+			lastKey = performance.now();
 			if (!wasIdle) return;
 			clearTimeout(timer);
 			schedule();

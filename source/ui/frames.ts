@@ -24,16 +24,19 @@ export type FrameSources = {
 	/** The handle of the shown run. */
 	readonly handle: EngineHandle;
 	readonly terminal: Terminal;
+	/** Milliseconds between ticks. Default: 250. */
+	readonly tickLength?: number | undefined;
 };
 
-export function createFrames({console: getConsole, home, handle, terminal}: FrameSources): Frames {
+export function createFrames({console: getConsole, home, handle, terminal, tickLength}: FrameSources): Frames {
 	const listeners = new Set<() => void>();
 	let dirty = false;
 	let scheduled = false;
 	let last: Frame | undefined;
-	const clock = startClock(() => {
+	const onTick = () => {
 		if (dirty || moves()) publish();
-	});
+	};
+	const clock = startClock(onTick, tickLength);
 	const unsubscribe = handle.subscribe(() => (dirty = true));
 
 	function make(): Frame {

@@ -41,6 +41,8 @@ export type ConsoleOptions = {
 	 * just after a frame does not wait.
 	 */
 	readonly maxFps?: number;
+	/** Milliseconds between two frames that time causes; a long time for a picture that must not move. Default: 250. */
+	readonly tickLength?: number;
 	/** Prints the summary table on the normal screen afterwards. Default: true. */
 	readonly summary?: boolean;
 	/**
@@ -164,7 +166,8 @@ function openSession({handle: own, stdin, stdout, options, signal}: MountRequest
 	};
 	const homeTimer = setInterval(refreshHome, homeInterval);
 	homeTimer.unref();
-	const frames = createFrames({console: () => c, home: home.home, handle, terminal: screen.terminal});
+	const {tickLength} = options;
+	const frames = createFrames({console: () => c, home: home.home, handle, terminal: screen.terminal, tickLength});
 	const unsubscribe = own.subscribe(event => {
 		if (event.type === 'run.finished' && (options.exitWhenDone || !isForeground())) leave('finished');
 		if (event.type === 'job.asked' && event.question !== undefined) onAsked(c, event.job);
