@@ -234,6 +234,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
 		/unrecognized configuration parameter|syntax error/,
 		'the target is older than the dump: restore into a newer server',
 	],
+	[
+		/deadlock detected/,
+		'sessions of pg_restore waited for each other: try again, with --restore-jobs 1 if that happens again',
+	],
 	[/terminating connection|server closed the connection/, 'check the server log'],
 ];
 
