@@ -12,8 +12,11 @@ export type Bench = {
 	readonly scratch: string;
 	/** Aborted by SIGINT and SIGTERM. */
 	readonly signal: AbortSignal;
-	/** Calls `measure` with a server; then removes the server and `scratch`. After a signal the exit status is 128 + its number. */
-	readonly withServer: (measure: (server: Server) => Promise<void>) => Promise<void>;
+	/** Calls `measure` with a server, which `settings` are given to; then removes the server and `scratch`. After a signal the exit status is 128 + its number. */
+	readonly withServer: (
+		measure: (server: Server) => Promise<void>,
+		settings?: Readonly<Record<string, string>>,
+	) => Promise<void>;
 };
 
 /** Creates the directory of a bench; the caller calls `withServer` once. */
@@ -22,17 +25,24 @@ export async function createBench(): Promise<Bench> {
 	const interrupt = new AbortController();
 	const {signal} = interrupt;
 	for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new StoppedBySignal(name)));
-	return {scratch, signal, withServer: async measure => runIn(scratch, signal, measure)};
+	return {
+		scratch,
+		signal,
+		withServer: async (measure, settings) =>
+			runIn(scratch, signal, async () => {
+				const server = await startServer(scratch, signal, settings);
+				try {
+					await measure(server);
+				} finally {
+					await server.stop();
+				}
+			}),
+	};
 }
 
-async function runIn(scratch: string, signal: AbortSignal, measure: (server: Server) => Promise<void>): Promise<void> {
+async function runIn(scratch: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
 	try {
-		const server = await startServer(scratch, signal);
-		try {
-			await measure(server);
-		} finally {
-			await server.stop();
-		}
+		await work();
 	} catch (error) {
 		// Stopped work fails in many ways.
 		if (!(signal.reason instanceof StoppedBySignal)) throw error;

@@ -15,13 +15,15 @@ import {execFileSync, spawn} from 'node:child_process';
 import {randomFillSync} from 'node:crypto';
 import {once} from 'node:events';
 import {chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {mkdtemp, open, rm} from 'node:fs/promises';
-import {availableParallelism, tmpdir} from 'node:os';
+import {open} from 'node:fs/promises';
+import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {parseArgs} from 'node:util';
-import {type Server, startServer} from '../demo/server.js';
+import type {Server} from '../demo/server.js';
+import {createBench, program} from './bench.js';
 import {type Measure, measureCommand} from './measured.js';
+import {interleaved, type Pair, verdict} from './pairs.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({
@@ -35,37 +37,23 @@ const {values} = parseArgs({
 const rounds = values.short ? 1 : Number(values.rounds);
 const scale = values.short ? 0.05 : Number(values.scale);
 const parts = new Set(values.only.split(','));
-const program = join(import.meta.dirname, '../../dist/pg_back.cjs');
 const mebi = 1024 * 1024;
-const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
+const {scratch, signal, withServer} = await createBench();
 chmodSync(scratch, 0o755);
 const out = join(scratch, 'out');
 const keyFile = join(scratch, 'identity');
-const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(name)));
-
 process.stdout.write(`${availableParallelism()} cores, node ${process.version}, ${rounds} pairs\n`);
-try {
-	execFileSync('age-keygen', ['-o', keyFile], {stdio: 'ignore'});
+execFileSync('age-keygen', ['-o', keyFile], {stdio: 'ignore'});
+await withServer(measureAll, {max_locks_per_transaction: '1000'});
+
+async function measureAll(server: Server): Promise<void> {
 	if (parts.has('decrypt')) await measureDecryption();
 	if (parts.has('keys')) await measureKeys();
-	if (['split', 'tables', 'stream'].some(part => parts.has(part))) await measureDumps();
-} finally {
-	await rm(scratch, {recursive: true, force: true});
+	if (parts.has('split')) await measureSplit(server);
+	if (parts.has('stream')) await measureStream(server);
+	if (parts.has('tables')) await measureTables(server);
 }
 
-async function measureDumps(): Promise<void> {
-	const server = await startServer(scratch, interrupt.signal, {max_locks_per_transaction: '1000'});
-	try {
-		if (parts.has('split')) await measureSplit(server);
-		if (parts.has('stream')) await measureStream(server);
-		if (parts.has('tables')) await measureTables(server);
-	} finally {
-		await server.stop();
-	}
-}
-
-/** Bare node and our program, each with what it needs above it. */
 async function measureDecryption(): Promise<void> {
 	const directory = newDirectory('encrypted');
 	const clear = join(directory, 'app_2026-11-22T04:00:00Z.dump');
@@ -75,7 +63,7 @@ async function measureDecryption(): Promise<void> {
 	const recipient = execFileSync('age-keygen', ['-y', keyFile], {encoding: 'utf8'}).trim();
 	execFileSync('age', ['-r', recipient, '-o', `${clear}.age`, clear]);
 	rmSync(clear);
-	const pairs = await interleaved(
+	const pairs = await interleave(
 		async () => {
 			const measured = await measureCommand(process.execPath, [
 				...[program, '--no-config-file', '-q', '-b', directory, '--decrypt', '--cipher-identity-file', keyFile],
@@ -108,7 +96,7 @@ async function measureSplit(server: Server): Promise<void> {
 	const sizes = {ours: 0, theirs: 0};
 	const configuration = join(scratch, 'divided.conf');
 	writeFileSync(configuration, `split_tables_larger_than = ${Math.round(size / 8)}\n`, {mode: 0o600});
-	const pairs = await interleaved(
+	const pairs = await interleave(
 		() =>
 			inOut(async () => {
 				const more = ['-c', configuration, '-F', 'directory', '-J', '2', '-Z', '6', 'huge'];
@@ -143,7 +131,7 @@ async function measureTables(server: Server): Promise<void> {
 			`do $$ begin for n in ${from}..${Math.min(from + 999, count)} loop execute format('create table t%s (id int primary key, name text)', n); end loop; end $$`,
 		);
 	await server.psql('many', 'vacuum analyze');
-	const pairs = await interleaved(
+	const pairs = await interleave(
 		() => inOut(() => runOurs(server, ['many'])),
 		() => inOut(() => pgDump(server, ['-Fc', '-Z1', '-f', join(out, 'many.dump'), 'many'])),
 	);
@@ -161,7 +149,7 @@ async function measureStream(server: Server): Promise<void> {
 	const remote = await startRemote([]);
 	try {
 		const args = [...remote.options, '--upload', 's3', '-Z', '0', '--encrypt', ...recipientOptions(), 'streamed'];
-		const pairs = await interleaved(
+		const pairs = await interleave(
 			() => inOut(() => runOurs(server, [...args, '--local-copy', 'no'], remote.env)),
 			() => inOut(() => runOurs(server, args, remote.env)),
 		);
@@ -225,19 +213,13 @@ async function startRemote(args: readonly string[]): Promise<Remote> {
 	return {options, env, stop};
 }
 
-type Pair = {readonly ours: Measure; readonly theirs: Measure};
-
-async function interleaved(ours: () => Promise<Measure>, theirs: () => Promise<Measure>): Promise<readonly Pair[]> {
-	const pairs: Pair[] = [];
-	for (let round = values.short ? 0 : -1; round < rounds; round++) {
-		interrupt.signal.throwIfAborted();
-		const isOursFirst = round % 2 === 0;
-		const first = await (isOursFirst ? ours() : theirs());
-		const second = await (isOursFirst ? theirs() : ours());
-		// The first round fills the caches.
-		if (round >= 0) pairs.push(isOursFirst ? {ours: first, theirs: second} : {ours: second, theirs: first});
-	}
-	return pairs;
+/** Like `interleaved`, and ends with a signal. */
+function interleave(ours: () => Promise<Measure>, theirs: () => Promise<Measure>): Promise<readonly Pair[]> {
+	const run = (way: () => Promise<Measure>) => () => {
+		signal.throwIfAborted();
+		return way();
+	};
+	return interleaved(run(ours), run(theirs), {rounds, isCold: values.short});
 }
 
 function report(title: string, pairs: readonly Pair[], limit: number, memoryLimit?: number): void {
@@ -251,12 +233,6 @@ function report(title: string, pairs: readonly Pair[], limit: number, memoryLimi
 	const ratio = median(pairs.map(({ours, theirs}) => ours.seconds / theirs.seconds));
 	if (values.short) process.stdout.write(`  ratio ${ratio.toFixed(3)}, not judged\n`);
 	else verdict('  ratio', ratio, limit);
-}
-
-function verdict(title: string, value: number, limit: number): void {
-	const isGood = value <= limit;
-	process.stdout.write(`${title} ${value.toFixed(3)} (limit ${limit}): ${isGood ? 'ok' : 'MISSED'}\n`);
-	if (!isGood) process.exitCode = 1;
 }
 
 function runOurs(

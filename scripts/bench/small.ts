@@ -12,6 +12,7 @@ import {parseArgs} from 'node:util';
 import type {Server} from '../demo/server.js';
 import {createBench, program} from './bench.js';
 import {type Measure, measureCommand} from './measured.js';
+import {interleaved, type Pair, verdict} from './pairs.js';
 import {median} from './statistics.js';
 
 const {values} = parseArgs({
@@ -24,8 +25,6 @@ const {values} = parseArgs({
 const rounds = values.short ? 3 : Number(values.rounds);
 const recipient = newRecipient();
 const encrypted = ['-S', 'sha256', '--encrypt', '--cipher-public-key', recipient];
-
-type Pair = {readonly ours: Measure; readonly theirs: Measure};
 
 const {scratch, signal, withServer} = await createBench();
 await withServer(measureAll);
@@ -82,7 +81,7 @@ async function measureObjects(server: Server): Promise<void> {
 	await server.psql('objects', `select count(${object}) from generate_series(1, 5000) n; checkpoint`);
 	const run = (more: readonly string[]) => async () =>
 		inDirectory(async directory => runOurs(server, ['objects'], directory, ['-F', 'directory', ...more]));
-	const pairs = await interleaved(run(encrypted), run([]));
+	const pairs = await interleaved(run(encrypted), run([]), {rounds});
 	report('5,000 large objects, directory: with sha256 and age (first) against without', pairs, 1.3);
 }
 
@@ -91,19 +90,8 @@ async function measurePairs(server: Server, count: number, more: readonly string
 	return interleaved(
 		async () => inDirectory(async directory => runOurs(server, databases, directory, more)),
 		async () => inDirectory(async directory => runLoop(server, databases, directory)),
+		{rounds},
 	);
-}
-
-async function interleaved(ours: () => Promise<Measure>, theirs: () => Promise<Measure>): Promise<readonly Pair[]> {
-	const pairs: Pair[] = [];
-	for (let round = -1; round < rounds; round++) {
-		const isOursFirst = round % 2 === 0;
-		const first = await (isOursFirst ? ours() : theirs());
-		const second = await (isOursFirst ? theirs() : ours());
-		// The first round fills the caches.
-		if (round >= 0) pairs.push(isOursFirst ? {ours: first, theirs: second} : {ours: second, theirs: first});
-	}
-	return pairs;
 }
 
 async function inDirectory<T>(action: (directory: string) => Promise<T>): Promise<T> {
@@ -154,12 +142,6 @@ function report(title: string, pairs: readonly Pair[], limit?: number): void {
 	);
 	if (limit === undefined) process.stdout.write(`  ratio ${ratio.toFixed(3)}\n`);
 	else verdict('  ratio', ratio, limit);
-}
-
-function verdict(title: string, value: number, limit: number): void {
-	const isGood = value <= limit;
-	process.stdout.write(`${title} ${value.toFixed(3)} (limit ${limit}): ${isGood ? 'ok' : 'MISSED'}\n`);
-	if (!isGood) process.exitCode = 1;
 }
 
 function newRecipient(): string {
