@@ -76,6 +76,8 @@ export async function runDownload(run: RunContext, store: Store): Promise<RunRes
 	}
 }
 
+const discarded = 'the downloaded file was discarded; try again, or download another run';
+
 type Found = Candidate & {readonly object: StorageObject};
 
 /**
@@ -94,7 +96,7 @@ export async function downloadObjects(
 		known: await remoteEntries(run, remote, keys, signal),
 		checksums,
 		read: (key, aborted) => remote.storage.get(key, {signal: aborted}),
-		hint: 'the downloaded file was discarded; try again, or download another run',
+		hint: discarded,
 	});
 	const missing = await missingMembers(recorded, keys, isWanted, signal);
 	return runJobs(run, run.configuration.settings.uploadJobs, locks => [
@@ -104,7 +106,7 @@ export async function downloadObjects(
 	]);
 }
 
-/** Returns jobs that fail: one for each directory dump of which a requested member does not exist any more. */
+/** Returns jobs that fail: one for each directory dump that has lost a requested member. */
 async function missingMembers(
 	recorded: RecordedChecksums,
 	keys: readonly string[],
@@ -263,6 +265,6 @@ async function verify(
 
 function differsFromMetadata(key: string): PgBackError {
 	return new PgBackError('CORRUPT', `${display(key)} is damaged: its sha256 does not match its metadata`, {
-		hint: 'the downloaded file was discarded; try again, or download another run',
+		hint: discarded,
 	});
 }

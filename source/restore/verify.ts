@@ -3,9 +3,10 @@ import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {findTools} from '../postgres/tools.js';
+import {type DumpItem, listItems} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
 import type {ManifestFile} from '../repository/manifest.js';
-import {openPlace, type Place, type PlaceFile} from '../repository/place.js';
+import {openPlace, type Place} from '../repository/place.js';
 import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
 import {type ParsedName, parsePath} from '../retention/names.js';
@@ -23,7 +24,6 @@ import {dumpKind, readDirectoryDump, readDump, type VerifyTools} from '../stages
 import {named} from './decrypt.js';
 
 /** A dump, a server-wide output, or a directory dump with its members. */
-type Item = {readonly path: string; readonly parsed: ParsedName; readonly files: PlaceFile[]};
 
 export type VerifyShared = {
 	readonly run: RunContext;
@@ -87,20 +87,10 @@ export async function surveyPlace(run: RunContext, place: Place, selected?: (pat
 	const known = new Map(manifests.flatMap(({manifest}) => manifest.files.map(file => [file.path, file] as const)));
 	const patterns = selected ? [] : run.configuration.arguments;
 	const selection = new Selection(patterns, selectionOptions(place, 'all'));
-	const dumps = new Map<string, Item>();
-	const checksums = new Set<string>();
-	for await (const file of place.list(run.signal)) {
-		const parsed = parsePath(file.path);
-		if (!parsed || parsed.subject.kind === 'run') continue;
-		if (parsed.checksum !== undefined) {
-			checksums.add(file.path);
-			continue;
-		}
-		const path = dumpPath(file.path);
-		const dump = dumps.get(path);
-		if (dump) dump.files.push(file);
-		else dumps.set(path, {path, parsed, files: [file]});
-		if (!selected || selected(path) || selected(file.path)) selection.add({path: file.path, size: file.size});
+	const {items: dumps, checksums} = await listItems(place, run.signal);
+	for (const [path, {files}] of dumps) {
+		for (const file of files)
+			if (!selected || selected(path) || selected(file.path)) selection.add({path: file.path, size: file.size});
 	}
 	const {seen} = selection;
 	for (const [path, file] of known) {
@@ -135,7 +125,7 @@ export async function surveyPlace(run: RunContext, place: Place, selected?: (pat
 }
 
 /** Returns the time of the newest dump of each subject that is here, by the text of the subject in file names. */
-function newestTimes(items: Iterable<Item>): ReadonlyMap<string, number> {
+function newestTimes(items: Iterable<DumpItem>): ReadonlyMap<string, number> {
 	const newest = new Map<string, number>();
 	for (const {parsed, files} of items)
 		if (files.some(({size}) => size > 0))
@@ -164,7 +154,7 @@ function missingTask(path: string): Task {
 	};
 }
 
-export function verifyTask(shared: VerifyShared, item: Item): Task {
+export function verifyTask(shared: VerifyShared, item: DumpItem): Task {
 	const {run} = shared;
 	const bytes = item.files.reduce((sum, file) => sum + file.size, 0);
 	return {
@@ -184,7 +174,7 @@ export function verifyTask(shared: VerifyShared, item: Item): Task {
 /** `full`: the content was read to its end, instead of only comparing bytes. */
 type Verified = {readonly detail: string; readonly full: boolean};
 
-async function verifyFile(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
+async function verifyFile(shared: VerifyShared, item: DumpItem, {signal, meter}: JobControl): Promise<Verified> {
 	const {keys, place, tools, recorded} = shared;
 	const hash = new MultiHash(recorded.algorithms(item.path));
 	const source = hashed(place.read(item.path, signal), hash, bytes => meter.count('verify', bytes));
@@ -209,7 +199,7 @@ function canBeRead(suffix: ParsedName['suffix'], {pgRestore}: VerifyTools): bool
 	return pgRestore !== undefined || (kind !== 'archive' && kind !== 'tar');
 }
 
-async function verifyDirectory(shared: VerifyShared, item: Item, {signal, meter}: JobControl): Promise<Verified> {
+async function verifyDirectory(shared: VerifyShared, item: DumpItem, {signal, meter}: JobControl): Promise<Verified> {
 	const {place, keys, tools, recorded} = shared;
 	const checked = new Set<string>();
 	let encrypted = false;

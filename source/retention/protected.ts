@@ -1,4 +1,4 @@
-/** Which dumps a purge keeps because they are, or may be, of somebody else. Pure. */
+/** Which dumps a purge keeps because they belong, or may belong, to another user or server. Pure. */
 import {plural} from '../lib/format.js';
 import {parsePath} from './names.js';
 import type {HiddenRun} from './ownership.js';
