@@ -14,7 +14,7 @@ async function lines(words: readonly string[], more = {}): Promise<string[]> {
 
 test('its lines go to the log, of both streams, without blank ones', async () => {
 	assert.deepEqual(await lines(['printf', 'a\n\n  \nb']), [
-		"info running pre-backup command: printf 'a\n\n  \nb'",
+		"info running pre-backup command: printf $'a\\012\\012  \\012b'",
 		'info pre-backup: a',
 		'info pre-backup: b',
 	]);

@@ -73,6 +73,7 @@ async function removeInBatches(
 	options: RemoveOptions,
 ): Promise<readonly RemoveResult[]> {
 	const {signal, stop} = options;
+	signal.throwIfAborted();
 	const results: RemoveResult[] = [];
 	const confirmed = new Map<string, RemoveResult>();
 	const onRemoved = (result: RemoveResult) => {
