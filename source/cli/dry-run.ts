@@ -11,13 +11,13 @@ import type {LocationId} from '../repository/locations.js';
 import type {PlannedItem} from '../retention/purge-plan.js';
 import type {RunContext, RunResult} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
-import type {Io} from './io.js';
+import {type Io, writerTo} from './io.js';
 
 /** Writes, runs and removes nothing. Returns the status that the run would have. */
 export async function dryRun(io: Io, run: RunContext): Promise<RunResult> {
 	const plan = await planWithoutRunning(run);
 	if (run.configuration.settings.json) io.stdout.write(`${JSON.stringify(planObject(plan))}\n`);
-	else for (const line of planLines(plan, run)) io.stdout.write(`${display(line)}\n`);
+	else await printLines(io, planLines(plan, run));
 	return resultOf(plan.problems.map(errorOf), run.signal);
 }
 
@@ -25,8 +25,29 @@ export async function dryRun(io: Io, run: RunContext): Promise<RunResult> {
 export async function printPurge(io: Io, run: RunContext, where: LocationId): Promise<RunResult> {
 	const {purge, errors, skipped} = await planPurgeOf(run, where);
 	if (run.configuration.settings.json) io.stdout.write(`${JSON.stringify(purgeObject(purge))}\n`);
-	else for (const line of [...skipped, ...purgeLines(purge)]) io.stdout.write(`${display(line)}\n`);
+	else await printLines(io, joined(skipped, purgeLines(purge)));
 	return resultOf(errors, run.signal);
+}
+
+function* joined(...parts: readonly Iterable<string>[]): Generator<string> {
+	for (const part of parts) yield* part;
+}
+
+/** Writes as fast as the reader reads, because there may be a million lines; a closed pipe ends the output. */
+async function printLines(io: Io, lines: Iterable<string>): Promise<void> {
+	const write = writerTo(io);
+	let pending = '';
+	try {
+		for (const line of lines) {
+			pending += `${display(line)}\n`;
+			if (pending.length < 16_384) continue;
+			await write(pending);
+			pending = '';
+		}
+		if (pending !== '') await write(pending);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+	}
 }
 
 function* planLines(plan: BackupPlan, run: RunContext): Generator<string> {
