@@ -1,6 +1,7 @@
 import {readdir, stat} from 'node:fs/promises';
 import {join} from 'node:path';
 import {isSystemError, PgBackError, systemReason} from '../core/errors.js';
+import {lstatIfThere} from '../lib/files.js';
 
 /**
  * Returns the existing directories that match the backup directory: itself or, if it contains `{dbname}`, every
@@ -45,6 +46,11 @@ export async function readDirectory(path: string) {
 			hint: 'check backup_directory (-b)',
 		});
 	}
+}
+
+/** Returns no entries for a directory that does not exist: there is no backup yet. A dangling link is an error. */
+export async function readDirectoryIfThere(path: string): ReturnType<typeof readDirectory> {
+	return (await lstatIfThere(path)) === undefined ? [] : readDirectory(path);
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -5,14 +5,13 @@
 import {join} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {lstatIfThere} from '../lib/files.js';
 import {readOwnText} from '../lib/own-file.js';
 import {directoryFor, parseFileName, parsePath, type Subject} from '../retention/names.js';
 import type {HiddenRun} from '../retention/ownership.js';
 import type {RunRecord} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
 import type {StorageObject} from '../storage/storage.js';
-import {readDirectory} from './backup-directories.js';
+import {readDirectoryIfThere} from './backup-directories.js';
 import {joinShards} from './join-shards.js';
 import {type Manifest, manifestAt, type ManifestFile, runRecord} from './manifest.js';
 import {parseManifest} from './manifest-read.js';
@@ -39,9 +38,8 @@ export function manifestDirectory(run: RunContext): string {
 
 export async function localManifests(run: RunContext): Promise<readonly FoundManifest[]> {
 	const directory = manifestDirectory(run);
-	if ((await lstatIfThere(directory)) === undefined) return [];
 	const found: FoundManifest[] = [];
-	for (const entry of await readDirectory(directory)) {
+	for (const entry of await readDirectoryIfThere(directory)) {
 		if (!entry.isFile() || !isManifest(entry.name)) continue;
 		const path = join(directory, entry.name);
 		await keep(run, {path, location: undefined}, found, () => readOwnText(path, largest));

@@ -10,7 +10,7 @@ import {parsePath} from '../retention/names.js';
 import type {Pinned, ReadPin} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
 import {isMissing} from '../storage/errors.js';
-import {readDirectory} from './backup-directories.js';
+import {readDirectoryIfThere} from './backup-directories.js';
 import {manifestDirectory} from './manifests.js';
 import type {Remote} from './remote.js';
 import {downloadBase} from './remote-keys.js';
@@ -83,11 +83,7 @@ export function localPinSource(run: RunContext): PinSource {
 	const directory = manifestDirectory(run);
 	return {
 		async *paths() {
-			const entries = await readDirectory(directory).catch((error: unknown) => {
-				if (isSystemError(error) && error.code === 'ENOENT') return []; // no backup yet
-				throw error;
-			});
-			for (const {name} of entries) if (isPin(name)) yield join(directory, name);
+			for (const {name} of await readDirectoryIfThere(directory)) if (isPin(name)) yield join(directory, name);
 		},
 		read: pin =>
 			readOwnText(pin, largest).catch((error: unknown) => {

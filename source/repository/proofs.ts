@@ -8,7 +8,7 @@ import {once} from '../lib/single-chunk.js';
 import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
-import {readDirectory} from './backup-directories.js';
+import {readDirectoryIfThere} from './backup-directories.js';
 import type {Manifest} from './manifest.js';
 import {type FoundManifest, manifestDirectory} from './manifests.js';
 import type {Place} from './place.js';
@@ -146,8 +146,7 @@ async function* proofFiles(run: RunContext, place: Place, signal: AbortSignal): 
 		}
 		return;
 	}
-	for (const entry of await readDirectory(directory).catch(() => [])) {
-		// no backup yet
+	for (const entry of await readDirectoryIfThere(directory)) {
 		const path = join(directory, entry.name);
 		if (entry.isFile() && isProof(entry.name)) yield {path, read: () => readOwnText(path, largest)};
 	}
