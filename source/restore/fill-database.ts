@@ -10,7 +10,7 @@ import type {DumpText, TextRows} from '../stages/dump-text.js';
 import {isDatabaseEntry} from './archive-facts.js';
 import {createHidden} from './create-hidden.js';
 import {checkInPlace, type DumpSource, fetchDump} from './dump-bytes.js';
-import {loadArchive} from './load.js';
+import {loadByJobs} from './load-by-jobs.js';
 import {loadMembers, openMembers} from './load-members.js';
 import {loadStream} from './load-stream.js';
 import {loadPlain} from './plain-dump.js';
@@ -131,22 +131,22 @@ async function loadFile(context: FillContext, plan: DatabasePlan, path: string, 
 	const {source} = context;
 	const {control} = common;
 	const {meter} = control;
-	const load = {...common, path, sections: [], jobs: plan.jobs} as const;
+	const load = {...common, path, sections: [], jobs: plan.jobs, entries: plan.entries} as const;
 	const count = (bytes: number) => meter.count('download', bytes);
 	if (plan.road === 'file') {
-		await loadArchive(context, plan, load);
+		await loadByJobs(context, plan, load);
 		return;
 	}
 	if (plan.prepared.format === 'tar') {
 		await checkInPlace(source, plan.prepared, control.signal, count);
 		meter.finish('download');
-		await loadArchive(context, plan, load);
+		await loadByJobs(context, plan, load);
 		return;
 	}
 	// Errors of pg_restore are caused by the damaged file.
 	await together(control.signal, [
 		signal => checkInPlace(source, plan.prepared, signal, count).then(() => meter.finish('download')),
-		signal => loadArchive(context, plan, {...load, control: {...control, signal}}),
+		signal => loadByJobs(context, plan, {...load, control: {...control, signal}}),
 	]);
 }
 

@@ -24,6 +24,7 @@ import {
 } from './dump-members.js';
 import type {FillContext, LoadCommon} from './fill-database.js';
 import {loadArchive} from './load.js';
+import {loadByJobs} from './load-by-jobs.js';
 import {openInOrder, plainMember} from './member-bytes.js';
 import {textOf, tocMember} from './prepare-dumps.js';
 import {itemName} from './restore-items.js';
@@ -74,7 +75,7 @@ export async function loadMembers(
 	const step = async (name: string, ids: readonly number[], jobs: number) => {
 		const list = workPath(context.directory, plan.target, `${name}.list`);
 		await writeFile(list, ids.map(id => `${id};\n`).join(''), {mode: 0o600});
-		await loadArchive(context, plan, {...common, list, path: directory, sections: [], jobs});
+		await loadByJobs(context, plan, {...common, list, entries: ids, path: directory, sections: [], jobs});
 	};
 	await step('before', before, 1);
 	const rows = needsRows(context, plan) ? new Map<string, TextRows>() : undefined;

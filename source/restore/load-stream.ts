@@ -8,6 +8,7 @@ import {ArchiveTocParser} from '../postgres/archive-toc.js';
 import {dumpBytes} from './dump-bytes.js';
 import type {FillContext, LoadCommon} from './fill-database.js';
 import {loadArchive} from './load.js';
+import {loadByJobs} from './load-by-jobs.js';
 import type {DatabasePlan} from './restore-plan.js';
 import {workPath} from './work-path.js';
 
@@ -39,7 +40,8 @@ export async function loadStream(context: FillContext, plan: DatabasePlan, commo
 		} finally {
 			await handle.close();
 		}
-		await loadArchive(context, plan, {...common, path: head, sections: ['post-data'], jobs: plan.jobs});
+		const {entries, jobs} = plan;
+		await loadByJobs(context, plan, {...common, entries, path: head, sections: ['post-data'], jobs});
 	} finally {
 		await rm(head, {force: true});
 	}
