@@ -19,7 +19,7 @@ export async function printDifferences(io: Io, run: RunContext, first: string): 
 	return {exitCode: comparison.isEqual ? 0 : 1, outcome: 'done'};
 }
 
-function jsonOf({before, after, databases, isEqual}: RunComparison) {
+function jsonOf({before, after, databases, notCompared, isEqual}: RunComparison) {
 	const runOf = ({run, time, place}: ComparedRun) => ({run, time: new Date(time).toISOString(), place});
-	return {equal: isEqual, before: runOf(before), after: runOf(after), databases};
+	return {equal: isEqual, before: runOf(before), after: runOf(after), databases, notCompared};
 }

@@ -6,7 +6,7 @@ import {describeTable} from './dump-tables.js';
 import type {DatabaseDifference, TableDifference} from './run-differences.js';
 
 /** Returns a line for each difference: `-` was removed, `+` was added, `~` has changed; the last one is the result. */
-export function describeComparison({before, after, databases, isEqual}: RunComparison): readonly string[] {
+export function describeComparison({before, after, databases, notCompared, isEqual}: RunComparison): readonly string[] {
 	const runLine = (sign: string, {run, time, place}: ComparedRun) =>
 		`${sign} run ${display(run)} of ${new Date(time).toISOString().replace('.000Z', 'Z')} at ${display(place)}`;
 	const equal = databases.filter(({change}) => change === 'equal').length;
@@ -14,6 +14,9 @@ export function describeComparison({before, after, databases, isEqual}: RunCompa
 		runLine('-', before),
 		runLine('+', after),
 		...databases.flatMap(databaseLines),
+		...(notCompared.length === 0
+			? []
+			: [`  not compared, because a dump is gone, as after a purge: ${notCompared.map(display).join(', ')}`]),
 		isEqual
 			? `the runs are equal: ${plural(equal, 'database')}`
 			: `the runs differ in ${plural(databases.length - equal, 'database')}; ${equal} equal`,
@@ -25,7 +28,7 @@ const signs = {added: '+', removed: '-', changed: '~', equal: ' '} as const;
 function databaseLines({database, change, before, after, tables, objects, notes}: DatabaseDifference): string[] {
 	const notesLines = notes.map(note => `    (${display(note)})`);
 	if (change === 'equal') return notes.length === 0 ? [] : [`  database ${display(database)}: equal`, ...notesLines];
-	const size = change === 'changed' ? figures(before, after, formatBytes) : formatBytes(after ?? before ?? 0);
+	const size = change === 'changed' ? figures(before, after, formatBytes) : sizeText(after ?? before);
 	return [
 		`${signs[change]} database ${display(database)}: ${size}`,
 		...tables.map(table => `    ${signs[table.change]} table ${describeTable(table)}: ${tableFigures(table)}`),
@@ -35,6 +38,10 @@ function databaseLines({database, change, before, after, tables, objects, notes}
 		),
 		...notesLines,
 	];
+}
+
+function sizeText(bytes: number | undefined): string {
+	return bytes === undefined ? '?' : formatBytes(bytes);
 }
 
 function tableFigures({change, before, after}: TableDifference): string {

@@ -1,7 +1,9 @@
 /** `--diff`: finds two runs, reads what is recorded about their dumps, and compares them. */
+import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import type {ArchiveToc} from '../postgres/archive-toc.js';
 import type {RunContext} from '../runs/context.js';
-import {readToc, tablesOf} from './dump-tables.js';
+import {isGone, readToc, tablesOf} from './dump-tables.js';
 import {oneRun, parseReference, type RunReference} from './find-run.js';
 import {backupLocation} from './locations.js';
 import {openPlace} from './place.js';
@@ -20,12 +22,14 @@ export type RunComparison = {
 	readonly before: ComparedRun;
 	readonly after: ComparedRun;
 	readonly databases: readonly DatabaseDifference[];
+	/** Databases that both runs dumped, and one of whose dumps is gone. */
+	readonly notCompared: readonly string[];
 	readonly isEqual: boolean;
 };
 
 /**
  * Compares two runs named by the user; the first counts as the older one in the output. Throws NOTHING_TO_DO for an
- * unknown run, USAGE for an ambiguous one, WRONG_KEY without the key of an encrypted archive, CORRUPT for a damaged
+ * unknown run or when all dumps of one are gone, USAGE for an ambiguous one, WRONG_KEY without the key of an encrypted archive, CORRUPT for a damaged
  * one.
  */
 export async function diffRuns(run: RunContext, names: readonly [string, string]): Promise<RunComparison> {
@@ -34,11 +38,12 @@ export async function diffRuns(run: RunContext, names: readonly [string, string]
 	for (const name of names) sides.push(await sideOf(run, parseReference(run, name), keyRing));
 	const [before, after] = sides;
 	if (!before || !after) throw new TypeError('two runs are compared');
-	const databases = compareRuns(before.side, after.side);
+	const {databases, notCompared} = compareRuns(before.side, after.side);
 	return {
 		before: before.compared,
 		after: after.compared,
 		databases,
+		notCompared,
 		isEqual: databases.every(({change}) => change === 'equal'),
 	};
 }
@@ -50,12 +55,22 @@ async function sideOf(run: RunContext, reference: RunReference, keyRing: ReturnT
 		const keys = view.dumps.some(dump => dump.encrypted) ? await keyRing() : undefined;
 		const whole = await withRecorded(run, place, view, keys);
 		const databases = new Map<string, DatabaseSide>();
+		const gone = [...whole.gone];
 		for (const dump of whole.dumps) {
 			run.signal.throwIfAborted();
-			databases.set(dump.database, databaseSide(whole, dump, await readToc(run, place, dump, keys)));
+			try {
+				databases.set(dump.database, databaseSide(whole, dump, await readToc(run, place, dump, keys)));
+			} catch (error) {
+				if (!isGone(error)) throw error;
+				gone.push(dump.database);
+			}
 		}
+		if (databases.size === 0 && gone.length > 0)
+			throw new PgBackError('NOTHING_TO_DO', `the dumps of run ${view.id} at ${display(place.label)} are gone`, {
+				hint: 'a purge or an upload has removed them: compare a run that is there, or RUN@s3 at a remote location',
+			});
 		const failed = (whole.found?.manifest.failed ?? []).map(one => one.database);
-		return {compared: {run: view.id, time: view.time, place: place.label}, side: {databases, failed}};
+		return {compared: {run: view.id, time: view.time, place: place.label}, side: {databases, failed, gone}};
 	} finally {
 		await place.close();
 	}

@@ -2,13 +2,14 @@
  * The contents of a dump, from the table of contents at its beginning and from its manifest. The rest of the dump is
  * not read.
  */
-import {PgBackError} from '../core/errors.js';
+import {isSystemError, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../postgres/archive-toc.js';
 import {nameOf, splitStatements} from '../postgres/sql-statements.js';
 import type {RunContext} from '../runs/context.js';
 import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/load-keys.js';
+import {isMissing} from '../storage/errors.js';
 import type {Place} from './place.js';
 import type {DumpView} from './run-view.js';
 
@@ -54,6 +55,11 @@ export async function readToc(
 	} finally {
 		stop.abort();
 	}
+}
+
+/** Returns whether a dump was removed after it had been listed. */
+export function isGone(error: unknown): boolean {
+	return isMissing(error) || (isSystemError(error) && error.code === 'ENOENT');
 }
 
 const tableKinds: ReadonlySet<string> = new Set(['TABLE', 'TABLE DATA']);

@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {objectPattern} from '../postgres/object-patterns.js';
 import type {RunContext} from '../runs/context.js';
-import {readToc, tablesOf, type TableView} from './dump-tables.js';
+import {isGone, readToc, tablesOf, type TableView} from './dump-tables.js';
 import type {LocationId} from './locations.js';
 import {openPlace} from './place.js';
 import {createKeyRing, type DumpView, type RunView, viewRuns, withRecorded} from './run-view.js';
@@ -18,7 +18,7 @@ export type FoundTable = {
 
 /**
  * Yields matches as they are found. Dumps that cannot be read are reported as warnings. Throws NOTHING_TO_DO at the end
- * when no dump contains the table.
+ * when no dump contains the table. Those that are gone are counted in one line.
  */
 export async function* findTable(run: RunContext, pattern: string, id: LocationId): AsyncGenerator<FoundTable> {
 	const matches = objectPattern(pattern);
@@ -27,12 +27,14 @@ export async function* findTable(run: RunContext, pattern: string, id: LocationI
 	let dumps = 0;
 	let found = 0;
 	let unknown = 0;
+	let gone = 0;
 	const skip = (text: string) => {
 		unknown++;
 		run.emit({type: 'log', level: 'warn', text: display(text)});
 	};
 	try {
 		for (const view of await viewRuns(run, place)) {
+			gone += view.gone.length;
 			const needsKey = view.dumps.some(dump => dump.encrypted);
 			const keys = needsKey ? await keyRing() : undefined;
 			const whole = await withRecorded(run, place, view, keys);
@@ -49,10 +51,16 @@ export async function* findTable(run: RunContext, pattern: string, id: LocationI
 					}
 				} catch (error) {
 					run.signal.throwIfAborted();
-					if (!isAboutTheDump(error)) throw error;
-					skip(`${dump.path} was not searched: ${messageOf(error)}`);
+					if (isGone(error)) gone++;
+					else if (isAboutTheDump(error)) skip(`${dump.path} was not searched: ${messageOf(error)}`);
+					else throw error;
 				}
 			}
+		}
+		if (gone > 0) {
+			const are = gone === 1 ? 'is' : 'are';
+			const text = `${plural(gone, 'dump')} of these runs ${are} gone, as after a purge: not searched`;
+			run.emit({type: 'log', level: 'info', text});
 		}
 		if (found > 0) return;
 		const rest = unknown === 0 ? '' : `, ${unknown} of which could not be searched`;

@@ -19,6 +19,8 @@ export type RunSide = {
 	readonly databases: ReadonlyMap<string, DatabaseSide>;
 	/** Databases that could not be dumped. */
 	readonly failed: readonly string[];
+	/** Databases whose dump the run had. */
+	readonly gone: readonly string[];
 };
 
 type Figures = {readonly rows?: number; readonly bytes?: number};
@@ -48,18 +50,30 @@ export type DatabaseDifference = {
 	readonly notes: readonly string[];
 };
 
-/** Returns one entry for each database, sorted by name. */
-export function compareRuns(before: RunSide, after: RunSide): readonly DatabaseDifference[] {
-	const names = [...new Set([...before.databases.keys(), ...after.databases.keys()])].toSorted();
-	return names.map(database => {
+/** Sorted by name. `notCompared`: databases that both runs dumped, and one of whose dumps is gone. */
+export type Compared = {
+	readonly databases: readonly DatabaseDifference[];
+	readonly notCompared: readonly string[];
+};
+
+export function compareRuns(before: RunSide, after: RunSide): Compared {
+	const namesOf = ({databases, gone}: RunSide) => new Set([...databases.keys(), ...gone]);
+	const [olds, nows] = [namesOf(before), namesOf(after)];
+	const isGone = (name: string) => before.gone.includes(name) || after.gone.includes(name);
+	const all = [...new Set([...olds, ...nows])].toSorted();
+	const notCompared = all.filter(name => olds.has(name) && nows.has(name) && isGone(name));
+	const names = all.filter(name => !notCompared.includes(name));
+	const databases = names.map((database): DatabaseDifference => {
 		const [old, now] = [before.databases.get(database), after.databases.get(database)];
 		if (old && now) return compareDatabase(database, old, now);
 		const nothing = {database, tables: [], objects: []};
 		const failed = (side: RunSide) => (side.failed.includes(database) ? ['its dump failed'] : []);
-		return now
-			? {...nothing, change: 'added', after: now.bytes, notes: failed(before)}
-			: {...nothing, change: 'removed', ...(old && {before: old.bytes}), notes: failed(after)};
+		const notes = [...failed(olds.has(database) ? after : before), ...(isGone(database) ? ['its dump is gone'] : [])];
+		return nows.has(database)
+			? {...nothing, change: 'added', ...(now && {after: now.bytes}), notes}
+			: {...nothing, change: 'removed', ...(old && {before: old.bytes}), notes};
 	});
+	return {databases, notCompared};
 }
 
 function compareDatabase(database: string, old: DatabaseSide, now: DatabaseSide): DatabaseDifference {

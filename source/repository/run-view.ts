@@ -28,6 +28,8 @@ export type DumpView = {
 export type RunView = Named & {
 	readonly found: FoundManifest | undefined;
 	readonly dumps: readonly DumpView[];
+	/** Databases whose dump is in the manifest, and at this place no longer or only in part. */
+	readonly gone: readonly string[];
 };
 
 /** Returns the runs, newest first. */
@@ -38,9 +40,12 @@ export async function viewRuns(run: RunContext, place: Place): Promise<readonly 
 	const recorded = manifests.map((found): RunView => {
 		const dumps = found.manifest.files.flatMap(file => {
 			const item = items.get(file.path);
-			return item && file.role === 'dump' ? [viewOf(item, file)] : [];
+			return item && file.role === 'dump' && hasContents(item) ? [viewOf(item, file)] : [];
 		});
-		return {...namesOfRun(found.path, found.manifest), found, dumps: oncePerDatabase(dumps)};
+		const there = new Set(dumps.map(({database}) => database));
+		const named = found.manifest.files.flatMap(({role, database}) => (role === 'dump' ? (database ?? []) : []));
+		const gone = [...new Set(named)].filter(database => !there.has(database));
+		return {...namesOfRun(found.path, found.manifest), found, dumps: oncePerDatabase(dumps), gone};
 	});
 	const rest = [...items.values()].filter(item => !named.has(item.path) && isDump(item));
 	const grouper = createRunGrouper([]);
@@ -55,9 +60,15 @@ export async function viewRuns(run: RunContext, place: Place): Promise<readonly 
 			timeTexts: [...new Set(own.map(item => item.parsed.timeText))],
 			found: undefined,
 			dumps: oncePerDatabase(own.map(item => viewOf(item, undefined))),
+			gone: [],
 		};
 	});
 	return [...recorded, ...unrecorded].toSorted((a, b) => b.time - a.time);
+}
+
+/** A purge that was interrupted may have removed a part of a directory dump. */
+function hasContents({path, parsed, files}: DumpItem): boolean {
+	return parsed.suffix !== 'd' || files.some(file => /^\/toc\.dat(?:\.age)?$/.test(file.path.slice(path.length)));
 }
 
 function viewOf(item: DumpItem, recorded: ManifestFile | undefined): DumpView {

@@ -92,7 +92,7 @@ async function viewOf(run: RunContext, place: Place, path: string): Promise<RunV
 		encrypted: file.encryption !== undefined,
 		recorded: file,
 	};
-	return {...namesOfRun(found.path, found.manifest), found, dumps: [dump]};
+	return {...namesOfRun(found.path, found.manifest), found, dumps: [dump], gone: []};
 }
 
 function isSingleDump({subject, suffix, checksum}: ParsedName): boolean {
@@ -111,7 +111,7 @@ function unrecordedView(path: string, parsed: ParsedName): RunView {
 		encrypted: path.endsWith('.age'),
 		recorded: undefined,
 	};
-	return {id: timeText, time, timeTexts: [timeText], found: undefined, dumps: [dump]};
+	return {id: timeText, time, timeTexts: [timeText], found: undefined, dumps: [dump], gone: []};
 }
 
 /** Parts of other objects, data, and entries that every archive has. */
