@@ -23,7 +23,8 @@ const {values, positionals} = parseArgs({
 	allowPositionals: true,
 	options: {
 		grep: {type: 'string', multiple: true},
-		jobs: {type: 'string', default: String(availableParallelism())},
+		// Half of the time of most files is spent waiting: for retries, timeouts and servers.
+		jobs: {type: 'string', default: String(2 * availableParallelism())},
 		fuzz: {type: 'string'},
 		coverage: {type: 'boolean', default: false},
 	},
