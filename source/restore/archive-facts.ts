@@ -29,6 +29,11 @@ export function isStatistics({kind}: Pick<ArchiveEntry, 'kind'>): boolean {
 	return kind === 'STATISTICS DATA';
 }
 
+/** Returns true for what pg_restore does after it has set the privileges: our user may lack USAGE of a schema by then. */
+export function isAfterPrivileges({kind}: Pick<ArchiveEntry, 'kind'>): boolean {
+	return kind === 'MATERIALIZED VIEW DATA' || kind === 'STATISTICS DATA';
+}
+
 /** Returns undefined for an archive without --create information (a part of a database). Throws CORRUPT. */
 export function databaseOf(toc: ArchiveToc): DatabaseDefinition | undefined {
 	const main = toc.entries.find(entry => entry.kind === 'DATABASE');

@@ -4,33 +4,6 @@ import {display} from '../lib/display.js';
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
 import type {Dump} from '../repository/dump-items.js';
 import type {PlaceFile} from '../repository/place.js';
-import {isDatabaseEntry} from './archive-facts.js';
-
-/** The order in which a directory dump is loaded: pg_restore before and after its data. Dump IDs. */
-export type MemberSteps = {
-	readonly before: readonly number[];
-	/** Entries with a member. */
-	readonly data: readonly ArchiveEntry[];
-	readonly after: readonly number[];
-};
-
-/** `chosen`: dump IDs; undefined: all. */
-export function memberSteps({entries}: ArchiveToc, chosen: readonly number[] | undefined): MemberSteps {
-	const wanted = chosen && new Set(chosen);
-	const steps: {before: number[]; data: ArchiveEntry[]; after: number[]} = {before: [], data: [], after: []};
-	let section = 'pre-data';
-	for (const entry of entries) {
-		const {dumpId, kind, hasData} = entry;
-		if (entry.section !== 'none') ({section} = entry);
-		if (isDatabaseEntry(entry) || !(wanted?.has(dumpId) ?? true)) continue;
-		// Privileges come last: with them, the owner of a table may not be allowed to load it. Large objects must exist
-		// before they are filled; sequences get their values when nothing takes numbers from them any more.
-		if (hasData) steps.data.push(entry);
-		else if (kind !== 'ACL' && (section === 'pre-data' || kind === 'BLOB METADATA')) steps.before.push(dumpId);
-		else steps.after.push(dumpId);
-	}
-	return steps;
-}
 
 const suffixes = ['', '.gz', '.zst', '.lz4'] as const;
 

@@ -1,5 +1,4 @@
 /** Creates the database of a plan and loads its dump: the part that restores and drills share. */
-import {writeFile} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
 import type {LoadTracker} from '../progress/load-tracker.js';
 import type {RestoreProgress} from '../progress/restore-progress.js';
@@ -7,13 +6,15 @@ import type {Manifest} from '../repository/manifest.js';
 import type {RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
 import type {DumpText, TextRows} from '../stages/dump-text.js';
-import {isDatabaseEntry} from './archive-facts.js';
+import {isStatistics} from './archive-facts.js';
 import {createHidden} from './create-hidden.js';
 import {checkInPlace, type DumpSource, fetchDump} from './dump-bytes.js';
-import {loadByJobs} from './load-by-jobs.js';
+import {type LoadCommon, loadEntries} from './load-entries.js';
 import {loadMembers, openMembers} from './load-members.js';
+import {loadOrder} from './load-order.js';
 import {loadStream} from './load-stream.js';
 import {loadPlain} from './plain-dump.js';
+import {withUsage} from './read-access.js';
 import {restoreItems} from './restore-items.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
@@ -64,7 +65,8 @@ export async function fillDatabase(
 		fetched.push(archive);
 		meter.finish('download');
 	} else if (road === 'in place') archive = source.place.localPath?.(prepared.dump.path);
-	const members = road === 'members' ? await openMembers(context, plan, control) : undefined;
+	const order = prepared.toc && loadOrder(prepared.toc, plan.entries, target.inventory);
+	const members = road === 'members' && order ? await openMembers(context, plan, order, control) : undefined;
 	if (members) fetched.push(members.directory);
 	signal.throwIfAborted();
 	meter.start('create');
@@ -72,37 +74,34 @@ export async function fillDatabase(
 	meter.finish('create');
 	signal.throwIfAborted();
 	meter.start('load');
-	if (road === 'psql') {
+	if (!order) {
 		const text = await loadPlain(context, plan, control);
 		meter.finish('download');
 		meter.finish('load');
 		return {archive: undefined, hasStatistics: false, text};
 	}
-	const own = {control, tracker, ...(options.owner !== undefined && {role: options.owner})};
+	const common = {control, tracker, ...(options.owner !== undefined && {role: options.owner})};
 	let rows: readonly TextRows[] | undefined;
-	if (members) rows = await loadMembers(context, plan, own, members);
-	else {
-		const common: LoadCommon = {...own, list: await writeList(context, plan)};
-		if (road === 'stream') await loadStream(context, plan, common);
-		else if (archive === undefined) throw new PgBackError('BUG', 'a dump in place without a path');
-		else await loadFile(context, plan, archive, common);
+	let contents = members?.directory ?? archive;
+	if (members) rows = await loadMembers(context, plan, common, members);
+	else if (road === 'stream') {
+		contents = workPath(context.directory, plan.target, 'head');
+		fetched.push(contents);
+		await loadStream(context, plan, common, {order, head: contents});
+	} else if (archive === undefined) throw new PgBackError('BUG', 'a dump in place without a path');
+	else await loadFile(context, plan, common, {path: archive, entries: order.early});
+	if (order.late.length > 0) {
+		const load = {...common, path: contents, entries: order.late, jobs: plan.jobs};
+		await withUsage(target, {database: plan.hidden, signal, ...common}, () => loadEntries(context, plan, load));
 	}
 	tracker.itemsEnded(run.now().getTime());
 	meter.finish('load');
 	// Too quick for the server to show it.
 	meter.start('index');
 	meter.finish('index');
-	const statistics = prepared.toc?.entries.some(entry => entry.kind === 'STATISTICS DATA') ?? false;
+	const statistics = prepared.toc.entries.some(isStatistics);
 	return {archive, rows, hasStatistics: statistics && target.inventory.version >= 180_000};
 }
-
-/** The options that all calls of pg_restore for one database share. */
-export type LoadCommon = {
-	readonly list: string | undefined;
-	readonly role?: string;
-	readonly control: JobControl;
-	readonly tracker: LoadTracker;
-};
 
 function trackerFor(
 	{options, source, progress}: FillContext,
@@ -127,39 +126,30 @@ function trackerFor(
 }
 
 /** Loads from a file; if that is the dump itself, its checksum is compared at the same time. */
-async function loadFile(context: FillContext, plan: DatabasePlan, path: string, common: LoadCommon): Promise<void> {
+async function loadFile(
+	context: FillContext,
+	plan: DatabasePlan,
+	common: LoadCommon,
+	part: {readonly path: string; readonly entries: readonly number[] | undefined},
+): Promise<void> {
 	const {source} = context;
 	const {control} = common;
 	const {meter} = control;
-	const load = {...common, path, sections: [], jobs: plan.jobs, entries: plan.entries} as const;
+	const load = {...common, ...part, jobs: plan.jobs};
 	const count = (bytes: number) => meter.count('download', bytes);
 	if (plan.road === 'file') {
-		await loadByJobs(context, plan, load);
+		await loadEntries(context, plan, load);
 		return;
 	}
 	if (plan.prepared.format === 'tar') {
 		await checkInPlace(source, plan.prepared, control.signal, count);
 		meter.finish('download');
-		await loadByJobs(context, plan, load);
+		await loadEntries(context, plan, load);
 		return;
 	}
 	// Errors of pg_restore are caused by the damaged file.
 	await together(control.signal, [
 		signal => checkInPlace(source, plan.prepared, signal, count).then(() => meter.finish('download')),
-		signal => loadByJobs(context, plan, {...load, control: {...control, signal}}),
+		signal => loadEntries(context, plan, {...load, control: {...control, signal}}),
 	]);
-}
-
-/** Writes a list for pg_restore -L, which reads only the first number of a line. */
-export async function writeList(
-	{directory}: Pick<FillContext, 'directory'>,
-	plan: DatabasePlan,
-): Promise<string | undefined> {
-	const {entries, prepared, target} = plan;
-	if (!entries || !prepared.toc) return undefined;
-	const ours = new Set(prepared.toc.entries.filter(isDatabaseEntry).map(entry => entry.dumpId));
-	const lines = entries.filter(id => !ours.has(id)).map(id => `${id};`);
-	const path = workPath(directory, target, 'list');
-	await writeFile(path, `${lines.join('\n')}\n`, {mode: 0o600});
-	return path;
 }

@@ -2,7 +2,7 @@
  * Loads a directory dump without storing it: pg_restore creates the tables from toc.dat alone, several processes load
  * one member after the other while it is fetched, and pg_restore builds the rest.
  */
-import {readFile, writeFile} from 'node:fs/promises';
+import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
@@ -19,12 +19,11 @@ import {
 	memberBatches,
 	type MemberFiles,
 	memberFiles,
-	type MemberSteps,
-	memberSteps,
 } from './dump-members.js';
-import type {FillContext, LoadCommon} from './fill-database.js';
+import type {FillContext} from './fill-database.js';
 import {loadArchive} from './load.js';
-import {loadByJobs} from './load-by-jobs.js';
+import {type LoadCommon, loadEntries} from './load-entries.js';
+import type {LoadOrder} from './load-order.js';
 import {openInOrder, plainMember} from './member-bytes.js';
 import {textOf, tocMember} from './prepare-dumps.js';
 import {itemName} from './restore-items.js';
@@ -32,7 +31,8 @@ import type {DatabasePlan} from './restore-plan.js';
 import {together} from './together.js';
 import {workPath} from './work-path.js';
 
-export type OpenedMembers = MemberSteps & {
+export type OpenedMembers = {
+	readonly order: LoadOrder;
 	/** A directory with only toc.dat. */
 	readonly directory: string;
 	readonly bytes: Buffer;
@@ -44,40 +44,35 @@ export type OpenedMembers = MemberSteps & {
 /** Fetches the table of contents, and finds all members. The caller removes the directory. Throws CORRUPT. */
 export async function openMembers(
 	{source, directory, options}: FillContext,
-	{prepared, entries}: DatabasePlan,
+	{prepared}: DatabasePlan,
+	order: LoadOrder,
 	{meter, signal}: JobControl,
 ): Promise<OpenedMembers> {
 	const {dump, toc} = prepared;
 	if (!toc) throw new PgBackError('BUG', 'members of a dump without a table of contents');
 	const head = {path: workPath(directory, dump.path, 'directory'), files: [tocMember(dump)]};
 	const path = await fetchMembers(source, head, {signal, onBytes: bytes => meter.count('download', bytes)});
-	const steps = memberSteps(toc, entries);
 	const files = memberFiles(dump);
-	const data = options.data ? steps.data : [];
+	const data = options.data ? order.data : [];
 	const sizes = new Map(data.map(entry => [entry, files.find(entry.member ?? '').size]));
 	const lists = data.filter(({kind}) => kind === 'BLOBS').length;
 	const large = dump.files.reduce((sum, file) => sum + (/\/blob_[^/]*$/.test(file.path) ? file.size : 0), 0);
 	const sizeOf = (entry: ArchiveEntry) => (sizes.get(entry) ?? 0) + (entry.kind === 'BLOBS' ? large / lists : 0);
 	const bytes = await readFile(join(path, 'toc.dat'));
-	return {...steps, data, directory: path, bytes, toc, files, batches: memberBatches(toc, data, sizeOf)};
+	return {order, directory: path, bytes, toc, files, batches: memberBatches(toc, data, sizeOf)};
 }
 
 /** Returns the rows of the tables, if they are to be compared. The stage `download` ends with the last member. */
 export async function loadMembers(
 	context: FillContext,
 	plan: DatabasePlan,
-	common: Omit<LoadCommon, 'list'>,
+	common: LoadCommon,
 	members: OpenedMembers,
 ): Promise<readonly TextRows[] | undefined> {
 	const {run} = context;
 	const {control, tracker} = common;
-	const {directory, before, after, batches} = members;
-	const step = async (name: string, ids: readonly number[], jobs: number) => {
-		const list = workPath(context.directory, plan.target, `${name}.list`);
-		await writeFile(list, ids.map(id => `${id};\n`).join(''), {mode: 0o600});
-		await loadByJobs(context, plan, {...common, list, entries: ids, path: directory, sections: [], jobs});
-	};
-	await step('before', before, 1);
+	const {directory: path, order, batches} = members;
+	await loadEntries(context, plan, {...common, path, entries: order.before, jobs: 1});
 	const rows = needsRows(context, plan) ? new Map<string, TextRows>() : undefined;
 	// A divided table is loaded when its last part is.
 	const left = new Map<string, number>();
@@ -96,7 +91,7 @@ export async function loadMembers(
 	);
 	control.meter.finish('download');
 	tracker.dataEnded(run.now().getTime());
-	await step('after', after, plan.jobs);
+	await loadEntries(context, plan, {...common, path, entries: order.after, jobs: plan.jobs});
 	return rows && [...rows.values()];
 }
 
@@ -112,7 +107,7 @@ type Loading = {
 async function loadBatch(
 	context: FillContext,
 	plan: DatabasePlan,
-	{tracker, ...common}: Omit<LoadCommon, 'list'>,
+	{tracker, ...common}: LoadCommon,
 	{members, batch, rows, left}: Loading,
 ): Promise<void> {
 	const {run, source} = context;
@@ -143,7 +138,7 @@ async function loadBatch(
 	});
 	const compression = all.some(file => compressionOf(file) === 'lz4') ? 'lz4' : 'none';
 	await loadArchive(context, plan, {
-		...{...common, list: undefined, path: undefined, sections: [], jobs: 1},
+		...{...common, list: undefined, path: undefined, jobs: 1},
 		source: memberArchive({bytes, toc, compression, blocks}),
 	});
 	for (const {entry} of blocks) {

@@ -2,49 +2,44 @@
  * Loads an archive while it is downloaded: data over one connection, then the indexes over many, for which the table of
  * contents is sufficient.
  */
-import {type FileHandle, open, rm} from 'node:fs/promises';
+import {type FileHandle, open} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
 import {ArchiveTocParser} from '../postgres/archive-toc.js';
 import {dumpBytes} from './dump-bytes.js';
-import type {FillContext, LoadCommon} from './fill-database.js';
-import {loadArchive} from './load.js';
-import {loadByJobs} from './load-by-jobs.js';
+import type {FillContext} from './fill-database.js';
+import {type LoadCommon, loadEntries} from './load-entries.js';
+import type {LoadOrder} from './load-order.js';
 import type {DatabasePlan} from './restore-plan.js';
-import {workPath} from './work-path.js';
 
 /**
  * Loads a stream. The stage `download` ends with the last byte, after which the checksum in the manifest is compared.
+ * `head` is the path of a new file for the table of contents, which the caller removes.
  */
-export async function loadStream(context: FillContext, plan: DatabasePlan, common: LoadCommon): Promise<void> {
-	const {run, source, directory} = context;
+export async function loadStream(
+	context: FillContext,
+	plan: DatabasePlan,
+	common: LoadCommon,
+	{order, head}: {readonly order: LoadOrder; readonly head: string},
+): Promise<void> {
+	const {run, source} = context;
 	const {meter, signal} = common.control;
 	const bytes = dumpBytes(source, plan.prepared.dump.path, signal, count => meter.count('download', count));
-	if (plan.jobs === 1) {
-		await loadArchive(context, plan, {...common, path: undefined, source: bytes, sections: [], jobs: 1});
-		meter.finish('download');
-		return;
-	}
-	const head = workPath(directory, plan.target, 'head');
+	const inParts = plan.jobs > 1;
 	const handle = await open(head, 'wx', 0o600);
 	try {
-		try {
-			await loadArchive(context, plan, {
-				...common,
-				path: undefined,
-				source: savingHead(bytes, handle),
-				sections: ['pre-data', 'data'],
-				jobs: 1,
-			});
-			meter.finish('download');
-			common.tracker.dataEnded(run.now().getTime());
-		} finally {
-			await handle.close();
-		}
-		const {entries, jobs} = plan;
-		await loadByJobs(context, plan, {...common, entries, path: head, sections: ['post-data'], jobs});
+		await loadEntries(context, plan, {
+			...common,
+			path: undefined,
+			source: savingHead(bytes, handle),
+			entries: inParts ? [...order.before, ...order.data.map(({dumpId}) => dumpId)] : order.early,
+			jobs: 1,
+		});
+		meter.finish('download');
+		if (inParts) common.tracker.dataEnded(run.now().getTime());
 	} finally {
-		await rm(head, {force: true});
+		await handle.close();
 	}
+	if (inParts) await loadEntries(context, plan, {...common, path: head, entries: order.after, jobs: plan.jobs});
 }
 
 /** Passes everything on, and writes the table of contents to the file. Throws CORRUPT for an archive without one. */

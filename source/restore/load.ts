@@ -17,7 +17,6 @@ export type LoadOptions = {
 	readonly source?: AsyncIterable<Uint8Array>;
 	/** The path of a file with the entries to restore. */
 	readonly list: string | undefined;
-	readonly sections: readonly ('pre-data' | 'data' | 'post-data')[];
 	readonly jobs: number;
 	/** Restores everything as this role, regardless of the owner. */
 	readonly role?: string;
@@ -57,7 +56,6 @@ export async function loadArchive(
 		'-w',
 		...(isVerbose ? ['-v'] : []),
 		...(tolerant || isDrill ? [] : ['--exit-on-error']),
-		...load.sections.map(section => `--section=${section}`),
 		...(load.jobs > 1 ? ['-j', String(load.jobs)] : []),
 		...(load.list === undefined ? [] : ['-L', load.list]),
 		...(options.data ? [] : ['--schema-only']),

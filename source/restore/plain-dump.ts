@@ -4,6 +4,7 @@
  */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {literal} from '../postgres/quote.js';
 import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
 import {supportsStatistics} from '../postgres/versions.js';
 import type {Dump} from '../repository/dump-items.js';
@@ -17,6 +18,7 @@ import type {ArchiveNeeds} from './archive-facts.js';
 import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import type {LoadTarget} from './load.js';
 import {hintFor, sessionOptions} from './load.js';
+import {withUsage} from './read-access.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
@@ -166,45 +168,69 @@ export async function loadPlain(
 ): Promise<DumpText> {
 	const {dump} = prepared;
 	const {signal, meter, id} = control;
-	const child = target.connection.forDatabase(hidden);
-	const version = target.inventory.version;
-	const inherited = [
-		child.env['PGOPTIONS'] ?? '',
-		options.owner === undefined ? '' : `-c role=${escapeOption(options.owner)}`,
-	];
-	const connection = {
-		...child,
-		env: {...child.env, PGOPTIONS: sessionOptions(inherited.filter(Boolean).join(' '), version)},
-	};
+	const {superuser, version} = target.inventory;
 	const reader = new DumpTextReader();
 	const bytes = plainText(source, dump, signal, count => meter.count('download', count));
-	const errors = await runPsqlScript({
-		psql: target.psql,
-		account: target.account,
-		connection,
-		source: readingText(bytes, reader),
-		rules: {
-			what: dump.path,
-			words: withStatistics(isDrill ? new Set([...words, 'drop', 'comment']) : words, version),
-			statement: text =>
-				isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text))
-					? undefined
-					: inTablespaceOf(text, target),
-			dropConnect: isDrill,
+	const late: string[] = [];
+	const own = isDrill ? new Set([...words, 'drop', 'comment']) : words;
+	const execute = async (text: AsyncIterable<Uint8Array>, rules: Partial<ScannerRules>) => {
+		const errors = await runPsqlScript({
+			psql: target.psql,
+			account: target.account,
+			connection: connectionFor(target, options, hidden),
+			source: text,
+			rules: {what: dump.path, dropConnect: isDrill, ...rules},
+			signal,
+			onLine: line => run.emit({type: 'job.output', job: id, line}),
+		});
+		if (errors.length > 0) throw failure(dump.database, errors);
+	};
+	await execute(readingText(bytes, reader), {
+		words: superuser ? withStatistics(own, version) : new Set([...own, 'select', 'refresh']),
+		statement(text) {
+			if (isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text))) return undefined;
+			if (superuser || !refresh.test(text)) return inTablespaceOf(text, target);
+			late.push(text);
+			return undefined;
 		},
-		signal,
-		onLine: line => run.emit({type: 'job.output', job: id, line}),
 	});
-	if (errors.length === 0) return reader.result();
+	const {owner} = options;
+	if (late.length > 0)
+		await withUsage(target, {database: hidden, signal, ...(owner !== undefined && {role: owner})}, () =>
+			execute(lateScript(reader.result().encoding, late), {}),
+		);
+	return reader.result();
+}
+
+function connectionFor({connection, inventory}: RestoreTarget, {owner}: RestoreOptions, database: string) {
+	const child = connection.forDatabase(database);
+	const inherited = [child.env['PGOPTIONS'] ?? '', owner === undefined ? '' : `-c role=${escapeOption(owner)}`];
+	return {
+		...child,
+		env: {...child.env, PGOPTIONS: sessionOptions(inherited.filter(Boolean).join(' '), inventory.version)},
+	};
+}
+
+function failure(database: string, errors: readonly string[]): PgBackError {
 	const said = errors[0] ?? '';
-	throw new PgBackError(
+	return new PgBackError(
 		'FAILED',
-		`cannot restore ${display(dump.database)}: ${display(said.replace(/^psql:<stdin>:/, 'line '))}`,
+		`cannot restore ${display(database)}: ${display(said.replace(/^psql:<stdin>:/, 'line '))}`,
 		{
 			output: errors,
 			hint: hintFor(errors.join(' ')),
 		},
 	);
+}
+
+/** These follow the privileges in a dump: our user may lack USAGE of a schema by then. */
+const refresh = /^\s*refresh\s+materialized\s+view\s/i;
+
+/** The statements have one character per byte, in the encoding of the dump. */
+async function* lateScript(encoding: string, statements: readonly string[]): AsyncGenerator<Uint8Array> {
+	yield Buffer.from(`set client_encoding = ${literal(encoding)};\n`);
+	yield Buffer.from("select pg_catalog.set_config('search_path', '', false);\nset row_security = off;\n");
+	for (const statement of statements) yield Buffer.from(`${statement};\n`, 'latin1');
 }
 
 /** Statements of `pg_dump --create` about the database itself, which must not run in a server that others use. */
@@ -226,9 +252,10 @@ function isStatisticsStatement(text: string): boolean {
 	return /^\s*select\s+\*\s+from\s+pg_catalog\.pg_restore_\w+_stats\s*\(/i.test(text);
 }
 
-function isLeftOut(text: string, {owner, privileges}: RestoreOptions, {inventory}: RestoreTarget): boolean {
+function isLeftOut(text: string, {owner, privileges, analyze}: RestoreOptions, {inventory}: RestoreTarget): boolean {
 	if (/^\s*set\s+transaction_timeout\b/i.test(text)) return inventory.version < 170_000;
-	if (isStatisticsStatement(text)) return !supportsStatistics(inventory.version);
+	// They need USAGE of schemas, which our user may lack by then; without them the database is analyzed.
+	if (isStatisticsStatement(text)) return !supportsStatistics(inventory.version) || (!inventory.superuser && analyze);
 	if (owner !== undefined && /^\s*alter\s[^]*\sowner\s+to\s+(?:"(?:[^"]|"")*"|[\w$\u0080-\u00ff]+)\s*$/i.test(text))
 		return true;
 	return !privileges && /^\s*(?:grant|revoke|alter\s+default\s+privileges)\s/i.test(text);

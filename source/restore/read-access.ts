@@ -1,7 +1,8 @@
 /**
- * Lets a user without superuser rights compare what it has restored: owners may have revoked their own rights, or may be
- * subject to their own policies.
+ * Lets a user without superuser rights complete and compare what it has restored: owners may have revoked their own
+ * rights, or may be subject to their own policies.
  */
+import {identifier} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
 import type {RestoreTarget} from './restore-target.js';
 import {inTransaction} from './settings-and-rename.js';
@@ -14,15 +15,49 @@ type Change = {readonly statement: string; readonly undo: readonly string[]};
  * for a hidden database: if we are killed, it never gets its name.
  */
 export async function withReadAccess<T>(
-	{inventory, open}: Pick<RestoreTarget, 'inventory' | 'open'>,
+	target: Access,
 	database: string,
 	signal: AbortSignal,
+	work: () => Promise<T>,
+): Promise<T> {
+	const find = async (session: Session) => [
+		...(await schemasToOpen(session)),
+		...(await tablesToOpen(session)),
+		...(await forced(session)),
+	];
+	return withChanges(target, {database, signal, find}, work);
+}
+
+/** Runs `work` with USAGE of all schemas for our user, or for `role`, like `withReadAccess`. */
+export async function withUsage<T>(
+	target: Access,
+	{database, signal, role}: {readonly database: string; readonly signal: AbortSignal; readonly role?: string},
+	work: () => Promise<T>,
+): Promise<T> {
+	const find = async (session: Session) => {
+		if (role !== undefined) await session.query(`set role ${identifier(role)}`);
+		return schemasToOpen(session);
+	};
+	return withChanges(target, {database, signal, find}, work);
+}
+
+type Access = Pick<RestoreTarget, 'inventory' | 'open'>;
+
+type Changes = {
+	readonly database: string;
+	readonly signal: AbortSignal;
+	readonly find: (session: Session) => Promise<readonly Change[]>;
+};
+
+async function withChanges<T>(
+	{inventory, open}: Access,
+	{database, signal, find}: Changes,
 	work: () => Promise<T>,
 ): Promise<T> {
 	if (inventory.superuser) return work();
 	const session = await open(database, signal);
 	try {
-		const changes = [...(await schemasToOpen(session)), ...(await tablesToOpen(session)), ...(await forced(session))];
+		const changes = await find(session);
 		if (changes.length === 0) return await work();
 		await inTransaction(
 			session,

@@ -10,8 +10,8 @@ import {startChild} from '../process/child.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
 import {runPsqlScript} from '../stages/psql-script.js';
 import {checkInPlace, fetchDump} from './dump-bytes.js';
-import {writeList} from './fill-database.js';
 import {endWorkers, hintFor, sessionOptions} from './load.js';
+import {writeList} from './load-entries.js';
 import type {RestoreShared} from './restore-database.js';
 import type {DatabasePlan} from './restore-plan.js';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {ArchiveEntry, ArchiveToc} from '../../source/postgres/archive-toc.js';
-import {largeObjects, memberBatches, memberSteps} from '../../source/restore/dump-members.js';
+import {largeObjects, memberBatches} from '../../source/restore/dump-members.js';
+import {loadOrder} from '../../source/restore/load-order.js';
 
 type Given = Pick<ArchiveEntry, 'dumpId' | 'kind' | 'section'> & Partial<ArchiveEntry>;
 
@@ -33,9 +34,9 @@ test('large objects are created before the data, privileges and sequence values 
 			{dumpId: 9, kind: 'DATABASE', section: 'none'} as const,
 		],
 	);
-	const {before, data: loaded, after} = memberSteps(toc, undefined);
+	const {before, data: loaded, after} = loadOrder(toc, undefined, {superuser: true});
 	assert.deepEqual([before, loaded.map(({dumpId}) => dumpId), after], [[1, 3, 5], [4], [2, 6, 7, 8]]);
-	const chosen = memberSteps(toc, [1, 7]);
+	const chosen = loadOrder(toc, [1, 7], {superuser: true});
 	assert.deepEqual([chosen.before, chosen.data, chosen.after], [[1], [], [7]]);
 });
 
