@@ -3,7 +3,7 @@ import {access, constants, lstat, stat, statfs} from 'node:fs/promises';
 import {userInfo} from 'node:os';
 import {dirname, resolve} from 'node:path';
 import {isSystemError, PgBackError, systemReason} from '../core/errors.js';
-import {shownCommand} from '../process/shown-command.js';
+import {shownCommand} from '../lib/shown-command.js';
 
 /** Returns undefined when `directory` is writable or can be created. Changes nothing. */
 export async function directoryProblem(directory: string): Promise<PgBackError | undefined> {

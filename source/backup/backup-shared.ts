@@ -1,9 +1,9 @@
 /** State and settings that the tasks of one backup share. */
 import {createHash} from 'node:crypto';
 import type {PlannedJob, StageName} from '../core/events.js';
+import {shownCommand} from '../lib/shown-command.js';
 import type {Connection} from '../postgres/connection.js';
 import type {Tools} from '../postgres/tools.js';
-import {shownCommand} from '../process/shown-command.js';
 import type {RunContext} from '../runs/context.js';
 import type {RunLocks} from '../runs/run-locks.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';

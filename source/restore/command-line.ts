@@ -3,7 +3,7 @@ import type {Configuration} from '../config/configuration.js';
 import {type AnyValue, type Option, options, settingNames, type Settings} from '../config/options.js';
 import {formatCsvRecord} from '../lib/comma-list.js';
 import {joinWords} from '../lib/shell-words.js';
-import {shownCommand} from '../process/shown-command.js';
+import {shownCommand} from '../lib/shown-command.js';
 import {storeOptions} from '../storage/definitions.js';
 
 /** Options that say where servers, dumps, keys and programs are: repeated when they were on the command line. */

@@ -1,7 +1,7 @@
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
+import {shownCommand} from '../lib/shown-command.js';
 import {cannotRun, describeEnd, startChild} from '../process/child.js';
-import {shownCommand} from '../process/shown-command.js';
 import {timeLimit} from '../process/time-limit.js';
 import {checkHookCommand} from './hook-command.js';
 

@@ -1,4 +1,4 @@
-import {display} from '../lib/display.js';
+import {display} from './display.js';
 
 /** Returns a command in shell syntax, on one line, for logs and for copying. It must not contain a secret. */
 export function shownCommand(words: readonly string[]): string {
