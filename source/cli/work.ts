@@ -103,7 +103,7 @@ async function restoreAsked(io: Io, settings: Settings): Promise<Asked | undefin
 		return {command: 'restore', work: run => swapBack(run, name)};
 	}
 	if (settings.cleanupRestores) {
-		const {cleanupRestores} = await import('../restore/leftovers.js');
+		const {cleanupRestores} = await import('../restore/cleanup-restores.js');
 		return {command: 'restore', work: cleanupRestores};
 	}
 	return undefined;

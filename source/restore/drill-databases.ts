@@ -1,8 +1,10 @@
 /** Leftovers of a killed drill in a server that others use: databases with hidden names, and roles with a comment. */
-import {createHash} from 'node:crypto';
+import {messageOf} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {identifier} from '../postgres/quote.js';
-import type {Session} from '../postgres/session.js';
 import type {RunContext} from '../runs/context.js';
+import {isOurs, type Removed} from './leftovers.js';
+import {drillLock, ifFree, takeLock} from './restore-locks.js';
 import {dropOwnDatabase, type RestoreTarget} from './restore-target.js';
 
 const hidden = /\.pgbk-drill-(\w{4,20})$/;
@@ -12,44 +14,69 @@ export function roleMark(tag: string): string {
 	return `created by pg_back drill ${tag}, dropped at its end`;
 }
 
-/**
- * Takes a lock for the life of the drill, so that the next one can detect leftovers of a killed one. Returns false when
- * another drill holds it.
- */
-async function lockTag(session: Session, tag: string): Promise<boolean> {
-	const key = createHash('sha256').update(`pg_back drill ${tag}`).digest().readInt32BE();
-	const [[taken] = []] = await session.query(`select pg_catalog.pg_try_advisory_lock(1885823588, ${key})`);
-	return taken === 't';
+/** Takes the lock of this drill, and removes leftovers of killed drills from a given server. */
+export async function sweepGivenServer(run: RunContext, target: Given): Promise<void> {
+	await takeLock(target.session, drillLock(run.tag));
+	await removeLeftDrills(run, target);
 }
 
-/**
- * Takes the lock of this drill, and removes leftovers of killed drills from a given server: those with our form of name
- * and comment.
- */
-export async function sweepGivenServer(
+type Given = Pick<RestoreTarget, 'session' | 'maintenance' | 'open'>;
+
+/** Removes databases and roles of killed drills, with our form of name and comment. A failure causes a warning. */
+export async function removeLeftDrills(
 	run: RunContext,
-	target: Pick<RestoreTarget, 'session' | 'open'>,
-): Promise<void> {
+	target: Given,
+): Promise<{readonly databases: Removed; readonly roles: Removed}> {
 	const {session} = target;
-	await lockTag(session, run.tag);
-	const databases = (await session.query('select datname from pg_catalog.pg_database')).map(([name]) => name ?? '');
-	const roles = await session.query(
+	const databases = {dropped: 0, failed: 0};
+	const roles = {dropped: 0, failed: 0};
+	const found = await session.query(
+		`select datname, pg_catalog.shobj_description(oid, 'pg_database') from pg_catalog.pg_database
+		where datname ~ '\\.pgbk-drill-' and pg_catalog.pg_has_role(datdba, 'usage')`,
+	);
+	const tagOf = (name: string | null | undefined) => hidden.exec(name ?? '')?.[1];
+	const marked = await session.query(
 		`select rolname, pg_catalog.shobj_description(oid, 'pg_authid') from pg_catalog.pg_roles`,
 	);
-	const marks = roles.map(
+	const marks = marked.map(
 		([, comment]) => /^created by pg_back drill (\w{4,20}), dropped at its end$/.exec(comment ?? '')?.[1],
 	);
-	const tags = new Set([...databases.map(name => hidden.exec(name)?.[1]), ...marks].filter(tag => tag !== undefined));
+	const tags = new Set([...found.map(([name]) => tagOf(name)), ...marks].filter(tag => tag !== undefined));
+	const drop = async (what: string, count: {dropped: number; failed: number}, act: () => Promise<boolean>) => {
+		try {
+			if (!(await act())) return;
+			count.dropped++;
+			run.emit({type: 'log', level: 'info', text: `dropped ${what}: left by a drill that was killed`});
+		} catch (error) {
+			run.signal.throwIfAborted();
+			count.failed++;
+			run.emit({
+				type: 'log',
+				level: 'warn',
+				text: `cannot drop ${what}, left by a drill that was killed: ${messageOf(error)}`,
+			});
+		}
+	};
 	for (const tag of tags) {
-		if (tag === run.tag || !(await lockTag(session, tag))) continue;
-		for (const name of databases.filter(one => hidden.exec(one)?.[1] === tag)) {
-			await dropOwnDatabase(target, name);
-			run.emit({type: 'log', level: 'info', text: `dropped database ${name}: left by a drill that was killed`});
-		}
-		for (const [role, comment] of roles) {
-			if (comment !== roleMark(tag)) continue;
-			await session.query(`drop role ${identifier(role ?? '')}`);
-			run.emit({type: 'log', level: 'info', text: `dropped role ${role ?? ''}: left by a drill that was killed`});
-		}
+		if (tag === run.tag) continue;
+		await ifFree(session, drillLock(tag), async () => {
+			for (const [name, comment] of found) {
+				if (typeof name !== 'string' || tagOf(name) !== tag) continue;
+				await drop(`database ${display(name)}`, databases, async () => {
+					const isLeft = await isOurs(target, name, comment);
+					if (isLeft) await dropOwnDatabase(target, name);
+					return isLeft;
+				});
+			}
+			for (const [role, comment] of marked) {
+				if (comment !== roleMark(tag)) continue;
+				const name = role ?? '';
+				await drop(`role ${display(name)}`, roles, async () => {
+					await session.query(`drop role ${identifier(name)}`);
+					return true;
+				});
+			}
+		});
 	}
+	return {databases, roles};
 }

@@ -63,6 +63,11 @@ export function workParent(run: RunContext, kind: 'drill' | 'restore'): string {
 	return (kind === 'drill' ? drillDirectory : restoreDirectory) || (run.env['TMPDIR'] ?? tmpdir());
 }
 
+/** Removes the directories of killed restores, which hold decrypted dumps. */
+export async function sweepRestoreDirectories(run: RunContext): Promise<void> {
+	await sweepDrills(run, workParent(run, 'restore'), 'restore');
+}
+
 /**
  * Removes only directories of our own account with a free lock; one without a lock file belongs to a drill that is just
  * starting.

@@ -1,10 +1,11 @@
 /** The target server of a drill: a scratch server, or a given server for drills. */
 import {messageOf, PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {knownHoles} from '../postgres/client-holes.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
 import {identifier} from '../postgres/quote.js';
 import {type ScratchServer, serverAccount, startScratchServer} from '../postgres/scratch-server.js';
-import {openSession, type Session} from '../postgres/session.js';
+import {openSession} from '../postgres/session.js';
 import {readInventory} from '../postgres/target-inventory.js';
 import {findPsql, findServers, type Tool} from '../postgres/tools.js';
 import {parseVersion} from '../postgres/versions.js';
@@ -14,7 +15,7 @@ import {findOptions} from '../runs/prepare-backup.js';
 import {sweepGivenServer} from './drill-databases.js';
 import type {DrillDirectory} from './drill-directory.js';
 import {hiddenName} from './restore-plan.js';
-import type {RestoreTarget} from './restore-target.js';
+import {onSession, type RestoreTarget} from './restore-target.js';
 
 export type DrillTarget = RestoreTarget & {
 	/** The scratch server: everything in it may be dropped. */
@@ -106,7 +107,7 @@ async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname
 			databaseName: database => hiddenName(database, `drill-${run.tag}`),
 			createdRoles,
 			async close() {
-				await dropRoles(run, session, createdRoles);
+				await dropRoles(run, target, createdRoles);
 				await session.close();
 				await connection.dispose();
 			},
@@ -141,11 +142,17 @@ async function openOn(run: RunContext, connection: Connection): Promise<RestoreT
 }
 
 /** Drops roles. One that something still depends on is kept and reported. */
-async function dropRoles(run: RunContext, session: Session, roles: readonly string[]): Promise<void> {
-	for (const role of session.alive ? roles : []) {
-		await session.query(`drop role if exists ${identifier(role)}`).catch((error: unknown) => {
-			run.emit({type: 'log', level: 'warn', text: `could not drop role ${role} of the drill: ${messageOf(error)}`});
-		});
+async function dropRoles(run: RunContext, target: RestoreTarget, roles: readonly string[]): Promise<void> {
+	for (const role of roles) {
+		try {
+			await onSession(target, session => session.query(`drop role if exists ${identifier(role)}`));
+		} catch (error) {
+			run.emit({
+				type: 'log',
+				level: 'warn',
+				text: `could not drop role ${display(role)} of the drill (${messageOf(error)}): run pg_back --cleanup-restores to try again`,
+			});
+		}
 	}
 }
 

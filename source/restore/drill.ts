@@ -1,6 +1,7 @@
 /** A restore drill: restores a complete run into a scratch server, and compares the result with what was dumped. */
 import {rm} from 'node:fs/promises';
-import {PgBackError, toPgBackError} from '../core/errors.js';
+import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {findRestores, type Tool} from '../postgres/tools.js';
 import {type Dump, type DumpItem, sizeOf} from '../repository/dump-items.js';
@@ -242,7 +243,21 @@ async function drillDatabase(shared: DrillShared, dump: Dump, control: JobContro
 		shared.proofs.push(proof);
 	} finally {
 		for (const path of fetched) await rm(path, {recursive: true, force: true});
-		if (target.session.alive) await dropOwnDatabase(target, plan.hidden);
+		await dropDrilled(run, target, plan.hidden);
+	}
+}
+
+/** A failure is reported: nothing else would name a database that is left in a given server. */
+async function dropDrilled(run: RunContext, target: DrillTarget, database: string): Promise<void> {
+	try {
+		await dropOwnDatabase(target, database);
+	} catch (error) {
+		if (target.scratch) return; // removed with its server
+		run.emit({
+			type: 'log',
+			level: 'warn',
+			text: `the database ${display(database)} of the drill still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`,
+		});
 	}
 }
 

@@ -20,7 +20,7 @@ import {type FillContext, fillDatabase, type Filled} from './fill-database.js';
 import {keptComment} from './leftovers.js';
 import {withReadAccess} from './read-access.js';
 import type {DatabasePlan} from './restore-plan.js';
-import {dropOwnDatabase} from './restore-target.js';
+import {dropOwnDatabase, onSession} from './restore-target.js';
 import {propertyStatements, renameHidden} from './settings-and-rename.js';
 import {type Swap, swapDatabases, swapFailure} from './swap.js';
 
@@ -29,6 +29,8 @@ export type RestoreShared = FillContext & {
 	readonly roles: ReadonlySet<string>;
 	/** Receives what was compared. */
 	readonly proofs: ProvenDatabase[];
+	/** Receives the names of databases that are complete. */
+	readonly restored: string[];
 };
 
 export function databaseTask(shared: RestoreShared, plan: DatabasePlan): Task {
@@ -78,6 +80,7 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 			await replace(shared, plan, control);
 		} else await renameHidden(target, plan, options, shared.roles);
 		outcome = 'done';
+		shared.restored.push(plan.target);
 		meter.finish('rename');
 		run.emit({type: 'job.result', job: control.id, result: 'restored', detail: `into ${target.label}: ${detail}`});
 		recordOutcome(shared, plan, detail);
@@ -184,15 +187,22 @@ async function replace(
  * again.
  */
 async function discard({run, target}: RestoreShared, {hidden}: DatabasePlan, keep: boolean): Promise<void> {
-	const {session} = target;
+	const {inventory} = target;
 	try {
 		if (!keep) {
 			await dropOwnDatabase(target, hidden);
 			return;
 		}
-		const [there] = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(hidden)}`);
-		if (!there) return;
-		await session.query(`comment on database ${identifier(hidden)} is ${literal(`${keptComment}, run ${run.runId}`)}`);
+		const kept = `comment on database ${identifier(hidden)} is ${literal(`${keptComment}, run ${run.runId}`)}`;
+		const isKept = await onSession(target, async session => {
+			const there = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(hidden)}`);
+			if (there.length === 0) return false;
+			// Our user stays no member of the roles that were created for the restore.
+			if (!inventory.superuser) await session.query(`alter database ${identifier(hidden)} owner to current_user`);
+			await session.query(kept);
+			return true;
+		});
+		if (!isKept) return;
 		run.emit({
 			type: 'log',
 			level: 'warn',

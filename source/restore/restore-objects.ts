@@ -45,6 +45,7 @@ async function restoreObjects(shared: RestoreShared, plan: DatabasePlan, control
 		if (archive === undefined) throw new PgBackError('BUG', 'a dump in place without a path');
 		meter.start('load');
 		await loadObjects(shared, plan, control, archive);
+		shared.restored.push(plan.target);
 		meter.finish('load');
 		const {entries, needed, dependents} = plan.prepared.closure ?? {entries: [], needed: [], dependents: []};
 		const more = [

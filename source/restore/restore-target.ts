@@ -91,6 +91,31 @@ async function openMaintenance(
 }
 
 /**
+ * Runs `act` with the target's session on the maintenance database, or with a new one if that has ended: what was
+ * changed must be undone all the same. `act` may run twice.
+ */
+export async function onSession<T>(
+	{session, maintenance, open}: Pick<RestoreTarget, 'session' | 'maintenance' | 'open'>,
+	act: (session: Session) => Promise<T>,
+): Promise<T> {
+	const isAlive = () => session.alive;
+	if (isAlive()) {
+		try {
+			return await act(session);
+		} catch (error) {
+			if (isAlive()) throw error;
+		}
+	}
+	// The run may have been canceled.
+	const other = await open(maintenance, new AbortController().signal);
+	try {
+		return await act(other);
+	} finally {
+		await other.close();
+	}
+}
+
+/**
  * Terminates all other sessions of a database that our user may terminate; a superuser's must end by itself. Only for
  * databases of ours, or one that the user confirmed.
  */
@@ -111,9 +136,13 @@ const dropAttempts = 50;
  * without contacting their publishers.
  */
 export async function dropOwnDatabase(
-	{session, open}: Pick<RestoreTarget, 'session' | 'open'>,
+	target: Pick<RestoreTarget, 'session' | 'maintenance' | 'open'>,
 	database: string,
 ): Promise<void> {
+	await onSession(target, session => dropOn(session, target.open, database));
+}
+
+async function dropOn(session: Session, open: RestoreTarget['open'], database: string): Promise<void> {
 	const [found] = await session.query(
 		`select datistemplate from pg_catalog.pg_database where datname = ${literal(database)}`,
 	);

@@ -1,8 +1,5 @@
 /** `--restore`: plans everything, reports all obstacles at once, then restores each database separately. */
 import {statfs} from 'node:fs/promises';
-import {messageOf} from '../core/errors.js';
-import {display} from '../lib/display.js';
-import {identifier} from '../postgres/quote.js';
 import {findRestores} from '../postgres/tools.js';
 import {listItems} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
@@ -15,16 +12,19 @@ import {loadRunDecryption} from '../runs/identities.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import type {Task} from '../runs/scheduler.js';
 import {chooseRun, type ChosenRun} from './choose-run.js';
+import {removeLeftovers} from './cleanup-restores.js';
 import {configurationFindings} from './configuration-difference.js';
 import {confirmPlan} from './confirm.js';
+import {createRoles, finishRoles} from './created-roles.js';
 import {planLines} from './describe-plan.js';
 import {openDrillDirectory, workParent} from './drill-directory.js';
 import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
 import {stopError} from './findings.js';
-import {hasUserObjects, lockRestore, removeLeftovers} from './leftovers.js';
+import {hasUserObjects} from './leftovers.js';
 import {planRestore} from './plan-restore.js';
 import {prepareDump, textOf} from './prepare-dumps.js';
 import {databaseTask} from './restore-database.js';
+import {restoreLock, takeLock} from './restore-locks.js';
 import {objectsTask} from './restore-objects.js';
 import {type RestoreOptions, restoreOptions} from './restore-options.js';
 import {
@@ -36,11 +36,10 @@ import {
 	type RestorePlan,
 } from './restore-plan.js';
 import {openRestoreTarget, type RestoreTarget} from './restore-target.js';
-import {type Globals, parseGlobals, roleStatements} from './roles.js';
+import {type Globals, parseGlobals} from './roles.js';
 import {runPlanned, startProgress} from './run-planned.js';
 import {serverRoom} from './server-room.js';
 import {createSessionPool} from './session-pool.js';
-import {inTransaction} from './settings-and-rename.js';
 
 /** The facts of a plan, and the resources for executing it. */
 type Planned = {
@@ -60,7 +59,7 @@ export async function runRestore(run: RunContext, where: LocationId): Promise<Ru
 		const stop = stopError(planned.plan.findings);
 		if (stop) throw stop;
 		await confirmPlan(run, replacedBy(planned.plan), planned.options.confirmed);
-		await lockRestore(planned.target.session, run.tag);
+		await takeLock(planned.target.session, restoreLock(run.tag));
 		await removeLeftovers(run, planned.target);
 		return execute(planned);
 	});
@@ -174,8 +173,10 @@ async function provenText(run: RunContext, place: Place, {found}: ChosenRun): Pr
 
 async function execute({run, options, place, target, chosen, source, plan}: Planned): Promise<RunResult> {
 	const directory = await openDrillDirectory(run, 'restore');
+	const restored: string[] = [];
+	let isFailed = true;
 	try {
-		await createRoles(run, target, plan);
+		await createRoles(run, target, plan.roles);
 		const proofs: ProvenDatabase[] = [];
 		const roles = new Set([...target.inventory.roles.keys(), ...plan.roles.create.map(role => role.name)]);
 		const progress = await startProgress(run, target, chosen.manifest);
@@ -187,6 +188,7 @@ async function execute({run, options, place, target, chosen, source, plan}: Plan
 			directory: directory.work,
 			roles,
 			proofs,
+			restored,
 			progress,
 		};
 		const pool = createSessionPool(target);
@@ -202,38 +204,11 @@ async function execute({run, options, place, target, chosen, source, plan}: Plan
 			await progress.stop();
 			await pool.close();
 		});
+		isFailed = result.outcome !== 'done' && restored.length === 0;
 		if (chosen.found && chosen.manifest) await writeProof(run, place, chosen.found, proofs);
 		return result;
 	} finally {
-		await leaveRoles(run, target, plan);
+		await finishRoles(run, target, plan.roles, {isFailed});
 		await directory.close();
 	}
-}
-
-/** Leaves the new roles: without superuser we became their member to create their objects. */
-async function leaveRoles(run: RunContext, {session, inventory}: RestoreTarget, {roles}: RestorePlan): Promise<void> {
-	if (inventory.superuser || !session.alive) return;
-	for (const {name} of roles.create) {
-		try {
-			await session.query(`revoke ${identifier(name)} from current_user`);
-		} catch (error) {
-			run.emit({
-				type: 'log',
-				level: 'warn',
-				text: `${display(inventory.user)} is still a member of ${display(name)}: ${messageOf(error)}`,
-			});
-		}
-	}
-}
-
-/** Creates all missing roles, or none. Existing roles are never altered. */
-async function createRoles(run: RunContext, {session, inventory}: RestoreTarget, {roles}: RestorePlan): Promise<void> {
-	if (roles.create.length === 0) return;
-	run.signal.throwIfAborted();
-	await inTransaction(session, roleStatements(roles, inventory.roles, inventory));
-	run.emit({
-		type: 'log',
-		level: 'info',
-		text: `created the roles ${roles.create.map(role => display(role.name)).join(', ')}`,
-	});
 }

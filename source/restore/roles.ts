@@ -6,6 +6,7 @@ import {display} from '../lib/display.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {begins, isPlain, nameOf, namesFrom, splitStatements, type Statement} from '../postgres/sql-statements.js';
 import type {TargetRole} from '../postgres/target-inventory.js';
+import {readRoleMark} from './role-mark.js';
 
 export type GlobalRole = {
 	readonly name: string;
@@ -62,12 +63,19 @@ export function parseGlobals(text: string): Globals {
 			draftOf(nameOf(tokens[2])).settings.push(statement.text);
 		else if (begins(statement, 'ALTER', 'ROLE') && tokens[3]?.value === 'WITH')
 			takeOptions(draftOf(nameOf(tokens[2])), statement);
-		else if (begins(statement, 'COMMENT', 'ON', 'ROLE')) draftOf(nameOf(tokens[3])).comment = tokens[5]?.value;
+		else if (begins(statement, 'COMMENT', 'ON', 'ROLE'))
+			draftOf(nameOf(tokens[3])).comment = ownComment(tokens[5]?.value);
 		else if (begins(statement, 'GRANT') && tokens[2]?.value === 'TO' && tokens[1]?.kind !== 'symbol')
 			takeMembership(draftOf, statement);
 		else if (!begins(statement, 'SET')) left.add(subjectOf(statement));
 	}
 	return {roles, left: [...left]};
+}
+
+/** The roles may have been dumped while a restore created them. */
+function ownComment(text: string | undefined): string | undefined {
+	const mark = readRoleMark(text ?? '');
+	return mark ? mark.comment : text;
 }
 
 function takeOptions(draft: Draft, {tokens}: Statement): void {

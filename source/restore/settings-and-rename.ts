@@ -29,11 +29,16 @@ export function propertyStatements(
 	];
 }
 
-/** Runs all statements or none. */
-export async function inTransaction(session: Session, statements: readonly string[]): Promise<void> {
+/** Runs all statements or none. `more` returns further ones, which depend on what the first have done. */
+export async function inTransaction(
+	session: Session,
+	statements: readonly string[],
+	more: () => Promise<readonly string[]> = async () => [],
+): Promise<void> {
 	await session.query('begin');
 	try {
 		for (const statement of statements) await session.query(statement, {timeout: 0});
+		for (const statement of await more()) await session.query(statement, {timeout: 0});
 	} catch (error) {
 		if (session.alive) await session.query('rollback');
 		throw error;

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
+import {drillLock, takeLock} from '../../source/restore/restore-locks.js';
 import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
+import {sessionOn} from '../helpers/postgres.js';
 import {connectTo, filesIn, runProgram, scratchDirectory} from '../helpers/program.js';
 
 const drill = (directory: string, more: readonly string[] = [], env: Readonly<Record<string, string>> = {}) =>
@@ -58,9 +60,40 @@ describe('a drill in a server that others use', () => {
 			'postgres',
 			`create database "x.pgbk-drill-abcdef"; create role left_role; comment on role left_role is 'created by pg_back drill abcdef, dropped at its end'`,
 		);
-		const run = await drill(directory, ['--drill-dbname', other.connectionString('postgres')]);
+		// The lock of a drill that is connected to another database.
+		const active = await sessionOn(other, {database: 'shop'});
+		await takeLock(active, drillLock('abcdef'));
+		const during = await state();
+		const options = ['--drill-dbname', other.connectionString('postgres')];
+		assert.equal((await drill(directory, options)).code, 0);
+		assert.equal(await state(), during);
+		await active.close();
+		const run = await drill(directory, options);
 		assert.equal(run.code, 0, run.stderr);
 		assert.match(run.stderr, /dropped database x\.pgbk-drill-abcdef: left by a drill that was killed/);
+		assert.equal(await state(), before);
+	});
+
+	test('--cleanup-restores drops what a killed drill left; what it cannot drop is a failure', async () => {
+		const before = await state();
+		const mark = (tag: string) => `'created by pg_back drill ${tag}, dropped at its end'`;
+		await other.psql(
+			'postgres',
+			`create database "x.pgbk-drill-abcdef"; comment on database "x.pgbk-drill-abcdef" is 'pg_back: unfinished restore of x';
+			create role left_role; comment on role left_role is ${mark('abcdef')}; create role used; comment on role used is ${mark('abcdef')};
+			create database "y.pgbk-drill-abcdef"; create database "z.pgbk-drill-abcdef"; comment on database "z.pgbk-drill-abcdef" is 'mine'`,
+		);
+		await other.psql('y.pgbk-drill-abcdef', 'create table mine ()');
+		await other.psql('shop', 'create table used (); alter table used owner to used');
+		const run = await runProgram([...connectTo(other, scratchDirectory('backups')), '--cleanup-restores']);
+		assert.equal(run.code, 1, run.stderr);
+		assert.match(run.stderr, /dropped 1 database and 1 role$/m);
+		assert.match(run.stderr, /WARN: cannot drop role used, left by a drill that was killed: .*depend/);
+		await other.psql('shop', 'drop table used');
+		await other.psql(
+			'postgres',
+			'drop role used; drop database "y.pgbk-drill-abcdef"; drop database "z.pgbk-drill-abcdef"',
+		);
 		assert.equal(await state(), before);
 	});
 

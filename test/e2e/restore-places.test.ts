@@ -206,15 +206,17 @@ describe('a server that dies in the middle of a restore', () => {
 					else await server.stop();
 					const ended = await running.ended;
 					assert.equal(ended.code, 1, ended.stderr);
-					assert.match(
-						ended.stderr,
-						/the unfinished database slow\.pgbk-\w{6} still exists .*--cleanup-restores to drop it/,
-					);
-					if (!returns) return;
+					const left = /the unfinished database slow\.pgbk-\w{6} still exists .*--cleanup-restores to drop it/;
+					if (!returns) {
+						assert.match(ended.stderr, left);
+						return;
+					}
 					while (!(await databasesOf(server).catch(() => undefined)));
-					assert.equal((await databasesOf(server)).length, 1);
+					// If the server has recovered by then, the database is dropped over another session.
+					const count = left.test(ended.stderr) ? 1 : 0;
+					assert.equal((await databasesOf(server)).length, count);
 					const cleaned = succeeded(await runProgram([...connectTo(server, directory), '--cleanup-restores']));
-					assert.match(cleaned.stderr, /dropped 1 database/);
+					assert.match(cleaned.stderr, count === 1 ? /dropped 1 database/ : /nothing to clean up/);
 					assert.deepEqual(await databasesOf(server), []);
 				} finally {
 					await server.stop();

@@ -68,7 +68,7 @@ export const restore = {
 		kind: 'boolean',
 		default: false,
 		group: 'Restore',
-		help: 'remove the unfinished databases that killed restores left in the server',
+		help: 'remove the unfinished databases, and the unused roles, that killed restores and drills left in the server',
 	},
 	only: {
 		long: 'only',
