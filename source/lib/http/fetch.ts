@@ -1,6 +1,7 @@
 import {type Agent, type IncomingMessage, request as httpRequest} from 'node:http';
 import {request as httpsRequest} from 'node:https';
 import {Readable} from 'node:stream';
+import {limitedBody} from './limited-body.js';
 
 export type FetchOptions = {
 	readonly method?: string;
@@ -9,6 +10,8 @@ export type FetchOptions = {
 	readonly signal?: AbortSignal | null;
 	/** Replaces the agent, for example by one with a client certificate. */
 	readonly agent?: unknown;
+	/** The body is read piece by piece and may have any size; others fail with BodyTooLarge. */
+	readonly streamed?: boolean;
 };
 
 /** Statuses of responses without a body, whatever their headers say. */
@@ -36,7 +39,7 @@ export function fetchWith(
 		const agent = (options.agent as Agent | undefined) ?? agentFor(url);
 		const request = send(url, {method, headers, agent, ...(signal && {signal})}, answer => {
 			try {
-				resolve(responseOf(answer, method));
+				resolve(responseOf(answer, method, options.streamed));
 			} catch (error) {
 				answer.destroy();
 				reject(error instanceof Error ? error : new Error(String(error)));
@@ -47,7 +50,7 @@ export function fetchWith(
 	});
 }
 
-function responseOf(answer: IncomingMessage, method: string): Response {
+function responseOf(answer: IncomingMessage, method: string, streamed = false): Response {
 	const status = answer.statusCode ?? 0;
 	const headers = new Headers();
 	for (let index = 0; index < answer.rawHeaders.length; index += 2)
@@ -56,6 +59,7 @@ function responseOf(answer: IncomingMessage, method: string): Response {
 	if (isEmpty) answer.resume();
 	// An error of the stream is thrown to the reader of the body.
 	answer.on('error', () => undefined);
-	const body = isEmpty ? null : (Readable.toWeb(answer) as ReadableStream<Uint8Array<ArrayBuffer>>);
+	const whole = () => (streamed && status < 300 ? answer : limitedBody(answer));
+	const body = isEmpty ? null : (Readable.toWeb(whole()) as ReadableStream<Uint8Array<ArrayBuffer>>);
 	return new Response(body, {status, statusText: answer.statusMessage ?? '', headers});
 }

@@ -27,6 +27,8 @@ export type Call = {
 	readonly url: string;
 	readonly headers?: Readonly<Record<string, string>>;
 	readonly body?: Uint8Array | string;
+	/** The body is the content of an object. */
+	readonly streamed?: boolean;
 	/** Accepted statuses in addition to 2xx. */
 	readonly also?: readonly number[];
 };
@@ -94,6 +96,7 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 				method: call.method ?? 'GET',
 				headers: {...(await google?.headers()), ...call.headers},
 				...(call.body !== undefined && {body: call.body}),
+				streamed: call.streamed ?? false,
 				signal,
 			});
 		let response = await ask();

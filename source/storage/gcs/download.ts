@@ -60,7 +60,7 @@ async function openBody(bucket: Bucket, {key, generation, offset}: Wanted, signa
 	const url = objectUrl(bucket, key, `?alt=media${generation === undefined ? '' : `&generation=${generation}`}`);
 	const headers: Record<string, string> = offset > 0 ? {range: `bytes=${offset}-`} : {};
 	return bucket.watched({operation: 'download', key}, signal, async abortSignal => {
-		const answer = await bucket.send({url, headers}, AbortSignal.any([abortSignal, stop]));
+		const answer = await bucket.send({url, headers, streamed: true}, AbortSignal.any([abortSignal, stop]));
 		const {body} = answer.response;
 		if (answer.status !== (offset > 0 ? 206 : 200) || !body)
 			throw foreignAnswer(answer.headers, `HTTP status ${answer.status}`);

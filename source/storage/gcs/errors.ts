@@ -1,5 +1,6 @@
 /** Maps failures of requests to Google Cloud Storage to our faults. */
 import {PgBackError} from '../../core/errors.js';
+import {BodyTooLarge} from '../../lib/http/limited-body.js';
 import {type Fault, networkFault, type Operation, StorageError, storageError} from '../errors.js';
 
 export type Where = {readonly operation: Operation; readonly location: string; readonly key?: string};
@@ -99,6 +100,7 @@ export function describeGcsError(value: unknown, where: Where): unknown {
 	}
 	if (value instanceof PgBackError || !(value instanceof Error)) return value;
 	if (value instanceof HttpError) return describeHttpError(value, where);
+	if (value instanceof BodyTooLarge) return describeGcsError(foreignAnswer(new Headers(), value.message), where);
 	const network = networkFault(value);
 	if (network) return storageError(network.fault, where, network.reason, {cause: value, hint: network.hint});
 	// The messages of undici for a lost connection: fetch failed, terminated, other side closed.

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type {DeserializeMiddleware, MetadataBearer, MiddlewareStack} from '@smithy/types';
 import {entryDate, entrySize, type RawEntry} from '../listed-entry.js';
-import {checkXml, type HttpAnswer} from './responses.js';
+import {checkXml, type HttpAnswer, limitAnswer} from './responses.js';
 
 /**
  * A page of a listing with entries that are extracted from the XML before the SDK parses it: a million keys then take a
@@ -37,6 +37,7 @@ function takeOutOf(command: ListObjectsV2Command | ListObjectsCommand): Omit<Pag
 		const result = await next(args);
 		const response = result.response as HttpAnswer;
 		if (response.statusCode === 200 && response.body instanceof Readable) {
+			limitAnswer(response);
 			const chunks: Buffer[] = [];
 			for await (const chunk of response.body as AsyncIterable<Buffer>) chunks.push(chunk);
 			entries.length = 0; // of an earlier attempt

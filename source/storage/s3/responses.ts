@@ -2,6 +2,7 @@
 import {Readable} from 'node:stream';
 import type {S3Client} from '@aws-sdk/client-s3';
 import type {DeserializeMiddleware} from '@smithy/types';
+import {limitedBody, tooLarge} from '../../lib/http/limited-body.js';
 import {correctHeaders, correctXml} from './response-dates.js';
 
 /** The response is not from an S3 service, or is incomplete. */
@@ -39,7 +40,9 @@ export function checkAnswers(client: S3Client, onProper: () => void): void {
 	const check: DeserializeMiddleware<object, object> = (next, context) => async args => {
 		const result = await next(args);
 		const response = result.response as HttpAnswer;
-		await checkAnswer((context as {readonly commandName?: string}).commandName ?? '', response);
+		const {commandName = ''} = context as {readonly commandName?: string};
+		if (commandName !== 'GetObjectCommand' || response.statusCode >= 300) limitAnswer(response);
+		await checkAnswer(commandName, response);
 		if (response.headers['x-amz-request-id'] !== undefined || response.headers['etag'] !== undefined) onProper();
 		correctHeaders(response.headers);
 		return result;
@@ -50,6 +53,13 @@ export function checkAnswers(client: S3Client, onProper: () => void): void {
 		name: 'checkAnswers',
 		override: true,
 	});
+}
+
+/** Makes the body fail with ForeignAnswer when it is too large to keep in memory. */
+export function limitAnswer(response: HttpAnswer): void {
+	const {body} = response;
+	if (!(body instanceof Readable)) return;
+	response.body = limitedBody(body, () => new ForeignAnswer(`it sent ${tooLarge}`, response));
 }
 
 /** Throws ForeignAnswer. A body that was read is put back. */
