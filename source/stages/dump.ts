@@ -5,6 +5,7 @@ import {dumpFailure} from '../postgres/dump-failure.js';
 import {type Child, type ChildOptions, startChild} from '../process/child.js';
 import {preparePipes, takePipe} from '../process/pipes.js';
 import {type ArtifactOptions, discardAll, ownedArtifact, writeArtifact, type Written} from './artifact.js';
+import {checkCompleteArchive} from './complete-archive.js';
 import {prepareWorker} from './pipeline-thread.js';
 
 export type DumpCommand = {
@@ -84,9 +85,24 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 		// file.
 		const named = {...command, args: ['-f', path, ...command.args]};
 		await dumped(start(named, descriptor, options.signal), command.what);
+		await checkArchive(path, command.what);
 		options.meter?.finish('dump');
 		command.onEnd?.();
 	}, options);
+}
+
+/** Throws DUMP_FAILED when the child ended successfully although its archive is truncated. */
+async function checkArchive(path: string, what: string): Promise<void> {
+	try {
+		await checkCompleteArchive(path);
+	} catch (error) {
+		if (!(error instanceof PgBackError)) throw error;
+		if (error.code === 'TOOLS') return; // of a newer pg_dump, which may not need the check
+		throw new PgBackError('DUMP_FAILED', `${what} exited successfully, but did not write all of it: ${error.message}`, {
+			cause: error,
+			hint: 'the disk may be full, or a quota used up: free some space, or purge older dumps, and run again',
+		});
+	}
 }
 
 async function streamed(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
