@@ -66,22 +66,39 @@ type DatabaseJob = {
 };
 
 async function dumpDatabase(job: DatabaseJob): Promise<void> {
+	const {shared, database, settings} = job;
+	const {name} = database;
+	const compression = shared.compression.get(name);
+	const suffix = dumpSuffixes[settings.format] as 'sql' | 'dump' | 'tar' | 'd';
+	const compressed = compressedSuffix(settings.format, compression);
+	const time = await shared.namer.time({kind: 'database', name}, suffix, compressed);
+	const split = await splitOf(job, compression);
+	try {
+		const plainPath = shared.namer.path({kind: 'database', name}, time, suffix, compressed);
+		await dumpTo(plainPath, job, {time, compression, split});
+	} finally {
+		await split?.close();
+	}
+}
+
+type Prepared = {
+	/** The time in the names of the files. */
+	readonly time: Date;
+	readonly compression: string | undefined;
+	readonly split: Split | undefined;
+};
+
+async function dumpTo(plainPath: string, job: DatabaseJob, {time, compression, split}: Prepared): Promise<void> {
 	const {shared, database, settings, id, control} = job;
 	const {tools, namer} = shared;
 	const {name} = database;
 	const subject: Subject = {kind: 'database', name};
-	const compression = shared.compression.get(name);
-	const suffix = dumpSuffixes[settings.format] as 'sql' | 'dump' | 'tar' | 'd';
-	const compressed = compressedSuffix(settings.format, compression);
-	const time = await namer.time(subject, suffix, compressed);
-	const split = await splitOf(job, compression);
 	const command = commandOf(job, compression, split?.dumpJobs);
 	const recording =
 		isWhole(settings) && tools.pgDump.version >= 90_500
 			? await shared.record?.(name, {job: id, snapshot: split?.snapshot, signal: control.signal})
 			: undefined;
 	const snapshot = split?.snapshot ?? recording?.snapshot;
-	const plainPath = namer.path(subject, time, suffix, compressed);
 	const output = new JobOutput(shared, control, {
 		subject,
 		time,
@@ -105,10 +122,7 @@ async function dumpDatabase(job: DatabaseJob): Promise<void> {
 			const script = {role: 'createdb', plainPath: namer.path(subject, time, 'createdb.sql')} as const;
 			written.push(...(await writeCreateScript(job, {...options, ...script, meter: undefined})));
 		})
-		.finally(async () => {
-			await recording?.abandon();
-			await split?.close();
-		});
+		.finally(async () => recording?.abandon());
 }
 
 /** Its code is loaded only where large tables may be divided: a backup without it must not start later. */

@@ -60,7 +60,8 @@ export function splitCompanion(split: Split, options: CompanionOptions): SplitCo
 			const {table, member, range} = part;
 			const sum = copied.get(table.oid) ?? {rows: 0, bytes: 0};
 			let bytes = 0;
-			const count = await writeRangeMember(session.copy(rangeQuery(table.oid, range, {...sum})), {
+			const query = rangeQuery(table.oid, range, {...sum});
+			const count = await writeRangeMember(reader => session.copy(query, reader), {
 				path: join(staged.path, member + memberSuffix(split.compression)),
 				compression: split.compression,
 				run: options.run,

@@ -1,13 +1,17 @@
 /**
- * A session that reads parts of tables with COPY: one psql, as for the control connection, whose standard output is the
- * data. After each COPY a line with the state follows it, marked by a random string of the session.
+ * A session that reads parts of tables with COPY: one psql, as for the control connection, whose standard output is a
+ * pipe with the data. After each COPY a line with the state follows it.
  */
 import {randomBytes} from 'node:crypto';
+import {closeSync, read} from 'node:fs';
+import {promisify} from 'node:util';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {type Child, startChild} from '../process/child.js';
+import {type Pipe, takePipe} from '../process/pipes.js';
 import type {ChildConnection} from './connection.js';
 import {connectionError} from './connection-error.js';
+import {type CopyState, findState, stateCommand} from './copy-state.js';
 import {literal} from './quote.js';
 import {neutralSettings} from './session.js';
 
@@ -25,22 +29,21 @@ export type CopySessionOptions = {
 	readonly signal: AbortSignal;
 };
 
-/** The output of one COPY: its bytes in order, and what the server has counted. */
-export type CopyOutput = {
-	readonly chunks: AsyncIterable<Buffer>;
-	/** The rows that the server reports. Only after the last chunk. */
-	readonly rows: () => number;
-};
+/** The pipe with the output of one COPY, and the string that marks the line after it. */
+export type CopyOutput = {readonly descriptor: number; readonly mark: string};
 
-/** Bytes that are held back: a line with the state is shorter. */
-const longestState = 256;
+/**
+ * Reads the output up to the line with the state, and returns that; undefined when the output ends before. May block,
+ * but not the main thread.
+ */
+export type CopyReader = (output: CopyOutput) => Promise<CopyState | undefined>;
 
 /**
  * Connects, locks the tables without waiting, and imports the snapshot. Throws CONNECTION, and FAILED when the server
  * rejects a statement. The caller closes the session.
  */
 export async function openCopySession(options: CopySessionOptions): Promise<CopySession> {
-	const session = new CopySession(options);
+	const session = new CopySession(options, await takePipe(options.connection.env));
 	try {
 		await session.start();
 		return session;
@@ -50,29 +53,43 @@ export async function openCopySession(options: CopySessionOptions): Promise<Copy
 	}
 }
 
+/** psql opens its own output once more: it reports no rows of a COPY that goes to its output as such. */
+const itself = '/dev/stdout';
+
 export class CopySession {
 	readonly #options: CopySessionOptions;
 	readonly #mark = randomBytes(12).toString('hex');
 	readonly #child: Child;
-	readonly #output: AsyncIterator<Buffer>;
+	readonly #descriptor: number;
+	/** Settles when nothing reads the pipe. */
+	#reading: Promise<unknown> = Promise.resolve();
+	#closed: Promise<void> | undefined;
 	#connected = false;
+	/** Where psql sends a COPY. */
+	#target = '|cat';
 
-	constructor(options: CopySessionOptions) {
+	/** The pipe is closed with the session. */
+	constructor(options: CopySessionOptions, pipe: Pipe) {
 		this.#options = options;
 		const {psql, connection, signal} = options;
-		this.#child = startChild({
-			command: psql,
-			args: ['-XAtqw', ...connection.args],
-			env: {PGCONNECT_TIMEOUT: '30', ...connection.env, PGCLIENTENCODING: 'UTF8', LC_ALL: 'C'},
-			stdin: 'pipe',
-			stdout: 'pipe',
-			signal,
-		});
+		this.#descriptor = pipe.readable;
+		try {
+			this.#child = startChild({
+				command: psql,
+				args: ['-XAtqw', ...connection.args],
+				env: {PGCONNECT_TIMEOUT: '30', ...connection.env, PGCLIENTENCODING: 'UTF8', LC_ALL: 'C'},
+				stdin: 'pipe',
+				stdout: pipe.writable,
+				signal,
+			});
+		} catch (error) {
+			closeSync(pipe.readable);
+			throw error;
+		} finally {
+			closeSync(pipe.writable); // psql has it: when psql exits, the pipe ends
+		}
 		this.#child.stdin?.on('error', () => undefined); // psql has exited: `done` gives the reason
 		this.#child.done.catch(() => undefined); // thrown to the one who waits for output
-		const {stdout} = this.#child;
-		if (!stdout) throw new PgBackError('BUG', 'psql has no standard output');
-		this.#output = stdout.iterator({destroyOnReturn: false}) as AsyncIterator<Buffer>;
 	}
 
 	/** Sets what pg_dump sets, so that the text of each value is the same. */
@@ -89,97 +106,85 @@ export class CopySession {
 		await this.#run('begin isolation level repeatable read read only');
 		await this.#run(':q', '\n;');
 		await this.#run(`set transaction snapshot ${literal(snapshot)}`);
+		// Refused to psql under another account: cat passes the data on then.
+		if ((await this.#run('copy (select 1) to stdout', `\\g ${itself}`)) === '1\n') this.#target = itself;
 	}
 
 	/**
 	 * Runs the COPY … TO stdout that `query` returns in its column `q`: names of tables then never pass through our
-	 * encoding. The chunks must be read to their end before the next call. They throw FAILED when the server rejects the
-	 * statement, and CONNECTION when the session is lost.
+	 * encoding. Returns the rows that the server reports. Throws FAILED when the server rejects the statement, CONNECTION
+	 * when the session is lost, and the errors of `reader`, after which the session can only be closed.
 	 */
-	copy(query: string): CopyOutput {
-		let rows: number | undefined;
-		const read = async function* (session: CopySession): AsyncGenerator<Buffer> {
-			// psql reports the rows only for a COPY that does not go to its own output.
-			session.#send(`\\unset q\n${query} \\gset\n:q\n\\g |cat`);
-			const state = yield* session.#until();
-			if (state.isError) throw await session.#rejected();
-			rows = state.rows;
-		};
-		return {
-			chunks: read(this),
-			rows() {
-				if (rows === undefined) throw new PgBackError('BUG', 'the rows of a COPY that has not ended');
-				return rows;
-			},
-		};
+	async copy(query: string, reader: CopyReader): Promise<number> {
+		this.#send(`\\unset q\n${query} \\gset\n:q\n\\g ${this.#target}`);
+		const state = await this.#read(reader({descriptor: this.#descriptor, mark: this.#mark}));
+		if (!state) throw await this.#lost();
+		if (state.isError) throw await this.#rejected();
+		return state.rows;
 	}
 
-	/** Ends psql. */
-	async close(): Promise<void> {
+	/** Ends psql, after the COPY that is running. */
+	close(): Promise<void> {
+		this.#closed ??= this.#close();
+		return this.#closed;
+	}
+
+	async #close(): Promise<void> {
 		this.#child.stdin?.end();
-		this.#child.stdout?.resume();
+		await this.#reading.catch(() => undefined); // thrown to the one who reads
+		closeSync(this.#descriptor);
 		await this.#child.done.catch(() => undefined); // it was aborted
 	}
 
-	async #run(sql: string, end = '\\g /dev/null'): Promise<void> {
+	/** Returns what is printed. */
+	async #run(sql: string, end = '\\g /dev/null'): Promise<string> {
 		this.#send(`${sql} ${end}`);
-		const lines = this.#until();
-		for (;;) {
-			const {value, done} = await lines.next();
-			if (!done) continue; // nothing is printed
-			if (value.isError) throw await this.#rejected();
-			return;
-		}
+		const output = await this.#output();
+		const {state, start} = findState(output, this.#mark) ?? {};
+		if (!state || state.isError) throw await this.#rejected();
+		return output.toString('latin1', 0, start);
 	}
 
 	#send(text: string): void {
-		this.#child.stdin?.write(`${text}\n\\echo ${this.#mark}s :ERROR :SQLSTATE :ROW_COUNT ${this.#mark}e\n`);
+		this.#child.stdin?.write(`${text}\n${stateCommand(this.#mark)}\n`);
 	}
 
-	/** Yields the output before the line with the state, and returns the state. */
-	async *#until(): AsyncGenerator<Buffer, {readonly isError: boolean; readonly rows: number}> {
+	#read<T>(reading: Promise<T>): Promise<T> {
+		this.#reading = reading;
+		return reading;
+	}
+
+	/** Returns the output up to the next mark. */
+	async #output(): Promise<Buffer> {
 		const end = Buffer.from(`${this.#mark}e\n`);
-		let held: Buffer = Buffer.alloc(0);
-		while (!held.subarray(-end.length).equals(end)) {
-			const next = await this.#output.next();
-			if (next.done) throw await this.#lost();
-			const chunk = next.value;
-			const free = Math.max(0, held.length + chunk.length - longestState);
-			if (free >= held.length) {
-				if (held.length > 0) yield held;
-				const rest = free - held.length;
-				if (rest > 0) yield chunk.subarray(0, rest);
-				held = chunk.subarray(rest);
-			} else {
-				const both = Buffer.concat([held, chunk]);
-				if (free > 0) yield both.subarray(0, free);
-				held = both.subarray(free);
-			}
+		let output: Buffer = Buffer.alloc(0);
+		while (!output.subarray(-end.length).equals(end)) {
+			const {bytesRead, buffer} = await this.#read(readPipe(this.#descriptor, Buffer.alloc(4096), 0, 4096, null));
+			if (bytesRead === 0) throw await this.#lost();
+			output = Buffer.concat([output, buffer.subarray(0, bytesRead)]);
 		}
-		const at = held.lastIndexOf(`${this.#mark}s `);
-		if (at > 0) yield held.subarray(0, at);
-		const [isError, , rows] = held.toString('latin1', at + this.#mark.length + 2).split(' ');
-		return {isError: isError !== 'false', rows: Number(rows)};
+		return output;
 	}
 
 	async #rejected(): Promise<PgBackError> {
 		this.#child.stdin?.write(`\\echo :LAST_ERROR_MESSAGE ${this.#mark}e\n`);
-		let text = '';
-		while (!text.endsWith(`${this.#mark}e\n`)) {
-			const next = await this.#output.next();
-			if (next.done) return this.#lost();
-			text += next.value.toString();
-		}
-		const message = text.slice(0, -this.#mark.length - 3).trim();
+		const message = (await this.#output())
+			.toString()
+			.slice(0, -this.#mark.length - 3)
+			.trim();
 		return new PgBackError('FAILED', display(`the server says: ${message || 'the statement failed'}`));
 	}
 
 	/** Throws the reason of an abort. */
 	async #lost(): Promise<PgBackError> {
 		const {stderr} = await this.#child.done;
-		return connectionError(stderr, this.#connected);
+		const others = stderr.filter(line => !line.includes(itself));
+		return connectionError(others, this.#connected);
 	}
 }
+
+/** In the thread pool. */
+const readPipe = promisify(read);
 
 /** What pg_dump sets for the text of values; an index must not be used instead of the range. */
 const valueSettings = [

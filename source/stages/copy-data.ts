@@ -10,7 +10,7 @@ const longestEnd = 16;
  * `onRows` receives the number of rows; without it they are not counted.
  */
 export async function* completeCopy(
-	source: AsyncIterable<Uint8Array>,
+	source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 	onRows?: (rows: number) => void,
 ): AsyncGenerator<Uint8Array> {
 	let lines = 0;

@@ -8,6 +8,7 @@ import {messageOf, PgBackError} from '../core/errors.js';
 import {startThread} from '../lib/bundled.js';
 import type {HashAndEncryptOptions, PipelineResult} from './pipeline.js';
 import type {MembersRequest, WorkerRequest, WorkerResponse} from './pipeline-worker.js';
+import type {Copied, CopyRequest, CountRequest} from './range-worker.js';
 import type {SmallMemberResult, SmallMemberSettings} from './small-members.js';
 
 const idle: Worker[] = [];
@@ -53,6 +54,30 @@ export async function processInWorker(
 /** Flushes files to disk, one after the other. Throws system errors, with the path. */
 export async function flushInWorker(paths: readonly string[], signal: AbortSignal): Promise<void> {
 	expected(await ask({type: 'flush', paths}, signal), 'flushed');
+}
+
+/**
+ * Reads one COPY from the pipe and writes it; `path` is the name of the file in errors. `onBytes` is called with the
+ * number of bytes as they arrive. Throws system errors.
+ */
+export async function copyInWorker(
+	request: Omit<CopyRequest, 'type'>,
+	{
+		path,
+		signal,
+		onBytes,
+	}: {readonly path: string; readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void},
+): Promise<Copied> {
+	const response = await ask({type: 'copy', ...request}, signal, {
+		onBytes: ({plain}) => onBytes(plain),
+		pathOf: where => (where === 'plain' ? path : undefined),
+	});
+	return expected(response, 'copied').copied;
+}
+
+/** Counts the rows of such a file. Throws an Error when it is damaged, and system errors. */
+export async function countInWorker(request: Omit<CountRequest, 'type'>, signal: AbortSignal): Promise<number> {
+	return expected(await ask({type: 'count', ...request}, signal), 'counted').rows;
 }
 
 type Last = Exclude<WorkerResponse, {type: 'bytes'}>;

@@ -10,6 +10,7 @@ import {createSealer, type Seal} from './age/sealer.js';
 import {chunkSize} from './age/stream.js';
 import {MultiHash} from './hash.js';
 import {type PipelineResult, streamStats} from './pipeline.js';
+import {type Copied, type CopyRequest, copyToFile, type CountRequest, countRows} from './range-worker.js';
 import {
 	flushFile,
 	processSmallMember,
@@ -18,7 +19,7 @@ import {
 	type SmallMemberSettings,
 } from './small-members.js';
 
-export type WorkerRequest = StreamRequest | MembersRequest | FlushRequest;
+export type WorkerRequest = StreamRequest | MembersRequest | FlushRequest | CopyRequest | CountRequest;
 
 export type StreamRequest = {
 	readonly type: 'stream';
@@ -45,6 +46,8 @@ export type WorkerResponse =
 	/** In the order of the members; shorter if the last one has changed. */
 	| {readonly type: 'members'; readonly results: readonly SmallMemberResult[]}
 	| {readonly type: 'flushed'}
+	| {readonly type: 'copied'; readonly copied: Copied}
+	| {readonly type: 'counted'; readonly rows: number}
 	| {
 			readonly type: 'failed';
 			readonly where: Place;
@@ -70,17 +73,24 @@ const pending = Buffer.allocUnsafeSlow(chunkSize);
 
 type Place = 'source' | 'plain' | 'cipher';
 
-parentPort?.on('message', (order: WorkerRequest) => {
+parentPort?.on('message', (order: WorkerRequest) => void work(order));
+
+async function work(order: WorkerRequest): Promise<void> {
 	let where: Place = 'source';
+	const at = (now: Place) => (where = now);
 	try {
-		respond(answer(order, now => (where = now)));
+		if (order.type === 'copy') {
+			const onBytes = (plain: number) => respond({type: 'bytes', plain, cipher: 0});
+			respond({type: 'copied', copied: await copyToFile(order, at, onBytes)});
+		} else if (order.type === 'count') respond({type: 'counted', rows: await countRows(order)});
+		else respond(answer(order, at));
 	} catch (error) {
 		const {message, code, errno, syscall, path} = error as NodeJS.ErrnoException;
 		respond({type: 'failed', where, path, message, code, errno, syscall});
 	}
-});
+}
 
-function answer(order: WorkerRequest, at: (where: Place) => void): WorkerResponse {
+function answer(order: StreamRequest | MembersRequest | FlushRequest, at: (where: Place) => void): WorkerResponse {
 	if (order.type === 'stream') return {type: 'done', passed: pass(order, at)};
 	if (order.type === 'flush') {
 		for (const path of order.paths) flushFile(path);

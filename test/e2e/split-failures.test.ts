@@ -1,18 +1,12 @@
 /** Divided tables when something goes wrong: no dump with a name, or a whole one without dividing, and the reason. */
 import assert from 'node:assert/strict';
-import {chmodSync, existsSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
 import {waitFor} from '../helpers/postgres.js';
-import {
-	cleanEnvironment,
-	connectTo,
-	filesIn,
-	type RunOptions,
-	scratchDirectory,
-	startProgram,
-} from '../helpers/program.js';
+import {connectTo, filesIn, type RunOptions, scratchDirectory, startProgram} from '../helpers/program.js';
+import {findTool} from '../helpers/tools.js';
 
 let cluster: Cluster;
 before(async () => {
@@ -32,8 +26,10 @@ function programIn(directory: string, name: string, script: string): string {
 	return directory;
 }
 
-async function begin(options: RunOptions & {lines?: string; args?: readonly string[]} = {}) {
-	const directory = scratchDirectory('split-failures');
+const mayMount = process.getuid?.() === 0 && findTool('unshare') !== undefined;
+
+async function begin(options: RunOptions & {directory?: string; lines?: string; args?: readonly string[]} = {}) {
+	const directory = options.directory ?? scratchDirectory('split-failures');
 	const file = join(scratchDirectory('split-failures-conf'), 'pg_back.conf');
 	const lines = options.lines ?? 'parallel_backup_jobs = 2';
 	writeFileSync(file, `format = directory\nsplit_tables_larger_than = 200K\n${lines}\n`);
@@ -45,10 +41,21 @@ async function begin(options: RunOptions & {lines?: string; args?: readonly stri
 	return {directory, running};
 }
 
-/** A PATH in which the data of each COPY passes through a program of ours. */
+/** Returns a directory of client programs, of which one is a script; `$real` is that program. */
+function toolsWith(name: string, script: string): string {
+	const tools = scratchDirectory('split-tools');
+	for (const other of ['psql', 'pg_dump', 'pg_restore', 'pg_dumpall'].filter(one => one !== name))
+		symlinkSync(join(clientDirectory(), other), join(tools, other));
+	return programIn(tools, name, `real=${join(clientDirectory(), name)}\n${script}`);
+}
+
+/** The output of each session that reads ranges passes through a script. */
 const through = (script: string) => ({
-	PATH: `${programIn(scratchDirectory('split-cat'), 'cat', script)}:${cleanEnvironment['PATH'] ?? ''}`,
+	args: ['-B', toolsWith('psql', `[ "$1" = -XAtqw ] || exec "$real" "$@"\n"$real" "$@" | ${script}`)],
 });
+/** Passes everything on up to the first row, and the rest after `then`. */
+const fromFirstRow = (then: string) =>
+	`while IFS= read -r line; do case $line in *bbbb*) ${then}; printf '%s\\n' "$line"; exec cat;; esac; printf '%s\\n' "$line"; done`;
 const waiting = (flag: string) => `while [ ! -e ${flag} ]; do sleep 0.05; done`;
 const dumps = (directory: string) => filesIn(directory).filter(name => name.endsWith('.d') || name.includes('.part'));
 
@@ -66,7 +73,7 @@ async function untilSession(condition: string): Promise<string> {
 
 test('a session that is lost fails the dump', async () => {
 	const flag = join(scratchDirectory('split-flag'), 'flag');
-	const {directory, running} = await begin({env: through(`${waiting(flag)}; exec /bin/cat`)});
+	const {directory, running} = await begin(through(fromFirstRow(waiting(flag))));
 	const pid = await untilSession("query like 'copy /* pg_back%'");
 	await cluster.psql('app', `select pg_terminate_backend(${pid})`);
 	writeFileSync(flag, '');
@@ -76,15 +83,52 @@ test('a session that is lost fails the dump', async () => {
 });
 
 test('a part with other rows than the server has counted fails the dump', async () => {
-	const {directory, running} = await begin({env: through('exec head -n 100')});
+	const {directory, running} = await begin(through("sed -u '/^[0-9]*7\t/d'"));
 	const {code, stderr} = await running.ended;
 	assert.notEqual(code, 0, stderr);
-	assert.match(stderr, /table_\d+_\d\.dat\.gz was read back with 100 rows instead of \d+/);
+	assert.match(stderr, /table_\d+_\d\.dat\.gz was read back with \d+ rows instead of \d+/);
 	assert.deepEqual(dumps(directory), [], stderr);
 });
 
+test('a psql that is killed fails the dump', async () => {
+	const [flag, pids] = ['flag', 'pids'].map(name => join(scratchDirectory('split-flag'), name)) as [string, string];
+	const note = `sh -c 'echo $$ >> ${pids}; exec "$0" "$@"' "$real" "$@"`;
+	const script = `[ "$1" = -XAtqw ] || exec "$real" "$@"\n${note} | ${fromFirstRow(waiting(flag))}`;
+	const {directory, running} = await begin({args: ['-B', toolsWith('psql', script)]});
+	await untilSession("query like 'copy /* pg_back%'");
+	for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+	writeFileSync(flag, '');
+	const {code, stderr} = await running.ended;
+	assert.notEqual(code, 0, stderr);
+	assert.deepEqual(dumps(directory), [], stderr);
+});
+
+test('a full disk fails the dump, and leaves nothing', {skip: !mayMount && 'only root may mount'}, async () => {
+	const directory = scratchDirectory('split-small');
+	const mount = `mount -t tmpfs -o size=300k,mode=0700 none ${directory} && "$@"; code=$?; find ${directory} -mindepth 1; exit $code`;
+	const {running} = await begin({
+		directory,
+		lines: 'parallel_backup_jobs = 2\ncompress_level = 0',
+		wrapper: ['unshare', '-m', 'sh', '-c', mount, 'sh'],
+	});
+	const {code, stderr, stdout} = await running.ended;
+	assert.notEqual(code, 0, stderr);
+	assert.match(stderr, /no space left on device/i);
+	assert.doesNotMatch(stdout, /table_|\.d$|\.part$/m);
+});
+
+test('psql under another account divides tables too', {skip: process.getuid?.() !== 0 && 'only for root'}, async () => {
+	const other = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$real" "$@"';
+	const {directory, running} = await begin({
+		args: ['-B', toolsWith('psql', `[ "$1" = -XAtqw ] || exec "$real" "$@"\n${other}`)],
+	});
+	const {code, stderr} = await running.ended;
+	assert.equal(code, 0, stderr);
+	assert.ok(filesIn(directory).filter(name => /table_\d+_\d\.dat\.gz$/.test(name)).length > 1, stderr);
+});
+
 test('an interrupted run ends all sessions and leaves nothing', async () => {
-	const {directory, running} = await begin({env: through(waiting('/nonexistent'))});
+	const {directory, running} = await begin(through(fromFirstRow(waiting('/nonexistent'))));
 	await untilSession("query like 'copy /* pg_back%'");
 	running.child.kill('SIGINT');
 	const {code, stderr} = await running.ended;
@@ -95,12 +139,9 @@ test('an interrupted run ends all sessions and leaves nothing', async () => {
 });
 
 test('a session that wants to alter a table before pg_dump has locked it makes the dump start again', async () => {
-	const tools = scratchDirectory('split-tools');
-	const flag = join(tools, 'flag');
-	for (const name of ['psql', 'pg_restore', 'pg_dumpall'])
-		symlinkSync(join(clientDirectory(), name), join(tools, name));
-	const real = join(clientDirectory(), 'pg_dump');
-	programIn(tools, 'pg_dump', `[ "$1" = --version ] || { : > ${flag}.waiting; ${waiting(flag)}; }\nexec ${real} "$@"`);
+	const flag = join(scratchDirectory('split-flag'), 'flag');
+	const script = `[ "$1" = --version ] || { : > ${flag}.waiting; ${waiting(flag)}; }\nexec "$real" "$@"`;
+	const tools = toolsWith('pg_dump', script);
 	const {directory, running} = await begin({args: ['-B', tools]});
 	await waitFor(() => Promise.resolve(existsSync(`${flag}.waiting`)), 'pg_dump', 60);
 	const altering = cluster.psql('app', 'alter table big add column more int');
