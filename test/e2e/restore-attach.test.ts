@@ -1,6 +1,6 @@
 /**
- * Indexes of partitions are attached while no other session holds locks: pg_restore -j attaches them beside the
- * validation of foreign keys, and the two deadlock.
+ * What pg_restore -j runs at once and what deadlocks then: it attaches indexes of partitions beside the
+ * validation of foreign keys, and changes a table from two of its indexes.
  */
 import {after, before, test} from 'node:test';
 import {type Cluster, realServerVersions, startCluster} from '../helpers/cluster.js';
@@ -12,6 +12,12 @@ import {restore, withShipped} from './directory-dumps.js';
 const more = `insert into shop.sale
 	select 10 + n % 500, 1 + n % 50, '2025-01-01 00:00:30+00'::timestamptz + n * interval '1 minute', 1 from generate_series(1, 150000) n`;
 
+/** The second index of the table is ready while the first is still being created. */
+const clustered = `create table t (a int not null, b int not null, c text);
+	insert into t select i, 200000 - i, md5(i::text) from generate_series(1, 200000) i;
+	create unique index on t (a); cluster t using t_a_idx;
+	create unique index on t (b); alter table t replica identity using index t_b_idx`;
+
 let [source, target]: Cluster[] = [];
 
 before(async () => {
@@ -22,6 +28,8 @@ before(async () => {
 	await source.psql('postgres', 'create database app');
 	await source.psql('app', fixture);
 	await source.psql('app', more);
+	await source.psql('postgres', 'create database clustered');
+	await source.psql('clustered', clustered);
 });
 
 after(async () => {
@@ -37,6 +45,17 @@ test('partitioned tables with foreign keys are restored by several sessions with
 			const database = `again_${index}`;
 			succeeded(await restore(place, into, '--restore-jobs', '4', '--into', database, 'app'));
 			if (index === 0) assertSameText(textOf(into, database), textOf(from, 'app'));
+		}
+	});
+});
+
+test('a table that is clustered on one index and identified by another is restored without a deadlock', async () => {
+	const [from, into] = [source!, target!];
+	const dump = {store: 'local', database: 'clustered', compression: '0'} as const;
+	await withShipped({source: from, target: into}, dump, async place => {
+		for (const database of ['first', 'second']) {
+			succeeded(await restore(place, into, '--restore-jobs', '4', '--into', database, 'clustered'));
+			assertSameText(textOf(into, database), textOf(from, 'clustered'));
 		}
 	});
 });
