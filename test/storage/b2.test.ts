@@ -104,6 +104,13 @@ describe('b2', () => {
 			/restricted to the bucket other/,
 		],
 		['an answer without an endpoint', {body: {}}, 'server', /no S3 endpoint/],
+		['an endpoint that is no text', {body: {s3ApiUrl: 5, apiInfo: {storageApi: null}}}, 'server', /no S3 endpoint/],
+		[
+			'an error that is no text',
+			{status: 400, body: {code: {a: 1}, message: ['b']}},
+			'invalid',
+			/b2:\/\/bucket\/: HTTP status 400/,
+		],
 		['an answer that is not JSON', {body: '<html>'}, 'server', /not JSON/],
 		['a service that stays busy', {status: 429, body: {}}, 'throttled', /gave up/],
 	] as const;

@@ -24,9 +24,9 @@ const defaultAuthorizeUrl = 'https://api.backblazeb2.com';
 
 /** The fields of b2_authorize_account that are used here; versions 2 and 3 of the API place them differently. */
 type Account = {
-	readonly s3ApiUrl?: string;
-	readonly allowed?: {readonly bucketName?: string | null};
-	readonly apiInfo?: {readonly storageApi?: {readonly s3ApiUrl?: string; readonly bucketName?: string | null}};
+	readonly s3ApiUrl?: unknown;
+	readonly allowed?: {readonly bucketName?: unknown} | null;
+	readonly apiInfo?: {readonly storageApi?: {readonly s3ApiUrl?: unknown; readonly bucketName?: unknown} | null} | null;
 };
 
 /** Throws CONFIG for missing settings, and for an address to which the key would be sent in clear text. */
@@ -90,8 +90,8 @@ export async function openB2(settings: B2Settings, context: OpenContext): Promis
 		onRetry: (error, delay) =>
 			context.log('warn', `${messageOf(error)}: trying again in ${(delay / 1000).toFixed(1)} s`),
 	});
-	const endpoint = account.apiInfo?.storageApi?.s3ApiUrl ?? account.s3ApiUrl;
-	const only = account.apiInfo?.storageApi?.bucketName ?? account.allowed?.bucketName;
+	const endpoint = textIn(account.apiInfo?.storageApi?.s3ApiUrl) ?? textIn(account.s3ApiUrl);
+	const only = textIn(account.apiInfo?.storageApi?.bucketName) ?? textIn(account.allowed?.bucketName);
 	if (endpoint === undefined)
 		throw storageError('server', {operation: 'connect to', location}, 'the response contains no S3 endpoint');
 	if (only && only !== bucket) {
@@ -149,13 +149,17 @@ async function authorize(settings: B2Settings, location: string, context: OpenCo
 		);
 	}
 	if (response.ok) return parsed(text, where);
-	const {code = '', message = ''} = parsed(text, where) as {code?: string; message?: string};
+	const {code, message} = parsed(text, where) as {code?: unknown; message?: unknown};
 	const fault = faultOf(response.status);
 	const retryAfter = Number(response.headers.get('retry-after') ?? 0) * 1000;
-	throw storageError(fault, where, [code, message, `HTTP status ${response.status}`].filter(Boolean).join(', '), {
+	throw storageError(fault, where, [textIn(code), textIn(message), `HTTP status ${response.status}`].filter(Boolean).join(', '), {
 		hint: fault === 'forbidden' ? 'check b2_key_id and b2_app_key' : undefined,
 		...(retryAfter > 0 ? {retryAfter: Math.min(retryAfter, 3_600_000)} : {}),
 	});
+}
+
+function textIn(value: unknown): string | undefined {
+	return typeof value === 'string' ? value : undefined;
 }
 
 function faultOf(status: number): Fault {
