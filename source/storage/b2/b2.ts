@@ -152,10 +152,15 @@ async function authorize(settings: B2Settings, location: string, context: OpenCo
 	const {code, message} = parsed(text, where) as {code?: unknown; message?: unknown};
 	const fault = faultOf(response.status);
 	const retryAfter = Number(response.headers.get('retry-after') ?? 0) * 1000;
-	throw storageError(fault, where, [textIn(code), textIn(message), `HTTP status ${response.status}`].filter(Boolean).join(', '), {
-		hint: fault === 'forbidden' ? 'check b2_key_id and b2_app_key' : undefined,
-		...(retryAfter > 0 ? {retryAfter: Math.min(retryAfter, 3_600_000)} : {}),
-	});
+	throw storageError(
+		fault,
+		where,
+		[textIn(code), textIn(message), `HTTP status ${response.status}`].filter(Boolean).join(', '),
+		{
+			hint: fault === 'forbidden' ? 'check b2_key_id and b2_app_key' : undefined,
+			...(retryAfter > 0 ? {retryAfter: Math.min(retryAfter, 3_600_000)} : {}),
+		},
+	);
 }
 
 function textIn(value: unknown): string | undefined {
