@@ -291,6 +291,6 @@ async function planDump(shared: DrillShared, dump: Dump, signal: AbortSignal): P
 		road: format === 'plain' ? 'psql' : isHere ? 'in place' : 'file',
 		jobs: format === 'plain' || format === 'tar' ? 1 : options.jobs,
 		pgRestore,
-		entries: entriesOf(prepared, options, inventory.version),
+		...entriesOf(prepared, options, inventory.version),
 	};
 }

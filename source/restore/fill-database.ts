@@ -13,7 +13,7 @@ import {type LoadCommon, loadEntries} from './load-entries.js';
 import {loadMembers, openMembers} from './load-members.js';
 import {loadOrder} from './load-order.js';
 import {loadStream} from './load-stream.js';
-import {loadPlain} from './plain-dump.js';
+import {createSubscriptions, loadPlain} from './plain-dump.js';
 import {withUsage} from './read-access.js';
 import {restoreItems} from './restore-items.js';
 import type {RestoreOptions} from './restore-options.js';
@@ -94,6 +94,7 @@ export async function fillDatabase(
 		const load = {...common, path: contents, entries: order.late, jobs: plan.jobs};
 		await withUsage(target, {database: plan.hidden, signal, ...common}, () => loadEntries(context, plan, load));
 	}
+	if (plan.rewritten.length > 0) await createSubscriptions(context, plan, control);
 	tracker.itemsEnded(run.now().getTime());
 	meter.finish('load');
 	// Too quick for the server to show it.

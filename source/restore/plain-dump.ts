@@ -4,8 +4,9 @@
  */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {literal} from '../postgres/quote.js';
+import {identifier, literal} from '../postgres/quote.js';
 import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
+import {adaptSubscription} from '../postgres/subscription-options.js';
 import {supportsStatistics} from '../postgres/versions.js';
 import type {Dump} from '../repository/dump-items.js';
 import type {JobControl} from '../runs/scheduler.js';
@@ -18,9 +19,10 @@ import type {ArchiveNeeds} from './archive-facts.js';
 import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import type {LoadTarget} from './load.js';
 import {hintFor, sessionOptions} from './load.js';
+import {NewerStatements} from './newer-dump.js';
 import {withUsage} from './read-access.js';
 import type {RestoreOptions} from './restore-options.js';
-import type {DatabasePlan} from './restore-plan.js';
+import type {DatabasePlan, Finding} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
 
 /** Yields the text of a plain dump, decrypted and decompressed. Throws TOOLS for lz4. */
@@ -41,25 +43,44 @@ export function plainText(
 }
 
 const closing = /-- PostgreSQL database dump complete\n/;
+/** Bytes. */
+const headSize = 4096;
+const dumpedVersion = /^-- Dumped from database version (\S+)/m;
+
+/** Returns `CREATE TABLE public.orders` of a statement. */
+function beginningOf(text: string): string {
+	return /^\s*([^(\n]{0,80})/.exec(text)?.[1]?.trim() ?? '';
+}
 
 /** Reads the whole text. Throws CORRUPT for a psql command in it, with the line number, and for truncated text. */
 export async function readPlainNeeds(
-	source: DumpSource,
+	{run: {signal}, source, target, options}: LoadTarget & {readonly source: DumpSource},
 	dump: Dump,
-	signal: AbortSignal,
-): Promise<{readonly needs: ArchiveNeeds; readonly text: DumpText}> {
+): Promise<{readonly needs: ArchiveNeeds; readonly text: DumpText; readonly newer: readonly Finding[]}> {
 	const found = new NeedsCollector();
+	let newer: NewerStatements | undefined;
+	let head = '';
+	const readingHead = async function* (bytes: AsyncIterable<Uint8Array>) {
+		for await (const chunk of bytes) {
+			if (head.length < headSize) head += Buffer.from(chunk.subarray(0, headSize)).toString('latin1');
+			yield chunk;
+		}
+	};
 	const rules: ScannerRules = {
 		what: dump.path,
 		words,
 		statement(bytes) {
 			found.take(tokensOf(bytes));
+			newer ??= new NewerStatements(target.inventory, dumpedVersion.exec(head)?.[1], options);
+			const text = Buffer.from(bytes, 'latin1').toString();
+			newer.take(beginningOf(text), text);
 			return bytes;
 		},
 	};
 	const reader = new DumpTextReader();
 	let tail = Buffer.alloc(0);
-	for await (const chunk of guardedScript(readingText(plainText(source, dump, signal), reader), rules)) {
+	const bytes = readingHead(plainText(source, dump, signal));
+	for await (const chunk of guardedScript(readingText(bytes, reader), rules)) {
 		tail = Buffer.from(Buffer.concat([tail, chunk.subarray(-512)]).subarray(-512));
 	}
 	if (!closing.test(tail.toString('latin1'))) {
@@ -68,7 +89,7 @@ export async function readPlainNeeds(
 		});
 	}
 	const text = reader.result();
-	return {needs: found.needs(text.tables.length), text};
+	return {needs: found.needs(text.tables.length), text, newer: newer?.findings(dump.database) ?? []};
 }
 
 /** Collects what the statements of a dump require of the server. */
@@ -189,7 +210,7 @@ export async function loadPlain(
 		words: superuser ? withStatistics(own, version) : new Set([...own, 'select', 'refresh']),
 		statement(text) {
 			if (isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text))) return undefined;
-			if (superuser || !refresh.test(text)) return inTablespaceOf(text, target);
+			if (superuser || !refresh.test(text)) return adapted(text, target);
 			late.push(text);
 			return undefined;
 		},
@@ -200,6 +221,40 @@ export async function loadPlain(
 			execute(lateScript(reader.result().encoding, late), {}),
 		);
 	return reader.result();
+}
+
+/** Returns the statement in a form that the server knows. */
+function adapted(text: string, target: RestoreTarget): string {
+	const subscription = adaptSubscription(text, target.inventory.version);
+	return subscription?.lacks.length === 0 ? subscription.statement : inTablespaceOf(text, target);
+}
+
+/** Creates the subscriptions of an archive that pg_restore cannot create. Throws FAILED. */
+export async function createSubscriptions(
+	load: LoadTarget,
+	{hidden, prepared, rewritten}: DatabasePlan,
+	{id, signal}: JobControl,
+): Promise<void> {
+	const {run, target, options} = load;
+	const statements = rewritten.flatMap(({name, statement, owner, more}) => [
+		`${statement};\n`,
+		...(options.owner === undefined && owner !== ''
+			? [`alter subscription ${identifier(name)} owner to ${identifier(owner)};\n`]
+			: []),
+		...more,
+	]);
+	const errors = await runPsqlScript({
+		psql: target.psql,
+		account: target.account,
+		connection: connectionFor(target, options, hidden),
+		source: (async function* () {
+			for (const text of statements) yield Buffer.from(text);
+		})(),
+		rules: {what: prepared.dump.path},
+		signal,
+		onLine: line => run.emit({type: 'job.output', job: id, line}),
+	});
+	if (errors.length > 0) throw failure(prepared.dump.database, errors);
 }
 
 function connectionFor({connection, inventory}: RestoreTarget, {owner}: RestoreOptions, database: string) {

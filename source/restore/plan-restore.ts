@@ -12,6 +12,7 @@ import {confirmOption} from './command-line.js';
 import {bareDefinition} from './database-definition.js';
 import {membersRefusal} from './dump-members.js';
 import {databaseFindings, roleFindings, serverFindings} from './findings.js';
+import {rewrittenSubscriptions} from './newer-dump.js';
 import {idsOf} from './only-objects.js';
 import type {RestoreOptions} from './restore-options.js';
 import {
@@ -138,7 +139,7 @@ function planDatabase(input: PlanInput, prepared: PreparedDump): DatabasePlan {
 		fileBecause,
 		jobs: isSerial ? 1 : jobs,
 		pgRestore: prepared.toc ? chooseTool(input.restores, prepared.toc.minor, inventory.version) : undefined,
-		entries: entriesOf(prepared, options, inventory.version),
+		...entriesOf(prepared, options, inventory.version),
 	};
 }
 
@@ -212,22 +213,20 @@ function toolFindings({prepared, pgRestore}: DatabasePlan): readonly Finding[] {
 	];
 }
 
-/** Returns the dump IDs to restore; undefined: all. Statistics only if the server can load them. */
+/** Returns what to restore. Statistics only if the server can load them; subscriptions in a form that it knows. */
 export function entriesOf(
 	{toc, closure}: Pick<PreparedDump, 'toc' | 'closure'>,
 	{skip}: RestoreOptions,
 	server: number,
-): readonly number[] | undefined {
-	const refused = new Set(
-		supportsStatistics(server) ? [] : toc?.entries.filter(isStatistics).map(entry => entry.dumpId),
-	);
-	if (closure) return idsOf(closure).filter(id => !refused.has(id));
-	if (!toc || (skip.length === 0 && refused.size === 0)) return undefined;
+): Pick<DatabasePlan, 'entries' | 'rewritten'> {
+	const statistics = supportsStatistics(server) ? [] : toc?.entries.filter(isStatistics).map(entry => entry.dumpId);
 	const skips = skipsOf(skip);
-	return toc.entries
-		.filter(entry => isDatabaseEntry(entry) || !skips(entry))
-		.map(entry => entry.dumpId)
-		.filter(id => !refused.has(id));
+	const chosen = toc?.entries.filter(entry => isDatabaseEntry(entry) || !skips(entry)) ?? [];
+	const rewritten = closure ? [] : rewrittenSubscriptions(chosen, {version: server});
+	const refused = new Set([...(statistics ?? []), ...rewritten.flatMap(({ids}) => ids)]);
+	if (closure) return {entries: idsOf(closure).filter(id => !refused.has(id)), rewritten};
+	if (!toc || (skip.length === 0 && refused.size === 0)) return {entries: undefined, rewritten};
+	return {entries: chosen.map(entry => entry.dumpId).filter(id => !refused.has(id)), rewritten};
 }
 
 function checkNames(databases: readonly DatabasePlan[], {into}: RestoreOptions): void {

@@ -9,6 +9,7 @@ import {objectsOf} from './archive-facts.js';
 import {type DatabaseDefinition, parseDatabase} from './database-definition.js';
 import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import type {LoadTarget} from './load.js';
+import {newerArchive} from './newer-dump.js';
 import {chooseObjects} from './only-objects.js';
 import {readPlainNeeds} from './plain-dump.js';
 import type {RestoreOptions} from './restore-options.js';
@@ -45,7 +46,7 @@ export async function prepareDump(
 	const skips = skipsOf(options.skip);
 	const read = await readDump(source, dump, signal, options.locale);
 	const {toc, definition} = read;
-	const plain = toc ? undefined : await readPlainNeeds(source, dump, signal);
+	const plain = toc ? undefined : await readPlainNeeds({run, source, target, options}, dump);
 	const only =
 		toc && options.only
 			? await chooseObjects(run, toc, target, {database: dump.database, name: onlyName, options})
@@ -57,7 +58,12 @@ export async function prepareDump(
 		...read,
 		needs: plain?.needs ?? needsOf(entries),
 		isEmpty: (plain?.text.objects ?? objectsOf(all)).size === 0,
-		findings: [...(only?.findings ?? []), ...locales, ...(plain ? plainFindings(dump.database, options) : [])],
+		findings: [
+			...(only?.findings ?? []),
+			...locales,
+			...(plain ? [...plainFindings(dump.database, options), ...plain.newer] : []),
+			...newerArchive(entries, {toc, database: dump.database}, {target: target.inventory, options}),
+		],
 		closure: only?.closure,
 	};
 }

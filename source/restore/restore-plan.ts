@@ -7,6 +7,7 @@ import type {Tool} from '../postgres/tools.js';
 import type {Dump} from '../repository/dump-items.js';
 import type {ArchiveNeeds} from './archive-facts.js';
 import type {DatabaseDefinition} from './database-definition.js';
+import type {RewrittenSubscription} from './newer-dump.js';
 import type {RolePlan} from './roles.js';
 
 export type Finding = RestoreFinding;
@@ -59,6 +60,8 @@ export type DatabasePlan = {
 	readonly pgRestore: Tool | undefined;
 	/** Dump IDs of the entries to restore; undefined: all. */
 	readonly entries: readonly number[] | undefined;
+	/** Not among the entries: created after them. */
+	readonly rewritten: readonly RewrittenSubscription[];
 };
 
 export type RestorePlan = {
