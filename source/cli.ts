@@ -3,9 +3,10 @@ import {enableCompileCache} from 'node:module';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {errorText} from './cli/fail.js';
+import {outputError} from './cli/io.js';
 import {main} from './cli/main.js';
 import {limitHeapGrowth} from './cli/v8-flags.js';
-import {errorCodes, messageOf, PgBackError, toPgBackError} from './core/errors.js';
+import {errorCodes, messageOf, PgBackError} from './core/errors.js';
 
 // Other users must not be able to read our files, from the first byte; a stricter umask of the caller is kept.
 process.umask(process.umask(0o077) | 0o077);
@@ -23,11 +24,10 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 // A result that could not be written (a full disk) is not a success.
 process.stdout.once('error', (error: NodeJS.ErrnoException) => {
 	if (error.code === 'EPIPE') return;
-	process.stderr.write(
-		errorText(new PgBackError('FAILED', `cannot write to standard output: ${toPgBackError(error).message}`)),
-	);
 	process.once('exit', code => {
-		if (code === 0) process.exitCode = errorCodes.FAILED;
+		if (code !== 0) return; // who waited for the write has failed with its error
+		process.stderr.write(errorText(outputError(error)));
+		process.exitCode = errorCodes.FAILED;
 	});
 });
 

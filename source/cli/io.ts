@@ -1,3 +1,5 @@
+import {PgBackError, toPgBackError} from '../core/errors.js';
+
 /** The environment of the program as main receives it, which is all that differs in tests. */
 export type Io = {
 	/** Without the interpreter and the script. */
@@ -12,10 +14,17 @@ export type Io = {
 	readonly exitNow: (code: number) => never;
 };
 
-/** Returns a writer that waits for a slow reader; a closed pipe ends the work with EPIPE. */
+/** Returns a writer that waits for a slow reader. It rejects with EPIPE for a closed pipe, and with FAILED otherwise. */
 export function writerTo(io: Io): (chunk: Uint8Array | string) => Promise<void> {
 	return chunk =>
 		new Promise((resolve, reject) => {
-			io.stdout.write(chunk, error => (error ? reject(error) : resolve()));
+			io.stdout.write(chunk, error => {
+				if (!error) resolve();
+				else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? error : outputError(error));
+			});
 		});
+}
+
+export function outputError(cause: Error): PgBackError {
+	return new PgBackError('FAILED', `cannot write to standard output: ${toPgBackError(cause).message}`, {cause});
 }

@@ -54,6 +54,17 @@ test('what cannot be done is said, with the status that the run would have', asy
 	assert.deepEqual(filesIn(directory, {manifests: true}), []);
 });
 
+test('a plan that cannot be written is one error, and a reader that has read enough is none', async () => {
+	const connection = [...connectTo(server, scratchDirectory('dry')), '--dry-run', 'a'];
+	const full = await runProgram(connection, {wrapper: ['sh', '-c', 'exec "$@" >/dev/full', 'sh']});
+	assert.equal(full.code, 1);
+	assert.deepEqual(full.stderr.match(/(?<=FATAL: ).*/g), [
+		'cannot write to standard output: write: no space left on device',
+	]);
+	const read = await runProgram(connection, {wrapper: ['bash', '-c', '"$@" | true; exit $PIPESTATUS', 'bash']});
+	assert.deepEqual([read.code, read.stderr.match(/FATAL/)], [0, null]);
+});
+
 test('says that no configuration file is read: asked for at INFO, for want of one at DEBUG', async t => {
 	const place = ['-b', scratchDirectory('dry'), '--verify', 'here'];
 	const asked = await runProgram(['--no-config-file', ...place]);
