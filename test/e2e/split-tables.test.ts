@@ -124,6 +124,19 @@ for (const major of servers) {
 			}
 		});
 
+		test('are restored to equal rows without compression and with zstd, by every pg_restore that reads it', async () => {
+			const [oldest = ''] = own.map(([, client]) => client);
+			const {path: plain} = await backup(oldest, 'compress_level = 0');
+			assert.ok(readdirSync(plain).some(name => /^table_\d+_2\.dat$/.test(name)));
+			assert.equal(await restored(oldest, plain, '-j', '3'), expected, 'uncompressed');
+			const modern = own.filter(([client]) => client >= 16).map(([, client]) => client);
+			const [dumper] = modern;
+			if (dumper === undefined) return;
+			const {path} = await backup(dumper, 'compress_level = zstd:3');
+			assert.ok(readdirSync(path).some(name => /^table_\d+_2\.dat\.zst$/.test(name)));
+			for (const reader of modern) assert.equal(await restored(reader, path, '-j', '3'), expected, reader);
+		});
+
 		test('that change during the dump are dumped as of one moment, encrypted too', async () => {
 			const [, client] = own[0] ?? [0, ''];
 			const {recipient, identity} = await newAgeKeys();
