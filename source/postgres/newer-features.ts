@@ -29,7 +29,7 @@ const features: readonly Feature[] = [
 		since: 14,
 		what: 'multirange types',
 		hint: /multirange/i,
-		shape: /^CREATE .*\b(?:MULTIRANGE_TYPE_NAME =|\w+MULTIRANGE\b)/,
+		shape: /^CREATE .*\b(?:MULTIRANGE_TYPE_NAME =|(?:INT4|INT8|NUM|TS|TSTZ|DATE)MULTIRANGE\b)/,
 	},
 	{
 		since: 14,
@@ -69,7 +69,7 @@ const features: readonly Feature[] = [
 		since: 17,
 		what: 'the privilege MAINTAIN',
 		hint: /maintain/i,
-		shape: /^(?:ALTER DEFAULT PRIVILEGES .*)?GRANT (?:.* , )?MAINTAIN .*\bON /,
+		shape: /^(?:ALTER DEFAULT PRIVILEGES .*)?(?:GRANT|REVOKE) (?:.* , )?MAINTAIN .*\bON /,
 	},
 	{since: 17, what: 'event triggers on login', hint: /\blogin\b/i, shape: /^CREATE EVENT TRIGGER \S+ ON LOGIN /},
 	{since: 18, what: 'virtual generated columns', hint: /generated always as/i, shape: hasVirtualColumn},
