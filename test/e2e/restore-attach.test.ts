@@ -41,7 +41,7 @@ test('partitioned tables with foreign keys are restored by several sessions with
 	const [from, into] = [source!, target!];
 	await withShipped({source: from, target: into}, {store: 'local', database: 'app', compression: '0'}, async place => {
 		// Without a step of its own for them, about half of the restores fail.
-		for (let index = 0; index < 8; index++) {
+		for (let index = 0; index < 4; index++) {
 			const database = `again_${index}`;
 			succeeded(await restore(place, into, '--restore-jobs', '4', '--into', database, 'app'));
 			if (index === 0) assertSameText(textOf(into, database), textOf(from, 'app'));
