@@ -29,7 +29,7 @@ export type Authority = {
 	readonly self: Issued;
 	readonly issue: (name: string, options?: IssueOptions) => Issued;
 	/** Creates an authority signed by this one. */
-	readonly intermediate: (name: string) => Authority;
+	readonly intermediate: (name: string, options?: IssueOptions) => Authority;
 };
 
 const openssl = (...args: string[]) => execFileSync('openssl', args, {stdio: ['ignore', 'pipe', 'pipe']}).toString();
@@ -37,10 +37,12 @@ const openssl = (...args: string[]) => execFileSync('openssl', args, {stdio: ['i
 /** Creates an authority in a new directory. */
 export function createAuthority(name = 'Test Root'): Authority {
 	const directory = scratchDirectory('ca');
-	return authorityIn(directory, 'root', name, undefined);
+	return authorityIn(directory, {id: 'root', name});
 }
 
-function authorityIn(directory: string, id: string, name: string, parent: string | undefined): Authority {
+type Place = {readonly id: string; readonly name: string; readonly parent?: string; readonly options?: IssueOptions};
+
+function authorityIn(directory: string, {id, name, parent, options: own = {}}: Place): Authority {
 	const path = (file: string) => join(directory, file);
 	const sign = (child: string, subject: string, extensions: string, options: IssueOptions) => {
 		openssl(
@@ -95,7 +97,7 @@ function authorityIn(directory: string, id: string, name: string, parent: string
 		id,
 		name,
 		'basicConstraints=critical,CA:true\nkeyUsage=critical,digitalSignature,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n',
-		{},
+		own,
 	);
 	let count = 0;
 	return {
@@ -119,6 +121,7 @@ function authorityIn(directory: string, id: string, name: string, parent: string
 				certFile: path(`${child}.crt`),
 			};
 		},
-		intermediate: subject => authorityIn(directory, `${id}-sub${count++}`, subject, id),
+		intermediate: (subject, options = {}) =>
+			authorityIn(directory, {id: `${id}-sub${count++}`, name: subject, parent: id, options}),
 	};
 }

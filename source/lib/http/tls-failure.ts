@@ -103,16 +103,26 @@ const certificateFailures: Readonly<Partial<Record<string, (seen: Seen) => Certi
 	CERT_REVOKED: () => ({reason: 'its certificate is revoked', hint: renewHint}),
 };
 
+/** Bits of an RSA key that OpenSSL accepts at security level 2, its default. */
+const smallestKey = 2048;
+
 function certificateFailure(code: string, message: string, seen: Seen): CertificateFailure | undefined {
 	const known = Object.hasOwn(certificateFailures, code) ? certificateFailures[code] : undefined;
 	if (known) return known(seen);
 	const {certificate} = seen;
 	if (/digest algorithm too weak|md too weak/i.test(message)) {
-		const by = (certificate && weakness(certificate)) || 'a weak algorithm such as SHA-1';
-		return {reason: `its certificate is signed with ${by}`, hint: renewHint};
+		const by = certificate && weakness(certificate);
+		// OpenSSL does not name the certificate of the chain.
+		const reason =
+			certificate && by === ''
+				? 'an authority of its certificate is signed with a weak algorithm such as SHA-1'
+				: `its certificate is signed with ${by ?? 'a weak algorithm such as SHA-1'}`;
+		return {reason, hint: renewHint};
 	}
 	if (/key too (weak|small)/i.test(message)) {
 		const bits = certificate?.publicKey.asymmetricKeyDetails?.modulusLength;
+		if (bits !== undefined && bits >= smallestKey)
+			return {reason: 'an authority of its certificate has a weak key', hint: renewHint};
 		return {reason: `its certificate has a weak key${bits === undefined ? '' : ` (${bits} bits)`}`, hint: renewHint};
 	}
 	if (!/^(CERT_|UNABLE_TO_|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|CRL_|ERROR_IN_CERT|UNSPECIFIED$)/.test(code))

@@ -9,7 +9,7 @@ import {join} from 'node:path';
 import {after, describe, mock, test} from 'node:test';
 import {createHttp, HttpConfigError} from '../../../source/lib/http/http.js';
 import {isPermanentError, networkFault} from '../../../source/storage/errors.js';
-import {createAuthority, type Issued} from '../../helpers/certificates.js';
+import {createAuthority, type Issued, type IssueOptions} from '../../helpers/certificates.js';
 import {scratchDirectory} from '../../helpers/program.js';
 
 const authority = createAuthority();
@@ -45,6 +45,13 @@ async function errorOf(port: number, settings: {env?: Record<string, string>; ca
 	} finally {
 		http.close();
 	}
+}
+
+/** A certificate of an intermediate authority, which the server sends too. */
+function chained(options: IssueOptions): Issued {
+	const between = authority.intermediate('Between', options);
+	const own = between.issue('localhost');
+	return {...own, cert: own.cert + between.self.cert};
 }
 
 const weak = {ciphers: 'DEFAULT@SECLEVEL=0'};
@@ -84,6 +91,16 @@ const refused: readonly (readonly [string, () => Promise<number>, RegExp])[] = [
 		'RSA of 1024 bits',
 		() => serve(authority.issue('localhost', {bits: 1024}), weak),
 		/^its certificate has a weak key \(1024 bits\)$/,
+	],
+	[
+		'an authority with RSA of 1024 bits',
+		() => serve(chained({bits: 1024}), weak),
+		/^an authority of its certificate has a weak key$/,
+	],
+	[
+		'an authority signed with SHA-1',
+		() => serve(chained({digest: 'sha1'}), weak),
+		/^an authority of its certificate is signed with a weak algorithm such as SHA-1$/,
 	],
 	[
 		'TLS 1.1 only',
