@@ -10,5 +10,23 @@ export function releaseMemory(arrays: readonly Uint8Array[]): void {
 	}
 }
 
+const disposable = new WeakSet<Uint8Array>();
+
+/** Marks an array that only its reader uses. */
+export function markDisposable(array: Uint8Array): Uint8Array {
+	disposable.add(array);
+	return array;
+}
+
+/** Releases an array that is marked, like `releaseMemory`: for readers that do not know where it comes from. */
+export function releaseDisposable(array: Uint8Array): void {
+	if (disposable.has(array)) releaseMemory([array]);
+}
+
+/** Reads a source to its end. */
+export async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
+	for await (const chunk of source) releaseDisposable(chunk);
+}
+
 /** Bytes; detaching a smaller array costs more than it saves. */
 const smallest = 4096;

@@ -2,6 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
+import {releaseDisposable} from '../lib/release.js';
 import type {Tool} from '../postgres/tools.js';
 import {type Child, type ChildResult, describeEnd, startChild} from '../process/child.js';
 import {isInformation, type LoadTracker} from '../progress/load-tracker.js';
@@ -145,6 +146,7 @@ async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<vo
 		for await (const chunk of source) {
 			if (stdin.destroyed) continue; // it has failed or read enough; the rest is still hashed
 			await new Promise<void>(resolve => stdin.write(chunk, () => resolve()));
+			releaseDisposable(chunk);
 		}
 	} finally {
 		stdin.end();

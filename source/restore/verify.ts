@@ -2,6 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
+import {drain} from '../lib/release.js';
 import {findTools} from '../postgres/tools.js';
 import {type DumpItem, listItems} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
@@ -207,8 +208,7 @@ async function verifyDirectory(shared: VerifyShared, item: DumpItem, {signal, me
 		const hash = new MultiHash(recorded.algorithms(member.path));
 		const source = hashed(place.read(member.path, signal), hash, bytes => meter.count('verify', bytes));
 		if (member.path.endsWith('.age')) encrypted = true;
-		if (member.path.endsWith('.age') && keys)
-			for await (const _ of named(member.path, decryptStream(source, keys, signal)));
+		if (member.path.endsWith('.age') && keys) await drain(named(member.path, decryptStream(source, keys, signal)));
 		for await (const _ of source);
 		checked.add(await compareFile(recorded, member.path, hash, signal));
 	}

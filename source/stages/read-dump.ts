@@ -1,6 +1,7 @@
 /** Reads a dump to its end, without restoring it. */
 import {pipeline} from 'node:stream/promises';
 import {PgBackError} from '../core/errors.js';
+import {drain, releaseDisposable} from '../lib/release.js';
 import {firstError, startChild} from '../process/child.js';
 import {checkedTar} from './tar.js';
 
@@ -47,10 +48,6 @@ export async function readDump(source: AsyncIterable<Uint8Array>, kind: DumpKind
 	}
 }
 
-async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
-	for await (const _ of source);
-}
-
 /** Bytes that are decompressed at once: with Node's 16 KiB, most of the time is spent between the pieces. */
 const chunkSize = 128 << 10;
 
@@ -75,7 +72,10 @@ export async function* decompressed(
 /** pg_dump and pg_dumpall end their output with a comment that says so. */
 async function readPlain(source: AsyncIterable<Uint8Array>): Promise<string> {
 	let tail = Buffer.alloc(0);
-	for await (const chunk of source) tail = Buffer.from(Buffer.concat([tail, chunk]).subarray(-512));
+	for await (const chunk of source) {
+		tail = Buffer.from(Buffer.concat([tail, chunk.subarray(-512)]).subarray(-512));
+		releaseDisposable(chunk);
+	}
 	if (!/-- PostgreSQL database (cluster )?dump complete\n/.test(tail.toString('latin1'))) {
 		throw new PgBackError('CORRUPT', 'the closing line of the dump is missing');
 	}
@@ -104,6 +104,7 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 			if (stdin.destroyed) continue; // it has read enough, or failed; the rest is still hashed
 			waitingSince = performance.now();
 			await new Promise<void>(resolve => stdin.write(chunk, () => resolve())); // an error is visible in the child's exit status
+			releaseDisposable(chunk);
 			waitingSince = undefined;
 		}
 		stdin.end();

@@ -1,5 +1,6 @@
 import type {KeyObject} from 'node:crypto';
 import {PgBackError} from '../../core/errors.js';
+import {markDisposable} from '../../lib/release.js';
 import {createDearmor, startsArmor} from './armor.js';
 import {headerLength, openHeader} from './header.js';
 import type {DecryptionKeys} from './identities.js';
@@ -109,13 +110,16 @@ function createPayload(key: KeyObject, offset: number) {
 	};
 }
 
-/** Yields the plaintext of an age file as it is authenticated; it is complete only when the iteration ends. */
+/**
+ * Yields the plaintext of an age file as it is authenticated; it is complete only when the iteration ends. A reader that
+ * has used an array calls `releaseDisposable`.
+ */
 export async function* decryptStream(
 	source: AsyncIterable<Uint8Array>,
 	keys: DecryptionKeys,
 	signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
 	const decryptor = createDecryptor(keys, signal);
-	for await (const chunk of source) yield* await decryptor.push(chunk);
-	yield* await decryptor.final();
+	for await (const chunk of source) for (const plain of await decryptor.push(chunk)) yield markDisposable(plain);
+	for (const plain of await decryptor.final()) yield markDisposable(plain);
 }
