@@ -19,14 +19,19 @@ export async function joinChunks(options, outputs, name, entryPoints) {
 		const list = names[index].map(({own, joined}) => `${own} as ${joined}`);
 		return `export {${list.join(',')}} from './${basename(path)}';`;
 	});
+	// A lazy import of what is here gets a namespace that is here too. esbuild would put all its modules into functions that V8 compiles
+	// when they are called: too late for the compile cache.
+	const lazy = new Map();
+	for (const path of lazyIn(outputs, chunks)) {
+		lazy.set(basename(path), `lazy_${lazy.size}`);
+		entry.push(`export * as ${lazy.get(basename(path))} from './${basename(path)}';`);
+	}
 	const keepOutside = {
 		name: 'outside',
 		setup({onResolve}) {
 			onResolve({filter: /^\.\//}, ({path, kind}) => {
 				const file = fileOf.get(basename(path));
-				// What is imported lazily and joined all the same is there already.
-				const isHere = chunks.includes(file);
-				const isInside = isHere || (kind === 'import-statement' && outputs[file]?.joined);
+				const isInside = kind === 'import-statement' && (chunks.includes(file) || outputs[file]?.joined);
 				return isInside ? undefined : {path, external: true};
 			});
 		},
@@ -38,7 +43,12 @@ export async function joinChunks(options, outputs, name, entryPoints) {
 		legalComments: 'eof',
 		plugins: [keepOutside],
 	});
-	const {contents} = result.outputFiles[0];
+	const [{text}] = result.outputFiles;
+	const joinedText = text.replaceAll(/\bimport\("\.\/([^"]+)"\)/g, (call, file) =>
+		// After all has been evaluated, as an import is.
+		lazy.has(file) ? `import("./${name}").then(all=>all.${lazy.get(file)})` : call,
+	);
+	const contents = Buffer.from(joinedText);
 	// esbuild escapes all but regular expressions. One character beyond Latin-1 makes two bytes of each in memory, and decoding
 	// the file takes longer than compiling it.
 	if (contents.some(byte => byte > 0x7f)) throw new Error(`${name}: escape what is not ASCII in regular expressions`);
@@ -48,6 +58,12 @@ export async function joinChunks(options, outputs, name, entryPoints) {
 		await writeFile(join(options.outdir, basename(path)), `export{${list.join(',')}}from'./${name}';\n`);
 		outputs[path].joined = name;
 	}
+}
+
+/** Those of `chunks` that one of them imports lazily. */
+function lazyIn(outputs, chunks) {
+	const imported = chunks.flatMap(path => outputs[path].imports.filter(({kind}) => kind === 'dynamic-import'));
+	return [...new Set(imported.map(({path}) => path))].filter(path => chunks.includes(path));
 }
 
 /** What importing `roots` loads at once, they included. */
