@@ -1,6 +1,7 @@
 // Builds dist/: an ESM bundle with splitting, so that --version loads little and each remote and the console are lazy chunks.
 import {build} from 'esbuild';
 import {builtinsWithoutFacades} from './builtin-modules.mjs';
+import {compileEagerly} from './eager-functions.mjs';
 import {joinChunks} from './join-chunks.mjs';
 import {execFileSync} from 'node:child_process';
 import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
@@ -69,6 +70,7 @@ await joinChunks(common, outputs, 'encryption.js', [
 	'source/runs/identities.ts',
 	'source/stages/age/encrypt.ts',
 ]);
+for (const name of ['program.js', 'encryption.js']) await compileEagerly(`${outdir}${name}`);
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);

@@ -12,6 +12,7 @@ import {setUpTools} from './setup/tools.mjs';
 const needs = {
 	'scripts/check.ts': {tools: [], build: false},
 	'scripts/fuzz.ts': {tools: [], build: false},
+	'scripts/list-eager-functions.ts': {tools: ['postgres'], build: true},
 	'scripts/demo.ts': {tools: ['postgres'], build: true},
 	'scripts/package/main.ts': {tools: ['packaging'], build: true},
 	'scripts/package/verify.ts': {tools: ['packaging'], build: true},

@@ -5,8 +5,17 @@ import {root} from './find.mjs';
 import {withLock} from './lock.mjs';
 import {run, say, seconds} from './run.mjs';
 
-const builders = ['build', 'builtin-modules', 'join-chunks', 'stub'].map(name => `scripts/${name}.mjs`);
-const inputs = ['source', 'package.json', 'package-lock.json', 'pg_back.conf', ...builders];
+const builders = ['build', 'builtin-modules', 'eager-functions', 'join-chunks', 'stub'].map(
+	name => `scripts/${name}.mjs`,
+);
+const inputs = [
+	'source',
+	'scripts/eager-functions.txt',
+	'package.json',
+	'package-lock.json',
+	'pg_back.conf',
+	...builders,
+];
 const program = join(root, 'dist/pg_back.cjs');
 
 /** Builds with the given Node when needed. */

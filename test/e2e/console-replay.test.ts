@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
+import {executedFunctions} from '../../scripts/executed-functions.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, programPath, runProgram, scratchDirectory} from '../helpers/program.js';
 import {onTerminal} from './console-terminal.js';
@@ -111,6 +112,20 @@ describe('what is loaded', {timeout: 60_000}, () => {
 		// One static import of another package in what every run loads makes every run load it.
 		assert.deepEqual(packagesOf('program.js'), ['fastest-levenshtein', 'ini', 'meow']);
 		assert.ok(packagesOf('encryption.js').includes('age-encryption'));
+	});
+
+	test('what a backup executes is compiled when it is loaded', async () => {
+		const coverage = scratchDirectory('coverage');
+		const args = [...connectTo(server, scratchDirectory('covered')), 'alpha'];
+		assert.equal((await runProgram(args, {env: {NODE_V8_COVERAGE: coverage}})).code, 0);
+		const executed = await executedFunctions(coverage);
+		const postponed = executed.filter(({isEager}) => !isEager).map(({name}) => name);
+		assert.ok(executed.length > 300);
+		// The list of them may be a little old; `npm run eager-functions` renews it.
+		assert.ok(
+			postponed.length < executed.length / 5,
+			`${postponed.length} of ${executed.length}: ${postponed.join(' ')}`,
+		);
 	});
 
 	test('Ink and React only for the console', async () => {
