@@ -17,15 +17,15 @@ before(async () => {
 });
 after(() => server.stop());
 
-/** Makes `count` backups of app with these settings; the open files after each must not grow. */
-async function backups(directory: string, lines: readonly string[], count: number): Promise<void> {
+/** Makes `count` backups of app with these settings; the open files after each must not grow by more than `spare`. */
+async function backups(directory: string, lines: readonly string[], count: number, spare = 0): Promise<void> {
 	const [, ...connection] = connectTo(server, directory);
 	const open: number[] = [];
 	await backupsInProcess(['-c', configFile(lines), ...connection, '--dump-only', 'app'], count, () =>
 		open.push(readdirSync('/proc/self/fd').length),
 	);
 	const [first = 0, ...later] = open;
-	for (const opened of later) assert.ok(opened <= first, `open files after each: ${open.join(', ')}`);
+	for (const opened of later) assert.ok(opened <= first + spare, `open files after each: ${open.join(', ')}`);
 }
 
 const isDump = (name: string) => /(?:^|\/)app_[^/]*\.dump$/.test(name);
@@ -68,9 +68,10 @@ test('to several places', async () => {
 test('with a table that several sessions read', async () => {
 	const directory = scratchDirectory('again');
 	const lines = ['format = directory', 'parallel_backup_jobs = 3', 'split_tables_larger_than = 200K'];
-	await backups(directory, lines, 2);
+	// Pipes are made four at a time: three, with two ends each, may be left for the next backup.
+	await backups(directory, lines, 5, 6);
 	const dumps = readdirSync(directory).filter(name => /^app_.*\.d$/.test(name));
-	assert.equal(dumps.length, 2);
+	assert.equal(dumps.length, 5);
 	for (const name of dumps) {
 		const parts = contentsOf(join(directory, name)).match(/TABLE DATA public large /g) ?? [];
 		assert.ok(parts.length > 1, 'one entry for each range of the table');
