@@ -11,7 +11,7 @@ const everyRun = /node_modules[/\\](?:meow|ini|fastest-levenshtein|age-encryptio
 export const builtinsWithoutFacades = {
 	name: 'builtins-without-facades',
 	setup({onResolve, onLoad}) {
-		onResolve({filter: /^(?:node:)?[a-z_/]+$/}, ({path, kind, importer}) => {
+		onResolve({filter: /^(?:node:)?[a-z\d_/]+$/}, ({path, kind, importer}) => {
 			const name = path.replace(/^node:/, '');
 			if (!names.has(name) && !names.has(`node:${name}`)) return undefined;
 			const isOurs = !importer.includes('node_modules') || everyRun.test(importer);

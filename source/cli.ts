@@ -2,6 +2,7 @@
 import {enableCompileCache} from 'node:module';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
+import {isatty} from 'node:tty';
 import {errorText} from './cli/fail.js';
 import {outputError} from './cli/io.js';
 import {main} from './cli/main.js';
@@ -46,6 +47,7 @@ main({
 	get stdin() {
 		return process.stdin;
 	},
+	stdinIsTty: isatty(0),
 	stdout: process.stdout,
 	stderr: process.stderr,
 	exitNow: code => process.exit(code),

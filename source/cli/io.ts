@@ -8,6 +8,8 @@ export type Io = {
 	readonly program: readonly string[];
 	readonly env: Readonly<Record<string, string | undefined>>;
 	readonly stdin: NodeJS.ReadStream;
+	/** Known without `stdin`, which takes 2 ms to make. */
+	readonly stdinIsTty: boolean;
 	readonly stdout: NodeJS.WriteStream;
 	readonly stderr: NodeJS.WriteStream;
 	/** Exits the process immediately, after a second signal. */

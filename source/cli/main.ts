@@ -69,7 +69,7 @@ async function dispatch(io: Io): Promise<number> {
 		return runForServers(io, commandLine);
 	}
 	const {loadConfiguration} = await import('../config/configuration.js');
-	const terminal = io.stdin.isTTY && io.stderr.isTTY;
+	const terminal = io.stdinIsTty && io.stderr.isTTY;
 	const {settingProblems} = await import('./setting-problems.js');
 	const check: NonNullable<Parameters<typeof loadConfiguration>[0]['check']> = settings =>
 		settingProblems(settings, io.env);

@@ -13,7 +13,7 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 	const given = (name: Parameters<typeof values.get>[0]) => values.get(name);
 	const flag = (value: unknown) => (typeof value === 'boolean' ? value : undefined);
 	const frontEnd = chooseFrontEnd(
-		{env: io.env, stdinIsTty: io.stdin.isTTY, stdoutIsTty: io.stdout.isTTY},
+		{env: io.env, stdinIsTty: io.stdinIsTty, stdoutIsTty: io.stdout.isTTY},
 		{
 			tui: flag(given('tui')),
 			quiet: given('quiet') === true,

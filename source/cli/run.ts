@@ -79,7 +79,7 @@ export async function runWithFrontEnd(io: Io, asConfigured: Configuration): Prom
 
 function frontEndFor(io: Io, {settings}: Configuration): FrontEnd {
 	return chooseFrontEnd(
-		{env: io.env, stdinIsTty: io.stdin.isTTY, stdoutIsTty: io.stdout.isTTY},
+		{env: io.env, stdinIsTty: io.stdinIsTty, stdoutIsTty: io.stdout.isTTY},
 		{
 			tui: settings.tui,
 			quiet: settings.quiet,
@@ -116,7 +116,7 @@ type EngineParts = {
 
 function engineFor({io, configuration, bus, signals, frontEnd, fleet}: EngineParts): Engine {
 	// The console asks in a field of its own; a second reader would compete for the keys.
-	const mayAsk = io.stdin.isTTY && io.stderr.isTTY && frontEnd.kind === 'plain';
+	const mayAsk = io.stdinIsTty && io.stderr.isTTY && frontEnd.kind === 'plain';
 	return createEngine({
 		bus,
 		fleet,

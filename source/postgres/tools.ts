@@ -31,12 +31,17 @@ const toolNames = ['pg_dump', 'pg_dumpall', 'psql', 'pg_restore'] as const;
  * TOOLS.
  */
 export async function findPsql(options: FindOptions): Promise<Tool> {
-	const directories = [...new Set([...(await nearby(options)), ...(await candidateDirectories(options))])];
 	const found: Tool[] = [];
-	for (const directory of directories) {
-		const [tool] = await toolsIn([directory], 'psql', options);
-		if (tool && isUsable(tool)) return tool;
-		if (tool) found.push(tool);
+	const searched = new Set<string>();
+	// All directories are only listed when there is none next to pg_dump.
+	for (const directoriesOf of [nearby, candidateDirectories]) {
+		for (const directory of await directoriesOf(options)) {
+			if (searched.has(directory)) continue;
+			searched.add(directory);
+			const [tool] = await toolsIn([directory], 'psql', options);
+			if (tool && isUsable(tool)) return tool;
+			if (tool) found.push(tool);
+		}
 	}
 	const [old] = found;
 	throw new PgBackError(
