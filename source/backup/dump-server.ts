@@ -10,6 +10,7 @@ import type {Manifest} from '../repository/manifest.js';
 import {closeAll, openUploadPlaces, type Remote, uploadOptions} from '../repository/remote.js';
 import type {Subject} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
+import {findFlock} from '../runs/file-lock.js';
 import {hasDecryptionMaterial} from '../runs/key-material.js';
 import {type BackupFailures, findOptions, type Prepared, verifyTools} from '../runs/prepare-backup.js';
 import {RunLocks} from '../runs/run-locks.js';
@@ -65,6 +66,7 @@ export async function dumpServer(
 ): Promise<void> {
 	const start = options.shard?.start ?? run.now().getTime();
 	const places = await openUploadPlaces(run);
+	findFlock(run.env);
 	const sessions = new Sessions(run, prepared.connection);
 	const locks = new RunLocks(run);
 	const {shard} = options;
@@ -101,6 +103,7 @@ async function backUp(backup: Backup, failed: BackupFailures): Promise<void> {
 		if (plan.kind === 'database') failed.databases.push(plan.name);
 	}
 	run.signal.throwIfAborted();
+	void sessions.close(); // nothing below asks the server; psql exits while the manifest is written
 	failed.failures.push(...(await recordAndPurge(context, scheduler)));
 	const dead = new Set([...locks.dead, ...(shard?.dead ?? [])]);
 	for (const remote of places) await sweepRemote(run, remote, dead);

@@ -37,9 +37,12 @@ export async function findFacts(options: FactOptions): Promise<Found> {
 	const {run, session, start, databases, places, shard} = options;
 	const {configuration} = run;
 	const server = await serverInfo(session);
+	// The server computes sizes meanwhile.
+	const listing = listDatabases(session, {sizes: true});
+	listing.catch(() => undefined); // awaited below, unless the tools are missing
 	const tools = await findTools({...backupToolOptions(run), serverVersion: server.versionNumber});
 	options.onServer?.(server, tools);
-	const inventory = await listDatabases(session, {sizes: true});
+	const inventory = await listing;
 	const part = shard?.databases && new Set(shard.databases);
 	const known = {
 		...{configuration, start, databases, server, tools, inventory, places},

@@ -271,6 +271,11 @@ async function isStill(path: string, handle: FileHandle): Promise<boolean> {
 /** The path of flock by PATH, searched only once. */
 const flockPrograms = new Map<string, Promise<string>>();
 
+/** Searches flock while its caller waits for something else. */
+export function findFlock(env: Readonly<Record<string, string | undefined>>): void {
+	flockProgram(env).catch(() => undefined); // the lock reports it
+}
+
 async function flockProgram(env: Readonly<Record<string, string | undefined>>): Promise<string> {
 	const path = env['PATH'] ?? '';
 	// As root, do not run a program that another user has put into PATH.

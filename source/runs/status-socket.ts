@@ -3,7 +3,7 @@
  * slow down or stop the run: one that does not read is disconnected.
  */
 import {chmodSync} from 'node:fs';
-import {lstat, mkdir, rename, rm, unlink} from 'node:fs/promises';
+import {lstat, mkdir, rename, rm, rmdir, unlink} from 'node:fs/promises';
 import {createServer, type Server, type Socket} from 'node:net';
 import {basename, dirname, join, resolve} from 'node:path';
 import type {EventBus} from '../core/bus.js';
@@ -167,6 +167,7 @@ async function listenAt(server: Server, path: string, tag: string): Promise<void
 		await new Promise(resolve => server.close(resolve));
 		throw error;
 	} finally {
-		await rm(room, {recursive: true, force: true});
+		// Empty unless binding failed: rmdir loads no code for trees.
+		await rmdir(room).catch(async () => rm(room, {recursive: true, force: true}));
 	}
 }
