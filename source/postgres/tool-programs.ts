@@ -59,14 +59,14 @@ export async function toolsIn(directories: readonly string[], name: string, opti
 	return tools.filter(tool => tool !== undefined);
 }
 
-/** Milliseconds for which a program that was found is not looked up again: a run asks for the same ones until it has connected. */
-const freshFor = 1000;
+/** Seconds for which a program that was found is not looked up again: a run asks for the same ones until it has connected. */
+const freshFor = 1;
 const fresh = new Map<string, {readonly tool: Tool; readonly at: number}>();
 
 async function toolAt(path: string, options: FindOptions): Promise<Tool | undefined> {
 	const last = fresh.get(path);
-	if (last !== undefined && performance.now() - last.at < freshFor) return last.tool;
-	const at = performance.now();
+	if (last !== undefined && process.uptime() - last.at < freshFor) return last.tool;
+	const at = process.uptime(); // `performance` loads 2 ms of code
 	const tool = await lookUp(path, options);
 	if (tool === undefined) fresh.delete(path);
 	else fresh.set(path, {tool, at});
