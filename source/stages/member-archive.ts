@@ -48,7 +48,11 @@ export async function* memberArchive(archive: MemberArchive): AsyncGenerator<Uin
 		yield Buffer.concat([Buffer.of(isLarge ? largeObjects : dataBlock), integer(entry.dumpId)]);
 		for (const {oid, open} of parts) {
 			if (oid !== undefined) yield integer(oid);
-			for await (const chunk of open()) if (chunk.length > 0) yield Buffer.concat([integer(chunk.length), chunk]);
+			for await (const chunk of open()) {
+				if (chunk.length === 0) continue;
+				yield integer(chunk.length);
+				yield chunk; // no copy: a member may have many gigabytes
+			}
 			yield integer(0);
 		}
 		if (isLarge) yield integer(0);
