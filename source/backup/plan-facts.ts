@@ -38,7 +38,8 @@ export async function findFacts(options: FactOptions): Promise<Found> {
 	const {configuration} = run;
 	const server = await serverInfo(session);
 	// The server computes sizes meanwhile.
-	const listing = listDatabases(session, {sizes: true});
+	const asked = databases ?? configuration.settings.includeDbs;
+	const listing = listDatabases(session, {sizes: asked.length === 0 || asked});
 	listing.catch(() => undefined); // awaited below, unless the tools are missing
 	const tools = await findTools({...backupToolOptions(run), serverVersion: server.versionNumber});
 	options.onServer?.(server, tools);

@@ -1,5 +1,6 @@
 /** Information about the server and its databases: one query each. */
 import type {ServerInfo} from '../core/events.js';
+import {literal} from './quote.js';
 import type {Session} from './session.js';
 
 export type Server = ServerInfo & {
@@ -59,18 +60,20 @@ export type Database = {
 };
 
 /**
- * Returns every database of the server, sorted by name. Sizes are only read with `sizes`, because that reads the
- * server's directories.
+ * Returns every database of the server, sorted by name. Sizes are only read with `sizes`, or of the databases named
+ * there, because that looks at each file in the server's directories.
  */
 export async function listDatabases(
 	session: Session,
-	options: {readonly sizes: boolean},
+	{sizes}: {readonly sizes: boolean | readonly string[]},
 ): Promise<readonly Database[]> {
 	// pg_database_size requires CONNECT, or since 10 pg_read_all_stats.
 	const mayKnow = `pg_catalog.has_database_privilege(d.oid, 'connect')${
 		session.serverVersion >= 100_000 ? " or pg_catalog.pg_has_role('pg_read_all_stats', 'usage')" : ''
 	}`;
-	const size = options.sizes ? `case when ${mayKnow} then pg_catalog.pg_database_size(d.oid) end` : 'null';
+	const names = typeof sizes === 'boolean' ? [] : sizes.filter(name => !name.includes('\0')).map(literal);
+	const isAsked = names.length === 0 ? String(sizes === true) : `d.datname in (${names.join(', ')})`;
+	const size = sizes ? `case when ${isAsked} and (${mayKnow}) then pg_catalog.pg_database_size(d.oid) end` : 'null';
 	const rows = await session.query(
 		`select d.datname, d.datallowconn, d.datistemplate, d.datconnlimit = -2, ${size}, r.rolname
 		from pg_catalog.pg_database d left join pg_catalog.pg_roles r on r.oid = d.datdba

@@ -80,6 +80,14 @@ describe('catalog and server files', () => {
 		assert.ok((await listDatabases(reader, {sizes: false})).every(one => one.size === undefined));
 	});
 
+	test('sizes of named databases only', async () => {
+		const names = ["b'\\ \n=x", 'postgres', 'missing', 'no\0name'];
+		const databases = await listDatabases(admin, {sizes: names});
+		const sized = databases.filter(one => one.size !== undefined).map(one => one.name);
+		assert.deepEqual(sized, ["b'\\ \n=x", 'postgres']);
+		assert.ok((await listDatabases(admin, {sizes: ['no\0name']})).every(one => one.size === undefined));
+	});
+
 	test('settings are lines that a server takes', async () => {
 		const {content, warning} = await readSettings(admin);
 		assert.equal(warning, undefined);
