@@ -4,6 +4,7 @@ import {PgBackError} from '../core/errors.js';
 import {whyUntrusted} from '../lib/trusted-file.js';
 import {
 	candidateDirectories,
+	describeTool,
 	type FindOptions,
 	newest,
 	packagedDirectories,
@@ -128,7 +129,7 @@ async function nothingFound(options: FindOptions): Promise<PgBackError> {
 
 async function tooOld(found: readonly Tool[], server: number | undefined, options: FindOptions): Promise<PgBackError> {
 	const best = newest(found);
-	const what = best ? `${best.path} is ${formatVersion(best.version)}` : 'pg_dump has no version';
+	const what = best ? describeTool(best) : 'pg_dump not found';
 	if (server === undefined)
 		return new PgBackError('TOOLS', `${what}: pg_dump ${formatMajor(oldestTools)} or newer is needed`);
 	const others = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
@@ -138,7 +139,8 @@ async function tooOld(found: readonly Tool[], server: number | undefined, option
 		best && best.version > server
 			? `too new for a PostgreSQL ${major} server`
 			: `older than the server (${formatVersion(server)})`;
-	return new PgBackError('TOOLS', `${what}, ${reason}: pg_dump ${major} is needed`, {
+	const why = best && best.version === 0 ? what : `${what}, ${reason}`;
+	return new PgBackError('TOOLS', `${why}: pg_dump ${major} is needed`, {
 		hint: right
 			? `${right.path} is ${formatVersion(right.version)}: use --bin-directory ${dirname(right.path)}`
 			: `install postgresql-client-${major} (Debian) or postgresql${major} (Red Hat), or set its directory with --bin-directory`,

@@ -1,15 +1,17 @@
 /** The PostgreSQL programs on this host: where they may be, which may be run, and their versions. */
 import {readdir, realpath, stat} from 'node:fs/promises';
 import {basename, join} from 'node:path';
+import {messageOf} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {isExecutable, whyUntrusted} from '../lib/trusted-file.js';
 import {captureChild} from '../process/child.js';
 import type {Environment} from './environment.js';
 import {openVersionCache, programKey, type VersionCache} from './version-cache.js';
-import {parseVersion} from './versions.js';
+import {formatVersion, parseVersion} from './versions.js';
 
 export type Tool = {
 	readonly path: string;
-	/** Such as 150018. */
+	/** Such as 150018; 0 when it is not known. */
 	readonly version: number;
 };
 
@@ -111,11 +113,23 @@ async function recallVersion(path: string, key: string, options: FindOptions): P
 async function askVersion(path: string, {env, signal}: FindOptions): Promise<number> {
 	try {
 		const text = await captureChild({command: path, args: ['--version'], env, signal}, path);
-		return parseVersion(text) ?? 0;
+		const version = parseVersion(text);
+		if (version === undefined) failures.set(path, `it printed ${display(text.trim().slice(0, 100)) || 'nothing'}`);
+		return version ?? 0;
 	} catch (error) {
 		if (signal.aborted) throw error;
+		failures.set(path, messageOf(error));
 		return 0;
 	}
+}
+
+/** Why the version of a program is not known, by its path. */
+const failures = new Map<string, string>();
+
+/** Returns `/usr/bin/pg_dump is 15.18`, or why its version is not known. */
+export function describeTool({path, version}: Tool): string {
+	if (version > 0) return `${path} is ${formatVersion(version)}`;
+	return `the version of ${path} is not known: ${failures.get(path) ?? 'it did not run'}`;
 }
 
 /** On ties, the first in PATH order wins. */

@@ -198,7 +198,13 @@ describe('tools', () => {
 		const broken = fake('broken', '(PostgreSQL) x');
 		assert.match(
 			await failure(findTools({binDirectory: broken, env: PATH(), signal: never, serverVersion: 150_000})),
-			/broken\/pg_dump/,
+			/the version of \S+broken\/pg_dump is not known: it printed .*\(PostgreSQL\) x: pg_dump/,
+		);
+		const dead = fake('dead', '(PostgreSQL) 15.1');
+		writeFileSync(join(dead, 'pg_dump'), '#!/bin/sh\necho "cannot open shared object file" >&2\nexit 127\n');
+		assert.match(
+			await failure(findTools({binDirectory: dead, env: PATH(), signal: never})),
+			/the version of \S+dead\/pg_dump is not known: .*127.*cannot open shared object file/,
 		);
 		const half = fake('half', '(PostgreSQL) 15.1', ['pg_dump']);
 		assert.match(await failure(findTools({binDirectory: half, env: PATH(), signal: never})), /pg_dumpall/);
