@@ -19,9 +19,10 @@ for (const [name, lacks, signalAt] of [
 		let deletes = 0;
 		const server = await startS3Server({
 			lacks,
-			before(action) {
-				if (/^Delete/.test(action) && ++deletes === signalAt) program?.child.kill('SIGTERM');
-				return Promise.resolve();
+			async before(action) {
+				if (!/^Delete/.test(action) || ++deletes !== signalAt) return;
+				program?.child.kill('SIGTERM');
+				await program?.untilLog(/received SIGTERM/); // before the answer, after which the next batch is requested
 			},
 		});
 		try {
