@@ -7,7 +7,7 @@ const {createSourceFile, isFunctionDeclaration, ScriptKind, ScriptTarget} = type
 const list = new URL('eager-functions.txt', import.meta.url);
 
 /** `plan2` is what esbuild calls the second `plan` of a file: its number changes with the others. */
-export const sourceName = name => name.replace(/\d+$/, '');
+const sourceName = name => name.replace(/\d+$/, '');
 
 /** Rewrites `function plan() {}` of a joined file to `var plan=(function() {})` at its start: as early as a declaration. */
 export async function compileEagerly(file) {

@@ -15,7 +15,7 @@ const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
 const lastBlock = Buffer.from([3, 0]);
 /** How far back a match may lie. */
 const windowSize = 1 << 15;
-/** Bytes by which incompressible data grows, at the most. */
+/** The largest number of bytes by which incompressible data can grow. */
 const growth = (plain: number) => (plain >>> 8) + 64;
 
 /** What precedes a block, and the checksum of everything until now. */

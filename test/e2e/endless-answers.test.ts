@@ -1,4 +1,4 @@
-/** Whatever answers instead of a service may never stop: that is neither kept in memory nor waited for. */
+/** A server may send a response without end: it is neither kept in memory nor waited for. */
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {createServer, type Server, type ServerResponse} from 'node:http';

@@ -1,4 +1,4 @@
-/** Limits the bodies of responses that are kept in memory: whoever answers may never stop. */
+/** Limits the response bodies that are kept in memory: a server may send without end. */
 import {Readable} from 'node:stream';
 
 /** Bytes. Pages of listings, which are the largest, have a few megabytes. */
