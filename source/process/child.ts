@@ -224,6 +224,11 @@ export function firstError(stderr: readonly string[]): string | undefined {
 	return stderr.find(line => /(?:^|: )(?:error|fatal|ERROR|FATAL|PANIC): /.test(line)) ?? stderr.at(-1);
 }
 
+/** Writes to the standard input of a child. Resolves when it has the bytes, or has gone: its exit status gives the reason. */
+export async function writeInput(stdin: Writable, bytes: Uint8Array | string): Promise<void> {
+	await new Promise<void>(resolve => stdin.write(bytes, () => resolve()));
+}
+
 /** Waits for the child and throws a PgBackError with the end of its stderr unless it exited with 0. */
 export async function succeed(
 	child: Child,

@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {releaseDisposable} from '../lib/release.js';
 import type {Tool} from '../postgres/tools.js';
-import {type Child, type ChildResult, describeEnd, startChild} from '../process/child.js';
+import {type Child, type ChildResult, describeEnd, startChild, writeInput} from '../process/child.js';
 import {isInformation, type LoadTracker} from '../progress/load-tracker.js';
 import type {RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
@@ -145,7 +145,7 @@ async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<vo
 	try {
 		for await (const chunk of source) {
 			if (stdin.destroyed) continue; // it has failed or read enough; the rest is still hashed
-			await new Promise<void>(resolve => stdin.write(chunk, () => resolve()));
+			await writeInput(stdin, chunk);
 			releaseDisposable(chunk);
 		}
 	} finally {

@@ -4,7 +4,7 @@ import {connectionFor} from '../postgres/account-secrets.js';
 import type {ChildConnection} from '../postgres/connection.js';
 import type {Tool} from '../postgres/tools.js';
 import {type Account, accountOf, asAccount} from '../process/account.js';
-import {type Child, describeEnd, firstError, startChild} from '../process/child.js';
+import {type Child, describeEnd, firstError, startChild, writeInput} from '../process/child.js';
 import {guardedPsql, guardedScript} from './psql-guard.js';
 import type {ScannerRules} from './scanner-rules.js';
 
@@ -71,7 +71,7 @@ async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<vo
 	stdin.on('error', () => undefined); // its exit status gives the reason
 	for await (const chunk of source) {
 		if (stdin.destroyed) break;
-		await new Promise<void>(resolve => stdin.write(chunk, () => resolve()));
+		await writeInput(stdin, chunk);
 	}
 	stdin.end();
 }

@@ -2,7 +2,7 @@
 import {pipeline} from 'node:stream/promises';
 import {PgBackError} from '../core/errors.js';
 import {drain, releaseDisposable} from '../lib/release.js';
-import {firstError, startChild} from '../process/child.js';
+import {firstError, startChild, writeInput} from '../process/child.js';
 import {checkedTar} from './tar.js';
 
 export type VerifyTools = {
@@ -103,7 +103,7 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 		for await (const chunk of source) {
 			if (stdin.destroyed) continue; // it has read enough, or failed; the rest is still hashed
 			waitingSince = performance.now();
-			await new Promise<void>(resolve => stdin.write(chunk, () => resolve())); // an error is visible in the child's exit status
+			await writeInput(stdin, chunk);
 			releaseDisposable(chunk);
 			waitingSince = undefined;
 		}
