@@ -72,7 +72,7 @@ await joinChunks(common, outputs, 'encryption.js', [
 ]);
 for (const name of ['program.js', 'encryption.js']) await compileEagerly(`${outdir}${name}`);
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
-await copyFile(new URL('../source/pg_back.cjs', import.meta.url), `${outdir}pg_back.cjs`);
+for (const name of ['launch.cjs', 'pg_back.cjs']) await copyFile(source(name), `${outdir}${name}`);
 await chmod(`${outdir}pg_back.cjs`, 0o755);
 // What is only printed needs no program (pg_back.cjs): the program has printed it here.
 for (const name of ['version', 'help']) {

@@ -1,7 +1,7 @@
-/** The executable: sets up the process, runs main, and is the only module that exits the process. */
-import {enableCompileCache} from 'node:module';
-import {userInfo} from 'node:os';
-import {join} from 'node:path';
+/**
+ * The program, which a launcher loads in a process that it has prepared (`launch.cjs`): runs main, and is the only module
+ * that exits the process.
+ */
 import {isatty} from 'node:tty';
 import {errorText} from './cli/fail.js';
 import {outputError} from './cli/io.js';
@@ -9,15 +9,6 @@ import {main} from './cli/main.js';
 import {limitHeapGrowth} from './cli/v8-flags.js';
 import {errorCodes, messageOf, PgBackError} from './core/errors.js';
 
-// Other users must not be able to read our files, from the first byte; a stricter umask of the caller is kept.
-process.umask(process.umask(0o077) | 0o077);
-// The cache is in our own home: anyone who can write to it (Node's default is a shared directory in /tmp) could change
-// the code that we run.
-try {
-	enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? join(userInfo().homedir, '.cache/pg_back'));
-} catch {
-	// A user without an entry in the system's list has no home, and no cache.
-}
 limitHeapGrowth();
 
 // A closed pipe (`| head`) or a lost terminal must not end the work; code that depends on the output checks its writes.

@@ -11,6 +11,7 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import {join} from 'node:path';
+import {buildSync} from 'esbuild';
 import {type Architecture, executableName, must, output, root, say} from './project.js';
 
 const runtime = join(root, '.tools/runtime');
@@ -31,11 +32,18 @@ export function buildExecutable(architecture: Architecture): string {
 	// Symbols are a fifth of it, and are not needed in our package.
 	must(strips[architecture], [base]);
 	const executable = join(output, executableName(architecture));
+	const launcher = join(work, 'launcher.cjs');
+	buildSync({
+		entryPoints: [join(root, 'scripts/package/launcher.cjs')],
+		outfile: launcher,
+		bundle: true,
+		platform: 'node',
+	});
 	const configuration = join(work, 'configuration.json');
 	writeFileSync(
 		configuration,
 		JSON.stringify({
-			main: join(root, 'scripts/package/launcher.cjs'),
+			main: launcher,
 			output: executable,
 			executable: base,
 			disableExperimentalSEAWarning: true,
@@ -54,11 +62,11 @@ export function buildExecutable(architecture: Architecture): string {
 	return executable;
 }
 
-/** The bundle's modules and the configuration that they print, by name, in a fixed order. */
+/** The bundle's modules and the texts that are printed, by name, in a fixed order. */
 function assets(): Record<string, string> {
 	const dist = join(root, 'dist');
 	const names = readdirSync(dist)
-		.filter(name => /\.(?:js|conf)$/.test(name))
+		.filter(name => /^(?:version|help)\.txt$|\.(?:js|conf)$/.test(name))
 		.sort();
 	return Object.fromEntries(names.map(name => [name, join(dist, name)]));
 }
