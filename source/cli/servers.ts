@@ -6,8 +6,8 @@ import {sharedPlaces} from '../config/server-paths.js';
 import {loadGeneralSettings, settingsOfServer} from '../config/server-settings.js';
 import {listServers, serverNameProblem} from '../config/servers.js';
 import {errorCodes, PgBackError, ProblemsError} from '../core/errors.js';
-import {runServers} from '../fleet/run-servers.js';
-import {serverRecords, serverTable} from '../fleet/server-table.js';
+import {oneTurnEach, runServers} from '../fleet/run-servers.js';
+import {isFailure, serverRecords, serverTable} from '../fleet/server-table.js';
 import {display} from '../lib/display.js';
 import {compileGlob} from '../lib/glob.js';
 import {logLine} from '../lib/log-line.js';
@@ -36,16 +36,21 @@ export async function runForServers(io: Io, commandLine: CommandLine): Promise<n
 				? servers
 				: await (await import('./shard-servers.js')).serversOfShard({io, commandLine, settings, servers, signal});
 		if (settings.writePlan) return 0;
+		const turns =
+			settings.budget > 0
+				? await (await import('./drill-servers.js')).drillTurns({io, commandLine, settings, servers: chosen, signal})
+				: oneTurnEach(chosen);
 		const outcomes = await runServers({
 			servers: chosen,
+			turns,
 			jobs: settings.serverJobs,
 			program: io.program,
-			argumentsFor: server => [...passed, `--server=${server}`, '--', ...names],
+			argumentsFor: ({server, options}) => [...passed, `--server=${server}`, ...options, '--', ...names],
 			env: io.env,
-			signal: signals.signal,
+			signal,
 			onLine: (server, line, stream) => io[stream].write(`${relayed(server, line)}\n`),
 		});
-		const failed = outcomes.some(({outcome}) => outcome !== 'ok');
+		const failed = outcomes.some(isFailure);
 		if (isJson) io.stdout.write(`${serverRecords(outcomes).join('\n')}\n`);
 		else if (failed || !settings.quiet) tableStream(io, settings).write(`${serverTable(outcomes).join('\n')}\n`);
 		const reason: unknown = signals.signal.reason;

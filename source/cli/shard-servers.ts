@@ -1,21 +1,17 @@
 /** `--servers` with `--shard`: makes one plan for all servers, and finds those that this process has a part of. */
 import {type CommandLine} from '../config/command-line.js';
-import {type Configuration, loadConfiguration} from '../config/configuration.js';
+import {type Configuration} from '../config/configuration.js';
 import {type Settings} from '../config/options.js';
 import {chooseShard} from '../config/shard.js';
 import {PgBackError, ProblemsError} from '../core/errors.js';
-import type {Emit} from '../core/events.js';
 import {propose, serverNameOf} from '../fleet/shards/propose.js';
 import {shardsOf, type SharedPlan} from '../fleet/shards/run-plan.js';
 import {planStore} from '../fleet/shards/store-plan.js';
 import {plural} from '../lib/format.js';
-import {logLine} from '../lib/log-line.js';
-import {toolEnvironment} from '../postgres/environment.js';
 import {openRemote, type Remote} from '../repository/remote.js';
-import {newRunId, type RunContext} from '../runs/context.js';
-import {secretVariables} from '../storage/definitions.js';
+import type {RunContext} from '../runs/context.js';
 import type {Io} from './io.js';
-import {version} from './version.js';
+import {emitTo, runOfServer} from './server-runs.js';
 
 type Named = {readonly server: string; readonly run: RunContext};
 
@@ -33,16 +29,11 @@ export type ShardOfServers = {
  * Returns the servers for which this process dumps something; none with `--write-plan`. Throws CONFIG, USAGE and
  * STORAGE.
  */
-export async function serversOfShard({
-	io,
-	commandLine,
-	settings,
-	servers,
-	signal,
-}: ShardOfServers): Promise<readonly string[]> {
+export async function serversOfShard(options: ShardOfServers): Promise<readonly string[]> {
+	const {io, settings} = options;
 	const {shard, runName, writePlan: writesPlan} = settings;
 	const choice = chooseShard(shard, {runName, writesPlan, env: io.env});
-	const {named, broken} = await configurationsOf(io, {commandLine, servers, signal});
+	const {named, broken} = await runsOf(options);
 	const [first] = named;
 	// A server's name in the plan is in its file: an unreadable one is reported by the process of one shard.
 	const reported = broken.filter((_, position) => position % choice.of === (choice.index ?? 0) - 1);
@@ -76,32 +67,18 @@ async function openPlace(run: RunContext): Promise<Remote> {
 	return openRemote(run, store);
 }
 
-async function configurationsOf(
-	io: Io,
-	{commandLine, servers, signal}: Pick<ShardOfServers, 'commandLine' | 'servers' | 'signal'>,
-): Promise<{readonly named: readonly Named[]; readonly broken: readonly string[]}> {
-	const toolEnv = toolEnvironment(io.env, secretVariables);
-	const common = {env: io.env, toolEnv, emit: emitTo(io), signal, now: () => new Date(), version};
+async function runsOf({io, commandLine, servers, signal}: ShardOfServers): Promise<{
+	readonly named: readonly Named[];
+	readonly broken: readonly string[];
+}> {
 	const named: Named[] = [];
 	const broken: string[] = [];
 	for (const server of servers) {
-		const values = new Map([...commandLine.values, ['server', server] as const]);
-		values.delete('servers');
-		try {
-			const configuration = await loadConfiguration({argv: {...commandLine, values}, env: io.env});
-			named.push({server, run: {...common, ...newRunId(), configuration}});
-		} catch (error) {
-			if (!(error instanceof PgBackError)) throw error;
-			broken.push(server); // its own process reports why
-		}
+		const run = await runOfServer({io, commandLine, server, signal, emit: emitTo(io)});
+		if (run) named.push({server, run});
+		else broken.push(server);
 	}
 	return {named, broken};
-}
-
-function emitTo(io: Io): Emit {
-	return event => {
-		if (event.type === 'log') io.stderr.write(logLine(Date.now(), event.level, event.text));
-	};
 }
 
 function requireOnePlace(configurations: readonly Configuration[]): void {

@@ -5,7 +5,8 @@ import {startChild} from '../process/child.js';
 
 export type ServerOutcome = {
 	readonly server: string;
-	readonly outcome: 'ok' | 'failed' | 'canceled' | 'not started';
+	/** `no time left`: all of the time of the drills was used by others, which is no failure. */
+	readonly outcome: 'ok' | 'failed' | 'canceled' | 'not started' | 'no time left';
 	/** Absent when a signal killed the process, or it was not started. */
 	readonly exitCode?: number;
 	/** Seconds. */
@@ -14,12 +15,28 @@ export type ServerOutcome = {
 	readonly error?: string;
 };
 
+/** One process for a server. */
+export type Turn = {
+	readonly server: string;
+	/** Command-line options for this process only. */
+	readonly options: readonly string[];
+};
+
+/** Decides which servers have a process, and when. */
+export type Turns = {
+	/** Returns the next process to start; undefined when no more is to be started. */
+	readonly next: () => Turn | undefined;
+	/** Called when the process has exited. */
+	readonly ended: (turn: Turn, outcome: ServerOutcome) => Promise<void>;
+};
+
 export type ServersOptions = {
 	readonly servers: readonly string[];
+	readonly turns: Turns;
 	readonly jobs: number;
 	/** The interpreter and our program. */
 	readonly program: readonly string[];
-	readonly argumentsFor: (server: string) => readonly string[];
+	readonly argumentsFor: (turn: Turn) => readonly string[];
 	readonly env: Readonly<Record<string, string | undefined>>;
 	/** Stops all processes, each like the first signal of a user, and starts no more. */
 	readonly signal: AbortSignal;
@@ -32,27 +49,42 @@ const killAfter = 20_000;
 /** Characters: the event of a run with ten thousand jobs is one line. */
 const longestLine = 64 << 20;
 
+/** Returns one turn for each server, in this order. */
+export function oneTurnEach(servers: readonly string[]): Turns {
+	const waiting = servers.values();
+	return {
+		next() {
+			const {value: server} = waiting.next();
+			return server === undefined ? undefined : {server, options: []};
+		},
+		ended: async () => undefined,
+	};
+}
+
 /**
  * Resolves to one outcome for each server, in the same order, when all processes have exited; never rejects because of
  * their failures.
  */
 export async function runServers(options: ServersOptions): Promise<readonly ServerOutcome[]> {
-	const {servers, jobs} = options;
+	const {servers, turns, jobs, signal} = options;
 	const outcomes = new Map<string, ServerOutcome>();
-	const waiting = [...servers];
 	const work = async () => {
-		for (let server = waiting.shift(); server !== undefined; server = waiting.shift()) {
-			outcomes.set(
-				server,
-				options.signal.aborted ? {server, outcome: 'not started', seconds: 0} : await runServer(server, options),
-			);
+		while (!signal.aborted) {
+			const turn = turns.next();
+			if (turn === undefined) return;
+			const outcome = await runServer(turn, options);
+			const earlier = outcomes.get(turn.server)?.seconds ?? 0;
+			outcomes.set(turn.server, {...outcome, seconds: earlier + outcome.seconds});
+			await turns.ended(turn, outcome);
 		}
 	};
 	await Promise.all(Array.from({length: Math.min(jobs, servers.length)}, work));
-	return servers.map(server => outcomes.get(server) ?? {server, outcome: 'not started', seconds: 0});
+	const without = signal.aborted ? 'not started' : 'no time left';
+	return servers.map(server => outcomes.get(server) ?? {server, outcome: without, seconds: 0});
 }
 
-async function runServer(server: string, options: ServersOptions): Promise<ServerOutcome> {
+async function runServer(turn: Turn, options: ServersOptions): Promise<ServerOutcome> {
+	const {server} = turn;
 	const {program, argumentsFor, env, signal, onLine} = options;
 	const started = performance.now();
 	const seconds = () => (performance.now() - started) / 1000;
@@ -65,7 +97,7 @@ async function runServer(server: string, options: ServersOptions): Promise<Serve
 	try {
 		const child = startChild({
 			command,
-			args: [...args, ...argumentsFor(server)],
+			args: [...args, ...argumentsFor(turn)],
 			env,
 			signal,
 			killAfter,

@@ -17,9 +17,18 @@ export function serverTable(outcomes: readonly ServerOutcome[]): readonly string
 			display(error ?? ''),
 		]),
 	];
-	const failed = outcomes.filter(({outcome}) => outcome !== 'ok').length;
-	const count = plural(outcomes.length, 'server');
-	return [...columns(rows), failed === 0 ? `${count}: all ok` : `${count}: ${failed} not ok`];
+	const failed = outcomes.filter(isFailure).length;
+	const later = outcomes.filter(({outcome}) => outcome === 'no time left').length;
+	const counts = [
+		...(failed > 0 ? [`${failed} not ok`] : later === 0 ? ['all ok'] : []),
+		...(later > 0 ? [`${later} left for the next drill`] : []),
+	];
+	return [...columns(rows), `${plural(outcomes.length, 'server')}: ${counts.join(', ')}`];
+}
+
+/** Returns whether this outcome makes the exit status of `--servers`. */
+export function isFailure({outcome}: ServerOutcome): boolean {
+	return outcome !== 'ok' && outcome !== 'no time left';
 }
 
 /** Returns the rows with aligned cells, separated by two spaces. */

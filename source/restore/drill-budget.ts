@@ -1,9 +1,10 @@
 /** `--budget`: as many drills as fit into a time, of what was proven longest ago. Night after night, everything gets its turn. */
-import type {Place} from '../repository/place.js';
+import type {LocationId} from '../repository/locations.js';
+import {openPlace, type Place} from '../repository/place.js';
 import {type Proven, readProofs} from '../repository/proofs.js';
 import type {RunContext} from '../runs/context.js';
 import type {Task} from '../runs/scheduler.js';
-import type {DrillPlan} from './drill-plan.js';
+import {type DrillPlan, planDrills} from './drill-plan.js';
 
 export type Budget = {
 	/** Returns the task as one that does nothing once the time is used; the first task that asks always has time. */
@@ -39,16 +40,46 @@ export async function stalestFirst(
 	place: Place,
 	plans: readonly DrillPlan[],
 ): Promise<readonly DrillPlan[]> {
-	return orderByProof(plans, [...(await readProofs(run, place, run.signal)).values()]);
+	return orderByDrill(plans, await lastDrills(run, place));
 }
 
-/** Pure. */
-export function orderByProof(plans: readonly DrillPlan[], proofs: readonly Proven[]): readonly DrillPlan[] {
+/**
+ * Returns when each database of which there is a dump was last restored by a drill, in milliseconds since the epoch,
+ * the oldest first; 0 for one that never was. Throws what opening the place and planning a drill throw.
+ */
+export async function drillTimes(run: RunContext, where: LocationId): Promise<readonly number[]> {
+	const place = await openPlace(run, where);
+	try {
+		const {plans} = await planDrills(run, place, {newestOfEach: true});
+		const last = await lastDrills(run, place);
+		return plans.flatMap(({dumps}) => dumps.map(({database}) => timeOf(last, database))).toSorted((a, b) => a - b);
+	} finally {
+		await place.close();
+	}
+}
+
+type Drills = ReadonlyMap<string, number>;
+
+async function lastDrills(run: RunContext, place: Place): Promise<Drills> {
+	return newestOf([...(await readProofs(run, place, run.signal)).values()]);
+}
+
+/** Returns the time of the newest drill of each database. Pure. */
+export function newestOf(proofs: readonly Proven[]): Drills {
 	const last = new Map<string, number>();
 	for (const {database, time} of proofs.flatMap(({databases}) => databases))
 		last.set(database, Math.max(Date.parse(time), last.get(database) ?? 0));
-	const timeOf = ({database}: {readonly database: string}) => last.get(database) ?? 0;
-	const ordered = plans.map(plan => ({...plan, dumps: plan.dumps.toSorted((a, b) => timeOf(a) - timeOf(b))}));
-	const stalest = ({dumps: [first]}: DrillPlan) => (first ? timeOf(first) : Infinity);
+	return last;
+}
+
+/** Pure. */
+export function orderByDrill(plans: readonly DrillPlan[], last: Drills): readonly DrillPlan[] {
+	const of = ({database}: {readonly database: string}) => timeOf(last, database);
+	const ordered = plans.map(plan => ({...plan, dumps: plan.dumps.toSorted((a, b) => of(a) - of(b))}));
+	const stalest = ({dumps: [first]}: DrillPlan) => (first ? of(first) : Infinity);
 	return ordered.toSorted((a, b) => stalest(a) - stalest(b));
+}
+
+function timeOf(last: Drills, database: string): number {
+	return last.get(database) ?? 0;
 }

@@ -210,6 +210,22 @@ describe('all servers', () => {
 		});
 	}
 
+	test('drills with --budget share the time, and begin with the server that was drilled longest ago', async () => {
+		const backups = scratchDirectory('b');
+		const config = configuration(`backup_directory = ${backups}\nserver_jobs = 1`, {a: '', b: '', c: ''});
+		const pgBack = async (...args: readonly string[]) => {
+			const ended = await runProgram(['-c', config, ...args]);
+			assert.equal(ended.code, 0, ended.stderr);
+			return ended;
+		};
+		await pgBack('--servers', 'all', 'app');
+		await pgBack('--server', 'a', '--restore-drill');
+		const {stdout, stderr} = await pgBack('--servers', 'all', '--restore-drill', '--budget', '1h');
+		const servers = [...stderr.matchAll(/\[([abc])\] restoring 1 database of run/g)].map(([, server]) => server);
+		assert.deepEqual([...new Set(servers)], ['b', 'c', 'a'], stderr);
+		assert.match(stdout, /^3 servers: all ok$/m);
+	});
+
 	test('server_jobs processes at a time, and a signal ends all of them', async () => {
 		const backups = scratchDirectory('b');
 		const marks = scratchDirectory('marks');

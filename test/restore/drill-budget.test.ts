@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {describe, test} from 'node:test';
 import type {Proven} from '../../source/repository/proofs.js';
-import {orderByProof, startBudget} from '../../source/restore/drill-budget.js';
+import {newestOf, orderByDrill, startBudget} from '../../source/restore/drill-budget.js';
 import type {DrillPlan} from '../../source/restore/drill-plan.js';
 import type {JobControl, Task} from '../../source/runs/scheduler.js';
 import {runContext} from '../helpers/run-context.js';
@@ -31,7 +31,7 @@ describe('a budget of drills', () => {
 			proof({a: '2026-11-03T00:00:00Z', b: '2026-11-01T00:00:00Z', c: '2026-11-02T00:00:00Z'}),
 			proof({b: '2026-11-04T00:00:00Z'}),
 		];
-		assert.deepEqual(names(orderByProof([plan('a', 'b', 'c'), plan('d', 'a')], proofs)), [
+		assert.deepEqual(names(orderByDrill([plan('a', 'b', 'c'), plan('d', 'a')], newestOf(proofs))), [
 			['d', 'a'],
 			['c', 'a', 'b'],
 		]);

@@ -182,7 +182,7 @@ export const consoleOptions = {
 		minimum: 0,
 		default: 0,
 		group: 'Checks and encryption',
-		help: 'with --restore-drill: restore the newest dump of each database, that restored longest ago first, and begin no more after this time (2h); 0: no limit',
+		help: 'with --restore-drill: restore the newest dump of each database, that restored longest ago first, and begin no more after this time (2h), which all --servers share; 0: no limit',
 	},
 	drillDbname: {
 		long: 'drill-dbname',

@@ -1,0 +1,41 @@
+/** `--servers` with `--budget`: finds out which servers are due, for the order and the length of their turns. */
+import {type CommandLine} from '../config/command-line.js';
+import type {Settings} from '../config/options.js';
+import {PgBackError} from '../core/errors.js';
+import {shareDrillTime} from '../fleet/drill-turns.js';
+import type {Turns} from '../fleet/run-servers.js';
+import {drillTimes} from '../restore/drill-budget.js';
+import type {Io} from './io.js';
+import {runOfServer} from './server-runs.js';
+
+export type DrillServers = {
+	readonly io: Io;
+	readonly commandLine: CommandLine;
+	/** The settings of the general file. */
+	readonly settings: Settings;
+	/** Names of files in servers.d. */
+	readonly servers: readonly string[];
+	readonly signal: AbortSignal;
+};
+
+/** Resolves to the turns of the servers. */
+export async function drillTurns({io, commandLine, settings, servers, signal}: DrillServers): Promise<Turns> {
+	const {budget, restoreDrill, serverJobs} = settings;
+	return shareDrillTime({
+		servers,
+		jobs: serverJobs,
+		seconds: budget,
+		now: Date.now,
+		async timesOf(server) {
+			// The server's own process reports what is wrong with its configuration and its dumps.
+			const run = await runOfServer({io, commandLine, server, signal, emit: () => undefined});
+			if (run === undefined || restoreDrill === 'none') return undefined;
+			try {
+				return await drillTimes(run, restoreDrill);
+			} catch (error) {
+				if (error instanceof PgBackError) return undefined;
+				throw error;
+			}
+		},
+	});
+}
