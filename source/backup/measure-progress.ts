@@ -110,7 +110,8 @@ function expectedDump(shared: BackupShared, server: Server, database: Database):
 	const id = `database:${name}`;
 	const compression = shared.compression.get(name);
 	const zstd = supportsZstd(tools.pgDump.version);
-	const workers = format === 'directory' && supportsParallel(tools.pgDump.version) ? parallelBackupJobs : 1;
+	const workers =
+		format === 'directory' && supportsParallel(tools.pgDump.version) ? Math.max(1, parallelBackupJobs) : 1;
 	return {
 		id,
 		name,

@@ -112,7 +112,9 @@ function shorten(line: string): string {
  */
 function readRaw(start: string, lines: readonly string[], next: number): {text: string | undefined; next: number} {
 	const rest = start.trimEnd();
-	const quote = rest.startsWith('"""') && rest.length > 3 ? '"""' : rest.startsWith('`') ? '`' : '';
+	// Three quotes at the very end of the file open nothing: there is no line that could close them.
+	const opens = rest.startsWith('"""') && (start.length > 3 || next < lines.length);
+	const quote = opens ? '"""' : rest.startsWith('`') ? '`' : '';
 	if (quote !== '') return readLiteral(start.slice(quote.length).replace(/\r$/, ''), quote, lines, next);
 	if (rest.endsWith('\\')) return readContinued(rest.slice(0, -1), lines, next);
 	return {text: unquote(withoutComment(rest)), next};

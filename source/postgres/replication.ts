@@ -16,7 +16,7 @@ export type PauseOptions = {
 	 * run.
 	 */
 	readonly openSession: () => Promise<Session>;
-	/** Seconds to try; at least one attempt is made. */
+	/** Seconds to try; at least one attempt is made, with 0 only one. */
 	readonly timeoutSeconds: number;
 	/**
 	 * The path of the file that records the pause, for the next run after a `kill -9`; a suffix for the server is added.
@@ -94,17 +94,21 @@ async function isRequested(session: Session, words: string): Promise<boolean> {
 	return paused === 't';
 }
 
+/** Seconds for the pause of a single attempt to take effect: the server reports that a moment after the request. */
+const singleAttemptSeconds = 10;
+
 const noLock = `not exists (select 1 from pg_catalog.pg_locks where mode = 'AccessExclusiveLock')`;
 
 async function pauseWhereNoLockIsHeld(options: PauseOptions, words: string): Promise<void> {
-	const {session} = options;
+	const {session, timeoutSeconds} = options;
 	const attempts = createAttempts(options);
+	const effect = timeoutSeconds > 0 ? attempts : createAttempts({...options, timeoutSeconds: singleAttemptSeconds});
 	for (;;) {
 		const rows = await session.query(
 			`select pg_catalog.pg_${words}_replay_pause() where pg_catalog.pg_is_in_recovery() and ${noLock}`,
 		);
 		if (rows.length > 0) {
-			await waitUntilPaused(options, words, attempts);
+			await waitUntilPaused(options, words, effect);
 			// Replay may have taken a lock between the request and the pause.
 			const [[free = null] = []] = await session.query(`select ${noLock}`);
 			if (free === 't') return;

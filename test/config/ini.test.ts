@@ -116,6 +116,7 @@ test('values over several lines', () => {
 	assert.equal(value('`a\n  b ; c\nd` rest'), 'a\n  b ; c\nd');
 	assert.equal(value('"""a\nb"""'), 'a\nb');
 	assert.equal(value('"""a " b"""'), 'a " b');
+	assert.equal(value('"""\na\n  b # c\n"""'), '\na\n  b # c\n');
 	assert.equal(value('a \\'), 'a');
 });
 

@@ -144,6 +144,20 @@ for (const version of tested) {
 			await pause.resume();
 		});
 
+		test('a timeout of 0: one attempt, which succeeds without a lock and fails with one', async () => {
+			const pause = await pauseReplication(options({timeoutSeconds: 0}));
+			assert.ok(pause);
+			assert.equal(await isPaused(), true);
+			await pause.resume();
+			const release = await lockTable();
+			await assert.rejects(
+				pauseReplication(options({timeoutSeconds: 0})),
+				/not paused after 0\.0s.*AccessExclusiveLock/,
+			);
+			assert.equal(await isPaused(), false);
+			await release();
+		});
+
 		test('cancelled while it waits, it leaves nothing paused', async () => {
 			const release = await lockTable();
 			const controller = new AbortController();
