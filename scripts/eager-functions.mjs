@@ -2,12 +2,10 @@
 // compiled at load, and V8 postpones each function until its first call, unless it is in parentheses.
 import {readFile, writeFile} from 'node:fs/promises';
 import typescript from 'typescript';
+import {sourceName} from './source-name.mjs';
 
 const {createSourceFile, isFunctionDeclaration, ScriptKind, ScriptTarget} = typescript;
 const list = new URL('eager-functions.txt', import.meta.url);
-
-/** `plan2` is what esbuild calls the second `plan` of a file: its number changes with the others. */
-const sourceName = name => name.replace(/\d+$/, '');
 
 /** Rewrites `function plan() {}` of a joined file to `var plan=(function() {})` at its start: as early as a declaration. */
 export async function compileEagerly(file) {

@@ -2,6 +2,7 @@
 import {readdir, readFile} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {sourceName} from './source-name.mjs';
 
 export type ExecutedFunction = {
 	/** In the source: without the number that esbuild gives to the second of a name. */
@@ -34,7 +35,7 @@ export async function executedFunctions(directory: string): Promise<readonly Exe
 					/^(?:async )?function\*?( [\w$]+)?\(/.exec(text.slice(startOffset, startOffset + 200)) ?? [];
 				const isEager = declared === undefined && text[startOffset - 1] === '(';
 				if (count === 0 || functionName === '' || (declared === undefined && !isEager)) continue;
-				executed.push({name: functionName.replace(/\d+$/, ''), isEager});
+				executed.push({name: sourceName(functionName), isEager});
 			}
 		}
 	}

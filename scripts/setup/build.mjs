@@ -5,7 +5,7 @@ import {root} from './find.mjs';
 import {withLock} from './lock.mjs';
 import {run, say, seconds} from './run.mjs';
 
-const builders = ['build', 'builtin-modules', 'eager-functions', 'join-chunks', 'stub'].map(
+const builders = ['build', 'builtin-modules', 'eager-functions', 'join-chunks', 'source-name', 'stub'].map(
 	name => `scripts/${name}.mjs`,
 );
 const inputs = [
