@@ -23,8 +23,8 @@ export type AccountConnection = {
 	readonly dispose: () => Promise<void>;
 };
 
-/** Returns the same connection for a child that runs as `account`. The caller disposes of it. */
-export async function connectionFor(
+/** Returns `connection` for a child that runs as `account`, with copies of the files that it names. The caller disposes of it. */
+export async function connectionAs(
 	account: Account | undefined,
 	connection: ChildConnection,
 ): Promise<AccountConnection> {

@@ -198,7 +198,7 @@ export async function loadPlain(
 		const errors = await runPsqlScript({
 			psql: target.psql,
 			account: target.account,
-			connection: connectionFor(target, options, hidden),
+			connection: restoringConnection(target, options, hidden),
 			source: text,
 			rules: {what: dump.path, dropConnect: isDrill, ...rules},
 			signal,
@@ -246,7 +246,7 @@ export async function createSubscriptions(
 	const errors = await runPsqlScript({
 		psql: target.psql,
 		account: target.account,
-		connection: connectionFor(target, options, hidden),
+		connection: restoringConnection(target, options, hidden),
 		source: (async function* () {
 			for (const text of statements) yield Buffer.from(text);
 		})(),
@@ -257,7 +257,8 @@ export async function createSubscriptions(
 	if (errors.length > 0) throw failure(prepared.dump.database, errors);
 }
 
-function connectionFor({connection, inventory}: RestoreTarget, {owner}: RestoreOptions, database: string) {
+/** Returns the connection of a psql that loads `database` with the settings of a restore, as the owner if one is set. */
+function restoringConnection({connection, inventory}: RestoreTarget, {owner}: RestoreOptions, database: string) {
 	const child = connection.forDatabase(database);
 	const inherited = [child.env['PGOPTIONS'] ?? '', owner === undefined ? '' : `-c role=${escapeOption(owner)}`];
 	return {

@@ -1,6 +1,6 @@
 /** Runs the script of a plain dump, or of the globals, through the guard into psql. */
 import {PgBackError} from '../core/errors.js';
-import {connectionFor} from '../postgres/account-secrets.js';
+import {connectionAs} from '../postgres/account-secrets.js';
 import type {ChildConnection} from '../postgres/connection.js';
 import type {Tool} from '../postgres/tools.js';
 import {type Account, accountOf, asAccount} from '../process/account.js';
@@ -28,7 +28,7 @@ export type PsqlScript = {
 export async function runPsqlScript(script: PsqlScript): Promise<readonly string[]> {
 	const {psql, signal, rules, source} = script;
 	const account = script.account ?? (await accountOf(['postgres', 'nobody'], 'psql with the script of a dump'));
-	const {connection, dispose} = await connectionFor(account, script.connection);
+	const {connection, dispose} = await connectionAs(account, script.connection);
 	const {args, pin} = guardedPsql(psql);
 	const [command, words] = asAccount(account, psql.path, [...args, ...connection.args]);
 	const errors: string[] = [];
