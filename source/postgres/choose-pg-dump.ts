@@ -6,6 +6,7 @@ import {
 	candidateDirectories,
 	describeTool,
 	type FindOptions,
+	installHint,
 	newest,
 	packagedDirectories,
 	pathDirectories,
@@ -26,7 +27,7 @@ export type ChosenPgDump = {readonly tool: Tool; readonly reason: string; readon
  */
 export async function choosePgDump(options: ServerOptions): Promise<ChosenPgDump> {
 	const {binDirectory, serverVersion, env} = options;
-	if (binDirectory !== undefined) return namedPgDump(binDirectory, options);
+	if (binDirectory !== undefined) return configuredPgDump(binDirectory, options);
 	// PATH in its order first, then the directories of packages: each is asked only if none before it is suitable.
 	const path = pathDirectories(env);
 	const inPath = await searchPgDump(path, options);
@@ -35,19 +36,22 @@ export async function choosePgDump(options: ServerOptions): Promise<ChosenPgDump
 		return {tool: inPath.match, reason};
 	}
 	const packaged = (await packagedDirectories()).filter(directory => !path.includes(directory));
-	const named = packaged.toSorted((a, b) => Number(isNamed(b, serverVersion)) - Number(isNamed(a, serverVersion)));
-	const elsewhere = await searchPgDump(named, options);
+	const byName = packaged.toSorted(
+		(a, b) => Number(isNamedAfter(b, serverVersion)) - Number(isNamedAfter(a, serverVersion)),
+	);
+	const elsewhere = await searchPgDump(byName, options);
 	if (elsewhere.match) {
 		const reason = serverVersion === undefined ? 'none in PATH' : "matches the server's major version";
 		return {tool: elsewhere.match, reason};
 	}
 	const all = [...inPath.others, ...elsewhere.others];
-	if (serverVersion === undefined || all.length === 0) throw (await unusable(options)) ?? (await nothingFound(options));
+	const best = newest(all);
+	if (serverVersion === undefined || !best) throw await noneInstalled(options);
 	const fits = ({version}: Tool) => canDump(version, serverVersion);
 	const first = inPath.others.find(fits);
 	if (first) return {tool: first, reason: 'first in PATH that can dump this server'};
 	const tool = oldestOf(all.filter(fits));
-	if (!tool) throw await tooOld(all, serverVersion, options);
+	if (!tool) throw await cannotDump(best, serverVersion, options);
 	return {
 		tool,
 		reason: 'oldest installed version that can dump this server',
@@ -56,15 +60,15 @@ export async function choosePgDump(options: ServerOptions): Promise<ChosenPgDump
 }
 
 /** Returns it regardless of its version, with a warning when it does not fit the server. */
-async function namedPgDump(directory: string, options: ServerOptions): Promise<ChosenPgDump> {
+async function configuredPgDump(directory: string, options: ServerOptions): Promise<ChosenPgDump> {
 	const {serverVersion} = options;
 	const [tool] = await toolsIn([directory], 'pg_dump', options);
-	if (!tool) throw await nothingFound(options);
-	if (tool.version < oldestTools) throw await tooOld([tool], undefined, options);
+	if (!tool) throw await noneIn(directory, options);
+	if (!isSupported(tool)) throw unsupported(tool);
 	const reason = 'found in bin_directory';
 	if (serverVersion === undefined || canDump(tool.version, serverVersion)) return {tool, reason};
-	const doubt = await tooOld([tool], serverVersion, options);
-	return {tool, reason, warning: `${doubt.message}; ${doubt.hint ?? ''}`};
+	const {message, hint = ''} = await cannotDump(tool, serverVersion, options);
+	return {tool, reason, warning: `${message}; ${hint}`};
 }
 
 /**
@@ -79,7 +83,7 @@ async function searchPgDump(
 	const others: Tool[] = [];
 	for (const directory of directories) {
 		const [tool] = await toolsIn([directory], 'pg_dump', options);
-		if (!tool || tool.version < oldestTools) continue;
+		if (!tool || !isSupported(tool)) continue;
 		if (serverVersion === undefined || sameMajor(tool.version, serverVersion)) return {match: tool, others};
 		others.push(tool);
 	}
@@ -92,14 +96,9 @@ function newerThanServer(tool: Tool, server: number): string {
 	return `no pg_dump ${own} is installed: the archives of pg_dump ${major} need pg_restore ${major} or newer; install postgresql-client-${own} (Debian) or postgresql${own} (Red Hat), or set bin_directory`;
 }
 
-function isNamed(directory: string, server: number | undefined): boolean {
+/** Returns whether a directory has the server's major version in its name: it is searched first. */
+function isNamedAfter(directory: string, server: number | undefined): boolean {
 	return server !== undefined && directory.split(/[/-]/).includes(formatMajor(server));
-}
-
-/** Returns an error that names programs that exist but are too old. */
-async function unusable(options: FindOptions): Promise<PgBackError | undefined> {
-	const found = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
-	return found.length === 0 ? undefined : tooOld(found, undefined, options);
 }
 
 function oldestOf(tools: readonly Tool[]): Tool | undefined {
@@ -109,38 +108,52 @@ function oldestOf(tools: readonly Tool[]): Tool | undefined {
 	);
 }
 
-async function nothingFound(options: FindOptions): Promise<PgBackError> {
-	const {binDirectory} = options;
-	const others =
-		binDirectory === undefined ? [] : await toolsIn(await candidateDirectories(options), 'pg_dump', options);
-	const best = newest(others);
-	const untrusted =
-		binDirectory === undefined ? {} : await whyUntrusted(join(binDirectory, 'pg_dump'), {executed: true});
-	if (untrusted.problem !== undefined && binDirectory !== undefined)
-		return new PgBackError('TOOLS', `${join(binDirectory, 'pg_dump')} will not be executed: ${untrusted.problem}`, {
-			hint: 'the file and its directories must be owned by root or by the user that runs pg_back, and must not be writable by anyone else',
-		});
-	return new PgBackError('TOOLS', `pg_dump not found${binDirectory === undefined ? '' : ` in ${binDirectory}`}`, {
-		hint: best
-			? `${best.path} exists (${formatVersion(best.version)}): use --bin-directory ${dirname(best.path)}, or omit --bin-directory`
-			: 'install a PostgreSQL client (postgresql-client), or set its directory with --bin-directory',
+/** Explains why no directory has a pg_dump that pg_back can run. */
+async function noneInstalled(options: FindOptions): Promise<PgBackError> {
+	const best = newest(await toolsIn(await candidateDirectories(options), 'pg_dump', options));
+	if (best) return unsupported(best);
+	return new PgBackError('TOOLS', 'pg_dump not found', {
+		hint: installHint,
 	});
 }
 
-async function tooOld(found: readonly Tool[], server: number | undefined, options: FindOptions): Promise<PgBackError> {
-	const best = newest(found);
-	const what = best ? describeTool(best) : 'pg_dump not found';
-	if (server === undefined)
-		return new PgBackError('TOOLS', `${what}: pg_dump ${formatMajor(oldestTools)} or newer is needed`);
-	const others = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
-	const right = newest(others.filter(tool => canDump(tool.version, server)));
+/** Explains why `directory` has no pg_dump that may be executed. */
+async function noneIn(directory: string, options: FindOptions): Promise<PgBackError> {
+	const path = join(directory, 'pg_dump');
+	const {problem} = await whyUntrusted(path, {executed: true});
+	if (problem !== undefined)
+		return new PgBackError('TOOLS', `${path} will not be executed: ${problem}`, {
+			hint: 'the file and its directories must be owned by root or by the user that runs pg_back, and must not be writable by anyone else',
+		});
+	const best = newest(await supportedTools(options));
+	return new PgBackError('TOOLS', `pg_dump not found in ${directory}`, {
+		hint: best
+			? `${best.path} exists (${formatVersion(best.version)}): use --bin-directory ${dirname(best.path)}, or omit --bin-directory`
+			: installHint,
+	});
+}
+
+async function supportedTools(options: FindOptions): Promise<readonly Tool[]> {
+	const found = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
+	return found.filter(isSupported);
+}
+
+/** False for a program whose version is not known, too. */
+const isSupported = ({version}: Tool) => version >= oldestTools;
+
+function unsupported(tool: Tool): PgBackError {
+	return new PgBackError('TOOLS', `${describeTool(tool)}: pg_dump ${formatMajor(oldestTools)} or newer is needed`);
+}
+
+/** Explains why `tool`, which is supported, cannot dump the server, and which one can. */
+async function cannotDump(tool: Tool, server: number, options: FindOptions): Promise<PgBackError> {
 	const major = formatMajor(server);
 	const reason =
-		best && best.version > server
+		tool.version > server
 			? `too new for a PostgreSQL ${major} server`
 			: `older than the server (${formatVersion(server)})`;
-	const why = best && best.version === 0 ? what : `${what}, ${reason}`;
-	return new PgBackError('TOOLS', `${why}: pg_dump ${major} is needed`, {
+	const right = newest((await supportedTools(options)).filter(({version}) => canDump(version, server)));
+	return new PgBackError('TOOLS', `${describeTool(tool)}, ${reason}: pg_dump ${major} is needed`, {
 		hint: right
 			? `${right.path} is ${formatVersion(right.version)}: use --bin-directory ${dirname(right.path)}`
 			: `install postgresql-client-${major} (Debian) or postgresql${major} (Red Hat), or set its directory with --bin-directory`,

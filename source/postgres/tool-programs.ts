@@ -27,6 +27,9 @@ export type FindOptions = {
 	readonly without?: readonly ('pg_dumpall' | 'pg_restore')[];
 };
 
+/** What to do when a program is not found. */
+export const installHint = 'install a PostgreSQL client (postgresql-client), or set its directory with --bin-directory';
+
 /** Returns every directory that may contain the tools: PATH first, then those of packages. */
 export async function candidateDirectories({env}: FindOptions): Promise<string[]> {
 	return [...new Set([...pathDirectories(env), ...(await packagedDirectories())])];

@@ -6,7 +6,15 @@ import {dirname, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {isExecutable} from '../lib/trusted-file.js';
 import {choosePgDump, type ServerOptions} from './choose-pg-dump.js';
-import {candidateDirectories, describeTool, type FindOptions, newest, type Tool, toolsIn} from './tool-programs.js';
+import {
+	candidateDirectories,
+	describeTool,
+	type FindOptions,
+	installHint,
+	newest,
+	type Tool,
+	toolsIn,
+} from './tool-programs.js';
 import {canDump, oldestPsql, oldestTools} from './versions.js';
 
 export type {FindOptions, Tool} from './tool-programs.js';
@@ -45,7 +53,7 @@ export async function findPsql(options: FindOptions): Promise<Tool> {
 	}
 	const [old] = found;
 	throw new PgBackError('TOOLS', old ? `${describeTool(old)}: psql 11 or newer is needed` : 'psql not found', {
-		hint: 'install a PostgreSQL client (postgresql-client), or set its directory with --bin-directory',
+		hint: installHint,
 	});
 }
 
