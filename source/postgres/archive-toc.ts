@@ -73,14 +73,54 @@ const largest = 1 << 30;
 export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding'> & {readonly count: number};
 
 /**
- * Parses a table of contents that arrives in pieces. Every failure is a PgBackError CORRUPT, or TOOLS for a newer
- * archive version.
+ * Parses a table of contents that arrives in pieces, and passes each entry to `take`, with one character per byte in its
+ * text. Keeps no entry: there may be a million. Every failure is a PgBackError CORRUPT, or TOOLS for a newer archive
+ * version.
  */
-export class ArchiveTocParser {
+export class ArchiveEntryParser {
+	readonly #take: (entry: ArchiveEntry) => void;
 	readonly #bytes = new ArchiveBytes();
-	readonly #entries: ArchiveEntry[] = [];
 	#head: ArchiveHead | undefined;
-	#encoding = '';
+	#left = 0;
+
+	constructor(take: (entry: ArchiveEntry) => void) {
+		this.#take = take;
+	}
+
+	/** Returns what precedes the entries, and the size of the table in bytes; undefined while bytes of the table are missing. */
+	result(): {readonly head: ArchiveHead; readonly size: number} | undefined {
+		return this.#head && this.#left === 0 ? {head: this.#head, size: this.#bytes.position} : undefined;
+	}
+
+	/** Returns the bytes after the table in this chunk, when the chunk completes it. Holds nothing of `chunk` afterwards. */
+	push(chunk: Uint8Array): Uint8Array | undefined {
+		if (this.result()) return chunk;
+		this.#bytes.push(chunk);
+		if (!this.#bytes.satisfied) return undefined;
+		try {
+			if (!this.#head) {
+				this.#head = readHead(this.#bytes);
+				this.#left = this.#head.count;
+				this.#bytes.commit();
+			}
+			for (; this.#left > 0; this.#left--) {
+				this.#take(readEntry(this.#bytes, this.#head));
+				this.#bytes.commit();
+			}
+		} catch (error) {
+			if (!(error instanceof ShortRead)) throw error;
+			this.#bytes.rewind(error.missing);
+			if (this.#bytes.position + this.#bytes.wanted > largest) throw corrupt('the table of contents is too large');
+			return undefined;
+		}
+		return this.#bytes.rest();
+	}
+}
+
+/** Parses a table of contents that arrives in pieces. Failures are those of ArchiveEntryParser. */
+export class ArchiveTocParser {
+	readonly #entries: ArchiveEntry[] = [];
+	readonly #parser = new ArchiveEntryParser(entry => this.#entries.push(entry));
 	#toc: ArchiveToc | undefined;
 
 	/** Returns the complete table, or undefined while bytes are missing. */
@@ -90,34 +130,10 @@ export class ArchiveTocParser {
 
 	/** Returns the bytes after the table in this chunk, when the chunk completes it. */
 	push(chunk: Uint8Array): Uint8Array | undefined {
-		if (this.#toc) return chunk;
-		this.#bytes.push(chunk);
-		if (!this.#bytes.satisfied) return undefined;
-		try {
-			this.#head ??= this.#step(() => readHead(this.#bytes));
-			const {count} = this.#head;
-			while (this.#entries.length < count) this.#entries.push(this.#step(() => this.#readEntry()));
-		} catch (error) {
-			if (!(error instanceof ShortRead)) throw error;
-			this.#bytes.rewind(error.missing);
-			if (this.#bytes.position + this.#bytes.wanted > largest) throw corrupt('the table of contents is too large');
-			return undefined;
-		}
-		this.#toc = finish(this.#head, this.#entries, this.#encoding, this.#bytes.position);
-		return this.#bytes.rest();
-	}
-
-	#step<T>(read: () => T): T {
-		const value = read();
-		this.#bytes.commit();
-		return value;
-	}
-
-	#readEntry(): ArchiveEntry {
-		const entry = readEntry(this.#bytes, this.#head as ArchiveHead);
-		if (entry.kind === 'ENCODING')
-			this.#encoding = /^SET client_encoding = '([^']*)'/.exec(entry.definition)?.[1] ?? '';
-		return entry;
+		const rest = this.#parser.push(chunk);
+		const table = this.#parser.result();
+		if (table) this.#toc ??= finish(table.head, this.#entries, table.size);
+		return rest;
 	}
 }
 
@@ -216,9 +232,10 @@ function number(text: string | undefined): number {
 }
 
 /** Names and SQL were read one character per byte, because only now is the encoding known. */
-function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], encoding: string, size: number): ArchiveToc {
+function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], size: number): ArchiveToc {
 	const {count: _, ...rest} = head;
-	const decode = decoderFor(encoding || 'UTF8');
+	const encoding = encodingOf(entries);
+	const decode = decoderFor(encoding);
 	const optional = (text: string | undefined) => (text === undefined ? undefined : decode(text));
 	const ids = new Set(entries.map(entry => entry.dumpId));
 	if (ids.size !== entries.length) throw corrupt('two entries with the same id');
@@ -231,7 +248,12 @@ function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], encoding: s
 		tablespace: optional(entry.tablespace),
 		owner: decode(entry.owner),
 	}));
-	return {...rest, database: decode(rest.database), encoding: encoding || 'UTF8', entries: decoded, size};
+	return {...rest, database: decode(rest.database), encoding, entries: decoded, size};
+}
+
+function encodingOf(entries: readonly ArchiveEntry[]): string {
+	const setting = entries.findLast(({kind}) => kind === 'ENCODING')?.definition ?? '';
+	return /^SET client_encoding = '([^']+)'/.exec(setting)?.[1] ?? 'UTF8';
 }
 
 function corrupt(problem: string): PgBackError {

@@ -5,8 +5,7 @@
  */
 import {type FileHandle, open} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
-import {ArchiveBytes, ShortRead} from '../postgres/archive-bytes.js';
-import {type ArchiveHead, readEntry, readHead} from '../postgres/archive-toc.js';
+import {ArchiveEntryParser} from '../postgres/archive-toc.js';
 import {ArchiveBlocks} from './archive-offsets.js';
 
 const blockSize = 256 << 10;
@@ -45,35 +44,18 @@ async function checkCustom(handle: FileHandle): Promise<void> {
 	blocks.finish();
 }
 
-/** Keeps no entry: there may be a million. */
 async function hasAllOffsets(handle: FileHandle): Promise<boolean> {
-	const bytes = new ArchiveBytes();
-	let head: ArchiveHead | undefined;
-	let left = 0;
 	let [last, isKnown] = [0, true];
+	const parser = new ArchiveEntryParser(({offset = 0, awaitsOffset}) => {
+		isKnown &&= !awaitsOffset;
+		last = Math.max(last, offset);
+	});
 	await readPieces(handle, piece => {
-		bytes.push(piece);
-		if (!bytes.satisfied) return true;
-		try {
-			if (!head) {
-				head = readHead(bytes);
-				left = head.count;
-				bytes.commit();
-			}
-			for (; left > 0; left--) {
-				const {offset = 0, awaitsOffset} = readEntry(bytes, head);
-				bytes.commit();
-				isKnown &&= !awaitsOffset;
-				last = Math.max(last, offset);
-			}
-		} catch (error) {
-			if (!(error instanceof ShortRead)) throw error;
-			bytes.rewind(error.missing);
-		}
-		return !head || left > 0;
+		parser.push(piece);
+		return parser.result() === undefined;
 	});
 	const {size} = await handle.stat();
-	if (!head || left > 0 || last >= size) throw truncated();
+	if (!parser.result() || last >= size) throw truncated();
 	return isKnown;
 }
 
