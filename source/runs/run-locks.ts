@@ -54,7 +54,12 @@ export class RunLocks {
 		if (known) return known;
 		const taking = this.#take(directory);
 		this.#directories.set(directory, taking);
-		return taking;
+		try {
+			return await taking;
+		} catch (error) {
+			this.#directories.delete(directory); // a retried job tries again
+			throw error;
+		}
 	}
 
 	/** Locks a database. Throws LOCKED when another run dumps it into this directory. The caller releases. */
@@ -86,9 +91,11 @@ export class RunLocks {
 		throw await lockedError(lockPath, what);
 	}
 
+	/** Releases the locks of all directories, including those that are still being taken. */
 	async release(): Promise<void> {
-		for (const lock of this.#directories.values()) await lock.then(one => one.release());
+		const taken = await Promise.allSettled(this.#directories.values());
 		this.#directories.clear();
+		for (const lock of taken) if (lock.status === 'fulfilled') await lock.value.release();
 	}
 
 	async #tryName(path: string): Promise<Lock | undefined> {
@@ -202,7 +209,8 @@ async function tryStaleLock(path: string, env: Environment): Promise<Lock | unde
 
 export const lockPattern = /^\.pg_back-([a-z0-9]{6})\.lock$/;
 
-function lockName(tag: string): string {
+/** Returns the name of a run's lock in each directory that it writes to. */
+export function lockName(tag: string): string {
 	return `.pg_back-${tag}.lock`;
 }
 

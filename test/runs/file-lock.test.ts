@@ -190,3 +190,20 @@ test('the lock of a dead run under many names: all can be had at once, by one ru
 		assert.deepEqual(readdirSync(place), []);
 	}
 });
+
+test('a directory that could not be locked can be locked later; the locks of the others are released', async () => {
+	const locks = new RunLocks({tag: 'aaaaaa', env, emit: () => undefined});
+	const [good, blocked] = [join(directory, 'good'), join(directory, 'blocked')];
+	writeFileSync(blocked, '');
+	await assert.rejects(locks.directoryOf(join(blocked, 'a.dump')), {code: 'ENOTDIR'});
+	await locks.directoryOf(join(good, 'a.dump'));
+	rmSync(blocked);
+	await locks.directoryOf(join(blocked, 'a.dump'));
+	const other = join(directory, 'other');
+	writeFileSync(other, '');
+	const failing = locks.directoryOf(join(other, 'a.dump'));
+	failing.catch(() => undefined); // asserted below
+	await locks.release();
+	await assert.rejects(failing);
+	assert.deepEqual([...readdirSync(good), ...readdirSync(blocked)], []);
+});
