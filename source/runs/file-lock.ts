@@ -13,6 +13,7 @@ import {display} from '../lib/display.js';
 import {lacksHardLinks, lstatIfThere, makeParents} from '../lib/files.js';
 import {readSmallFile} from '../lib/own-file.js';
 import {programPath} from '../lib/trusted-file.js';
+import type {Environment} from './context.js';
 
 export type Lock = {
 	readonly path: string;
@@ -35,11 +36,11 @@ export class UnusableLockError extends PgBackError {
 
 /**
  * Takes the lock. Returns undefined when another process holds it. Without `sign` our process is not recorded as the
- * holder, which suits callers that only check whether the holder is dead. Throws UnusableLockError.
+ * holder, which suits callers that only check whether the holder is dead. flock(1) is searched in the PATH of `env`. Throws UnusableLockError.
  */
 export async function tryLock(
 	path: string,
-	env: Readonly<Record<string, string | undefined>>,
+	env: Environment,
 	{sign = true}: {readonly sign?: boolean} = {},
 ): Promise<Lock | undefined> {
 	await makeParents(path);
@@ -102,7 +103,7 @@ async function openLock(path: string, {create = true} = {}): Promise<Opened> {
 				if (['ELOOP', 'EMLINK', 'EISDIR', 'ENXIO'].includes(code))
 					throw new UnusableLockError(path, 'is not a regular file');
 				if (!['EACCES', 'EPERM'].includes(code)) throw error;
-				if (!writable) throw await closedLock(path);
+				if (!writable) throw await inaccessibleLock(path);
 			}
 		}
 		try {
@@ -125,15 +126,15 @@ async function shareWithOwner(handle: FileHandle, directory: string): Promise<vo
 	await handle.chmod(0o660);
 }
 
-async function closedLock(path: string): Promise<Error> {
+async function inaccessibleLock(path: string): Promise<Error> {
 	const stats = await stat(path).catch(() => undefined);
 	const who = stats === undefined ? '' : ` (uid ${stats.uid})`;
-	const held = stats !== undefined && (await isInTable(stats.ino));
+	const held = stats !== undefined && (await isInLockTable(stats.ino));
 	return new UnusableLockError(path, `belongs to another user${who} and cannot be opened`, held);
 }
 
 /** The kernel's lock table identifies files by inode; locks of other containers are not in it. */
-async function isInTable(inode: number): Promise<boolean> {
+async function isInLockTable(inode: number): Promise<boolean> {
 	const table = await readFile('/proc/locks', 'utf8').catch(() => ''); // not Linux
 	return table.split('\n').some(line => / FLOCK /.test(line) && line.includes(`:${inode} `));
 }
@@ -143,11 +144,7 @@ async function isInTable(inode: number): Promise<boolean> {
  * lock; this starts no process. Returns undefined when another process holds the name. Releasing it keeps the first
  * lock.
  */
-export async function tryLockBy(
-	held: Lock,
-	path: string,
-	env: Readonly<Record<string, string | undefined>>,
-): Promise<Lock | undefined> {
+export async function tryLockBy(held: Lock, path: string, env: Environment): Promise<Lock | undefined> {
 	for (;;) {
 		try {
 			await link(held.path, path);
@@ -162,27 +159,30 @@ export async function tryLockBy(
 	}
 }
 
-/**
- * Describes the holder of a lock without changing anything. Returns undefined when the lock is free or does not exist.
- */
-export async function describeHeld(
-	path: string,
-	env: Readonly<Record<string, string | undefined>>,
-): Promise<string | undefined> {
-	if ((await lstatIfThere(path)) === undefined) return undefined;
+/** Returns whether a lock is held, or why that is not known; a lock that does not exist is free. Changes nothing. */
+async function lockState(path: string, env: Environment): Promise<'free' | 'held' | UnusableLockError> {
+	if ((await lstatIfThere(path)) === undefined) return 'free';
 	try {
 		const {handle, writable} = await openLock(path, {create: false});
 		try {
-			if (await flock(handle, env).catch((error: unknown) => unusable(path, error, writable))) return undefined;
+			const isFree = await flock(handle, env).catch((error: unknown) => unusable(path, error, writable));
+			return isFree ? 'free' : 'held';
 		} finally {
 			await handle.close();
 		}
-		return `lock file ${path} is ${await describeHolder(path)}`;
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-		if (error instanceof UnusableLockError) return error.isHeld ? `${error.message}, and is held` : error.message;
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'free';
+		if (error instanceof UnusableLockError) return error;
 		throw error;
 	}
+}
+
+/** Describes the holder of a lock, or why the lock cannot be used; undefined when it is free. Changes nothing. */
+export async function describeHeld(path: string, env: Environment): Promise<string | undefined> {
+	const state = await lockState(path, env);
+	if (state === 'free') return undefined;
+	if (state === 'held') return `lock file ${path} is ${await describeHolder(path)}`;
+	return state.isHeld ? `${state.message}, and is held` : state.message;
 }
 
 export type Held = {
@@ -191,29 +191,12 @@ export type Held = {
 	readonly holder?: Holder;
 };
 
-/** Returns the holder of a lock; undefined when it is free or does not exist. Changes nothing. */
-export async function findHolder(
-	path: string,
-	env: Readonly<Record<string, string | undefined>>,
-): Promise<Held | undefined> {
-	const who = async (): Promise<Held> => {
-		const holder = await holderOf(path);
-		return {path, ...(holder && {holder})};
-	};
-	if ((await lstatIfThere(path)) === undefined) return undefined;
-	try {
-		const {handle, writable} = await openLock(path, {create: false});
-		try {
-			if (await flock(handle, env).catch((error: unknown) => unusable(path, error, writable))) return undefined;
-			return await who();
-		} finally {
-			await handle.close();
-		}
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-		if (error instanceof UnusableLockError) return error.isHeld ? who() : undefined;
-		throw error;
-	}
+/** Returns the holder of a lock; undefined when it is not known to be held. Changes nothing. */
+export async function findHolder(path: string, env: Environment): Promise<Held | undefined> {
+	const state = await lockState(path, env);
+	if (state !== 'held' && !(state instanceof UnusableLockError && state.isHeld)) return undefined;
+	const holder = await holderOf(path);
+	return {path, ...(holder && {holder})};
 }
 
 /** Returns a LOCKED error (exit status 11) that names the holder. */
@@ -231,8 +214,8 @@ async function describeHolder(path: string): Promise<string> {
 }
 
 /**
- * Retries for two seconds while the recorded holder is a dead process of this host: another run that cleans up after it
- * holds its lock for a moment.
+ * Retries for two seconds unless the recorded holder is a live process of this host: another run that checks whether the
+ * holder is dead has the lock for a moment. Returns undefined when it is still held.
  */
 export async function retryWhileStale(path: string, take: () => Promise<Lock | undefined>): Promise<Lock | undefined> {
 	for (let tries = 0; ; tries++) {
@@ -272,11 +255,11 @@ async function isStill(path: string, handle: FileHandle): Promise<boolean> {
 const flockPrograms = new Map<string, Promise<string>>();
 
 /** Searches flock while its caller waits for something else. */
-export function findFlock(env: Readonly<Record<string, string | undefined>>): void {
+export function findFlock(env: Environment): void {
 	flockProgram(env).catch(() => undefined); // the lock reports it
 }
 
-async function flockProgram(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+async function flockProgram(env: Environment): Promise<string> {
 	const path = env['PATH'] ?? '';
 	// As root, do not run a program that another user has put into PATH.
 	const program = flockPrograms.get(path) ?? programPath('flock', env, {trusted: true}).then(found => found ?? 'flock');
@@ -284,7 +267,7 @@ async function flockProgram(env: Readonly<Record<string, string | undefined>>): 
 	return program;
 }
 
-async function flock(handle: FileHandle, env: Readonly<Record<string, string | undefined>>): Promise<boolean> {
+async function flock(handle: FileHandle, env: Environment): Promise<boolean> {
 	const program = await flockProgram(env);
 	return new Promise((resolve, reject) => {
 		const child = spawn(program, ['-n', '-x', '3'], {stdio: ['ignore', 'ignore', 'pipe', handle.fd], env});
@@ -303,9 +286,13 @@ async function flock(handle: FileHandle, env: Readonly<Record<string, string | u
 			else if (code === 1 && stderr === '') resolve(false);
 			else {
 				reject(
-					new PgBackError('FAILED', `could not lock: ${stderr.trim() || `flock ended with ${code ?? 'a signal'}`}`, {
-						hint: 'the file system of the backup directory must support locks',
-					}),
+					new PgBackError(
+						'FAILED',
+						`could not lock: ${stderr.trim() || `flock ${code === null ? 'was killed by a signal' : `exited with status ${code}`}`}`,
+						{
+							hint: 'the file system of the backup directory must support locks',
+						},
+					),
 				);
 			}
 		});

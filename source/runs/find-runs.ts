@@ -5,8 +5,8 @@ import {basename, join} from 'node:path';
 import type {RunElsewhere} from '../core/handle.js';
 import type {Environment} from './context.js';
 import {findHolder, type Held, isAlive} from './file-lock.js';
-import {lockPattern} from './run-locks.js';
-import {socketBeside, socketCandidates, socketPattern} from './socket-path.js';
+import {lockName, lockPattern} from './run-locks.js';
+import {socketCandidates, socketIn, socketPattern} from './socket-path.js';
 import {connectToRun, type StatusConnection} from './status-client.js';
 
 export type FoundRun = RunElsewhere & {
@@ -58,11 +58,11 @@ export async function findRuns(
 }
 
 async function inspectRun(directory: string, tag: string, env: Environment): Promise<FoundRun | string | undefined> {
-	const lock = join(directory, `.pg_back-${tag}.lock`);
+	const lock = join(directory, lockName(tag));
 	const held = await findHolder(lock, env);
 	const uid = (await lstat(lock).catch(() => undefined))?.uid ?? process.geteuid?.() ?? -1;
 	// A run without its lock is about to end, or was killed: only the socket next to the lock's path can be its own.
-	const paths = held ? socketCandidates(directory, tag, env, uid) : [socketBeside(directory, tag)];
+	const paths = held ? socketCandidates(directory, tag, env, uid) : [socketIn(directory, tag)];
 	for (const path of paths) {
 		const connection = await connectToRun(path);
 		if (!connection) continue;

@@ -49,8 +49,8 @@ export class Scheduler {
 	readonly #entries = new Map<string, Entry>();
 	readonly #meters = new Map<string, JobMeter>();
 	#slots = 0;
-	/** Jobs that have lent their slot and not yet released it. */
-	#finishing = 0;
+	/** Slots that jobs have lent and not yet freed. */
+	#lent = 0;
 	#busy = 0;
 	#closed = false;
 	#idleWaiters: (() => void)[] = [];
@@ -106,17 +106,17 @@ export class Scheduler {
 	retry(id: string): boolean {
 		const entry = this.#entries.get(id);
 		if (this.#closed || !entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
-		const again: Entry = {task: entry.task, attempt: entry.attempt};
-		this.#entries.set(id, again);
+		const repeated: Entry = {task: entry.task, attempt: entry.attempt};
+		this.#entries.set(id, repeated);
 		this.#emit({type: 'job.queued', job: id, ...fromOf(entry.task)});
-		this.#waiting.push(again);
+		this.#waiting.push(repeated);
 		this.#startNext();
 		return true;
 	}
 
 	/** Resolves when no job is running or waiting. */
 	async idle(): Promise<void> {
-		if (this.#busy === 0 && this.#waiting.length === 0) return;
+		if (this.idleNow) return;
 		await new Promise<void>(resolve => this.#idleWaiters.push(resolve));
 	}
 
@@ -129,6 +129,7 @@ export class Scheduler {
 		return [...this.#meters.values()];
 	}
 
+	/** Returns each job with the outcome of its last attempt; undefined: it is waiting or running. */
 	outcomes(): readonly {
 		readonly plan: PlannedJob;
 		readonly outcome: Outcome | undefined;
@@ -152,20 +153,20 @@ export class Scheduler {
 		const meter = new JobMeter(id, this.#emit);
 		this.#meters.set(id, meter);
 		let holdsSlot = true;
-		let finishes = false;
+		let isLending = false;
 		const freeSlot = () => {
-			if (finishes) this.#finishing--;
-			finishes = false;
+			if (isLending) this.#lent--;
+			isLending = false;
 			if (!holdsSlot) return;
 			holdsSlot = false;
 			this.#slots--;
 			this.#startNext();
 		};
 		const lendSlot = () => {
-			if (!holdsSlot || this.#finishing >= this.#concurrency) return;
-			this.#finishing++;
+			if (!holdsSlot || this.#lent >= this.#concurrency) return;
+			this.#lent++; // first: the next job starts at once, and may lend its slot too
 			freeSlot();
-			finishes = true;
+			isLending = true;
 		};
 		const abort = new AbortController();
 		entry.abort = abort;

@@ -15,7 +15,8 @@ function socketName(tag: string): string {
 	return `.pg_back-${tag}.sock`;
 }
 
-export function socketBeside(directory: string, tag: string): string {
+/** Returns the path of the socket of the run with these six characters, if it is in this directory. */
+export function socketIn(directory: string, tag: string): string {
 	return join(resolve(directory), socketName(tag));
 }
 
@@ -49,7 +50,7 @@ export async function* ownDirectories(env: Environment): AsyncGenerator<string> 
 /** Returns the paths at which the socket of a run of `uid` may be. */
 export function socketCandidates(directory: string, tag: string, env: Environment, uid: number): readonly string[] {
 	const elsewhere = [...fallbackDirectories(env, uid), `/run/user/${uid}/pg_back`, `/tmp/pg_back-${uid}`];
-	return [socketBeside(directory, tag), ...new Set(elsewhere.map(one => join(one, socketName(tag))))];
+	return [socketIn(directory, tag), ...new Set(elsewhere.map(one => socketIn(one, tag)))];
 }
 
 async function isPrivate(directory: string, uid: number): Promise<boolean> {
@@ -85,8 +86,4 @@ function refusalOf(path: string): Promise<string | undefined> {
 		});
 		socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));
 	});
-}
-
-export function socketIn(directory: string, tag: string): string {
-	return join(directory, socketName(tag));
 }

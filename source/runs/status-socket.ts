@@ -13,7 +13,7 @@ import {DecodeError, object, oneOf, optional, string} from '../lib/decode.js';
 import {lstatIfThere, partialPath} from '../lib/files.js';
 import type {Environment} from './context.js';
 import {LineReader} from './line-reader.js';
-import {longestAddress, ownDirectories, socketBeside, socketIn, sweepSockets} from './socket-path.js';
+import {longestAddress, ownDirectories, socketIn, sweepSockets} from './socket-path.js';
 
 export type StatusRequest =
 	{readonly type: 'cancel'; readonly job?: string} | {readonly type: 'retry'; readonly job: string};
@@ -133,7 +133,7 @@ async function listen(server: Server, {directory, tag, env}: StatusSocketOptions
 			return false;
 		}
 	};
-	const preferred = socketBeside(directory, tag);
+	const preferred = socketIn(directory, tag);
 	if (await attempt(preferred)) return preferred;
 	for await (const own of ownDirectories(env)) {
 		const path = socketIn(own, tag);

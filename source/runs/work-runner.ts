@@ -1,4 +1,4 @@
-/** Runs pieces of work (a backup, a download) on one bus, and keeps how they ended. */
+/** Runs commands of the engine (a backup, a download) on one bus, and keeps their results. */
 import type {EventBus} from '../core/bus.js';
 import {CancelledError, PgBackError, toPgBackError} from '../core/errors.js';
 import {type Command, eventSchema} from '../core/events.js';
@@ -14,29 +14,29 @@ export type Work = (run: RunContext) => Promise<RunResult>;
 
 export type WorkRunnerOptions = {
 	readonly bus: EventBus;
-	/** Everything except what is new for each piece of work. */
+	/** The parts of the context that all runs share. */
 	readonly base: Omit<RunContext, 'runId' | 'tag' | 'emit' | 'onScheduler' | 'serveStatus'>;
 	readonly host: string;
 	readonly pid: number;
 };
 
-type Piece = {
+type ActiveRun = {
 	readonly abort: AbortController;
 	readonly schedulers: Set<Scheduler>;
-	readonly server: ForServer | undefined;
+	readonly server: OtherServer | undefined;
 	readonly done: Promise<RunResult>;
 };
 
 export type WorkStarter = Pick<WorkRunner, 'start' | 'startInBackground'>;
 
 /** Another server of the fleet, and its configuration. */
-type ForServer = {readonly name: string; readonly configuration: RunContext['configuration']};
+type OtherServer = {readonly name: string; readonly configuration: RunContext['configuration']};
 
-type StartOptions = {readonly secrets?: Secrets | undefined; readonly server?: ForServer};
+type StartOptions = {readonly secrets?: Secrets | undefined; readonly server?: OtherServer};
 
 export class WorkRunner {
 	readonly #options: WorkRunnerOptions;
-	readonly #pieces = new Set<Piece>();
+	readonly #active = new Set<ActiveRun>();
 	readonly #results: (RunResult & {readonly command: Command})[] = [];
 	readonly #closings = new Set<Promise<void>>();
 	/** Tags of the runs that were started here. */
@@ -47,7 +47,7 @@ export class WorkRunner {
 	}
 
 	get isWorking(): boolean {
-		return this.#pieces.size > 0;
+		return this.#active.size > 0;
 	}
 
 	/**
@@ -64,7 +64,7 @@ export class WorkRunner {
 	}
 
 	/** Starts work for another server. */
-	forServer(server: ForServer): WorkStarter {
+	forServer(server: OtherServer): WorkStarter {
 		return {
 			start: (command, work, secrets) => this.#start(command, work, {secrets, server}),
 			startInBackground: (command, work, secrets) => this.#startInBackground(command, work, {secrets, server}),
@@ -78,7 +78,7 @@ export class WorkRunner {
 	}
 
 	#refusal({server}: StartOptions): PgBackError | undefined {
-		const other = [...this.#pieces].find(piece => piece.server?.name !== server?.name);
+		const other = [...this.#active].find(run => run.server?.name !== server?.name);
 		if (other === undefined) return undefined;
 		const whose = other.server === undefined ? 'this server' : display(other.server.name);
 		return new PgBackError('USAGE', `work for ${whose} is running: wait until it has ended`);
@@ -117,7 +117,7 @@ export class WorkRunner {
 		const done = work(run)
 			.catch((thrown: unknown) => resultOfThrown(thrown, run.signal))
 			.then(async result => {
-				this.#pieces.delete(piece);
+				this.#active.delete(active);
 				this.#results.push({...result, command});
 				const {exitCode, outcome, error} = result;
 				bus.emit({type: 'run.finished', exitCode, outcome, ...(error && {error: eventError(error)})});
@@ -126,22 +126,22 @@ export class WorkRunner {
 				await closing;
 				return result;
 			});
-		const piece: Piece = {abort, schedulers, server, done};
-		this.#pieces.add(piece);
+		const active: ActiveRun = {abort, schedulers, server, done};
+		this.#active.add(active);
 		return done;
 	}
 
 	/** Cancels one job, or all work. */
 	cancel(job?: string): void {
-		for (const piece of this.#pieces) {
-			if (job === undefined) piece.abort.abort(new CancelledError());
-			else for (const scheduler of piece.schedulers) scheduler.cancel(job);
+		for (const {abort, schedulers} of this.#active) {
+			if (job === undefined) abort.abort(new CancelledError());
+			else for (const scheduler of schedulers) scheduler.cancel(job);
 		}
 	}
 
-	/** Retries a job of a piece that is still running. Returns false if there is none. */
+	/** Retries a job of a run that has not ended. Returns false if there is none. */
 	retry(job: string): boolean {
-		return [...this.#pieces].flatMap(piece => [...piece.schedulers]).some(scheduler => scheduler.retry(job));
+		return [...this.#active].flatMap(run => [...run.schedulers]).some(scheduler => scheduler.retry(job));
 	}
 
 	/** The exit code of everything that was started: 0 when every job succeeded, possibly at a later attempt. */
@@ -158,8 +158,8 @@ export class WorkRunner {
 
 	/** Resolves when nothing is running. */
 	async idle(): Promise<void> {
-		while (this.#pieces.size + this.#closings.size > 0)
-			await Promise.all([...[...this.#pieces].map(piece => piece.done), ...this.#closings]);
+		while (this.#active.size + this.#closings.size > 0)
+			await Promise.all([...[...this.#active].map(run => run.done), ...this.#closings]);
 	}
 }
 
