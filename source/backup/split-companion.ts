@@ -1,4 +1,4 @@
-/** Writes the ranges of large tables beside pg_dump, and enters them in its table of contents. */
+/** Writes the ranges of large tables while pg_dump runs, and enters them in its table of contents. */
 import {createReadStream} from 'node:fs';
 import {mkdir, readFile, rename} from 'node:fs/promises';
 import {join} from 'node:path';
@@ -29,7 +29,9 @@ const waitingLimit = 3;
 
 type Part = {
 	readonly table: Split['tables'][number];
+	/** The name in the table of contents, and that of the file, which has a suffix for its compression. */
 	readonly member: string;
+	readonly file: string;
 	readonly range: PageRange;
 };
 
@@ -54,15 +56,15 @@ export function splitCompanion(split: Split, options: CompanionOptions): SplitCo
 	let unused: ReadonlySet<string> = new Set();
 	let blocked = false;
 
-	const lane = async (session: CopySession, staged: Staged, signal: AbortSignal) => {
+	const copyParts = async (session: CopySession, staged: Staged, signal: AbortSignal) => {
 		for (let part = waiting.shift(); part; part = waiting.shift()) {
 			signal.throwIfAborted();
-			const {table, member, range} = part;
+			const {table, file, range} = part;
 			const sum = copied.get(table.oid) ?? {rows: 0, bytes: 0};
 			let bytes = 0;
 			const query = rangeQuery(table.oid, range, {...sum});
 			const count = await writeRangeMember(reader => session.copy(query, reader), {
-				path: join(staged.path, member + memberSuffix(split.compression)),
+				path: join(staged.path, file),
 				compression: split.compression,
 				run: options.run,
 				signal,
@@ -72,25 +74,27 @@ export function splitCompanion(split: Split, options: CompanionOptions): SplitCo
 			});
 			sum.rows += count;
 			sum.bytes += bytes;
-			rows.set(member + memberSuffix(split.compression), count);
-			staged.move(member + memberSuffix(split.compression));
+			rows.set(file, count);
+			staged.move(file);
 		}
 		await session.close();
 	};
 	return {
 		async write(directory, signal, dumped) {
-			const beside = split.sessions.length - split.dumpJobs;
+			/** The other sessions wait until pg_dump has ended. */
+			const concurrent = split.sessions.length - split.dumpJobs;
 			const ending = new AbortController();
 			const all = AbortSignal.any([signal, ending.signal]);
+			const path = await createStagingDirectory(directory, options.run);
 			const watch = watchPgDump(split, dumped, all);
 			const watching = watch.ended.catch((error: unknown) => {
 				blocked = !all.aborted;
 				throw error;
 			});
-			const staged = await stage(directory, options.run, watch.opened);
+			const staged = stagedMembers(path, directory, watch.opened);
 			const lanes = split.sessions.map(async (session, index) => {
-				if (index >= beside) await Promise.race([dumped, aborted(all)]);
-				await lane(session, staged, all);
+				if (index >= concurrent) await Promise.race([dumped, aborted(all)]);
+				await copyParts(session, staged, all);
 			});
 			try {
 				await Promise.all([...lanes, watching]);
@@ -106,13 +110,13 @@ export function splitCompanion(split: Split, options: CompanionOptions): SplitCo
 		},
 		async enter(directory, signal) {
 			unused = await enterParts(split, parts, {directory, signal, ...options});
-			return [...unused].map(member => member + memberSuffix(split.compression));
+			return parts.flatMap(({member, file}) => (unused.has(member) ? [file] : []));
 		},
-		rowsOf: member => rows.get(member),
+		rowsOf: file => rows.get(file),
 		tables: () =>
 			split.tables.flatMap(({oid, name}) => {
 				const own = parts.filter(part => part.table.oid === oid && !unused.has(part.member));
-				const counts = own.map(({member}) => rows.get(member + memberSuffix(split.compression)) ?? 0);
+				const counts = own.map(({file}) => rows.get(file) ?? 0);
 				return own.length === 0 ? [] : [{name, rows: counts.reduce((sum, count) => sum + count, 0)}];
 			}),
 		isBlocked: () => blocked,
@@ -132,30 +136,35 @@ function aborted(signal: AbortSignal): Promise<never> {
 	});
 }
 
-function partsOf({tables, sessions}: Split): readonly Part[] {
+function partsOf({tables, sessions, compression}: Split): readonly Part[] {
+	const suffix = memberSuffix(compression);
 	return tables.flatMap(table => {
 		const wanted = Math.ceil(table.bytes / smallestPart);
 		const count = Math.min(mostParts, Math.max(sessions.length, Math.min(sessions.length * partsPerSession, wanted)));
-		return divide(table.pages, count).map((range, index) => ({
-			table,
-			member: `table_${table.oid}_${index + 1}.dat`,
-			range,
-		}));
+		return divide(table.pages, count).map((range, index) => {
+			const member = `table_${table.oid}_${index + 1}.dat`;
+			return {table, member, file: member + suffix, range};
+		});
 	});
 }
 
-/** A directory for members until pg_dump has begun: it refuses a directory that is not empty. */
+/** Members in a directory of their own until pg_dump has begun: it refuses a directory that is not empty. */
 type Staged = {
 	readonly path: string;
 	/** Moves a member into the dump as soon as possible. */
 	readonly move: (name: string) => void;
+	/** Resolves when all members have been moved; rejects when one could not be. */
 	readonly moved: () => Promise<void>;
 	readonly remove: () => Promise<void>;
 };
 
-async function stage(directory: string, run: string, opened: Promise<void>): Promise<Staged> {
+async function createStagingDirectory(directory: string, run: string): Promise<string> {
 	const path = partialPath(directory, run);
 	await mkdir(path, {mode: 0o700});
+	return path;
+}
+
+function stagedMembers(path: string, directory: string, opened: Promise<void>): Staged {
 	const moves: Promise<void>[] = [];
 	return {
 		path,
