@@ -14,13 +14,14 @@ import {compressedSuffix, dumpArguments, dumpSuffixes, needsCreateFile} from '..
 import {dumpToDirectory} from '../stages/dump-directory.js';
 import {applicationName, type BackupShared, plannedStages, reportsOf} from './backup-shared.js';
 import {JobOutput} from './job-output.js';
+import {databaseJobId} from './job-subjects.js';
 import type {Split} from './split-tables.js';
 
 export function databaseTask(shared: BackupShared, database: Database): Task {
 	const {run} = shared;
 	const {name} = database;
 	const settings = run.configuration.forDatabase(name);
-	const id = `database:${name}`;
+	const id = databaseJobId(name);
 	return {
 		plan: {
 			id,

@@ -1,10 +1,10 @@
 /** Builds the manifest of a run from its finished jobs. */
 import {hostname} from 'node:os';
-import {relative} from 'node:path';
 import type {Server} from '../postgres/catalog.js';
 import type {Tools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import type {Manifest, ManifestFile, PlainFacts, PlannedRemovals, ShardFacts} from '../repository/manifest.js';
+import {manifestPathOf} from '../repository/remote-keys.js';
 import {planItems} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
 import type {Scheduler} from '../runs/scheduler.js';
@@ -117,7 +117,7 @@ function describePurge({place, location, plan}: PlacePurge): PlannedRemovals {
 export function describeJob(step: DescribedFiles, job: PublishedJob): ManifestFile[] {
 	const {run, encryption} = step;
 	return job.files.map(file => ({
-		path: relative(run.configuration.settings.backupDirectory, file.finalPath).replace(/^(\.\.\/)+/, ''),
+		path: manifestPathOf(run.configuration.settings.backupDirectory, file.finalPath),
 		role: file.role,
 		...(job.subject.kind === 'database' && {database: job.subject.name}),
 		time: new Date(job.time).toISOString(),

@@ -23,6 +23,7 @@ import {databaseTask} from './database-task.js';
 import {dumpDatabases, warnOfPromotion} from './dump-databases.js';
 import {FileNamer} from './file-naming.js';
 import {findShrunk} from './find-shrunk.js';
+import {databaseJobId, subjectOf} from './job-subjects.js';
 import {writeManifest} from './manifest-writer.js';
 import {startBackupProgress} from './measure-progress.js';
 import {databasesOf, isNothing, isWithoutServer, nothingToDump, selectionOf} from './plan.js';
@@ -34,6 +35,7 @@ import {startRecording, toRecord} from './record-contents.js';
 import {resumeTasks} from './resume-uploads.js';
 import {retryUpload} from './retry-upload.js';
 import {asPlanned, planRun, type RunPlan} from './run-plan.js';
+import type {MissingDatabase} from './select-databases.js';
 import {serverTasks} from './server-tasks.js';
 import {Sessions} from './sessions.js';
 import type {BackupRequest, ShardRun} from './shard.js';
@@ -223,7 +225,7 @@ async function runJobs({backup, session, planned, shared}: PlannedBackup): Promi
 		const others = isWithoutServer(facts)
 			? []
 			: asPlanned(plan, serverTasks(shared, session, server, serverFiles).map(own));
-		const missing = selection.problems.map((problem, index) => missingTask(selection.missing[index] ?? '', problem));
+		const missing = selection.missing.map(missingTask);
 		announcePlan(shared, [...missing, ...others, ...tasks, ...left], places);
 		scheduler.add([...missing, ...others]);
 		await scheduler.idle();
@@ -242,10 +244,10 @@ async function runJobs({backup, session, planned, shared}: PlannedBackup): Promi
 /**
  * Returns a task that fails for a requested database that does not exist, so that it appears in every table and count.
  */
-function missingTask(name: string, problem: PgBackError): Task {
+function missingTask({name, error}: MissingDatabase): Task {
 	return {
-		plan: {id: `database:${name}`, kind: 'database', name, stages: ['dump']},
-		run: () => Promise.reject(problem),
+		plan: {id: databaseJobId(name), kind: 'database', name, stages: ['dump']},
+		run: () => Promise.reject(error),
 	};
 }
 
@@ -278,8 +280,8 @@ async function recordAndPurge(
 			.flatMap(({plan, outcome}) => (outcome === 'done' && !published.has(plan.id) ? [plan.name] : [])),
 	);
 	const asked = [
-		...selection.missing,
-		...selection.databases.map(database => database.name).filter(name => !gone.has(name)),
+		...selection.missing.map(({name}) => name),
+		...selection.databases.map(({name}) => name).filter(name => !gone.has(name)),
 	];
 	const purge = await planned.purge();
 	const {server} = facts;
@@ -302,10 +304,9 @@ async function recordAndPurge(
  * another place lacks.
  */
 function doneSubjects(scheduler: Scheduler, published: Published, remote: Remote | undefined): readonly Subject[] {
-	return scheduler.outcomes().flatMap(({plan: {id, kind, name}, outcome}): Subject[] => {
-		const isThere = outcome === 'failed' && remote !== undefined && published.isAt(id, remote.storage.location);
-		if (!(outcome === 'done' || isThere) || !published.has(id)) return [];
-		if (kind === 'database') return [{kind, name}];
-		return kind === 'globals' || kind === 'settings' || kind === 'hba' || kind === 'ident' ? [{kind}] : [];
+	return scheduler.outcomes().flatMap(({plan, outcome}) => {
+		const isThere = outcome === 'failed' && remote !== undefined && published.isAt(plan.id, remote.storage.location);
+		if (!(outcome === 'done' || isThere) || !published.has(plan.id)) return [];
+		return subjectOf(plan) ?? [];
 	});
 }

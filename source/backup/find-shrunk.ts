@@ -4,6 +4,7 @@ import type {Manifest} from '../repository/manifest.js';
 import {localManifests, remoteManifests} from '../repository/manifests.js';
 import type {Remote} from '../repository/remote.js';
 import type {RunContext} from '../runs/context.js';
+import {databaseJobId} from './job-subjects.js';
 import {dumpOf, lastGoodDump, lossOf, percentOf} from './shrink.js';
 
 /**
@@ -33,7 +34,7 @@ export async function findShrunk(
 		if (!loss) continue;
 		shrunk.push(database);
 		const percent = Math.round(percentOf(loss) * 10) / 10;
-		run.emit({type: 'database.shrunk', job: `database:${database}`, database, percent, ...loss});
+		run.emit({type: 'database.shrunk', job: databaseJobId(database), database, percent, ...loss});
 	}
 	return shrunk;
 }

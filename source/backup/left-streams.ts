@@ -1,9 +1,10 @@
 /** Removes what killed runs have sent of dumps without a local copy. */
-import {dirname, relative} from 'node:path';
+import {dirname, join} from 'node:path';
 import {messageOf} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {localManifests, remoteManifests} from '../repository/manifests.js';
+import {manifestPathOf} from '../repository/remote-keys.js';
 import type {RunContext} from '../runs/context.js';
 import {tableOfContents} from '../stages/member-pass.js';
 import type {LeftUpload} from '../stages/resume-upload.js';
@@ -47,7 +48,7 @@ async function removeLeftMembers(run: RunContext, {options, recordFile, record}:
 	if (members.length === 0) return;
 	const directory = run.configuration.settings.backupDirectory;
 	const manifests = [...(await localManifests(run)), ...(await remoteManifests(run, {storage, keyFor}, signal))];
-	const path = relative(directory, `${dirname(recordFile)}/${record.file}`).replace(/^(\.\.\/)+/, '');
+	const path = manifestPathOf(directory, join(dirname(recordFile), record.file));
 	const naming = manifests.find(({manifest}) => manifest.files.some(file => file.path === path));
 	if (naming) {
 		const text = `${key} at ${location} is kept, although it has no table of contents: ${naming.path} names it`;

@@ -13,6 +13,7 @@ import {History, readHistory, writeHistory} from '../progress/history.js';
 import {type ExpectedDump, Progress} from '../progress/progress.js';
 import type {Scheduler, Task} from '../runs/scheduler.js';
 import {applicationName, type BackupShared, plannedStages} from './backup-shared.js';
+import {databaseJobId} from './job-subjects.js';
 
 export type BackupProgressOptions = {
 	readonly shared: BackupShared;
@@ -107,7 +108,7 @@ function expectedDump(shared: BackupShared, server: Server, database: Database):
 	const {name} = database;
 	const {schemas, excludeSchemas, tables, excludeTables, withBlobs, pgDumpOptions, format, parallelBackupJobs} =
 		run.configuration.forDatabase(name);
-	const id = `database:${name}`;
+	const id = databaseJobId(name);
 	const compression = shared.compression.get(name);
 	const zstd = supportsZstd(tools.pgDump.version);
 	const workers =

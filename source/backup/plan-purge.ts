@@ -17,6 +17,7 @@ import {planRemotePurge} from '../retention/purge-remote.js';
 import {addressOf, type ServerIdentity} from '../retention/server-identity.js';
 import type {RunContext} from '../runs/context.js';
 import {whyKept} from './find-shrunk.js';
+import {jobId} from './job-subjects.js';
 import type {PlacePurge, PlannedOutput} from './plan.js';
 
 /** Facts about the server for a purge; without a server they come from the manifests. */
@@ -128,14 +129,14 @@ function purgeOptions(
 ) {
 	const {settings, forDatabase} = run.configuration;
 	const global = policyOf(settings);
-	const expected = new Set(coming.filter(({files}) => files.some(file => isDump(file) && stays(file))).map(idOf));
+	const expected = new Set(coming.filter(({files}) => files.some(file => isDump(file) && stays(file))).map(jobId));
 	return {
 		subjects: subjects.map((subject): PurgeSubject => {
 			const name = subject.kind === 'database' ? subject.name : '';
 			return {
 				subject,
 				policy: subject.kind === 'database' ? policyOf(forDatabase(name)) : global,
-				coming: expected.has(idOf({kind: subject.kind, name})),
+				coming: expected.has(jobId({kind: subject.kind, name})),
 				...(subject.kind === 'database' && shrunk?.has(name) && {keptBecause: whyKept(name)}),
 			};
 		}),
@@ -157,10 +158,6 @@ function identityOf(server: PurgeFacts['server']): ServerIdentity {
 
 function isDump({role}: PlannedOutput['files'][number]): boolean {
 	return role !== 'checksum' && role !== 'createdb';
-}
-
-function idOf({kind, name}: {readonly kind: string; readonly name: string}): string {
-	return kind === 'database' ? `database:${name}` : kind;
 }
 
 /** Returns a predicate for files of this run, which may already be at the remote while that is listed. */

@@ -9,8 +9,9 @@ import type {DumpFormat} from '../core/formats.js';
 import type {Database, Server} from '../postgres/catalog.js';
 import type {Tools} from '../postgres/tools.js';
 import {supportsDirectory, supportsNoRolePasswords} from '../postgres/versions.js';
-import type {Subject} from '../retention/names.js';
+import {type Subject, subjectText} from '../retention/names.js';
 import type {PurgePlan} from '../retention/purge-plan.js';
+import {subjectOf} from './job-subjects.js';
 import {type PlannedFile, plannedFiles} from './planned-files.js';
 import {inDumpOrder, partOf, selectDatabases, type Selection} from './select-databases.js';
 
@@ -140,7 +141,7 @@ export function planBackup(facts: PlanFacts, purge: readonly PlacePurge[] = []):
 		problems: refused
 			? [refused]
 			: [
-					...selection.problems.map(problemOf),
+					...selection.missing.map(({error}) => problemOf(error)),
 					...(nothing ? [problemOf(nothingToDump())] : []),
 					...outputs.flatMap(output => output.problem ?? []),
 					...facts.problems.map(problemOf),
@@ -179,8 +180,8 @@ export function selectionOf({configuration: {settings}, databases, inventory, pa
  */
 export function isNothing(facts: SelectionFacts & Pick<PlanFacts, 'withServer'>): boolean {
 	if (facts.part !== undefined) return facts.part.size === 0 && facts.withServer !== true;
-	const {databases, problems} = selectionOf(facts);
-	return databases.length === 0 && problems.length === 0;
+	const {databases, missing} = selectionOf(facts);
+	return databases.length === 0 && missing.length === 0;
 }
 
 /** Returns true when the globals and the files of the server are not dumped. */
@@ -195,9 +196,9 @@ export function databasesOf(facts: SelectionFacts): readonly Database[] {
 
 /** Returns the subjects to purge: all that are expected to succeed. */
 export function plannedSubjects(plan: Pick<BackupPlan, 'outputs'>): readonly Subject[] {
-	return plan.outputs.flatMap(({kind, name, skipped, problem}): Subject[] => {
-		if (skipped !== undefined || problem || kind === 'manifest') return [];
-		return kind === 'database' ? [{kind, name}] : [{kind}];
+	return plan.outputs.flatMap(output => {
+		if (output.skipped !== undefined || output.problem) return [];
+		return subjectOf(output) ?? [];
 	});
 }
 
@@ -217,7 +218,6 @@ export function errorOf({code, exitCode, message, hint}: PlanProblem): PgBackErr
 }
 
 const serverFileKinds = ['settings', 'hba', 'ident'] as const;
-const specialNames = {globals: 'pg_globals', settings: 'pg_settings', hba: 'hba_file', ident: 'ident_file'} as const;
 
 function planDatabase(facts: PlanFacts, {name, size}: Database): PlannedOutput {
 	const {configuration, tools} = facts;
@@ -249,7 +249,7 @@ function planGlobals(facts: PlanFacts): PlannedOutput {
 	const {pgDumpall} = tools;
 	return {
 		kind: 'globals',
-		name: specialNames.globals,
+		name: subjectText({kind: 'globals'}),
 		...written(facts, checksumAlgorithm),
 		files: plannedFiles(facts, {subject: {kind: 'globals'}, checksum: checksumAlgorithm}),
 		...(!withPasswords &&
@@ -267,7 +267,7 @@ function planServerFile(facts: PlanFacts, kind: ServerFileKind): PlannedOutput {
 	const skipped = facts.missingFiles.get(kind);
 	return {
 		kind,
-		name: specialNames[kind],
+		name: subjectText({kind}),
 		...written(facts, checksumAlgorithm),
 		files: skipped === undefined ? plannedFiles(facts, {subject: {kind}, checksum: checksumAlgorithm}) : [],
 		...(skipped !== undefined && {skipped}),

@@ -6,6 +6,7 @@ import type {Remote} from '../repository/remote.js';
 import {removalsOf} from '../retention/purge-plan.js';
 import type {RunContext} from '../runs/context.js';
 import type {Task} from '../runs/scheduler.js';
+import {jobId} from './job-subjects.js';
 import {type BackupPlan, errorOf, planBackup, type PlanFacts, plannedSubjects, type ServerFileKind} from './plan.js';
 import {type FactOptions, findFacts} from './plan-facts.js';
 import {type PlacePlanned, planBackupDirectory, planRemoteLocation} from './plan-purge.js';
@@ -82,10 +83,7 @@ function factOptions({run, session, start, databases, shard, places, onServer}: 
 /** Replaces tasks that the plan expects to fail by tasks that fail with the planned error and do nothing. */
 export function asPlanned({outputs}: BackupPlan, tasks: readonly Task[]): readonly Task[] {
 	const problems = new Map(
-		outputs.flatMap(({kind, name, problem}) => {
-			const id = kind === 'database' ? `database:${name}` : kind;
-			return problem ? [[id, errorOf(problem)] as const] : [];
-		}),
+		outputs.flatMap(output => (output.problem ? [[jobId(output), errorOf(output.problem)] as const] : [])),
 	);
 	return tasks.map(task => {
 		const problem = problems.get(task.plan.id);

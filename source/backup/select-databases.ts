@@ -12,12 +12,12 @@ export type DatabaseChoice = {
 	readonly withTemplates: boolean;
 };
 
+export type MissingDatabase = {readonly name: string; readonly error: PgBackError};
+
 export type Selection = {
 	readonly databases: readonly Database[];
 	/** Requested databases that cannot be dumped: each makes the run fail, while the others are dumped. */
-	readonly problems: readonly PgBackError[];
-	/** The names that the problems are about, in the same order. */
-	readonly missing: readonly string[];
+	readonly missing: readonly MissingDatabase[];
 	readonly warnings: readonly string[];
 };
 
@@ -35,12 +35,10 @@ export function selectDatabases(inventory: readonly Database[], choice: Database
 }
 
 /** Returns the part of a selection that one shard of a divided run dumps. */
-export function partOf({databases, problems, missing, warnings}: Selection, part: ReadonlySet<string>): Selection {
-	const own = missing.map(name => part.has(name));
+export function partOf({databases, missing, warnings}: Selection, part: ReadonlySet<string>): Selection {
 	return {
 		databases: databases.filter(({name}) => part.has(name)),
-		problems: problems.filter((_, index) => own[index]),
-		missing: missing.filter(name => part.has(name)),
+		missing: missing.filter(({name}) => part.has(name)),
 		warnings,
 	};
 }
@@ -48,29 +46,25 @@ export function partOf({databases, problems, missing, warnings}: Selection, part
 function selectNamed(inventory: readonly Database[], names: readonly string[]): Selection {
 	const byName = new Map(inventory.map(entry => [entry.name, entry]));
 	const databases: Database[] = [];
-	const problems: PgBackError[] = [];
-	const missing: string[] = [];
+	const missing: MissingDatabase[] = [];
 	for (const name of names) {
 		const entry = byName.get(name);
-		if (!entry || !entry.allowsConnections || entry.invalid) missing.push(name);
-		if (!entry) {
-			problems.push(
-				new PgBackError('DATABASE_MISSING', `database "${display(name)}" does not exist`, {
-					hint: nearby(name, inventory),
-				}),
-			);
-		} else if (!entry.allowsConnections || entry.invalid) {
-			const why = entry.invalid ? 'is invalid (its DROP DATABASE was interrupted)' : 'does not allow connections';
-			problems.push(
-				new PgBackError('DATABASE_MISSING', `database "${display(name)}" ${why}`, {
-					hint: entry.invalid
-						? 'drop it: an invalid database cannot be used'
-						: 'run ALTER DATABASE … ALLOW_CONNECTIONS true, or exclude it',
-				}),
-			);
-		} else databases.push(entry);
+		const [problem, hint] = entry ? obstacle(entry) : ['does not exist', suggestionFor(name, inventory)];
+		if (problem !== undefined) {
+			const error = new PgBackError('DATABASE_MISSING', `database "${display(name)}" ${problem}`, {hint});
+			missing.push({name, error});
+		} else if (entry) databases.push(entry);
 	}
-	return {databases, problems, missing, warnings: []};
+	return {databases, missing, warnings: []};
+}
+
+const interrupted = 'is invalid (its DROP DATABASE was interrupted)';
+
+/** Returns why an existing database cannot be dumped, and a hint; nothing when it can. */
+function obstacle({allowsConnections, invalid}: Database): readonly [string?, string?] {
+	if (invalid) return [interrupted, 'drop it: an invalid database cannot be used'];
+	if (allowsConnections) return [];
+	return ['does not allow connections', 'run ALTER DATABASE … ALLOW_CONNECTIONS true, or exclude it'];
 }
 
 /** Words that are commands in other programs, with the corresponding option. */
@@ -88,7 +82,7 @@ const commands: Readonly<Record<string, string>> = {
 	doctor: '--doctor',
 };
 
-function nearby(name: string, inventory: readonly Database[]): string {
+function suggestionFor(name: string, inventory: readonly Database[]): string {
 	const option = Object.hasOwn(commands, name) ? commands[name] : undefined;
 	if (option !== undefined)
 		return `arguments are names of databases; you may mean pg_back ${option} (see also --restore, --verify, --help)`;
@@ -103,11 +97,8 @@ function selectAll(inventory: readonly Database[], withTemplates: boolean): Sele
 	const invalid = open.filter(entry => entry.invalid);
 	return {
 		databases: open.filter(entry => !entry.invalid),
-		problems: [],
 		missing: [],
-		warnings: invalid.map(
-			entry => `database "${display(entry.name)}" is invalid (its DROP DATABASE was interrupted): not dumping it`,
-		),
+		warnings: invalid.map(entry => `database "${display(entry.name)}" ${interrupted}: not dumping it`),
 	};
 }
 

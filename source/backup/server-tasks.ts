@@ -1,12 +1,11 @@
 /** The tasks of a backup for server-wide files: the globals, the settings and the configuration files. */
 import {PgBackError} from '../core/errors.js';
-import type {JobKind} from '../core/events.js';
 import {once} from '../lib/single-chunk.js';
 import type {Server} from '../postgres/catalog.js';
 import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
 import type {Session} from '../postgres/session.js';
 import {supportsConnectionString} from '../postgres/versions.js';
-import type {Subject} from '../retention/names.js';
+import {type Subject, subjectText} from '../retention/names.js';
 import type {Task} from '../runs/scheduler.js';
 import {writeArtifact} from '../stages/artifact.js';
 import {dumpToArtifact} from '../stages/dump.js';
@@ -50,15 +49,15 @@ export function serverTasks(
 function globalsTask(shared: BackupShared, withPasswords: boolean): Task {
 	const {run, tools} = shared;
 	const id = 'globals';
+	const subject: Subject = {kind: 'globals'};
 	return {
-		plan: {id, kind: 'globals', name: 'pg_globals', ...plannedStages(shared)},
+		plan: {id, kind: 'globals', name: subjectText(subject), ...plannedStages(shared)},
 		async run(control) {
 			const {pgDumpall} = tools;
 			if (!pgDumpall) throw new PgBackError('BUG', 'pg_dumpall was not searched for');
 			const {version} = pgDumpall;
 			if (!withPasswords)
 				run.emit({type: 'log', level: 'info', text: 'the globals are dumped without role passwords', job: id});
-			const subject: Subject = {kind: 'globals'};
 			const connection = shared.connection.forGlobals({byEnvironment: !supportsConnectionString(version)});
 			const lockPath = shared.namer.path(subject, undefined, 'lock');
 			const directoryLock = await shared.locks.directoryOf(lockPath);
@@ -91,16 +90,12 @@ function globalsTask(shared: BackupShared, withPasswords: boolean): Task {
 }
 
 /** Returns the task. `read` returns the file's bytes, or why there are none (a warning was already logged). */
-function serverFileTask(
-	shared: BackupShared,
-	kind: 'settings' | 'hba' | 'ident',
-	read: () => Promise<Uint8Array | string>,
-): Task {
-	const names = {settings: 'pg_settings', hba: 'hba_file', ident: 'ident_file'} as const;
+function serverFileTask(shared: BackupShared, kind: ServerFileKind, read: () => Promise<Uint8Array | string>): Task {
+	const subject: Subject = {kind};
+	const name = subjectText(subject);
 	return {
-		plan: {id: kind, kind: kind satisfies JobKind, name: names[kind], ...plannedStages(shared)},
+		plan: {id: kind, kind, name, ...plannedStages(shared)},
 		async run(control) {
-			const subject: Subject = {kind};
 			const content = await read();
 			if (typeof content === 'string') {
 				shared.run.emit({type: 'job.result', job: kind, result: 'skipped', detail: content});
@@ -108,7 +103,7 @@ function serverFileTask(
 			}
 			const lockPath = shared.namer.path(subject, undefined, 'lock');
 			await shared.locks.directoryOf(lockPath);
-			const turn = await shared.locks.turn(lockPath, names[kind], control.signal);
+			const turn = await shared.locks.turn(lockPath, name, control.signal);
 			try {
 				const time = await shared.namer.time(subject, 'out');
 				const plainPath = shared.namer.path(subject, time, 'out');

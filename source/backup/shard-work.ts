@@ -3,10 +3,10 @@ import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import type {ManifestFile, ShardFacts} from '../repository/manifest.js';
 import {type Remote, uploadOptions} from '../repository/remote.js';
-import type {Subject} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import type {Task} from '../runs/scheduler.js';
 import type {FileNamer} from './file-naming.js';
+import {subjectOf} from './job-subjects.js';
 import {type PlanFacts, selectionOf} from './plan.js';
 import type {Published} from './published-files.js';
 import type {ShardRun, ShardWork} from './shard.js';
@@ -57,7 +57,7 @@ function report(
 
 /** Skips the task when another process has done it, which is proven by reading back. */
 export function takingOver(task: Task, shard: ShardWork | undefined): Task {
-	const subject = subjectOf(task);
+	const subject = subjectOf(task.plan);
 	if (!shard || !subject) return task;
 	return {
 		...task,
@@ -67,11 +67,6 @@ export function takingOver(task: Task, shard: ShardWork | undefined): Task {
 			shard.adopt(task.plan.id, adopted);
 		},
 	};
-}
-
-function subjectOf({plan: {kind, name}}: Task): Subject | undefined {
-	if (kind === 'database') return {kind, name};
-	return kind === 'globals' || kind === 'settings' || kind === 'hba' || kind === 'ident' ? {kind} : undefined;
 }
 
 /** Throws CONFIG when this process is connected to another cluster than the planned one. */
@@ -86,8 +81,8 @@ export function requireSameServer({systemIdentifier: planned}: ShardRun, {server
 /** Returns databases of this shard that no longer exist. Each is logged. */
 export function vanished(run: RunContext, facts: PlanFacts): readonly string[] {
 	const {databases, missing} = selectionOf(facts);
-	const there = new Set([...databases.map(({name}) => name), ...missing]);
-	const gone = [...(facts.part ?? [])].filter(name => !there.has(name));
+	const known = new Set([...databases, ...missing].map(({name}) => name));
+	const gone = [...(facts.part ?? [])].filter(name => !known.has(name));
 	for (const name of gone) {
 		const text = display(
 			`database ${name} was dropped or excluded after the plan of this run was made: not dumping it`,

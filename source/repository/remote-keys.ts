@@ -8,11 +8,16 @@ export function listPrefix(uploadPrefix: string): string {
 }
 
 /**
- * Returns the key of a local path: the path relative to the configured backup directory (with `{dbname}` in it),
- * without leading `../`, after the prefix. `/var/{dbname}/dir` and `/var/b1/dir/b1.dump` give `b1/dir/b1.dump`.
+ * Returns the path of a local file in the manifest: relative to the configured backup directory (with `{dbname}` in it),
+ * without leading `../`. `/var/{dbname}/dir` and `/var/b1/dir/b1.dump` give `b1/dir/b1.dump`.
  */
+export function manifestPathOf(template: string, path: string): string {
+	return relative(template, path).replace(/^(\.\.\/)+/, '');
+}
+
+/** Returns the key of a local path: the prefix and the path in the manifest. */
 export function remoteKey(template: string, prefix: string, path: string): string {
-	const inner = relative(template, path).replace(/^(\.\.\/)+/, '');
+	const inner = manifestPathOf(template, path);
 	return prefix === '' ? inner : posix.join(prefix, inner);
 }
 

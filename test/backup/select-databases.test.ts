@@ -18,9 +18,9 @@ const inventory = [
 const namesOf = (databases: readonly Database[]) => databases.map(({name}) => name);
 
 test('all: no templates, none that is closed, one warning for each invalid one', () => {
-	const {databases, problems, warnings, missing} = selectDatabases(inventory, all);
+	const {databases, warnings, missing} = selectDatabases(inventory, all);
 	assert.deepEqual(namesOf(databases), ['a', 'B']);
-	assert.deepEqual([problems, missing], [[], []]);
+	assert.deepEqual(missing, []);
 	assert.equal(warnings.length, 1);
 	assert.match(warnings[0] ?? '', /"half" is invalid/);
 	assert.deepEqual(namesOf(selectDatabases(inventory, {...all, withTemplates: true}).databases), ['a', 'B', 't']);
@@ -28,23 +28,22 @@ test('all: no templates, none that is closed, one warning for each invalid one',
 });
 
 test('named: their order, each once, templates too; what cannot be is a problem each', () => {
-	const {databases, problems, missing} = selectDatabases(inventory, {
+	const {databases, missing} = selectDatabases(inventory, {
 		...all,
 		include: ['t', 'b', 'a', 't', 'half', 'closed', 'a'],
 		exclude: ['a'],
 	});
 	assert.deepEqual(namesOf(databases), ['t']);
-	assert.deepEqual(missing, ['b', 'half', 'closed']);
 	assert.deepEqual(
-		problems.map(({code}) => code),
-		['DATABASE_MISSING', 'DATABASE_MISSING', 'DATABASE_MISSING'],
+		missing.map(({name, error}) => [name, error.code]),
+		['b', 'half', 'closed'].map(name => [name, 'DATABASE_MISSING']),
 	);
-	assert.match(problems[0]?.hint ?? '', /did you mean "B"/);
+	assert.match(missing[0]?.error.hint ?? '', /did you mean "B"/);
 });
 
 test('control characters of a name are shown, not sent to the terminal', () => {
-	const [problem] = selectDatabases([], {...all, include: ['x\u001B[31m']}).problems;
-	assert.ok(!problem?.message.includes('\u001B'));
+	const [missing] = selectDatabases([], {...all, include: ['x\u001B[31m']}).missing;
+	assert.ok(missing && !missing.error.message.includes('\u001B'));
 });
 
 test('biggest first when several run at once; the order of the list otherwise; nothing is lost', () => {

@@ -27,7 +27,7 @@ export async function takeInventory(run: RunContext): Promise<Inventory> {
 		return {
 			databases: [
 				...selection.databases.map(({name, size}) => ({name, bytes: size ?? 0})),
-				...selection.missing.map(name => ({name, bytes: 0})),
+				...selection.missing.map(({name}) => ({name, bytes: 0})),
 			],
 			systemIdentifier: server.systemIdentifier,
 			isStandby: server.inRecovery,
