@@ -1,15 +1,16 @@
 /** Checks that files can be created in a backup directory, and suggests a fix if not. */
-import {access, constants, lstat, stat, statfs} from 'node:fs/promises';
+import {access, constants, stat, statfs} from 'node:fs/promises';
 import {userInfo} from 'node:os';
 import {dirname, resolve} from 'node:path';
 import {isSystemError, PgBackError, systemReason} from '../core/errors.js';
+import {lstatIfThere} from '../lib/files.js';
 import {shownCommand} from '../lib/shown-command.js';
 
 /** Returns undefined when `directory` is writable or can be created. Changes nothing. */
 export async function directoryProblem(directory: string): Promise<PgBackError | undefined> {
 	let existing = resolve(directory);
 	try {
-		while (!(await isThere(existing))) existing = dirname(existing);
+		existing = await nearestExisting(directory);
 		if (!(await stat(existing)).isDirectory()) return directoryError(directory, `${existing} is not a directory`);
 		if (pseudoFileSystems.has((await statfs(existing)).type))
 			return directoryError(directory, `${existing} is on a kernel file system that cannot hold files`);
@@ -41,15 +42,14 @@ function userName(): string {
 	}
 }
 
-/** Returns true also for a dangling link: nothing can be created in its place. */
-async function isThere(path: string): Promise<boolean> {
-	try {
-		await lstat(path);
-		return true;
-	} catch (error) {
-		if (isSystemError(error) && error.code === 'ENOENT') return false;
-		throw error;
-	}
+/**
+ * Returns the absolute path of `directory`, or of the nearest parent that exists, in which it will be created. A dangling
+ * link exists: nothing can be created in its place.
+ */
+export async function nearestExisting(directory: string): Promise<string> {
+	let existing = resolve(directory);
+	while ((await lstatIfThere(existing)) === undefined && existing !== '/') existing = dirname(existing);
+	return existing;
 }
 
 /** proc and sysfs (linux/magic.h): root seems to have write permission there, but writing fails. */

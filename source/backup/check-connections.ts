@@ -1,12 +1,10 @@
 /** `--check-config=connect`: tries everything that a backup needs, and leaves nothing behind. */
-import {access, constants} from 'node:fs/promises';
-import {dirname} from 'node:path';
+import {resolve} from 'node:path';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
-import {lstatIfThere} from '../lib/files.js';
 import {plural} from '../lib/format.js';
 import {once} from '../lib/single-chunk.js';
 import {listDatabases, serverInfo} from '../postgres/catalog.js';
-import {openSession} from '../postgres/session.js';
+import {openSession, type Session} from '../postgres/session.js';
 import {findPsql, findTools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import {openRemote, type Remote, shortRetries, type Store} from '../repository/remote.js';
@@ -17,6 +15,7 @@ import {resultOf} from '../runs/outcome.js';
 import {findOptions, prepare} from '../runs/prepare-backup.js';
 import {lockReport} from '../runs/run-locks.js';
 import type {RemoveResult} from '../storage/storage.js';
+import {directoryProblem, nearestExisting} from './backup-directory.js';
 
 /** Makes every check, regardless of the results of the others. */
 export async function checkConnections(run: RunContext): Promise<RunResult> {
@@ -39,18 +38,25 @@ export async function checkConnections(run: RunContext): Promise<RunResult> {
 	return resultOf(failures, run.signal);
 }
 
-/** Logs in and returns server, user and pg_dump. Throws CONNECTION, TOOLS. */
+/** Logs in and returns server, user and pg_dump, for people. Throws CONNECTION, TOOLS. */
 export async function checkServer(run: RunContext): Promise<string> {
+	return withSession(run, async session => {
+		const server = await serverInfo(session);
+		const {pgDump, warning} = await findTools({...findOptions(run), serverVersion: server.versionNumber});
+		if (warning !== undefined) run.emit({type: 'log', level: 'warn', text: warning});
+		const databases = await listDatabases(session, {sizes: false});
+		return `PostgreSQL ${server.version} at ${server.host}:${server.port} as ${server.user}, ${plural(databases.length, 'database')}, pg_dump ${formatVersion(pgDump.version)}`;
+	});
+}
+
+/** Calls `use` with a session to the configured database. Throws CONFIG, CONNECTION, TOOLS, and what `use` throws. */
+export async function withSession<T>(run: RunContext, use: (session: Session) => Promise<T>): Promise<T> {
 	const {connection} = await prepare(run);
 	try {
 		const psql = await findPsql(findOptions(run));
 		const session = await openSession({psql: psql.path, connection, signal: run.signal});
 		try {
-			const server = await serverInfo(session);
-			const {pgDump, warning} = await findTools({...findOptions(run), serverVersion: server.versionNumber});
-			if (warning !== undefined) run.emit({type: 'log', level: 'warn', text: warning});
-			const databases = await listDatabases(session, {sizes: false});
-			return `PostgreSQL ${server.version} at ${server.host}:${server.port} as ${server.user}, ${plural(databases.length, 'database')}, pg_dump ${formatVersion(pgDump.version)}`;
+			return await use(session);
 		} finally {
 			await session.close();
 		}
@@ -59,15 +65,14 @@ export async function checkServer(run: RunContext): Promise<string> {
 	}
 }
 
-/** Returns that the directory is writable, or will be created. Throws FILE_SYSTEM or CONFIG. */
+/** Returns that the directory is writable, or will be created, for people. Throws FILE_SYSTEM or CONFIG. */
 export async function checkDirectory(run: RunContext, path: string): Promise<string> {
-	// A missing directory will be created in the nearest existing one.
-	let existing = path;
-	while ((await lstatIfThere(existing)) === undefined && dirname(existing) !== existing) existing = dirname(existing);
-	await access(existing, constants.W_OK | constants.X_OK);
+	const problem = await directoryProblem(path);
+	if (problem) throw problem;
 	await checkSharedDirectory(run);
 	for (const text of await lockReport(path, run.env)) run.emit({type: 'log', level: 'warn', text});
-	return existing === path ? `${path} is writable` : `${path} will be created in ${existing}`;
+	const existing = await nearestExisting(path);
+	return existing === resolve(path) ? `${path} is writable` : `${path} will be created in ${existing}`;
 }
 
 /** Returns the proxy and the certificates by which an HTTP remote was reached. */
@@ -95,7 +100,7 @@ export async function checkRemote(run: RunContext, store: Store): Promise<string
 			const chunks: Uint8Array[] = [];
 			for await (const chunk of storage.get(key, {signal})) chunks.push(Buffer.from(chunk));
 			if (!Buffer.concat(chunks).equals(content))
-				throw new PgBackError('STORAGE', `${location} returned other bytes than were written to it`);
+				throw new PgBackError('STORAGE', `${location} returned different data than was written to it`);
 			const keys: string[] = [];
 			for await (const object of storage.list(key, {signal})) keys.push(object.key);
 			if (!keys.includes(key)) throw new PgBackError('STORAGE', `${location} does not list what was just written`);
@@ -106,9 +111,8 @@ export async function checkRemote(run: RunContext, store: Store): Promise<string
 		await remote.close();
 	}
 	const via = routeOf(remote);
-	if (removal?.kept !== undefined) {
+	if (removal?.kept !== undefined)
 		return `${location} can be written, read and listed${via}; the probe ${key} is kept: ${removal.kept}`;
-	}
 	if (!removal?.error) return `${location} can be written, read, listed and purged${via}`;
 	if (run.configuration.settings.purgeRemote) throw removal.error;
 	run.emit({

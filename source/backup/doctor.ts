@@ -1,21 +1,22 @@
-/** `--doctor`: one page about everything that the nightly backup needs, with exit statuses of monitoring plug-ins. */
+/** `--doctor`: one page about everything that a backup needs, with the exit statuses of monitoring plug-ins. */
 import {readdir, stat, statfs} from 'node:fs/promises';
 import {join} from 'node:path';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {lstatIfThere} from '../lib/files.js';
 import {formatBytes, formatDuration, plural} from '../lib/format.js';
 import {once} from '../lib/single-chunk.js';
-import {knownHoles} from '../postgres/client-holes.js';
-import {openSession} from '../postgres/session.js';
-import {findPsql, findTools} from '../postgres/tools.js';
+import {knownVulnerabilities} from '../postgres/client-vulnerabilities.js';
+import {findTools} from '../postgres/tools.js';
 import {formatVersion} from '../postgres/versions.js';
 import {checkAge} from '../repository/check-age.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import {hasDecryptionMaterial} from '../runs/key-material.js';
-import {findOptions, prepare} from '../runs/prepare-backup.js';
-import {checkDirectory, checkRemote, checkServer} from './check-connections.js';
+import {findOptions} from '../runs/prepare-backup.js';
+import {nearestExisting} from './backup-directory.js';
+import {checkDirectory, checkRemote, checkServer, withSession} from './check-connections.js';
 
 export type Finding = {
 	readonly level: 'ok' | 'warning' | 'critical';
@@ -39,7 +40,7 @@ export async function examine(run: RunContext): Promise<readonly Finding[]> {
 		['tools', () => examineTools(run)],
 		['clock', () => examineClock(run)],
 		['backup directory', async () => ok('backup directory', await checkDirectory(run, directory))],
-		['disk', () => examineDisk(directory)],
+		['disk', async () => examineDisk(await nearestExisting(directory))],
 		['files', () => examineFiles(run, directory)],
 		...upload.map(
 			store => [`remote ${store}`, async () => ok(`remote ${store}`, await checkRemote(run, store))] as const,
@@ -84,7 +85,7 @@ const warning = (what: string, text: string): Finding => ({level: 'warning', wha
 async function examineTools(run: RunContext): Promise<readonly Finding[]> {
 	const untrusted: Finding[] = [];
 	const options = {...findOptions(run), onUntrusted: (text: string) => untrusted.push(warning('tools', text))};
-	const serverVersion = await withSession(run, async session => Promise.resolve(session.serverVersion));
+	const serverVersion = await withSession(run, session => Promise.resolve(session.serverVersion));
 	const tools = await findTools({...options, serverVersion});
 	const {pgDump, psql, pgRestore, reason} = tools;
 	const used = [
@@ -92,15 +93,15 @@ async function examineTools(run: RunContext): Promise<readonly Finding[]> {
 		`psql ${formatVersion(psql.version)}`,
 		...(pgRestore ? [`pg_restore ${formatVersion(pgRestore.version)}`] : []),
 	];
-	const holes = [pgDump, psql, ...(pgRestore ? [pgRestore] : [])]
-		.map(knownHoles)
+	const vulnerable = [pgDump, psql, ...(pgRestore ? [pgRestore] : [])]
+		.map(knownVulnerabilities)
 		.filter(text => text !== undefined)
 		.map(text => warning('tools', text));
 	return [
 		ok('tools', used.join(', ')),
 		...(tools.warning === undefined ? [] : [warning('tools', tools.warning)]),
 		...untrusted,
-		...holes,
+		...vulnerable,
 	];
 }
 
@@ -110,29 +111,11 @@ async function examineClock(run: RunContext): Promise<Finding> {
 		return [Number(text), run.now().getTime() / 1000] as const;
 	});
 	const difference = Math.abs(theirs - ours);
-	if (difference <= clockTolerance) return ok('clock', 'the clocks of server and machine agree');
+	if (difference <= clockTolerance) return ok('clock', 'the clocks of the server and this host agree');
 	return {
-		...warning('clock', `the clocks of server and machine differ by ${formatDuration(difference)}`),
-		hint: 'file names, retention and --check-age use the clock of this machine: set it by NTP',
+		...warning('clock', `the clocks of the server and this host differ by ${formatDuration(difference)}`),
+		hint: 'file names, retention and --check-age use the clock of this host: synchronize both with NTP',
 	};
-}
-
-async function withSession<T>(
-	run: RunContext,
-	use: (session: Awaited<ReturnType<typeof openSession>>) => Promise<T>,
-): Promise<T> {
-	const {connection} = await prepare(run);
-	try {
-		const psql = await findPsql(findOptions(run));
-		const session = await openSession({psql: psql.path, connection, signal: run.signal});
-		try {
-			return await use(session);
-		} finally {
-			await session.close();
-		}
-	} finally {
-		await connection.dispose();
-	}
 }
 
 async function examineDisk(directory: string): Promise<Finding> {
@@ -141,25 +124,28 @@ async function examineDisk(directory: string): Promise<Finding> {
 	const share = blocks === 0 ? 1 : bavail / blocks;
 	const text = `${formatBytes(free)} free of ${formatBytes(blocks * bsize)} (${Math.round(share * 100)} %)`;
 	if (share >= 0.1) return ok('disk', text);
-	return {...warning('disk', text), hint: 'purge older dumps, or give the backup directory more room'};
+	return {...warning('disk', text), hint: 'purge older dumps, or enlarge the file system of the backup directory'};
 }
 
 /** Checks that other users cannot read the dumps, unless that was configured. */
 async function examineFiles(run: RunContext, directory: string): Promise<Finding> {
 	const {backupFileMode} = run.configuration.settings;
 	const wanted = backupFileMode ?? 0o777;
-	const names = await readdir(directory, {withFileTypes: true});
-	const open: string[] = [];
-	for (const entry of names) {
+	const entries = (await lstatIfThere(directory)) ? await readdir(directory, {withFileTypes: true}) : [];
+	const readable: string[] = [];
+	for (const entry of entries) {
 		if (!entry.isFile() || parsePath(entry.name) === undefined) continue;
 		const {mode} = await stat(join(directory, entry.name));
-		if ((mode & 0o077 & ~wanted) !== 0) open.push(entry.name);
+		if ((mode & 0o077 & ~wanted) !== 0) readable.push(entry.name);
 	}
-	const [first] = open;
-	if (first === undefined) return ok('files', `no file in ${directory} gives more rights than configured`);
+	const [first] = readable;
+	if (first === undefined) return ok('files', `no file in ${directory} has more permissions than configured`);
 	return {
-		...warning('files', `${plural(open.length, 'file')} with more rights than backup_file_mode, such as ${first}`),
-		hint: `chmod ${wanted.toString(8).padStart(4, '0')} them: dumps hold what the database protects`,
+		...warning(
+			'files',
+			`${plural(readable.length, 'file')} with more permissions than backup_file_mode, such as ${first}`,
+		),
+		hint: `run chmod ${wanted.toString(8).padStart(4, '0')} on them: whoever reads a dump reads the database`,
 	};
 }
 
@@ -172,7 +158,7 @@ async function examineKeys(run: RunContext): Promise<Finding> {
 	if (!hasDecryptionMaterial(run))
 		return ok(
 			'keys',
-			'the public keys are valid; no private key is here, so nobody can read the dumps with this machine',
+			'the public keys are valid; no private key is configured, so the dumps cannot be decrypted on this host',
 		);
 	const {encryptStream} = await import('../stages/age/encrypt.js');
 	const {decryptStream} = await import('../stages/age/decrypt.js');
@@ -180,14 +166,15 @@ async function examineKeys(run: RunContext): Promise<Finding> {
 	const sealed = encryptStream(once(probe), encryption, run.signal);
 	const opened: Uint8Array[] = [];
 	for await (const chunk of decryptStream(sealed, await loadRunDecryption(run), run.signal)) opened.push(chunk);
-	if (!Buffer.concat(opened).equals(probe)) throw new PgBackError('CORRUPT', 'what was encrypted did not come back');
-	return ok('keys', 'the configured key opens what is encrypted');
+	if (!Buffer.concat(opened).equals(probe))
+		throw new PgBackError('CORRUPT', 'decrypting what was just encrypted gave different data');
+	return ok('keys', 'the configured private key decrypts new dumps');
 }
 
 async function examineAge(run: RunContext): Promise<Finding> {
 	const {text, status} = await checkAge(run, freshFor);
-	const said = text.replace(/^PG_BACK \w+ - /, '').replace(/ \| .*$/, '');
-	return {level: status === 0 ? 'ok' : status === 2 ? 'critical' : 'warning', what: 'newest dumps', text: said};
+	const summary = text.replace(/^PG_BACK \w+ - /, '').replace(/ \| .*$/, '');
+	return {level: status === 0 ? 'ok' : status === 2 ? 'critical' : 'warning', what: 'newest dumps', text: summary};
 }
 
 async function examineConfigurationFile(run: RunContext): Promise<Finding> {

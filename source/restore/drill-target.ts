@@ -1,7 +1,7 @@
 /** The target server of a drill: a scratch server, or a given server for drills. */
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {knownHoles} from '../postgres/client-holes.js';
+import {knownVulnerabilities} from '../postgres/client-vulnerabilities.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
 import {identifier} from '../postgres/quote.js';
 import {type ScratchServer, serverAccount, startScratchServer} from '../postgres/scratch-server.js';
@@ -122,7 +122,7 @@ async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname
 const warned = new WeakSet<RunContext>();
 
 function warnOfHoles(run: RunContext, psql: Tool): void {
-	const text = knownHoles(psql);
+	const text = knownVulnerabilities(psql);
 	if (text !== undefined && !warned.has(run)) run.emit({type: 'log', level: 'warn', text});
 	warned.add(run);
 }

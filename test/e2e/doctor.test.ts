@@ -26,7 +26,7 @@ describe('the doctor', () => {
 		];
 		assert.equal((await runProgram(words)).code, 0);
 		const {code, stdout, stderr} = await runProgram([...words, '--doctor', '--cipher-identity-file', keyFile]);
-		// The tools of this machine may have holes that are known, which is a warning.
+		// The tools of this host may have known vulnerabilities, which is a warning.
 		assert.ok(
 			code === 0 || (code === 1 && /WARNING +tools: .*known vulnerabilities/.test(stdout)),
 			`${stdout}${stderr}`,
@@ -38,7 +38,7 @@ describe('the doctor', () => {
 			/^OK +clock: /m,
 			/^OK +backup directory: .*is writable/m,
 			/^OK +remote local: .*can be written, read, listed and purged/m,
-			/^OK +keys: the configured key opens what is encrypted/m,
+			/^OK +keys: the configured private key decrypts new dumps/m,
 			/^OK +newest dumps: \d+ databases?, oldest good backup/m,
 			/^OK +files: no file in /m,
 		])
@@ -47,7 +47,18 @@ describe('the doctor', () => {
 		chmodSync(join(directory, dump), 0o644);
 		const open = await runProgram([...words, '--doctor', '--cipher-identity-file', keyFile]);
 		assert.equal(open.code, 1, open.stdout);
-		assert.match(open.stdout, /^WARNING +files: 1 file with more rights than backup_file_mode, such as postgres_/m);
+		assert.match(
+			open.stdout,
+			/^WARNING +files: 1 file with more permissions than backup_file_mode, such as postgres_/m,
+		);
+	});
+
+	test('a backup directory that a backup would create is not a problem', async () => {
+		const directory = join(scratchDirectory('doctor'), 'later');
+		const {stdout} = await runProgram([...connectTo(server, directory), '--doctor']);
+		assert.match(stdout, /^OK +backup directory: \S+ will be created in /m);
+		assert.match(stdout, /^(?:OK|WARNING) +disk: .* free of /m);
+		assert.match(stdout, /^OK +files: /m);
 	});
 
 	test('names what is wrong and goes on: a wrong key, no server, no dump: 2', async () => {
