@@ -31,6 +31,7 @@ const decodeClaim: Decode<Omit<Claim, 'schema'>> = object({
 	contents: list(object({index: count, base64: text(value => /^[A-Za-z0-9+/]*={0,2}$/.test(value), 'base64 text')})),
 });
 
+/** `main` is the checksum of the main file. */
 export function claimName(subjectText: string, main: string): string {
 	return `${subjectText}.${main}.json`;
 }
@@ -38,8 +39,8 @@ export function claimName(subjectText: string, main: string): string {
 /** Returns the checksum in the name of a claim of this subject; undefined for any other name. */
 export function checksumOfClaim(name: string, subjectText: string): string | undefined {
 	if (!name.startsWith(`${subjectText}.`) || !name.endsWith('.json')) return undefined;
-	const digest = name.slice(subjectText.length + 1, -'.json'.length);
-	return sha256.test(digest) ? digest : undefined;
+	const checksum = name.slice(subjectText.length + 1, -'.json'.length);
+	return sha256.test(checksum) ? checksum : undefined;
 }
 
 /** Returns undefined for content that is not a claim of this run and this subject, and proves nothing. */

@@ -2,7 +2,7 @@
 import {join} from 'node:path';
 import {toPgBackError} from '../core/errors.js';
 import {plural} from '../lib/format.js';
-import {pauseReplication} from '../postgres/replication.js';
+import {pauseReplication, type ReplicationPause} from '../postgres/replication.js';
 import type {Session} from '../postgres/session.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import type {RunContext} from '../runs/context.js';
@@ -24,26 +24,23 @@ export async function dumpDatabases(
 ): Promise<void> {
 	if (databases.length === 0) return;
 	const {settings} = run.configuration;
-	const pausing = pauseReplication({
-		session,
-		openSession: () => sessions.open(),
-		timeoutSeconds: settings.pauseTimeout,
-		markerPath: join(downloadBase(settings.backupDirectory), '.pg_back-replication-paused'),
-		signal: run.signal,
-		log: (level, text) => run.emit({type: 'log', level, text}),
-	});
-	const failure = await pausing.then(
-		() => undefined,
-		(error: unknown) => toPgBackError(error),
-	);
-	if (failure) {
+	let pause: ReplicationPause | undefined;
+	try {
+		pause = await pauseReplication({
+			session,
+			openSession: () => sessions.open(),
+			timeoutSeconds: settings.pauseTimeout,
+			markerPath: join(downloadBase(settings.backupDirectory), '.pg_back-replication-paused'),
+			signal: run.signal,
+			log: (level, text) => run.emit({type: 'log', level, text}),
+		});
+	} catch (error) {
 		run.signal.throwIfAborted();
 		// Each database reports why it was not dumped.
-		scheduler.add(databases.map(task => ({...task, run: () => Promise.reject(failure)})));
+		scheduler.add(databases.map(task => ({...task, run: () => Promise.reject(toPgBackError(error))})));
 		await scheduler.idle();
 		return;
 	}
-	const pause = await pausing;
 	try {
 		run.emit({
 			type: 'run.phase',
@@ -63,13 +60,13 @@ export async function dumpDatabases(
  * wrong server.
  */
 export async function warnOfPromotion(run: RunContext, sessions: Sessions): Promise<void> {
-	const text = await sessions
-		.open()
-		.then(async session => {
-			const [[standby] = []] = await session.query('select pg_catalog.pg_is_in_recovery()');
-			await session.close();
-			return standby === 't' ? undefined : 'the standby was promoted during the backup: it is a primary now';
-		})
-		.catch(() => undefined); // the jobs have reported the connection's error
-	if (text !== undefined) run.emit({type: 'log', level: 'warn', text});
+	try {
+		const session = await sessions.open();
+		const [[standby] = []] = await session.query('select pg_catalog.pg_is_in_recovery()');
+		await session.close();
+		if (standby === 't') return;
+	} catch {
+		return; // the jobs have reported the error of the connection
+	}
+	run.emit({type: 'log', level: 'warn', text: 'the standby was promoted during the backup: it is a primary now'});
 }

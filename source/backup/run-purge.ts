@@ -102,7 +102,7 @@ async function planPurge(run: RunContext, opened: Place): Promise<PurgePlanned> 
 			server: newestServer(manifests),
 		},
 		subjects,
-		shrunk: shrunkIn((await place.manifests(run.signal)).map(({manifest}) => manifest)),
+		shrunk: shrunkIn(manifests.map(({manifest}) => manifest)),
 		coming: [],
 	};
 	const planned = await (place.remote && place.id !== backupLocation

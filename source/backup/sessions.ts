@@ -4,7 +4,7 @@ import {findPsql} from '../postgres/tools.js';
 import type {RunContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
 
-/** The control connection of a run, replaced by a new one when it is lost. */
+/** Opens the sessions of a run for queries, such as its control connection, and closes them at its end. */
 export class Sessions {
 	readonly #run: RunContext;
 	readonly #connection: Connection;
@@ -15,10 +15,9 @@ export class Sessions {
 		this.#connection = connection;
 	}
 
-	/** Opens a session to the configured database, or to another. */
+	/** Opens a session to the configured database, or to another. `close` closes it. Throws CONNECTION and TOOLS. */
 	async open(database?: string): Promise<Session> {
-		// A canceled run waits for no server, but may still have to resume a standby: it continues to use a session, or
-		// opens one.
+		// Cancellation stops the attempt, but not the session: a canceled run may still have to resume a standby.
 		const {signal: cancelled} = this.#run;
 		const opening = new AbortController();
 		const {signal} = opening;

@@ -24,8 +24,8 @@ export async function sweepRemote(run: RunContext, remote: Remote, dead: Readonl
 			run.emit({type: 'file.removed', path, location, reason: 'left by a run that was killed'});
 	} catch (error) {
 		run.signal.throwIfAborted();
-		const hint = error instanceof PgBackError ? '' : ` at ${location}`;
-		const text = `cannot remove the unfinished files of killed runs${hint}: ${messageOf(error)}`;
+		const place = error instanceof PgBackError ? '' : ` at ${location}`; // ours name the location
+		const text = `cannot remove the unfinished files of killed runs${place}: ${messageOf(error)}`;
 		run.emit({type: 'log', level: 'warn', text});
 	}
 }

@@ -56,9 +56,9 @@ export function createTakeOver(options: TakeOverOptions): TakeOver {
 		return found;
 	};
 	const prove = async (candidates: readonly Candidate[], signal: AbortSignal) => {
-		const digest = remembering((key: string) => sha256Of(remote, key, signal));
+		const checksumOf = memoize((key: string) => sha256Of(remote, key, signal));
 		for (const candidate of candidates) {
-			const files = await proveAll(options, candidate, {signal, digest});
+			const files = await proveAll(options, candidate, {signal, checksumOf});
 			if (files) return files;
 		}
 		return undefined;
@@ -111,14 +111,14 @@ export function isMain({role}: Pick<ManifestFile, 'role'>): boolean {
 async function proveAll(
 	{remote}: TakeOverOptions,
 	{files, contents = []}: Candidate,
-	{signal, digest}: {readonly signal: AbortSignal; readonly digest: Digest},
+	{signal, checksumOf}: {readonly signal: AbortSignal; readonly checksumOf: ChecksumOf},
 ): Promise<Adopted | undefined> {
 	const {storage, prefix} = remote;
 	const {location} = storage;
 	const adopted: ManifestFile[] = [];
 	for (const [index, file] of files.entries()) {
 		const key = `${prefix}${file.path}`;
-		let stored = await digest(key);
+		let stored = await checksumOf(key);
 		const content = contents.find(one => one.index === index)?.base64;
 		if (stored === undefined && index > 0 && content !== undefined) {
 			// Another process may be faster.
@@ -128,20 +128,21 @@ async function proveAll(
 		if (index === 0 && stored !== file.sha256) return undefined;
 		if (stored !== file.sha256)
 			throw new PgBackError('EXISTS', `${display(key)} at ${remote.location} is not what this run uploaded`, {
-				hint: 'compare it with the dump beside it, remove or rename both, and start this shard again',
+				hint: 'compare it with the dump next to it, remove or rename both, and start this shard again',
 			});
 		adopted.push(shipped(file, {location, key, checked: 'read back'}));
 	}
 	return adopted;
 }
 
-type Digest = (key: string) => Promise<string | undefined>;
+/** Returns the SHA-256 of an object; undefined when it does not exist. */
+type ChecksumOf = (key: string) => Promise<string | undefined>;
 
 /** Reads each object once, for any number of claims. */
-function remembering(digest: Digest): Digest {
+function memoize(read: ChecksumOf): ChecksumOf {
 	const known = new Map<string, Promise<string | undefined>>();
 	return key => {
-		const reading = known.get(key) ?? digest(key);
+		const reading = known.get(key) ?? read(key);
 		known.set(key, reading);
 		return reading;
 	};
