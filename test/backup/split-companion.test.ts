@@ -27,7 +27,7 @@ test('a directory for the ranges that cannot be created fails once, without an u
 	process.on('unhandledRejection', onUnhandled);
 	try {
 		const abort = new AbortController();
-		const {promise: dumped, reject} = Promise.withResolvers<void>();
+		const {promise: dumped, reject} = Promise.withResolvers<undefined>();
 		const writing = splitCompanion(split, {run: 'aaaaaa', env: {}}).write(directory, abort.signal, dumped);
 		await assert.rejects(writing, {code: 'ENOENT'});
 		abort.abort(new Error('stopped'));
