@@ -25,7 +25,8 @@ export async function writeManifest(step: ManifestStep): Promise<readonly PgBack
 	}
 	const meter = new JobMeter('manifest', run.emit);
 	const uploads = step.uploads.length > 0 ? new JobUploads(step.uploads, 'manifest', meter, run.signal) : undefined;
-	const files = await inFreeSecond(step.start, async time => {
+	const isTaken = (time: number) => isTakenElsewhere(step, time);
+	const files = await inFreeSecond(step.start, isTaken, async time => {
 		const written = await writeManifestFiles(step, texts, {time});
 		return uploads ? uploads.publish(written) : publishAll(written, 'manifest', run.emit);
 	});
@@ -41,13 +42,35 @@ export async function writeManifest(step: ManifestStep): Promise<readonly PgBack
 /** Another run may have started in the same second: the name has the time, the content the run. */
 async function inFreeSecond(
 	start: number,
+	isTaken: (time: number) => Promise<boolean>,
 	write: (time: number) => Promise<readonly PendingFile[]>,
 ): Promise<readonly PendingFile[]> {
 	for (let time = start; ; time += 1000) {
+		if (time < start + mostSeconds && (await isTaken(time))) continue;
 		try {
 			return await write(time);
 		} catch (error) {
 			if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
 		}
 	}
+}
+
+/** Milliseconds. A store that claims to have every key is told by the upload. */
+const mostSeconds = 60_000;
+
+/**
+ * Returns true if a run of another machine, in another backup directory, has given the name to its manifest at one of
+ * the places. Databases of several servers may share a place without a prefix, as with pg_back 2.6.
+ */
+async function isTakenElsewhere({run, uploads}: ManifestStep, time: number): Promise<boolean> {
+	const path = manifestPath({run}, time, 'manifest.json');
+	const found = await Promise.all(
+		uploads.map(async ({storage, keyFor}) =>
+			storage.stat(keyFor(path), {signal: run.signal}).catch(() => {
+				run.signal.throwIfAborted();
+				return undefined; // may not be read, or cannot be reached: the upload will tell
+			}),
+		),
+	);
+	return found.some(info => info !== undefined);
 }

@@ -1,8 +1,10 @@
 /** Uploads while the dump is being made, killed and resumed: what the server sees, what stays here, and how it is told. */
 import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
 import {existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
+import {formatTimestamp} from '../../source/lib/time.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {waitFor} from '../helpers/postgres.js';
 import {
@@ -272,6 +274,25 @@ describe('killed and resumed', () => {
 			assert.equal(place.server.counts.get('UploadPart'), 7 - 2);
 			const name = filesIn(directory).find(one => one.startsWith('a_')) ?? '';
 			assert.deepEqual(await place.read(name), readFileSync(join(directory, name)));
+		});
+	});
+
+	test('the name of the manifest is that of a run of another machine: this run takes a later second', async () => {
+		await withServer({}, async place => {
+			const text = Buffer.from('of another run');
+			const etag = `"${createHash('md5').update(text).digest('hex')}"`;
+			const held = {bytes: text, size: text.length, etag, modified: Date.now(), headers: {}, version: '1'};
+			const start = Date.now();
+			const taken = Array.from(
+				{length: 30},
+				(_, second) => `pg_back_${formatTimestamp(new Date(start + second * 1000), 'rfc3339')}.manifest.json`,
+			);
+			for (const key of taken) place.server.objects.set(key, held);
+			const {code, stderr} = await run(place.server.url, scratchDirectory('uploads'), [], ['--dump-only', 'a']);
+			assert.equal(code, 0, stderr);
+			const manifests = (await place.keys()).filter(key => key.endsWith('.manifest.json'));
+			assert.equal(manifests.length, taken.length + 1);
+			for (const key of taken) assert.deepEqual(await place.read(key), text);
 		});
 	});
 
