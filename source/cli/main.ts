@@ -12,7 +12,7 @@ export async function main(io: Io): Promise<number> {
 		return await dispatch(io);
 	} catch (error) {
 		const ours = toPgBackError(error);
-		io.stderr.write(errorText(ours));
+		io.stderr.write(errorText(ours, {precise: await isVerbose(io.argv)}));
 		if (!asksForAge(io.argv)) return ours.exitCode;
 		const {unknown} = await import('../repository/check-age.js');
 		const {text, status} = unknown(ours);
@@ -28,6 +28,16 @@ export async function main(io: Io): Promise<number> {
 function asksForAge(argv: readonly string[]): boolean {
 	const end = argv.indexOf('--');
 	return argv.slice(0, end === -1 ? undefined : end).some(word => /^--check-age(=|$)/.test(word));
+}
+
+/** Returns true when all lines of the log have microseconds; false for a command line that cannot be parsed. */
+async function isVerbose(argv: readonly string[]): Promise<boolean> {
+	const {parseCommandLine} = await import('./parse.js');
+	const values = await parseCommandLine(argv).then(
+		parsed => parsed.values,
+		() => undefined,
+	);
+	return values?.get('verbose') === true && values.get('quiet') !== true;
 }
 
 /** Heavy modules are imported where they are used: `--version` loads almost nothing. */

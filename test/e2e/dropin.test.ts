@@ -92,6 +92,12 @@ describe('what is refused before any work', () => {
 	}
 });
 
+test('an error before the run has the time of a verbose log, unless it is quiet', async () => {
+	const fatal = async (...args: readonly string[]) => (await runProgram([...args, '-c', '/dev/null/none'])).stderr;
+	assert.match(await fatal('-v'), /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d\.\d{6} FATAL: .*\n[^ ]+ [^ ]+\.\d{6} HINT: /);
+	for (const args of [['-qv'], [], ['-v=false']]) assert.match(await fatal(...args), /^\S+ \d\d:\d\d:\d\d FATAL: /);
+});
+
 describe('--convert-legacy-config', () => {
 	const convert = async (text: string, more: readonly string[] = []) => {
 		const path = join(scratchDirectory('v1'), 'v1.conf');
