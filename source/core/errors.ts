@@ -127,6 +127,7 @@ const systemTexts: Readonly<Record<string, string>> = {
 
 /** Formats a system error as the system's own tools do: `open /x: no such file or directory`. */
 export function describeSystemError(error: SystemError): string {
+	if (error.syscall === 'uv_cwd') return `the current directory cannot be used: ${systemReason(error)}`;
 	return [error.syscall, error.path].filter(Boolean).join(' ') + `: ${systemReason(error)}`;
 }
 
@@ -137,6 +138,7 @@ export function systemReason(error: SystemError): string {
 
 function systemHint(error: SystemError): string | undefined {
 	if (isDiskFull(error)) return 'free some space, or purge older dumps, and run again';
+	if (error.syscall === 'uv_cwd') return 'cd to a directory that exists, or use absolute paths';
 	if (error.code === 'EACCES') return 'check the owner and the mode, or run as another user';
 	return undefined;
 }

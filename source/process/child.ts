@@ -1,5 +1,5 @@
 import {type ChildProcess, spawn} from 'node:child_process';
-import {existsSync} from 'node:fs';
+import {existsSync, realpathSync} from 'node:fs';
 import {PassThrough, pipeline, type Readable, type Writable} from 'node:stream';
 import {CancelledError, isSystemError, PgBackError, systemReason} from '../core/errors.js';
 import {createLineSplitter} from '../lib/lines.js';
@@ -85,7 +85,7 @@ export function startChild(options: ChildOptions): Child {
 	const [command, args] = tiedToUs(options.command, options.args);
 	const stdout = options.stdout ?? 'ignore';
 	const child = spawn(command, args, {
-		cwd: options.cwd,
+		cwd: options.cwd ?? (options.stderr === 'messages' ? replacedDirectory() : undefined),
 		env: options.env,
 		detached: !options.foreground,
 		stdio: [options.stdin ?? 'ignore', stdout === 'lines' ? 'pipe' : stdout, 'pipe', ...(options.inherit ?? [])],
@@ -120,6 +120,19 @@ export function startChild(options: ChildOptions): Child {
 			endGroup(child, 'SIGCONT', options);
 		},
 	};
+}
+
+/**
+ * Returns a working directory for a PostgreSQL tool when ours was removed: the tools look for each other from theirs. The
+ * paths that they are given are absolute then, because no relative one can exist.
+ */
+function replacedDirectory(): string | undefined {
+	try {
+		realpathSync.native('.');
+		return undefined;
+	} catch {
+		return '/';
+	}
 }
 
 /** Copies a stream. When a child has exited, Node discards unread output (`flushStdio`); the copy can be read later. */

@@ -1,10 +1,10 @@
-/** What programs of PostgreSQL find in their environment: no secret, whichever of them it is. */
+/** What programs of PostgreSQL find around them: no secret in their environment, and a directory that exists. */
 import assert from 'node:assert/strict';
-import {readFileSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
-import {connectTo, runProgram, scratchDirectory} from '../helpers/program.js';
+import {connectTo, runProgram, scratchDirectory, shapesIn} from '../helpers/program.js';
 import {configFile} from './remote-places.js';
 
 let server: Cluster;
@@ -39,4 +39,21 @@ test('no tool gets the secrets of pg_back or of a store; all get the rest', asyn
 		assert.doesNotMatch(seen, /swordfish/, name);
 		assert.match(seen, /^WRAPPER_HOST=db1$/m, name);
 	}
+});
+
+test('a current directory that was removed: everything is dumped, and a relative path is refused', async () => {
+	const removed = join(scratchDirectory('cwd'), 'removed');
+	mkdirSync(removed);
+	const wrapper = ['sh', '-c', 'cd "$0" && rmdir "$0" && exec "$@"', removed];
+	const directory = scratchDirectory('out');
+	const {code, stderr} = await runProgram([...connectTo(server, directory), 'postgres'], {wrapper});
+	assert.equal(code, 0, stderr);
+	assert.ok(shapesIn(directory).includes('pg_globals_T.sql'));
+	mkdirSync(removed);
+	const relative = await runProgram([...connectTo(server, 'dumps'), 'postgres'], {wrapper});
+	assert.equal(relative.code, 1);
+	assert.match(
+		relative.stderr,
+		/FATAL: the current directory cannot be used: .*\n.* HINT: cd to a directory that exists/,
+	);
 });
