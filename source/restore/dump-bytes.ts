@@ -3,7 +3,7 @@ import {chmod, mkdir, open} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {releaseMemory} from '../lib/release.js';
+import {drain, releaseDisposable} from '../lib/release.js';
 import type {ManifestFile} from '../repository/manifest.js';
 import type {Place} from '../repository/place.js';
 import {RecordedChecksums, type RecordedSource} from '../repository/recorded-checksums.js';
@@ -46,7 +46,7 @@ export async function* dumpBytes(
 	if (!path.endsWith('.age')) yield* source;
 	else if (keys) yield* named(path, decryptStream(source, keys, signal));
 	else throw withoutKey(path);
-	for await (const _ of source);
+	await drain(source);
 	await recorded.compare(path, {size: hash.bytes, digests: hash.digests()}, signal);
 }
 
@@ -77,7 +77,7 @@ export async function checkInPlace(
 ): Promise<void> {
 	for (const file of dump.files) {
 		const bytes = dumpBytes(source, file.path, signal, onBytes);
-		for await (const _ of format === 'tar' ? checkedTar(bytes) : bytes);
+		await drain(format === 'tar' ? checkedTar(bytes) : bytes);
 	}
 }
 
@@ -94,8 +94,7 @@ export async function fetchDump(
 	const path = workPath(directory, dump.path, format);
 	if (format !== 'directory') {
 		const bytes = dumpBytes(source, dump.path, signal, onBytes);
-		const owned = format === 'custom' && dump.path.endsWith('.age');
-		await writeDump(format === 'tar' ? checkedTar(bytes) : bytes, path, {withOffsets: format === 'custom', owned});
+		await writeDump(format === 'tar' ? checkedTar(bytes) : bytes, path, {withOffsets: format === 'custom'});
 		return path;
 	}
 	return fetchMembers(source, {path, files: dump.files.map(file => file.path)}, {signal, onBytes});
@@ -111,7 +110,7 @@ export async function fetchMembers(
 	for (const file of files) {
 		const member = join(path, basename(file).replace(/\.age$/, ''));
 		const bytes = dumpBytes(source, file, signal, onBytes);
-		await writeDump(bytes, member, {withOffsets: false, owned: file.endsWith('.age')});
+		await writeDump(bytes, member, {withOffsets: false});
 	}
 	return path;
 }
@@ -119,11 +118,11 @@ export async function fetchMembers(
 /** Bytes that are written at once. */
 const batchSize = 1 << 20;
 
-/** One batch is written while the next is decrypted. `owned`: no other code uses the chunks, as after decryption. */
+/** One batch is written while the next is decrypted. */
 async function writeDump(
 	bytes: AsyncIterable<Uint8Array>,
 	path: string,
-	{withOffsets, owned}: {readonly withOffsets: boolean; readonly owned: boolean},
+	{withOffsets}: {readonly withOffsets: boolean},
 ): Promise<void> {
 	const handle = await open(path, 'wx', 0o600);
 	try {
@@ -147,7 +146,7 @@ async function writeDump(
 				[batch, other] = [other, batch];
 				filled = 0;
 			}
-			if (owned) releaseMemory([chunk]);
+			releaseDisposable(chunk);
 		}
 		await writing;
 		await handle.writeFile(batch.subarray(0, filled));

@@ -1,6 +1,7 @@
 /** Reads what a plan needs to know about each dump: an archive's table of contents, or the whole of a plain dump. */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {drain} from '../lib/release.js';
 import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../postgres/archive-toc.js';
 import {hasIcu, hasLocale} from '../postgres/target-inventory.js';
 import {type Dump, sizeOf} from '../repository/dump-items.js';
@@ -119,7 +120,7 @@ async function tocOf(source: DumpSource, dump: Dump, format: DumpFormat, signal:
 	} catch (error) {
 		if (!(error instanceof PgBackError) || !['CORRUPT', 'TOOLS'].includes(error.code)) throw error;
 		// Its checksum shows whether an unknown version is a damaged byte.
-		for await (const _ of dumpBytes(source, path, signal));
+		await drain(dumpBytes(source, path, signal));
 		const hint = error.hint;
 		throw new PgBackError(error.code, `${display(path)}: ${error.message}`, {
 			cause: error,

@@ -185,11 +185,11 @@ async function verifyFile(shared: VerifyShared, item: DumpItem, {signal, meter}:
 	else if (keys)
 		read = `decrypted, ${await readDump(named(item.path, decryptStream(source, keys, signal)), dumpKind(suffix), {...tools, signal})}`;
 	else {
-		for await (const _ of source);
+		await drain(source);
 		read = 'not decrypted (no key given)';
 	}
 	// A reader may stop before the last byte, but the checksums are of the whole.
-	for await (const _ of source);
+	await drain(source);
 	const compared = await compareFile(recorded, item.path, hash, signal);
 	return {detail: `${compared}, ${read}`, full: (!encrypted || keys !== undefined) && canBeRead(suffix, tools)};
 }
@@ -209,7 +209,7 @@ async function verifyDirectory(shared: VerifyShared, item: DumpItem, {signal, me
 		const source = hashed(place.read(member.path, signal), hash, bytes => meter.count('verify', bytes));
 		if (member.path.endsWith('.age')) encrypted = true;
 		if (member.path.endsWith('.age') && keys) await drain(named(member.path, decryptStream(source, keys, signal)));
-		for await (const _ of source);
+		await drain(source);
 		checked.add(await compareFile(recorded, member.path, hash, signal));
 	}
 	const there = new Set(item.files.map(member => member.path.slice(item.path.length + 1)));

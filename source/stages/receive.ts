@@ -1,6 +1,7 @@
 /** Writes incoming bytes to local files: as they arrive and, if requested, decrypted in the same pass. */
 import {basename} from 'node:path';
 import type {ChecksumAlgorithm} from '../core/formats.js';
+import {releaseDisposable} from '../lib/release.js';
 import type {DecryptionKeys} from './age/load-keys.js';
 import type {PendingFile} from './artifact.js';
 import {type Digests, MultiHash, readHandle} from './hash.js';
@@ -61,6 +62,7 @@ export async function receive(source: AsyncIterable<Uint8Array>, options: Receiv
 			hash.update(chunk);
 			await partial?.wrote();
 			if (decryptor) await release(await decryptor.push(chunk), chunk.byteLength);
+			releaseDisposable(chunk);
 		}
 		if (decryptor) await release(await decryptor.final(), 0);
 		for (const sink of sinks) await sink.flush();

@@ -5,6 +5,9 @@ import {chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, wri
 import {tmpdir} from 'node:os';
 import {join, relative} from 'node:path';
 import {afterEach, beforeEach, describe, it} from 'node:test';
+import {generateX25519Identity, identityToRecipient} from 'age-encryption';
+import {drain} from '../../source/lib/release.js';
+import {decryptStream} from '../../source/stages/age/decrypt.js';
 import {StorageError} from '../../source/storage/errors.js';
 import {openLocal} from '../../source/storage/local/local.js';
 import {bytesSource} from '../../source/storage/source.js';
@@ -207,6 +210,35 @@ describe('local', () => {
 		};
 		await storage.put('x', source, {signal: never});
 		assert.match(seen.join(), /^\.pg_back-mine00-[0-9a-f]{8}\.part$/);
+	});
+
+	/** Reads a file, and keeps what arrives. */
+	async function* noted(key: string, read: Uint8Array[]): AsyncGenerator<Uint8Array> {
+		const storage = await openLocal({directory}, testContext());
+		for await (const chunk of storage.get(key, {signal: never})) {
+			read.push(chunk);
+			yield chunk;
+		}
+	}
+
+	it('what was read is released when its reader has used it, not at some garbage collection', async () => {
+		await writeFile(join(directory, 'large'), Buffer.alloc(4 << 20));
+		const read: Uint8Array[] = [];
+		await drain(noted('large', read));
+		assert.ok(read.length > 1 && read.every(chunk => chunk.byteLength === 0));
+	});
+
+	it('ciphertext that was read is released when it is decrypted', async () => {
+		const identity = await generateX25519Identity();
+		const recipient = await identityToRecipient(identity);
+		execFileSync('age', ['-r', recipient, '-o', join(directory, 'large.age')], {input: Buffer.alloc(4 << 20)});
+		const read: Uint8Array[] = [];
+		let bytes = 0;
+		const keys = {identities: [identity], passphrases: []};
+		for await (const chunk of decryptStream(noted('large.age', read), keys, never)) bytes += chunk.byteLength;
+		assert.equal(bytes, 4 << 20);
+		// The last piece does not fill its buffer.
+		assert.ok(read.length > 1 && read.slice(0, -1).every(chunk => chunk.byteLength === 0));
 	});
 
 	it('a full disk is an error that says so, and leaves nothing', async t => {

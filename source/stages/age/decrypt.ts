@@ -1,6 +1,6 @@
 import type {KeyObject} from 'node:crypto';
 import {PgBackError} from '../../core/errors.js';
-import {markDisposable} from '../../lib/release.js';
+import {markDisposable, releaseDisposable} from '../../lib/release.js';
 import {createDearmor, startsArmor} from './armor.js';
 import {headerLength, openHeader} from './header.js';
 import type {DecryptionKeys} from './identities.js';
@@ -120,6 +120,10 @@ export async function* decryptStream(
 	signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
 	const decryptor = createDecryptor(keys, signal);
-	for await (const chunk of source) for (const plain of await decryptor.push(chunk)) yield markDisposable(plain);
+	for await (const chunk of source) {
+		const plains = await decryptor.push(chunk);
+		releaseDisposable(chunk);
+		for (const plain of plains) yield markDisposable(plain);
+	}
 	for (const plain of await decryptor.final()) yield markDisposable(plain);
 }

@@ -10,6 +10,7 @@ import {
 	systemReason,
 } from '../../core/errors.js';
 import {createPartial, discardPartial, lstatIfThere, publish} from '../../lib/files.js';
+import {markDisposable} from '../../lib/release.js';
 import {
 	fileFault,
 	fileVersion,
@@ -257,7 +258,7 @@ async function* read(
 			const {bytesRead} = await handle.read(buffer, 0, chunkSize, at);
 			if (bytesRead === 0) return;
 			at += bytesRead;
-			yield buffer.subarray(0, bytesRead);
+			yield markDisposable(buffer.subarray(0, bytesRead));
 		}
 	} finally {
 		await handle.close();
