@@ -12,7 +12,8 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration, 
 	const {healthUrl, metricsFile, serverName} = settings;
 	const pending: Promise<void>[] = [];
 	const warn = (text: string) => bus.emit({type: 'log', level: 'warn', text});
-	const health = healthUrl === '' ? undefined : await openHealth(settings, env, warn);
+	const opened = healthUrl === '' ? undefined : await openHealth(settings, env, warn);
+	const health = opened?.reporter;
 	const metrics = metricsFile === '' ? undefined : await import('../reporters/metrics.js');
 	let reported: Reported = 'nothing';
 	bus.subscribe((event, state) => {
@@ -20,6 +21,8 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration, 
 			// These reports are about the configured server only.
 			reported = event.serverName === undefined ? reportedAs[event.command] : 'nothing';
 			if (reported === 'backup' && health) pending.push(health.start(state));
+			// Nobody reads the log before the run starts.
+			if (reported === 'backup' && opened?.problem !== undefined) warn(opened.problem);
 		}
 		if (event.type !== 'run.finished' || reported === 'nothing') return;
 		if (reported === 'backup' && health) pending.push(health.finish(state));
@@ -31,24 +34,29 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration, 
 	return {
 		async settled() {
 			await Promise.all(pending);
+			opened?.close?.();
 		},
 	};
 }
 
-/** Returns undefined, with a warning, for an unusable proxy or certificate file: reports never fail a run. */
+type Health = {readonly reporter?: HealthReporter; readonly problem?: string; readonly close?: () => void};
+
+/** Milliseconds; below the timeout of a report, because its error names what does not answer. */
+const connectTimeout = 8000;
+
+/** Returns a problem for an unusable proxy or certificate file: reports never fail a run. */
 async function openHealth(
 	{healthUrl, caFile}: Configuration['settings'],
 	env: Environment,
 	onProblem: (text: string) => void,
-): Promise<HealthReporter | undefined> {
+): Promise<Health> {
 	const {createHealthReporter} = await import('../reporters/health.js');
 	const {createHttp, HttpConfigError} = await import('../lib/http/http.js');
 	try {
-		const {fetch} = createHttp({env, caFile});
-		return createHealthReporter({url: healthUrl, fetch, onProblem});
+		const {fetch, close} = createHttp({env, caFile, connectTimeout});
+		return {reporter: createHealthReporter({url: healthUrl, fetch, onProblem}), close};
 	} catch (error) {
 		if (!(error instanceof HttpConfigError)) throw error;
-		onProblem(`cannot report to health_url: ${error.message}`);
-		return undefined;
+		return {problem: `cannot report to health_url: ${error.message}`};
 	}
 }

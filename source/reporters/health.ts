@@ -6,9 +6,8 @@ import {messageOf} from '../core/errors.js';
 import type {RunState} from '../core/state.js';
 import {summaryLine} from '../core/summary.js';
 import {display} from '../lib/display.js';
+import {connectionFailure} from '../lib/http/connection-failure.js';
 import type {HttpClients} from '../lib/http/http.js';
-import {ProxyError} from '../lib/http/proxy-error.js';
-import {tlsFailure} from '../lib/http/tls-failure.js';
 import {logLine} from '../lib/log-line.js';
 
 export type HealthReporter = {
@@ -84,10 +83,8 @@ async function post(fetch: HttpClients['fetch'], first: URL, content: string, si
 }
 
 function reasonOf(error: unknown, timeout: number): string {
-	if (error instanceof ProxyError) return error.message;
-	if (!(error instanceof Error)) return messageOf(error);
-	if (error.name === 'TimeoutError') return `no response within ${timeout / 1000} s`;
-	return tlsFailure(error)?.reason ?? messageOf(error);
+	if (error instanceof Error && error.name === 'TimeoutError') return `no response within ${timeout / 1000} s`;
+	return connectionFailure(error) ?? messageOf(error);
 }
 
 /** The services accept 10 to 100 kB. */

@@ -1,5 +1,6 @@
 import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {isParserCode, networkTexts, notHttp} from '../lib/http/connection-failure.js';
 import {ProxyError} from '../lib/http/proxy-error.js';
 import {tlsFailure} from '../lib/http/tls-failure.js';
 import {redactUrls} from '../lib/redact.js';
@@ -159,17 +160,6 @@ const networkFaults: Readonly<Record<string, Fault>> = {
 	ENOTFOUND: 'invalid',
 };
 
-const networkTexts: Readonly<Record<string, string>> = {
-	ECONNRESET: 'the connection was reset',
-	ECONNREFUSED: 'connection refused',
-	EPIPE: 'the connection was closed',
-	EHOSTUNREACH: 'no route to the host',
-	ENETUNREACH: 'the network is unreachable',
-	EAI_AGAIN: 'temporary failure in name resolution',
-	ENOTFOUND: 'no such host',
-	ETIMEDOUT: 'the connection timed out',
-};
-
 const proxyHint = 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment of this program';
 const addressHint = 'check the scheme and the port of the endpoint';
 
@@ -184,10 +174,10 @@ export function networkFault(
 		if (tls) return {fault: tls.permanent ? 'invalid' : 'network', reason: tls.reason, hint: tls.hint};
 		const {code} = at as NodeJS.ErrnoException;
 		if (code === undefined) continue;
-		const fault = networkFaults[code] ?? (code.startsWith('HPE_') ? 'server' : undefined);
+		const fault = networkFaults[code] ?? (isParserCode(code) ? 'server' : undefined);
 		if (fault === undefined) continue;
-		const reason = code.startsWith('HPE_') ? 'the response is not HTTP' : (networkTexts[code] ?? messageOf(at));
-		return {fault, reason, hint: code.startsWith('HPE_') ? addressHint : faultHints[fault]};
+		const reason = isParserCode(code) ? notHttp : (networkTexts[code] ?? messageOf(at));
+		return {fault, reason, hint: isParserCode(code) ? addressHint : faultHints[fault]};
 	}
 	if (error instanceof AggregateError) return error.errors.map(networkFault).find(found => found !== undefined);
 	return undefined;

@@ -105,6 +105,26 @@ describe('the health server', () => {
 		}
 	});
 
+	test('a proxy that cannot be used, and a service that hangs up, are told once for each report', async () => {
+		const env = {http_proxy: 'socks5://u:open-sesame@127.0.0.1:1'};
+		const args = [...connectTo(server, scratchDirectory('b')), '--health-url', url, 'good'];
+		const unusable = await runProgram(args, {env});
+		assert.equal(unusable.code, 0, unusable.stderr);
+		const [told = '', ...others] = unusable.stderr.split('\n').filter(line => line.includes(' WARN: '));
+		assert.match(told, /WARN: cannot report to health_url: http_proxy has an unsupported proxy scheme \(socks5\)$/);
+		assert.deepEqual(others, []);
+		assert.doesNotMatch(unusable.stderr, /open-sesame/);
+		const rude = createServer(request => request.socket.destroy());
+		await once(rude.listen(0, '127.0.0.1'), 'listening');
+		try {
+			const address = `http://127.0.0.1:${(rude.address() as AddressInfo).port}/`;
+			const {stderr} = await backup(scratchDirectory('b'), '--health-url', address, 'good');
+			assert.match(stderr, /WARN: cannot reach the health check: the connection was reset\n/);
+		} finally {
+			rude.close();
+		}
+	});
+
 	test('is reached through a proxy', async () => {
 		const proxy = await startForwardProxy();
 		try {

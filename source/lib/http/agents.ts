@@ -36,10 +36,17 @@ export type Failures = {
 export class RoutedHttpsAgent extends HttpsAgent implements Failures {
 	lastFailure: Error | undefined;
 	readonly #routing: Routing;
+	readonly #destroyed = new AbortController();
 
 	constructor(routing: Routing) {
 		super(sockets);
 		this.#routing = routing;
+	}
+
+	/** Node's agent does not know the connections that are still being opened. */
+	override destroy(): void {
+		this.#destroyed.abort();
+		super.destroy();
 	}
 
 	override createConnection(options: Options, callback?: Created): Duplex | null | undefined {
@@ -47,7 +54,7 @@ export class RoutedHttpsAgent extends HttpsAgent implements Failures {
 		const proxy = this.#routing.proxyFor('https:', host, port);
 		if (proxy === undefined) return this.#secure(options, host);
 		const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-		openTunnel(proxy, target, this.#routing).then(
+		openTunnel(proxy, target, {...this.#routing, signal: this.#destroyed.signal}).then(
 			socket => callback?.(null, this.#secure({...options, socket} as Options, host)),
 			// The agent only uses the error.
 			(thrown: unknown) => {

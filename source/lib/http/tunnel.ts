@@ -1,6 +1,7 @@
 /** Opens connections through a proxy. */
 import {connect as connectTcp, type Socket} from 'node:net';
 import {connect as connectTls, type SecureContext} from 'node:tls';
+import {connectionFailure} from './connection-failure.js';
 import type {Proxy} from './proxy.js';
 import {ProxyError} from './proxy-error.js';
 import {addTlsFailure, tlsFailure} from './tls-failure.js';
@@ -26,15 +27,8 @@ export function connectToProxy(proxy: Proxy, {trust, timeout}: Connecting): Sock
 function proxyFailure(proxy: Proxy, cause: Error): ProxyError {
 	if (cause instanceof ProxyError) return cause;
 	const {code = ''} = cause as NodeJS.ErrnoException;
-	const reasons: Readonly<Record<string, string>> = {
-		ECONNREFUSED: 'connection refused',
-		ENOTFOUND: 'no such host',
-		EAI_AGAIN: 'temporary failure in name resolution',
-		ETIMEDOUT: 'the connection timed out',
-		ECONNRESET: 'the connection was reset',
-	};
 	const tls = tlsFailure(cause);
-	const reason = tls?.reason ?? reasons[code] ?? cause.message;
+	const reason = connectionFailure(cause) ?? cause.message;
 	return new ProxyError(`could not connect to the proxy ${proxy.shown}: ${reason}`, {
 		permanent: tls?.permanent ?? code === 'ENOTFOUND',
 		cause,
@@ -44,14 +38,22 @@ function proxyFailure(proxy: Proxy, cause: Error): ProxyError {
 /** Maximum bytes of a proxy's response to CONNECT. */
 const longestAnswer = 64 * 1024;
 
-/** Opens a tunnel to `target` (`host:port`). Resolves to a socket from which no data of the target has been read. */
-export function openTunnel(proxy: Proxy, target: string, connecting: Connecting): Promise<Socket> {
+/**
+ * Opens a tunnel to `target` (`host:port`), until `signal` aborts. Resolves to a socket from which no data of the target
+ * has been read.
+ */
+export function openTunnel(
+	proxy: Proxy,
+	target: string,
+	{signal, ...connecting}: Connecting & {readonly signal: AbortSignal},
+): Promise<Socket> {
 	return new Promise((resolve, reject) => {
 		const socket = connectToProxy(proxy, connecting);
 		const timer = setTimeout(() => fail('no answer', false), connecting.timeout);
 		let answer = Buffer.alloc(0);
 		const settle = () => {
 			clearTimeout(timer);
+			signal.removeEventListener('abort', onAbort);
 			socket.off('data', onData).off('error', onError).off('close', onClose);
 		};
 		function fail(why: string, permanent: boolean): void {
@@ -67,8 +69,12 @@ export function openTunnel(proxy: Proxy, target: string, connecting: Connecting)
 		function onClose(): void {
 			fail('it closed the connection', false);
 		}
+		function onAbort(): void {
+			fail('it was not waited for', false);
+		}
 		function onData(chunk: Buffer): void {
 			answer = Buffer.concat([answer, chunk]);
+			if (!'HTTP/'.startsWith(answer.toString('latin1', 0, 5))) return fail('its response is not HTTP', true);
 			const end = answer.indexOf('\r\n\r\n');
 			if (end === -1) return answer.length > longestAnswer ? fail('its response is not HTTP', true) : undefined;
 			const [, status = '', reason = ''] =
@@ -81,6 +87,7 @@ export function openTunnel(proxy: Proxy, target: string, connecting: Connecting)
 			if (answer.length > end + 4) socket.unshift(answer.subarray(end + 4));
 			resolve(socket);
 		}
+		signal.addEventListener('abort', onAbort);
 		socket.on('data', onData).on('error', onError).on('close', onClose);
 		const authorization = proxy.authorization === undefined ? '' : `Proxy-Authorization: ${proxy.authorization}\r\n`;
 		socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${authorization}\r\n`);

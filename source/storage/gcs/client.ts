@@ -85,7 +85,9 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 	const anonymous = emulator !== '' || (base.startsWith('http:') && keyfile === '');
 	const http = await httpOf(context);
 	const location = `gcs://${bucket}/`;
-	const google = anonymous ? undefined : createAuth(http, {keyfile, base, location});
+	const google = anonymous
+		? undefined
+		: createAuth(http, {keyfile, base, location, limit: context.idleTimeout ?? 60_000});
 	const {origin} = new URL(base);
 	const isOwnUrl = (url: string): boolean => URL.canParse(url) && new URL(url).origin === origin;
 	const send = async (call: Call, signal: AbortSignal): Promise<Answer> => {
@@ -94,7 +96,7 @@ export async function openBucket(settings: GcsSettings, context: OpenContext): P
 		const ask = async () =>
 			http.fetch(url, {
 				method: call.method ?? 'GET',
-				headers: {...(await google?.headers()), ...call.headers},
+				headers: {...(await google?.headers(signal)), ...call.headers},
 				...(call.body !== undefined && {body: call.body}),
 				streamed: call.streamed ?? false,
 				signal,

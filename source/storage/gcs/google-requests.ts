@@ -8,10 +8,11 @@ type Send = (this: {readonly defaults: Options}, options?: Options) => Promise<u
 let original: Send | undefined;
 
 /**
- * Sends the requests of Google's libraries (tokens, metadata) through our agents. Those libraries create clients in
- * many places, and their own proxy support does not survive bundling.
+ * Sends the requests of Google's libraries (tokens, metadata) through our agents, each with a time limit in
+ * milliseconds. Those libraries create clients in many places, have no limit of their own, and their own proxy support
+ * does not survive bundling.
  */
-export function routeGoogleRequests(http: HttpClients): void {
+export function routeGoogleRequests(http: HttpClients, limit: number): void {
 	// The library prints warnings about its own interface to stderr, between our log lines and over the console's screen.
 	Object.assign(globalThis.console, {warn: () => undefined});
 	const prototype = gaxios.Gaxios.prototype as unknown as {request: Send};
@@ -19,8 +20,19 @@ export function routeGoogleRequests(http: HttpClients): void {
 	prototype.request = function (options = {}) {
 		// An agent with a client certificate is kept.
 		const agent = options['agent'] ?? this.defaults['agent'];
-		const fetchImplementation = (url: string | URL, init?: FetchOptions) => http.fetch(url, {...init, agent});
+		const fetchImplementation = (url: string | URL, init?: FetchOptions) => {
+			const end = AbortSignal.timeout(limit);
+			const signal = init?.signal ? AbortSignal.any([init.signal, end]) : end;
+			return http.fetch(url, {...init, agent, signal});
+		};
 		const url = options['url'] ?? options['baseURL'] ?? this.defaults['baseURL'];
-		return request.call(this, {...options, agent: agent ?? http.agentFor(String(url)), fetchImplementation});
+		// Our own retries keep to the budget and log the reason.
+		const retryConfig = {...(options['retryConfig'] as Options | undefined), retry: 0};
+		return request.call(this, {
+			...options,
+			agent: agent ?? http.agentFor(String(url)),
+			fetchImplementation,
+			retryConfig,
+		});
 	};
 }

@@ -168,6 +168,22 @@ test('a bit that is flipped on the way in an established connection is a fault o
 	assert.match(fault.reason, /TLS connection broke \(.*bad record mac\)/);
 });
 
+test('a proxy that never answers ends with the clients; what is not HTTP ends at once', {timeout: 20_000}, async () => {
+	const silent = await listen(createTcpServer(socket => socket.resume().on('error', () => undefined)));
+	const chatty = await listen(createTcpServer(socket => socket.on('error', () => undefined).write('SSH-2.0-x\r\n')));
+	const through = (port: number) =>
+		createHttp({env: {https_proxy: `http://u:open-sesame@127.0.0.1:${port}`}, connectTimeout: 120_000});
+	const http = through(silent);
+	const waiting = http.fetch('https://svc.example/');
+	const ended = assert.rejects(waiting, /the proxy http:\/\/127\.0\.0\.1:\d+ refused a connection to svc\.example:443/);
+	await new Promise(resolve => setImmediate(resolve));
+	http.close();
+	await ended;
+	const other = through(chatty);
+	await assert.rejects(other.fetch('https://svc.example/'), /its response is not HTTP/);
+	other.close();
+});
+
 describe('what is trusted', () => {
 	const ways: readonly (readonly [string, () => {env?: Record<string, string>; caFile?: string}])[] = [
 		['ca_file', () => ({caFile: authority.file})],
