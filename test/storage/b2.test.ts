@@ -111,7 +111,9 @@ describe('b2', () => {
 			'invalid',
 			/b2:\/\/bucket\/: HTTP status 400/,
 		],
-		['an answer that is not JSON', {body: '<html>'}, 'server', /not JSON/],
+		['an answer that is not JSON', {body: '<html>'}, 'server', /not Backblaze B2 \(.*\)/],
+		['a page with an error', {status: 502, body: '<html>'}, 'server', /not Backblaze B2 \(.*, HTTP status 502\)/],
+		['a proxy that wants a login', {status: 407, body: '<html>'}, 'invalid', /HTTP status 407\)$/],
 		['a service that stays busy', {status: 429, body: {}}, 'throttled', /gave up/],
 	] as const;
 	for (const [what, answer, kind, text] of failures) {

@@ -1,5 +1,5 @@
 import {messageOf, PgBackError} from '../../core/errors.js';
-import {type Fault, isPermanentError, networkFault, storageError} from '../errors.js';
+import {type Fault, isPermanentError, networkFault, type StorageError, storageError} from '../errors.js';
 import {httpOf} from '../http.js';
 import {lazyStorage} from '../lazy-storage.js';
 import {retrying} from '../retrying.js';
@@ -122,8 +122,10 @@ export async function openB2(settings: B2Settings, context: OpenContext): Promis
 	);
 }
 
+type Where = {readonly operation: 'connect to'; readonly location: string};
+
 async function authorize(settings: B2Settings, location: string, context: OpenContext): Promise<Account> {
-	const where = {operation: 'connect to', location} as const;
+	const where: Where = {operation: 'connect to', location};
 	const timeout = AbortSignal.timeout(context.idleTimeout ?? 60_000);
 	let response: Response;
 	let text: string;
@@ -148,8 +150,10 @@ async function authorize(settings: B2Settings, location: string, context: OpenCo
 			{cause: error, hint: network?.hint},
 		);
 	}
-	if (response.ok) return parsed(text, where);
-	const {code, message} = parsed(text, where) as {code?: unknown; message?: unknown};
+	const account = parsed(text);
+	if (account === undefined) throw foreignAnswer(response, where);
+	if (response.ok) return account;
+	const {code, message} = account as {code?: unknown; message?: unknown};
 	const fault = faultOf(response.status);
 	const retryAfter = Number(response.headers.get('retry-after') ?? 0) * 1000;
 	throw storageError(
@@ -173,12 +177,21 @@ function faultOf(status: number): Fault {
 	return status >= 500 ? 'server' : 'invalid';
 }
 
-function parsed(text: string, where: {readonly operation: 'connect to'; readonly location: string}): Account {
+/** Returns undefined for a text that is not a JSON object. */
+function parsed(text: string): Account | undefined {
 	try {
 		const value: unknown = JSON.parse(text);
-		if (typeof value === 'object' && value !== null) return value;
-	} catch (cause) {
-		throw storageError('server', where, 'the response is not JSON', {cause});
+		return typeof value === 'object' && value !== null ? value : undefined;
+	} catch {
+		return undefined;
 	}
-	throw storageError('server', where, 'the response is not a JSON object');
+}
+
+/** Returns the error for a page of a proxy, a login or another server. */
+function foreignAnswer({ok, status, headers}: Response, where: Where): StorageError {
+	const type = (headers.get('content-type') ?? '').split(';')[0]?.trim() || 'no content type';
+	const reason = `the server that answered is not Backblaze B2 (${type}${ok ? '' : `, HTTP status ${status}`})`;
+	return storageError(ok ? 'server' : faultOf(status), where, reason, {
+		hint: 'check B2_ENVIRONMENT and the network: a proxy or another server may have answered instead',
+	});
 }

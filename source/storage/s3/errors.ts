@@ -118,7 +118,7 @@ function describeRefusal(
 	];
 	return storageError(fault, where, reason.filter(Boolean).join(', '), {
 		cause: error,
-		hint: hintFor(error.name),
+		hint: hintFor(error.name) ?? (said === notXml ? foreignHint : undefined),
 		retryAfter: retryAfter(error),
 		// The same parts will fail the next time too.
 		exhausted: error.name === 'InvalidPart',
@@ -131,7 +131,7 @@ function foreignAnswer(error: ForeignAnswer, where: Where, status: number): Stor
 		status >= 500 || [401, 403, 407, 429].includes(status) ? byStatus(status === 407 ? 403 : status) : 'server';
 	return storageError(fault, where, `${error.message}, HTTP status ${status}`, {
 		cause: error,
-		hint: 'check the endpoint, and any proxy or login page in front of it',
+		hint: foreignHint,
 		retryAfter: retryAfter(error),
 	});
 }
@@ -150,17 +150,27 @@ function movedTo(error: ServiceError, where: Where, status: number | undefined):
 		});
 	}
 	const to = error.Endpoint ?? headers['location'];
-	return storageError('invalid', where, `the bucket is at another endpoint${to === undefined ? '' : `: ${to}`}`, {
+	// The rest of the address of a login page may hold a secret.
+	const shown = to === undefined ? '' : `: ${URL.parse(to)?.origin ?? to}`;
+	return storageError('invalid', where, `the bucket is at another endpoint${shown}`, {
 		cause: error,
 		hint: 'set s3_region and s3_endpoint to those of the bucket',
 	});
 }
 
+const notXml = 'the response is not XML';
+const foreignHint = 'check the endpoint, and any proxy or login page in front of it';
+
 /** Returns the service's code and message, if it sent any. */
 function saidBy(error: ServiceError): string {
+	if (error.name === 'TimeoutError') {
+		const [, milliseconds] = /timed out after (\d+) ms/.exec(messageOf(error)) ?? [];
+		return `no response${milliseconds === undefined ? '' : ` for ${Number(milliseconds) / 1000} s`}`;
+	}
 	const code = /^(Error|Unknown\w*|\d+|NotFound|Forbidden)$/.test(error.name) ? '' : error.name;
 	const message = messageOf(error)
 		.replace(/Deserialization error: .*/s, '')
+		.replace(/^@aws-sdk XML parse error: .*/s, notXml)
 		.replace(/\.$/, '');
 	const useful = /^(Unknown\w*|\d+|NotFound|Forbidden|undefined)?$/.test(message) ? '' : message;
 	return [code, useful].filter(Boolean).join(': ').slice(0, 500);
