@@ -82,21 +82,22 @@ async function dumpDatabase(job: DatabaseJob): Promise<void> {
 	}
 }
 
-type Prepared = {
+type PreparedDump = {
 	/** The time in the names of the files. */
 	readonly time: Date;
 	readonly compression: string | undefined;
 	readonly split: Split | undefined;
 };
 
-async function dumpTo(plainPath: string, job: DatabaseJob, {time, compression, split}: Prepared): Promise<void> {
+async function dumpTo(plainPath: string, job: DatabaseJob, {time, compression, split}: PreparedDump): Promise<void> {
 	const {shared, database, settings, id, control} = job;
 	const {tools, namer} = shared;
 	const {name} = database;
 	const subject: Subject = {kind: 'database', name};
-	const command = commandOf(job, compression, split?.dumpJobs);
+	const {command, warnings} = pgDumpCommand(job, compression, split?.dumpJobs);
+	for (const text of warnings) shared.run.emit({type: 'log', level: 'warn', text: `${name}: ${text}`, job: id});
 	const recording =
-		isWhole(settings) && tools.pgDump.version >= 90_500
+		dumpsEverything(settings) && tools.pgDump.version >= 90_500
 			? await shared.record?.(name, {job: id, snapshot: split?.snapshot, signal: control.signal})
 			: undefined;
 	const snapshot = split?.snapshot ?? recording?.snapshot;
@@ -108,14 +109,14 @@ async function dumpTo(plainPath: string, job: DatabaseJob, {time, compression, s
 		...(settings.format === 'directory' && {directory: plainPath}),
 		...(database.size !== undefined && {
 			expectedSize: database.size,
-			...(isWhole(settings) && {databaseSize: database.size}),
+			...(dumpsEverything(settings) && {databaseSize: database.size}),
 		}),
 	});
 	await output
 		.run(async (options, written) => {
 			const dump = {...options, role: 'dump', plainPath} as const;
-			const read = {command, snapshot, split};
-			const dumped = settings.format === 'directory' ? await directoryOf(job, read, dump) : undefined;
+			const dumped =
+				settings.format === 'directory' ? await dumpAsDirectory(job, {command, snapshot, split}, dump) : undefined;
 			written.push(dumped?.written ?? (await dumpToArtifact(command(snapshotOption(snapshot)), dump)));
 			control.lendSlot();
 			if (dumped?.isRestarted) await recording?.abandon();
@@ -136,8 +137,12 @@ async function splitOf(
 	return startSplit({shared, database, settings, control, compression});
 }
 
-type Reading = {
-	readonly command: (more: readonly string[]) => DumpCommand;
+/** Returns the command line of pg_dump with additional arguments. */
+type CommandWith = (more: readonly string[]) => DumpCommand;
+
+type DirectoryDump = {
+	readonly command: CommandWith;
+	/** The snapshot that pg_dump uses; undefined: one of its own. */
 	readonly snapshot: string | undefined;
 	readonly split: Split | undefined;
 };
@@ -150,9 +155,9 @@ function snapshotOption(snapshot: string | undefined): readonly string[] {
  * Dumps to a directory. Returns the rows of divided tables too. When another session wants to alter one of them before
  * pg_dump has its locks, it starts again without dividing, in a snapshot of its own.
  */
-async function directoryOf(
+async function dumpAsDirectory(
 	{shared: {run}, database, id}: DatabaseJob,
-	{command, snapshot, split}: Reading,
+	{command, snapshot, split}: DirectoryDump,
 	dump: ArtifactOptions,
 ): Promise<{readonly written: Written; readonly tables: readonly TableRows[]; readonly isRestarted: boolean}> {
 	const companion =
@@ -172,20 +177,17 @@ async function directoryOf(
 	}
 }
 
-/**
- * Returns the command line of pg_dump, completed by each part of the job. Warns about settings that pg_dump rejects or
- * that may surprise.
- */
-function commandOf(
+/** Returns the command line of pg_dump, and warnings about settings that it does not support or that may surprise. */
+function pgDumpCommand(
 	job: DatabaseJob,
 	compression: string | undefined,
 	parallelJobs = job.settings.parallelBackupJobs,
-): (more: readonly string[]) => DumpCommand {
+): {readonly command: CommandWith; readonly warnings: readonly string[]} {
 	const {shared, settings, id, control, inherit} = job;
 	const {run, tools} = shared;
 	const {name} = job.database;
 	const {lockWaitTimeout} = run.configuration.settings;
-	const {args, warnings: refused} = dumpArguments(
+	const {args, warnings} = dumpArguments(
 		{
 			...settings,
 			parallelJobs,
@@ -198,14 +200,12 @@ function commandOf(
 		},
 		tools.pgDump.version,
 	);
-	for (const text of [...refused, ...doubts(shared, settings)])
-		run.emit({type: 'log', level: 'warn', text: `${name}: ${text}`, job: id});
 	const connection = shared.connection.forDatabase(name, {
 		...(settings.user !== '' && {user: settings.user}),
 		applicationName: applicationName(run.tag, control.id),
 		byEnvironment: !supportsConnectionString(tools.pgDump.version),
 	});
-	return more => ({
+	const command: CommandWith = more => ({
 		command: tools.pgDump.path,
 		args: [...args, ...more, ...connection.args],
 		env: connection.env,
@@ -215,6 +215,7 @@ function commandOf(
 		what: `pg_dump of ${display(name)}`,
 		...reportsOf(run, id),
 	});
+	return {command, warnings: [...warnings, ...settingWarnings(shared, settings)]};
 }
 
 /** Writes createdb.sql, if pg_dump's own output lacks its statements. */
@@ -229,7 +230,7 @@ async function writeCreateScript(
 }
 
 /** Returns warnings about settings of a database with unexpected effects. */
-function doubts({run, encryption, record}: BackupShared, settings: DatabaseSettings): string[] {
+function settingWarnings({run, encryption, record}: BackupShared, settings: DatabaseSettings): string[] {
 	const {format, pgDumpOptions} = settings;
 	const {recordContents} = run.configuration.settings;
 	return [
@@ -244,7 +245,7 @@ function doubts({run, encryption, record}: BackupShared, settings: DatabaseSetti
 		...(pgDumpOptions.includes('--enable-row-security')
 			? ['--enable-row-security: the dump omits rows that the user is not allowed to see']
 			: []),
-		...(record && recordContents === 'exact' && !isWhole(settings)
+		...(record && recordContents === 'exact' && !dumpsEverything(settings)
 			? ['record_contents = exact has no effect: filters or pg_dump_options decide what the dump contains']
 			: []),
 	];
@@ -254,7 +255,7 @@ function doubts({run, encryption, record}: BackupShared, settings: DatabaseSetti
  * Returns false when a filter or an option of the user excludes data, because that cannot be distinguished from lost
  * data.
  */
-function isWhole(settings: DatabaseSettings): boolean {
+function dumpsEverything(settings: DatabaseSettings): boolean {
 	const {schemas, excludeSchemas, tables, excludeTables, withBlobs, pgDumpOptions} = settings;
 	return (
 		withBlobs !== false &&

@@ -10,20 +10,18 @@ import {StreamUploads} from '../stages/stream-uploads.js';
 import {JobUploads, type Uploads} from '../stages/upload.js';
 import type {BackupShared} from './backup-shared.js';
 import {describeJob} from './describe-run.js';
-import {outputSettings} from './file-naming.js';
+import {type OutputNeeds, outputSettings} from './file-naming.js';
 import type {PublishedJob} from './published-files.js';
 import {readBackFile} from './read-back.js';
 import {ShardUploads} from './shard-uploads.js';
 
-type Algorithm = Parameters<typeof outputSettings>[1]['algorithm'];
-
 /** What a job needs to write a file, except its name. */
 export type OutputOptions = Omit<ArtifactOptions, 'plainPath' | 'role'>;
 
-type About = {
+type JobDetails = {
 	readonly subject: Subject;
 	readonly time: Date;
-	readonly algorithm?: Algorithm;
+	readonly algorithm?: OutputNeeds['algorithm'];
 	readonly format?: string;
 	/** The final path of a dump in the directory format. */
 	readonly directory?: string;
@@ -37,21 +35,21 @@ type About = {
 export class JobOutput {
 	readonly #shared: BackupShared;
 	readonly #control: JobControl;
-	readonly #about: About;
+	readonly #details: JobDetails;
 	/** The contents of the database, once its dump is complete. */
 	contents: Contents | undefined;
 
-	constructor(shared: BackupShared, control: JobControl, about: About) {
+	constructor(shared: BackupShared, control: JobControl, details: JobDetails) {
 		this.#shared = shared;
 		this.#control = control;
-		this.#about = about;
+		this.#details = details;
 	}
 
 	/** `write` adds its files to `written`; if it fails, all of them are discarded. */
 	async run(write: (options: OutputOptions, written: Written[]) => Promise<void>): Promise<void> {
 		const {run, encryption, shard} = this.#shared;
 		const {meter, signal, id} = this.#control;
-		const algorithm = this.#about.algorithm ?? run.configuration.settings.checksumAlgorithm;
+		const algorithm = this.#details.algorithm ?? run.configuration.settings.checksumAlgorithm;
 		const uploads = this.#uploads();
 		const needsSha256 = shard !== undefined || uploads?.open !== undefined;
 		const settings = {
@@ -61,16 +59,16 @@ export class JobOutput {
 		};
 		const all: Written[] = [];
 		try {
-			const onOpen: ArtifactOptions['onOpen'] = file => uploads?.follow(file, this.#about.expectedSize);
+			const onOpen: ArtifactOptions['onOpen'] = file => uploads?.follow(file, this.#details.expectedSize);
 			await write({settings, signal, meter, onOpen}, all);
 			await this.#verify(all);
 			for (const written of [...all]) all.push(...(await writeChecksums(written, settings, signal)));
 			if (uploads?.open) this.#control.freeSlot(); // what remains is to end the upload
 			const files = await (uploads ? uploads.publish(all) : publishAll(all, id, run.emit));
 			this.#control.freeSlot();
-			const about = {...this.#described(), files};
-			this.#shared.onFiles({...about, shipments: []});
-			if (uploads) await this.#ship(uploads, about);
+			const published = {...this.#described(), files};
+			this.#shared.onFiles({...published, shipments: []});
+			if (uploads) await this.#ship(uploads, published);
 		} catch (error) {
 			await discardAll(all);
 			await uploads?.abandon();
@@ -79,7 +77,7 @@ export class JobOutput {
 	}
 
 	#described(): Omit<PublishedJob, 'files' | 'shipments'> {
-		const {subject, time, format, databaseSize} = this.#about;
+		const {subject, time, format, databaseSize} = this.#details;
 		return {
 			job: this.#control.id,
 			subject,
@@ -98,25 +96,25 @@ export class JobOutput {
 			if (!place) return undefined;
 			const target = {options: place, job: id, meter, signal};
 			const {localCopy, spoolLimit, jobs} = run.configuration.settings;
-			const {directory} = this.#about;
+			const {directory} = this.#details;
 			if (directory !== undefined && spoolLimit > 0)
 				return new StreamUploads(target, new MemberUploads(target, directory, Math.floor(spoolLimit / jobs)));
 			return localCopy ? new JobUploads(uploads, id, meter, signal) : new StreamUploads(target);
 		}
 		const describe = (files: readonly PendingFile[]) =>
 			describeJob(this.#shared, {...this.#described(), files, shipments: []});
-		return new ShardUploads({shard, job: id, subject: this.#about.subject, describe}, meter, signal);
+		return new ShardUploads({shard, job: id, subject: this.#details.subject, describe}, meter, signal);
 	}
 
 	/** Uploads the files, and keeps what is still to be uploaded until that has succeeded. */
-	async #ship(uploads: Uploads, about: Omit<PublishedJob, 'shipments'>): Promise<void> {
+	async #ship(uploads: Uploads, published: Omit<PublishedJob, 'shipments'>): Promise<void> {
 		const {unshipped, onFiles} = this.#shared;
 		const {again} = uploads;
-		if (again) unshipped.set(about.job, async ({meter, signal}) => this.#ship(again(meter, signal), about));
-		const {shipments, failure} = await uploads.ship(about.files);
-		onFiles({...about, shipments});
+		if (again) unshipped.set(published.job, async ({meter, signal}) => this.#ship(again(meter, signal), published));
+		const {shipments, failure} = await uploads.ship(published.files);
+		onFiles({...published, shipments});
 		if (failure !== undefined) throw failure as Error;
-		unshipped.delete(about.job);
+		unshipped.delete(published.job);
 	}
 
 	async #verify(written: readonly Written[]): Promise<void> {

@@ -92,11 +92,11 @@ function reasonFor(action: 'cancel' | 'requeue', [first]: readonly LockInfo[]): 
 	const waited = formatDuration(first?.waiting ?? 0);
 	if (action === 'requeue')
 		return new RequeuedError(
-			`others have waited ${waited} for ${table} behind this dump: requeued to the end of the run`,
+			`other sessions have waited ${waited} for ${table} behind this dump: requeued to the end of the run`,
 		);
 	return new PgBackError(
 		'DUMP_FAILED',
-		`others have waited ${waited} for ${table} behind this dump: canceled (on_blocking = cancel)`,
+		`other sessions have waited ${waited} for ${table} behind this dump: canceled (on_blocking = cancel)`,
 		{
 			hint: 'dump it when no session alters its tables, or use on_blocking = requeue',
 		},

@@ -2,7 +2,7 @@
  * Records what a restore drill compares while a database is dumped, in the snapshot that pg_dump uses, which a second
  * session exports or imports. A failure of the recording never makes a dump fail.
  */
-import {messageOf} from '../core/errors.js';
+import {messageOf, PgBackError} from '../core/errors.js';
 import type {Connection} from '../postgres/connection.js';
 import {literal} from '../postgres/quote.js';
 import {type Contents, countRows, oldestContents, readSchema} from '../postgres/recorded-contents.js';
@@ -65,7 +65,7 @@ export async function startRecording(
 	{job, snapshot: imported, signal}: RecordedDump,
 ): Promise<Recording | undefined> {
 	const {run, psql, connection, control, others} = options;
-	const say = (text: string) =>
+	const logFailure = (text: string) =>
 		run.emit({type: 'log', level: 'debug', text: `${database}: contents not recorded: ${text}`, job});
 	if (control.serverVersion < oldestContents) return undefined;
 	const ending = new AbortController();
@@ -74,7 +74,7 @@ export async function startRecording(
 		session = await openSession({psql, connection, database, signal: AbortSignal.any([signal, ending.signal])});
 		if (!(await hasConnectionsLeft(session, others))) {
 			await session.close();
-			say('the server has too few free connections');
+			logFailure('the server has too few free connections');
 			return undefined;
 		}
 		for (const setting of settings(session.serverVersion)) await session.query(`set ${setting}`).catch(() => undefined); // not supported by every server
@@ -83,12 +83,12 @@ export async function startRecording(
 		const [[snapshot, pid] = []] = await session.query(
 			`select ${imported === undefined ? 'pg_catalog.pg_export_snapshot()' : literal(imported)}, pg_catalog.pg_backend_pid()`,
 		);
-		if (!snapshot || !pid) throw new TypeError('the server did not export a snapshot');
-		return record(options, session, {snapshot, pid, say, end: () => ending.abort()});
+		if (!snapshot || !pid) throw new PgBackError('BUG', 'the server did not export a snapshot');
+		return record(options, session, {snapshot, pid, logFailure, end: () => ending.abort()});
 	} catch (error) {
 		ending.abort();
 		signal.throwIfAborted();
-		say(messageOf(error));
+		logFailure(messageOf(error));
 		return undefined;
 	}
 }
@@ -119,14 +119,18 @@ function settings(serverVersion: number): string[] {
 	];
 }
 
-type Begun = {
+type OpenSnapshot = {
 	readonly snapshot: string;
 	readonly pid: string;
-	readonly say: (text: string) => void;
+	readonly logFailure: (text: string) => void;
 	readonly end: () => void;
 };
 
-function record({mode, control}: RecordOptions, session: Session, {snapshot, pid, say, end}: Begun): Recording {
+function record(
+	{mode, control}: RecordOptions,
+	session: Session,
+	{snapshot, pid, logFailure, end}: OpenSnapshot,
+): Recording {
 	let stopped = false;
 	let busy = false;
 	const recorded = (async (): Promise<Contents | undefined> => {
@@ -138,7 +142,7 @@ function record({mode, control}: RecordOptions, session: Session, {snapshot, pid
 		});
 		return {schema, ...counted};
 	})().catch((error: unknown) => {
-		if (!stopped) say(messageOf(error));
+		if (!stopped) logFailure(messageOf(error));
 		return undefined;
 	});
 	let closed = false;

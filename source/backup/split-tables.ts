@@ -64,7 +64,7 @@ export type SplitOptions = {
  */
 export async function startSplit(options: SplitOptions): Promise<Split | undefined> {
 	const {shared, database, control} = options;
-	const say = (reason: string) =>
+	const logReason = (reason: string) =>
 		shared.run.emit({
 			type: 'log',
 			level: 'info',
@@ -78,16 +78,15 @@ export async function startSplit(options: SplitOptions): Promise<Split | undefin
 		for (const one of opened) await one.close();
 	};
 	try {
-		const found = await begin(options, AbortSignal.any([control.signal, ending.signal]), opened);
-		if (typeof found === 'object') return {...found, close};
-		if (found !== undefined) say(found);
+		const split = await begin(options, AbortSignal.any([control.signal, ending.signal]), opened);
+		if (typeof split === 'object') return {...split, close};
+		if (split !== undefined) logReason(split);
+		await close();
 	} catch (error) {
 		await close();
 		control.signal.throwIfAborted();
-		say(messageOf(error));
-		return undefined;
+		logReason(messageOf(error));
 	}
-	await close();
 	return undefined;
 }
 

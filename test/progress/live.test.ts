@@ -184,7 +184,7 @@ describe('locks', {timeout: 300_000}, () => {
 		holder.stdin?.end();
 		const {code, stderr} = await running.ended;
 		assert.equal(code, 0, stderr);
-		assert.match(stderr, /WARN: dump of small requeued: others have waited .* requeued to the end of the run/);
+		assert.match(stderr, /WARN: dump of small requeued: other sessions have waited .* requeued to the end of the run/);
 		assert.doesNotMatch(stderr, /ERROR|cancelled|failed/);
 		assert.match(stderr, /INFO: dump of small to \S+ done/);
 	});
@@ -195,7 +195,7 @@ describe('locks', {timeout: 300_000}, () => {
 		assert.equal(code, 1, stderr);
 		assert.match(
 			stderr,
-			/dump of small failed: others have waited .* for public\.first behind this dump: canceled \(on_blocking = cancel\)/,
+			/dump of small failed: other sessions have waited .* for public\.first behind this dump: canceled \(on_blocking = cancel\)/,
 		);
 		await closed(writer);
 		holder.stdin?.end();
