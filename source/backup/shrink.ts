@@ -1,4 +1,5 @@
 /** `alarm_shrink`: detects a dump that lost much of what the last good one contained. Pure. */
+import {sum} from '../lib/sum.js';
 import type {Manifest, ManifestFile} from '../repository/manifest.js';
 
 /** The loss, by one measure. */
@@ -73,7 +74,6 @@ function rowsOf(before: ManifestFile, now: ManifestFile): Loss | undefined {
 	const rows = new Map(current.map(table => [table.name, table.rows]));
 	const all = (now.plain?.uncounted ?? 0) === 0;
 	const compared = old.filter(table => all || rows.has(table.name));
-	const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 	return {
 		measure: 'rows',
 		before: sum(compared.map(table => table.rows)),

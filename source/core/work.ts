@@ -2,6 +2,7 @@
  * The progress of the whole work: one quantity in bytes, from which bar, percentage, rate, remaining time and words are
  * computed. Pure.
  */
+import {sum} from '../lib/sum.js';
 import {isSkipped, jobBytes} from './jobs.js';
 import type {JobState, RunState} from './state.js';
 import {type ActiveWork, purposeOf, workOf} from './work-counts.js';
@@ -92,8 +93,4 @@ function measured(word: ActiveWork, bytes: number, totalBytes: number | undefine
 
 function isSending(job: JobState): boolean {
 	return job.status === 'running' && (job.progress?.rate ?? 0) > 0;
-}
-
-function sum(values: readonly number[]): number {
-	return values.reduce((total, value) => total + value, 0);
 }

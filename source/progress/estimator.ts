@@ -1,6 +1,7 @@
 /** Estimates the progress of one dump from samples of what its sessions copy. Pure: no clock, no I/O. */
 import type {TableProgress} from '../core/events.js';
 import {RateWindow} from '../lib/rate.js';
+import {sum} from '../lib/sum.js';
 import {TableRates} from './rates.js';
 
 /** A table that the dump will read. */
@@ -44,7 +45,7 @@ export type Copying = {
 	readonly bytes?: number;
 	readonly rows?: number;
 	/** It was just copied: the session is between two tables. */
-	readonly over?: true;
+	readonly ended?: true;
 };
 
 export type EstimatorOptions = {
@@ -144,22 +145,22 @@ export class JobEstimator {
 		const before = this.#entries.map(doneOf);
 		const was = new Set(this.#entries.filter(entry => entry.state === 'running'));
 		const now = new Set<Entry>();
-		const over = new Set<Entry>();
+		const ended = new Set<Entry>();
 		for (const copy of copying) {
 			const entry = this.#find(copy);
 			if (!entry) continue;
-			(copy.over ? over : now).add(entry);
+			(copy.ended ? ended : now).add(entry);
 			entry.seen = true;
 			entry.pid = copy.pid;
 			entry.bytes = Math.max(entry.bytes, copy.bytes ?? 0);
 			entry.rows = Math.max(entry.rows, copy.rows ?? 0);
 		}
-		for (const entry of [...was, ...over]) entry.state = 'done';
+		for (const entry of [...was, ...ended]) entry.state = 'done';
 		for (const entry of now) entry.state = 'running';
-		if (was.size > 0 || now.size > 0 || over.size > 0) this.#copySeconds += seconds;
-		this.#passOver([...now, ...over]);
-		this.#spend(seconds, was, now, before);
-		this.#teach();
+		if (was.size > 0 || now.size > 0 || ended.size > 0) this.#copySeconds += seconds;
+		this.#markUnobserved([...now, ...ended]);
+		this.#attribute(seconds, was, now, before);
+		this.#reportRates();
 		this.#read.add(time, this.#readBytes());
 	}
 
@@ -168,20 +169,20 @@ export class JobEstimator {
 	 * worker for itself; those that began or ended in between, even unseen, share the other workers by what was read of
 	 * each.
 	 */
-	#spend(seconds: number, was: ReadonlySet<Entry>, now: ReadonlySet<Entry>, before: readonly number[]): void {
-		const through = [...now].filter(entry => was.has(entry));
-		for (const entry of through) entry.seconds += seconds;
+	#attribute(seconds: number, was: ReadonlySet<Entry>, now: ReadonlySet<Entry>, before: readonly number[]): void {
+		const continuing = [...now].filter(entry => was.has(entry));
+		for (const entry of continuing) entry.seconds += seconds;
 		const others = this.#entries.flatMap((entry, index) => {
 			const gained = doneOf(entry) - (before[index] ?? 0);
-			return gained > 0 && !through.includes(entry) ? [{entry, gained}] : [];
+			return gained > 0 && !continuing.includes(entry) ? [{entry, gained}] : [];
 		});
-		const workers = Math.max(was.size, now.size, 1) - through.length;
+		const workers = Math.max(was.size, now.size, 1) - continuing.length;
 		const all = sum(others.map(({gained}) => gained));
 		for (const {entry, gained} of others) entry.seconds += (seconds * workers * gained) / all;
 	}
 
 	/** Reports what was read so far, for estimates of waiting tables here and in other jobs. */
-	#teach(): void {
+	#reportRates(): void {
 		const name = this.#options.name ?? '';
 		const rest = {bytes: 0, toastBytes: 0, seconds: 0};
 		for (const entry of this.#entries) {
@@ -207,8 +208,7 @@ export class JobEstimator {
 
 	estimate(): Estimated {
 		const done = this.#doneWeight();
-		const over = this.#ended;
-		const share = over ? 1 : Math.min(0.995, this.#total > 0 ? done / this.#total : 0);
+		const share = this.#ended ? 1 : Math.min(0.995, this.#total > 0 ? done / this.#total : 0);
 		this.#highest = Math.max(this.#highest, share);
 		const running = this.#entries.filter(entry => entry.state === 'running');
 		return {
@@ -216,13 +216,13 @@ export class JobEstimator {
 			estimated:
 				this.#options.past === undefined ||
 				this.#entries.some(entry => entry.facts.rows === undefined && entry.weight > this.#total / 100),
-			...optional('remaining', over ? 0 : this.#remaining()),
+			...optional('remaining', this.#ended ? 0 : this.#remaining()),
 			running: running.map(describeEntry),
 			done: this.#entries.filter(entry => entry.state === 'done').length,
 			total: this.#entries.length,
 			read: this.#readBytes(),
 			readTotal: sum(this.#entries.map(entry => entry.facts.bytes)),
-			...optional('readRate', over ? undefined : this.#read.perSecond),
+			...optional('readRate', this.#ended ? undefined : this.#read.perSecond),
 		};
 	}
 
@@ -238,8 +238,8 @@ export class JobEstimator {
 		return byOid ?? (copy.name === undefined ? undefined : this.#byName.get(copy.name));
 	}
 
-	/** Tables before a running one in pg_dump's order were too quick to be observed. */
-	#passOver(now: readonly Entry[]): void {
+	/** Marks tables before a running one in pg_dump's order as done: they were too quick to be observed. */
+	#markUnobserved(now: readonly Entry[]): void {
 		const parallel = this.#options.workers > 1;
 		for (const entry of now) this.#frontier = Math.max(this.#frontier, entry.index);
 		const frontier = this.#entries[this.#frontier];
@@ -335,10 +335,6 @@ function createWeights({past, tables}: EstimatorOptions): (table: TableFacts) =>
 
 function largest(values: readonly number[]): number {
 	return values.reduce((most, value) => Math.max(most, value), 0);
-}
-
-function sum(values: readonly number[]): number {
-	return values.reduce((total, value) => total + value, 0);
 }
 
 function optional<K extends string>(key: K, value: number | undefined): {readonly [P in K]?: number} {

@@ -31,13 +31,15 @@ const windowMs = 10_000;
 
 export type NamedLocks = {readonly blockedBy: readonly LockInfo[]; readonly blocking: readonly LockInfo[]};
 
+const noLocks: NamedLocks = {blockedBy: [], blocking: []};
+
 type Phase = 'before' | 'copying' | 'after';
 
 export class JobProgressTracker {
 	readonly job: ExpectedJob;
 	readonly startedAt: number;
 	/** Whether its tables were requested. */
-	inventoryAsked = false;
+	inventoryRequested = false;
 	#estimator: JobEstimator | undefined;
 	/** At the last sample. */
 	#estimated: Estimated | undefined;
@@ -60,8 +62,7 @@ export class JobProgressTracker {
 	#sampledAt: number | undefined;
 	/** Seconds spent waiting for locks: they say nothing about its speed. */
 	#blockedSeconds = 0;
-	#locks: NamedLocks = {blockedBy: [], blocking: []};
-
+	#locks: NamedLocks = noLocks;
 	readonly #rates: TableRates | undefined;
 
 	/** `rates`: those of the run, which receive what this job reads. */
@@ -100,7 +101,7 @@ export class JobProgressTracker {
 		this.#sampledAt = time;
 		if (this.#waitEvent?.startsWith('Lock:')) this.#blockedSeconds += seconds;
 		const copying = sessions.flatMap(copyingOf);
-		this.#copying = copying.filter(one => !one.over);
+		this.#copying = copying.filter(one => !one.ended);
 		const [first] = sessions;
 		this.#waitEvent =
 			sessions.find(one => one.waitEvent?.startsWith('Lock:'))?.waitEvent ??
@@ -136,7 +137,7 @@ export class JobProgressTracker {
 		this.#copying = [];
 		this.#waitEvent = undefined;
 		this.#activity = undefined;
-		this.#locks = {blockedBy: [], blocking: []};
+		this.#locks = noLocks;
 		this.#estimator?.end();
 		this.#estimated = this.#estimator?.estimate();
 	}
@@ -145,7 +146,7 @@ export class JobProgressTracker {
 	progress(time: number, stages: StageSample): Omit<JobProgress, 'job' | 'stages'> {
 		const first = this.job.stages.map(stage => stages[stage]).find(stage => stage !== undefined);
 		if (first && this.#phase !== 'after') this.#rate.add(time, first.bytesOut);
-		this.#follow(time, stages);
+		this.#addTailSample(time, stages);
 		const estimated = this.#estimated;
 		const fraction = this.fraction(stages);
 		const running =
@@ -272,7 +273,7 @@ export class JobProgressTracker {
 		return left === undefined || worked + left === 0 ? undefined : worked / (worked + left);
 	}
 
-	#follow(time: number, stages: StageSample): void {
+	#addTailSample(time: number, stages: StageSample): void {
 		if (this.#phase !== 'after') return;
 		const tail = stages.upload ?? stages.encrypt ?? stages.checksum;
 		if (!tail || (this.job.stages.includes('upload') && !stages.upload)) return;
@@ -306,7 +307,7 @@ function copyingOf(session: DumpSession): Copying[] {
 	const name = table && `${table.schema}.${table.name}`;
 	if (copy) return [{pid, oid: copy.relation, bytes: copy.bytes, rows: copy.rows, ...(name !== undefined && {name})}];
 	if (name === undefined) return [];
-	return [state === 'idle in transaction' ? {pid, name, over: true} : {pid, name}];
+	return [state === 'idle in transaction' ? {pid, name, ended: true} : {pid, name}];
 }
 
 function defined<T extends Readonly<Record<string, number | undefined>>>(

@@ -101,10 +101,10 @@ export class LoadTracker {
 	 * for an informational line.
 	 */
 	note(line: string, time: number): boolean {
-		const said = informationIn(line);
-		if (said === undefined) return false;
+		const text = informationIn(line);
+		if (text === undefined) return false;
 		this.#loadedFrom ??= time;
-		const [, data, kind, name] = /^(?:(processing data for table)|creating ([A-Z ]+)) "(.*)"$/s.exec(said) ?? [];
+		const [, data, kind, name] = /^(?:(processing data for table)|creating ([A-Z ]+)) "(.*)"$/s.exec(text) ?? [];
 		if (data === undefined && kind === undefined) return true;
 		this.#end(this.#current, time);
 		this.#current = this.#byName.get(data === undefined ? `${kind ?? ''} ${name ?? ''}` : (name ?? ''));
@@ -165,7 +165,7 @@ export class LoadTracker {
 		const building = ours.flatMap(({index}) => (index ? [index] : []));
 		this.#activity = building.map(describeIndex).join(', ') || undefined;
 		for (const {name, fraction = 0} of building) {
-			const entry = this.#entries.find(({item}) => !item.isData && item.name.endsWith(name));
+			const entry = this.#entries.find(({item}) => !item.isData && isNamed(item, name));
 			if (!entry) continue;
 			seen.add(entry);
 			this.#begin(entry, time);
@@ -285,6 +285,11 @@ export function isInformation(line: string): boolean {
 
 function informationIn(line: string): string | undefined {
 	return /^\S*pg_restore: (?!(?:error|warning|fatal|detail|hint): |while |from TOC |\[)(.*)$/s.exec(line)?.[1];
+}
+
+/** The server may show an index without its schema, and never its kind. */
+function isNamed(item: RestoreItem, index: string): boolean {
+	return item.name.endsWith(` ${index}`) || item.name.endsWith(`.${index}`);
 }
 
 function shareOf({state, share}: Entry): number {

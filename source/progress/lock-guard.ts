@@ -124,7 +124,7 @@ const repeatAfter = 60;
 /** Decides what to report and to do about the locks of the jobs. */
 export class LockGuard {
 	readonly #options: GuardOptions;
-	readonly #told = new Map<string, number>();
+	readonly #reported = new Map<string, number>();
 	readonly #requeues = new Map<string, number>();
 
 	constructor(options: GuardOptions) {
@@ -151,11 +151,11 @@ export class LockGuard {
 
 	#isDue(key: string, present: boolean, time: number): boolean {
 		if (!present) {
-			this.#told.delete(key);
+			this.#reported.delete(key);
 			return false;
 		}
-		if (time - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < repeatAfter * 1000) return false;
-		this.#told.set(key, time);
+		if (time - (this.#reported.get(key) ?? Number.NEGATIVE_INFINITY) < repeatAfter * 1000) return false;
+		this.#reported.set(key, time);
 		return true;
 	}
 }

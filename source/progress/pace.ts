@@ -1,5 +1,6 @@
 /** Estimates from finished jobs for those that run and wait. Pure. */
 import type {Outcome} from '../core/events.js';
+import {sum} from '../lib/sum.js';
 import type {TableFacts} from './estimator.js';
 import type {ExpectedJob, JobProgressTracker} from './job.js';
 import type {TableRates} from './rates.js';
@@ -101,8 +102,4 @@ export function remainingSeconds(entry: RunEntry, pace: Pace, time: number): num
 /** Returns 0 to 1 of a job. */
 export function shareOf({tracker, outcome}: RunEntry): number {
 	return outcome === undefined ? (tracker?.fraction() ?? 0) : 1;
-}
-
-function sum(values: readonly number[]): number {
-	return values.reduce((total, value) => total + value, 0);
 }

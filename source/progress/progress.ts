@@ -42,7 +42,7 @@ export type ProgressOptions = {
 	/** Such as 150018. */
 	readonly serverVersion: number;
 	readonly guard: GuardOptions;
-	/** Called when sessions wait behind the locks of a dump, and it should make room. */
+	/** Called when sessions wait behind the locks of a dump, and it should release them. */
 	readonly yieldLocks: (job: string, action: 'cancel' | 'requeue', blocking: readonly LockInfo[]) => void;
 };
 
@@ -50,7 +50,8 @@ export type ProgressOptions = {
 const worthAdvice = 60;
 /** Seconds after which missing sessions are reported. */
 const worthMissing = 15;
-const countsCopies = 140_000;
+/** The oldest server that reports how far a COPY is. */
+const oldestCopyProgress = 140_000;
 const lockNotAvailable = '55P03';
 
 /** A dump of fewer bytes, or of fewer seconds, ends before reading its tables is worth a connection. */
@@ -69,7 +70,8 @@ export class Progress {
 	readonly #lookedAhead = new Set<string>();
 	readonly #stopSampler: (() => Promise<void>) | undefined;
 	readonly #warned = new Set<string>();
-	readonly #busy = new WeakMap<
+	/** Processor times at the last sample of each dump. */
+	readonly #usage = new WeakMap<
 		JobProgressTracker,
 		{
 			readonly time: number;
@@ -81,8 +83,8 @@ export class Progress {
 	readonly #watch = new LockWatch();
 	readonly #guard: LockGuard;
 	readonly #names: LockNames;
-	/** Jobs that were asked to make room, until they have. */
-	readonly #leaving = new Set<string>();
+	/** Jobs that were asked to release their locks, until they have ended. */
+	readonly #yielding = new Set<string>();
 	#learned = false;
 
 	constructor(options: ProgressOptions) {
@@ -106,8 +108,8 @@ export class Progress {
 		} else if (event.type === 'job.finished') {
 			const tracker = this.#running.get(event.job);
 			this.#running.delete(event.job);
-			this.#leaving.delete(event.job);
-			if (event.again) this.#run.again(event.job);
+			this.#yielding.delete(event.job);
+			if (event.again) this.#run.requeued(event.job);
 			else this.#run.finished(event.job, event.outcome, time);
 			const dump = this.#dumps.get(event.job);
 			if (dump && tracker && event.outcome === 'done') this.#remember(dump, tracker, time);
@@ -184,7 +186,7 @@ export class Progress {
 			for (const {pid} of sessions) ours.set(pid, id);
 			tracker.addSample(sample.time, sessions);
 			void this.#observe(tracker, sessions, sample.time);
-			if (tracker.dumping) this.#nameGaps(tracker, sessions, sample.time);
+			if (tracker.dumping) this.#warnOfGaps(tracker, sessions, sample.time);
 			const lasts = bytes >= smallDatabase || tracker.workedSeconds(sample.time) > shortDump;
 			if (tracker.dumping && sessions.length > 0 && lasts) this.#takeInventory(tracker);
 		}
@@ -196,8 +198,8 @@ export class Progress {
 		}
 	}
 
-	/** Reports what the server does not show. */
-	#nameGaps({job, startedAt}: JobProgressTracker, sessions: readonly DumpSession[], time: number): void {
+	/** Warns once of what the server does not show. */
+	#warnOfGaps({job, startedAt}: JobProgressTracker, sessions: readonly DumpSession[], time: number): void {
 		if (sessions.length === 0 && time - startedAt > worthMissing * 1000) {
 			this.#warnOnce(
 				'progress: the server does not show the sessions of pg_dump (a connection pooler?): tables and percentages are not shown',
@@ -208,7 +210,7 @@ export class Progress {
 				`progress: this role cannot see what pg_dump does in ${job.name}: grant pg_monitor to show tables and percentages`,
 			);
 		}
-		if (sessions.length > 0 && this.#options.serverVersion < countsCopies) {
+		if (sessions.length > 0 && this.#options.serverVersion < oldestCopyProgress) {
 			this.#warnOnce(
 				'progress: PostgreSQL before 14 does not report COPY progress: percentages advance one table at a time',
 			);
@@ -217,12 +219,12 @@ export class Progress {
 
 	/** Measures which processes were busy since the last sample. */
 	async #observe(tracker: JobProgressTracker, sessions: readonly DumpSession[], time: number): Promise<void> {
-		const before = this.#busy.get(tracker);
+		const before = this.#usage.get(tracker);
 		const own = process.cpuUsage();
 		const dump = await childSeconds(tracker.job.application);
 		const ownSeconds = (own.user + own.system) / 1e6;
 		const waited = await readPressure();
-		this.#busy.set(tracker, {time, own: ownSeconds, dump, waited});
+		this.#usage.set(tracker, {time, own: ownSeconds, dump, waited});
 		if (!before || time <= before.time) return;
 		const seconds = (time - before.time) / 1000;
 		const dumpCores = dump === undefined || before.dump === undefined ? undefined : (dump - before.dump) / seconds;
@@ -242,10 +244,10 @@ export class Progress {
 		const named = (list: readonly Contention[]) =>
 			list.map(one => this.#names.describe(one, oid => tracker.tableName(oid)));
 		tracker.setLocks({blockedBy: named(locks.blockedBy), blocking: named(locks.blocking)});
-		if (this.#leaving.has(job)) return;
+		if (this.#yielding.has(job)) return;
 		const {waiting, blocking, action} = this.#guard.judge(job, locks, time);
 		if (waiting.length === 0 && blocking.length === 0) return;
-		if (action !== 'none') this.#leaving.add(job);
+		if (action !== 'none') this.#yielding.add(job);
 		const unknown = [...waiting, ...blocking].filter(one => tracker.tableName(one.relation) === undefined);
 		void Promise.all(unknown.map(one => this.#names.resolve(one))).then(() => {
 			const {emit, yieldLocks} = this.#options;
@@ -258,13 +260,13 @@ export class Progress {
 	/** Opens one short connection, when a dump runs long enough. */
 	#takeInventory(tracker: JobProgressTracker): void {
 		const dump = this.#dumps.get(tracker.job.id);
-		if (!dump || tracker.hasTables || tracker.inventoryAsked) return;
-		tracker.inventoryAsked = true;
+		if (!dump || tracker.hasTables || tracker.inventoryRequested) return;
+		tracker.inventoryRequested = true;
 		const reading = this.#readInventory(dump).then(
 			tables => tracker.setTables(tables),
 			(error: unknown) => {
 				// A table is locked exclusively: requested again at a later sample.
-				if (error instanceof PostgresError && error.sqlstate === lockNotAvailable) tracker.inventoryAsked = false;
+				if (error instanceof PostgresError && error.sqlstate === lockNotAvailable) tracker.inventoryRequested = false;
 				else this.#warnOnce(`${dump.name}: cannot list its tables, no percentage is shown: ${messageOf(error)}`);
 			},
 		);

@@ -46,7 +46,6 @@ export async function startRestoreProgress(options: RestoreProgressOptions): Pro
 	const cluster = `restore of ${options.cluster}`;
 	const history: History = await readHistory(directory);
 	const running = new Map<string, LoadTracker>();
-	const warned = new Set<string>();
 	let learned = false;
 	const stopSampler =
 		options.interval > 0
@@ -60,10 +59,7 @@ export async function startRestoreProgress(options: RestoreProgressOptions): Pro
 					onSample(sessions) {
 						for (const tracker of running.values()) tracker.add(sessions, now());
 					},
-					warn(text) {
-						if (!warned.has(text)) emit({type: 'log', level: 'info', text});
-						warned.add(text);
-					},
+					warn: text => emit({type: 'log', level: 'info', text}),
 				})
 			: undefined;
 	return {
@@ -88,7 +84,7 @@ export async function startRestoreProgress(options: RestoreProgressOptions): Pro
 			await stopSampler?.();
 			if (!learned) return;
 			await writeHistory(directory, history).catch((error: unknown) => {
-				const text = `the times of this restore cannot be kept for the next one's progress: ${messageOf(error)}`;
+				const text = `cannot save the times of this restore for the progress of the next one: ${messageOf(error)}`;
 				emit({type: 'log', level: 'debug', text});
 			});
 		},

@@ -1,6 +1,7 @@
 /** The progress of a run: all jobs together, the remaining work, and its duration. No I/O. */
 import type {Outcome, RunTotals} from '../core/events.js';
 import {RateWindow} from '../lib/rate.js';
+import {sum} from '../lib/sum.js';
 import type {TableFacts} from './estimator.js';
 import {timeLeft} from './eta.js';
 import type {ExpectedJob, JobProgressTracker} from './job.js';
@@ -28,7 +29,7 @@ export class RunProgress {
 	readonly rates = new TableRates();
 	readonly #entries = new Map<string, Entry>();
 	readonly #rate = new RateWindow(windowMs);
-	#concurrency: number;
+	readonly #concurrency: number;
 	#highest = 0;
 
 	constructor(concurrency: number) {
@@ -66,8 +67,8 @@ export class RunProgress {
 		entry.tracker = undefined;
 	}
 
-	/** The job has made room, and is requeued after all others. */
-	again(id: string): void {
+	/** The job has released its locks, and runs again after all others. */
+	requeued(id: string): void {
 		const entry = this.#entries.get(id);
 		if (!entry) return;
 		const {job, weight, tracker} = entry;
@@ -107,11 +108,11 @@ export class RunProgress {
 		if (this.#entries.size === 0) return undefined;
 		const entries = [...this.#entries.values()];
 		const pace = paceOf(entries, this.rates, time);
-		const over = entries.every(entry => entry.outcome !== undefined);
-		this.#highest = Math.max(this.#highest, over ? 1 : Math.min(0.995, fractionOf(entries, pace, time)));
+		const ended = entries.every(entry => entry.outcome !== undefined);
+		this.#highest = Math.max(this.#highest, ended ? 1 : Math.min(0.995, fractionOf(entries, pace, time)));
 		const bytes = sum(entries.map(readOf));
 		this.#rate.add(time, bytes);
-		const eta = over ? undefined : this.#timeLeft(entries, pace, time);
+		const eta = ended ? undefined : this.#timeLeft(entries, pace, time);
 		const rate = this.#rate.perSecond;
 		return {
 			fraction: this.#highest,
@@ -163,8 +164,4 @@ function readOf(entry: Entry): number {
 	// A job with unknown tables has read everything when its dump has ended.
 	if (outcome === 'done' || tracker?.dumping === false) return totalOf(entry) ?? 0;
 	return (tracker ?? ended)?.read ?? 0;
-}
-
-function sum(values: readonly number[]): number {
-	return values.reduce((total, value) => total + value, 0);
 }

@@ -54,20 +54,20 @@ async function sampleUntil<S>(options: SamplerOptions<S>, signal: AbortSignal): 
 		warned.add(text);
 	};
 	let session: Session | undefined;
-	let pause = firstPause;
-	let rest = 2 * interval;
+	let retryAfter = firstPause;
+	let wait = 2 * interval;
 	while (!signal.aborted) {
-		await delay(rest, undefined, {signal, ref: false}).catch(() => undefined); // it is stopping
+		await delay(wait, undefined, {signal, ref: false}).catch(() => undefined); // it is stopping
 		const names = applications();
-		rest = interval;
+		wait = interval;
 		if (isOver(signal) || names.length === 0) continue;
 		try {
 			if (!session?.alive) session = await open(options);
 			const start = now();
 			onSample(await take(session, names, {now, timeout: answerTimeout}));
-			pause = firstPause;
+			retryAfter = firstPause;
 			// A server that responds slowly is queried less often.
-			rest = Math.max(interval, (now() - start) * 4);
+			wait = Math.max(interval, (now() - start) * 4);
 		} catch (error) {
 			if (error instanceof PostgresError) warn(`cannot show the progress of the ${what}: ${error.message}`);
 			else {
@@ -75,8 +75,8 @@ async function sampleUntil<S>(options: SamplerOptions<S>, signal: AbortSignal): 
 				await session?.close();
 				session = undefined;
 			}
-			rest = pause;
-			pause = Math.min(longestPause, pause * 2);
+			wait = retryAfter;
+			retryAfter = Math.min(longestPause, retryAfter * 2);
 		}
 	}
 	await session?.close();
@@ -88,7 +88,7 @@ async function open({connect}: Pick<SamplerOptions<unknown>, 'connect'>): Promis
 	return session;
 }
 
-/** A function, because the compiler assumes that a property that was false stays false after an await. */
+/** A function, because the compiler assumes that a property that was false is still false after an await. */
 function isOver(signal: AbortSignal): boolean {
 	return signal.aborted;
 }

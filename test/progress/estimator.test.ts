@@ -174,9 +174,9 @@ test('a thousand tables that are quick: what stands between two tables counts, a
 		rows: 100,
 	}));
 	const estimator = new JobEstimator({tables, workers: 1});
-	estimator.add(0, [{pid: 1, name: 's.t0000', over: true}]);
+	estimator.add(0, [{pid: 1, name: 's.t0000', ended: true}]);
 	for (let second = 1; second <= 10; second++)
-		estimator.add(second * 1000, [{pid: 1, name: `s.t${String(second * 50).padStart(4, '0')}`, over: true}]);
+		estimator.add(second * 1000, [{pid: 1, name: `s.t${String(second * 50).padStart(4, '0')}`, ended: true}]);
 	const {fraction, remaining, running, done} = estimator.estimate();
 	assert.deepEqual([running.length, done], [0, 501]);
 	assert.ok(Math.abs(fraction - 0.5) < 0.01, String(fraction));

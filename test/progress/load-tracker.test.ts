@@ -72,6 +72,28 @@ test('what the server shows: rows of rows, an index with its phase, and the end 
 	assert.equal(tracker.progress(5000, {}).activity, undefined);
 });
 
+test('an index of the server is not one whose name only ends like it', () => {
+	const items = ['INDEX nonpublic.i', 'INDEX public.bi', 'INDEX public.i'].map(name => ({
+		name,
+		isData: false,
+		bytes: megabyte,
+	}));
+	for (const name of ['public.i', 'i']) {
+		const tracker = new LoadTracker(
+			{...job, items: [...job.items, ...items.slice(name === 'i' ? 1 : 0)]},
+			undefined,
+			0,
+			() => {},
+		);
+		tracker.add([session({index: {name, fraction: 0.5}})], 1000);
+		tracker.itemsEnded(2000);
+		assert.deepEqual(
+			tracker.past(2000).tables.map(table => table.name),
+			['INDEX public.i'],
+		);
+	}
+});
+
 test('the fraction never falls, and is never whole before the end', () => {
 	const tracker = new LoadTracker(job, undefined, 0, () => undefined);
 	let before = 0;

@@ -61,7 +61,7 @@ test('a dump that made room is to be done as before, and the percentage does not
 	run.expect(jobs);
 	const [a = job('a', 0)] = jobs;
 	run.started(new JobProgressTracker(a, 0));
-	run.again('a');
+	run.requeued('a');
 	assert.deepEqual([run.totals(1000)?.fraction, Math.round(run.totals(1000)?.eta ?? 0)], [0, 20]);
 	run.started(new JobProgressTracker(a, 20_000));
 	run.finished('a', 'done', 30_000);
