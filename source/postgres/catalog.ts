@@ -17,13 +17,12 @@ export async function serverInfo(session: Session): Promise<Server> {
 		coalesce((select rolsuper from pg_catalog.pg_roles where rolname = current_user), false),
 		pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select'),
 		${session.serverVersion >= 90_000 ? 'pg_catalog.pg_is_in_recovery()' : 'false'},
-		${session.serverVersion >= 90_600 ? "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')" : 'false'},
+		${mayReadIdentifier(session.serverVersion)},
 		current_user,
 		(select setting from pg_catalog.pg_settings where name = 'shared_preload_libraries'),
 		(select setting from pg_catalog.pg_settings where name = 'cron.database_name')`);
-	const [version = '', superuser, canReadRolePasswords, inRecovery, canReadControl, user, libraries, cronDatabase] =
-		row;
-	const systemIdentifier = canReadControl === 't' ? await readSystemIdentifier(session) : undefined;
+	const [version = '', superuser, canReadRolePasswords, inRecovery, mayRead, user, libraries, cronDatabase] = row;
+	const systemIdentifier = mayRead === 't' ? await readSystemIdentifier(session) : undefined;
 	return {
 		version: version?.split(' ')[0] ?? '',
 		versionNumber: session.serverVersion,
@@ -42,7 +41,15 @@ export async function serverInfo(session: Session): Promise<Server> {
 	};
 }
 
-async function readSystemIdentifier(session: Session): Promise<string | undefined> {
+/** Returns an expression for whether `readSystemIdentifier` is possible. */
+export function mayReadIdentifier(serverVersion: number): string {
+	return serverVersion >= 90_600
+		? "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')"
+		: 'false';
+}
+
+/** Returns the identifier of the cluster. Rejects with PostgresError if our user may not read it. */
+export async function readSystemIdentifier(session: Session): Promise<string | undefined> {
 	const [row] = await session.query('select system_identifier from pg_catalog.pg_control_system()');
 	return row?.[0] ?? undefined;
 }

@@ -8,7 +8,7 @@ const known: readonly Known[] = [
 	[
 		/conflict with recovery/,
 		'DUMP_FAILED',
-		'cancelled by a recovery conflict on the standby',
+		'canceled by a recovery conflict on the standby',
 		'let pg_back pause replication (execute on pg_wal_replay_pause), or raise max_standby_streaming_delay there',
 	],
 	[

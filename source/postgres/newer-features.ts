@@ -2,8 +2,7 @@
  * What a dump needs of a server since which version, as far as its statements show: found before anything is created.
  * Statements are those that pg_dump writes. Pure.
  */
-import {PgBackError} from '../core/errors.js';
-import {splitStatements, type Token} from './sql-statements.js';
+import {statementsOfEntry, type Token} from './sql-statements.js';
 
 type Feature = {
 	/** The first major version with it. */
@@ -128,14 +127,7 @@ function major(version: number): number {
 
 /** Returns each statement with single spaces, words in upper case, and placeholders for quoted names and strings. */
 function shapesOf(text: string): readonly string[] {
-	try {
-		return splitStatements(text.trimEnd().endsWith(';') ? text : `${text};`).map(({tokens}) =>
-			tokens.map(shapeOf).join(' '),
-		);
-	} catch (error) {
-		if (error instanceof PgBackError) return []; // reported when it is loaded
-		throw error;
-	}
+	return statementsOfEntry(text).map(({tokens}) => tokens.map(shapeOf).join(' '));
 }
 
 function shapeOf({kind, value}: Token): string {

@@ -1,6 +1,6 @@
 /**
  * Patterns for names of objects in the syntax of `pg_dump -t` and `-n`: `schema.name`, `*`, `?`, regular expressions
- * such as `[0-9]`, lower case, and names in double quotes, which stand for themselves.
+ * such as `[0-9]`, letters folded to lower case, and literal names in double quotes.
  */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
@@ -9,7 +9,15 @@ export type ObjectName = {readonly schema: string | undefined; readonly name: st
 
 /** Returns a function that matches `schema.name`, or a name in any schema. Throws USAGE for a malformed pattern. */
 export function objectPattern(pattern: string): (object: ObjectName) => boolean {
-	const [first, second] = splitPattern(pattern).map(part => compile(part, pattern));
+	const {sources, isTerminated} = patternSources(pattern, 2);
+	if (!isTerminated) throw malformed(pattern);
+	const [first, second] = sources.map(source => {
+		try {
+			return compilePattern(source);
+		} catch (error) {
+			throw malformed(pattern, error);
+		}
+	});
 	return ({schema, name}) => {
 		if (pattern === name || pattern === `${schema ?? ''}.${name}`) return true;
 		if (first === undefined) return false;
@@ -17,12 +25,9 @@ export function objectPattern(pattern: string): (object: ObjectName) => boolean 
 	};
 }
 
-function compile(part: string, pattern: string): RegExp {
-	try {
-		return new RegExp(`^(?:${part})$`, 'su');
-	} catch (error) {
-		throw malformed(pattern, error);
-	}
+/** Returns the regular expression of one source. Throws SyntaxError. */
+export function compilePattern(source: string): RegExp {
+	return new RegExp(`^(?:${source})$`, 'su');
 }
 
 function malformed(pattern: string, cause?: unknown): PgBackError {
@@ -32,14 +37,20 @@ function malformed(pattern: string, cause?: unknown): PgBackError {
 	});
 }
 
-/** Returns the sources of regular expressions, one for each part between unquoted dots. */
-function splitPattern(pattern: string): readonly string[] {
-	const parts = [''];
+/**
+ * Returns the sources of regular expressions, one for each part between unquoted dots, at most `most`: the last one
+ * contains further dots. `isTerminated` is false when a quote is not closed.
+ */
+export function patternSources(
+	pattern: string,
+	most = Infinity,
+): {readonly sources: readonly string[]; readonly isTerminated: boolean} {
+	const sources = [''];
 	let quoted = false;
 	const characters = Array.from(pattern);
 	for (let at = 0; at < characters.length; at++) {
 		const character = characters[at] ?? '';
-		const last = parts.length - 1;
+		const last = sources.length - 1;
 		let source = quoted ? escaped(character) : unquoted(character);
 		if (character === '"') {
 			if (quoted && characters[at + 1] === '"') at++;
@@ -48,14 +59,13 @@ function splitPattern(pattern: string): readonly string[] {
 				continue;
 			}
 			source = '"';
-		} else if (!quoted && character === '.' && parts.length === 1) {
-			parts.push('');
+		} else if (!quoted && character === '.' && sources.length < most) {
+			sources.push('');
 			continue;
 		}
-		parts[last] = (parts[last] ?? '') + source;
+		sources[last] = (sources[last] ?? '') + source;
 	}
-	if (quoted) throw malformed(pattern);
-	return parts;
+	return {sources, isTerminated: !quoted};
 }
 
 /** As psql does: the rest of a regular expression keeps its meaning. */

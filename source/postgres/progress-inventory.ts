@@ -83,11 +83,11 @@ async function readStoredData(session: Session, sizes: 'files' | 'catalog'): Pro
 	);
 	return {
 		tables: rows.map(
-			([oid, schema, name, bytes, tuples, pages, mainBytes, toastPages, toastBytes, visible, unlogged, blockSize]) => {
+			([oid, schema, name, bytes, tuples, pages, mainBytes, toastPages, toastBytes, visible, unlogged, pageSize]) => {
 				const expected = expectedRows(
 					Number(tuples),
 					Number(pages),
-					Number(mainBytes) / Number(blockSize),
+					Number(mainBytes) / Number(pageSize),
 					serverVersion,
 				);
 				return {
@@ -114,8 +114,9 @@ export function expectedRows(
 	pagesNow: number,
 	serverVersion: number,
 ): number | undefined {
-	const never = serverVersion >= 140_000 ? tuples < 0 : tuples === 0 && (pages === 0 ? pagesNow > 0 : true);
-	if (never) return undefined;
+	// Before 14, the catalog does not distinguish an empty table from one that was never analyzed.
+	const isUnknown = serverVersion >= 140_000 ? tuples < 0 : tuples === 0 && (pages > 0 || pagesNow > 0);
+	if (isUnknown) return undefined;
 	if (pages === 0) return tuples;
 	return Math.round((tuples / pages) * pagesNow);
 }

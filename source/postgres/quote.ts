@@ -3,13 +3,13 @@
  * cannot contain.
  */
 export function literal(text: string): string {
-	if (text.includes('\0')) throw new TypeError('an SQL text cannot hold a NUL');
+	if (text.includes('\0')) throw new TypeError('SQL text cannot contain a NUL');
 	const quoted = `'${text.replaceAll("'", "''")}'`;
 	return text.includes('\\') ? `E${quoted.replaceAll('\\', '\\\\')}` : quoted;
 }
 
 /** Returns a quoted SQL identifier. */
 export function identifier(name: string): string {
-	if (name.includes('\0')) throw new TypeError('an SQL name cannot hold a NUL');
+	if (name.includes('\0')) throw new TypeError('an SQL name cannot contain a NUL');
 	return `"${name.replaceAll('"', '""')}"`;
 }

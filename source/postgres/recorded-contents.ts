@@ -41,7 +41,7 @@ export async function readSchema(session: Session): Promise<readonly SchemaPart[
 		const rows = await session.query(sql, {timeout: 0});
 		const names = rows.map(([name]) => name ?? '');
 		const lines = rows.map(([name, definition]) => `${name ?? ''}\t${normalize(definition ?? '')}`);
-		parts.push({kind, count: rows.length, names: digestOf(names), definitions: digestOf(lines)});
+		parts.push({kind, count: rows.length, names: checksumOf(names), definitions: checksumOf(lines)});
 	}
 	return parts;
 }
@@ -61,7 +61,7 @@ const cast = new RegExp(
 	'g',
 );
 
-function digestOf(lines: readonly string[]): string {
+function checksumOf(lines: readonly string[]): string {
 	const hash = createHash('sha256');
 	for (const line of lines.toSorted((a, b) => (a < b ? -1 : 1))) hash.update(`${line}\n`);
 	return hash.digest('hex');
@@ -134,14 +134,14 @@ export function withRows(contents: Contents | undefined, counted: readonly Table
 }
 
 /**
- * `missing`: there is no such table; `apart`: it is not counted, because its rows belong to an extension or to another
+ * `missing`: there is no such table; `external`: it is not counted, because its rows belong to an extension or to another
  * server.
  */
-export type FoundRows = number | 'missing' | 'apart';
+export type FoundRows = number | 'missing' | 'external';
 
 /**
  * Counts the rows of these tables; for a partitioned one those of its partitions. Names are not quoted; undefined means
- * `apart`.
+ * `external`.
  */
 export async function rowsOf(
 	session: Session,
@@ -154,13 +154,16 @@ export async function rowsOf(
 		{timeout: 0},
 	);
 	const there = new Map(
-		relations.map(([schema, table, kind, apart]) => [`${schema ?? ''}\0${table ?? ''}`, {kind, apart: apart === 't'}]),
+		relations.map(([schema, table, kind, external]) => [
+			`${schema ?? ''}\0${table ?? ''}`,
+			{kind, isExternal: external === 't'},
+		]),
 	);
 	const found: FoundRows[] = [];
 	for (const name of names) {
 		const relation = name && there.get(`${name.schema}\0${name.table}`);
-		if (name === undefined || relation === undefined || relation.apart) {
-			found.push(name && relation === undefined ? 'missing' : 'apart');
+		if (name === undefined || relation === undefined || relation.isExternal) {
+			found.push(name && relation === undefined ? 'missing' : 'external');
 			continue;
 		}
 		const {schema, table} = name;

@@ -41,16 +41,17 @@ export type ReplicationPause = {
  */
 export async function pauseReplication(options: PauseOptions): Promise<ReplicationPause | undefined> {
 	const {session, log} = options;
-	const words = session.serverVersion >= 100_000 ? 'wal' : 'xlog';
+	/** As in the names of functions. */
+	const wal = session.serverVersion >= 100_000 ? 'wal' : 'xlog';
 	if (session.serverVersion < 90_100) return undefined;
 	const [[inRecovery = null, pauseAllowed = null, resumeAllowed = null] = []] = await session.query(
 		`select pg_catalog.pg_is_in_recovery(),
-			pg_catalog.has_function_privilege('pg_catalog.pg_${words}_replay_pause()', 'execute'),
-			pg_catalog.has_function_privilege('pg_catalog.pg_${words}_replay_resume()', 'execute')`,
+			pg_catalog.has_function_privilege('pg_catalog.pg_${wal}_replay_pause()', 'execute'),
+			pg_catalog.has_function_privilege('pg_catalog.pg_${wal}_replay_resume()', 'execute')`,
 	);
 	if (inRecovery !== 't') return undefined;
 	if (pauseAllowed !== 't' || resumeAllowed !== 't') {
-		const missing = `execute on functions pg_${words}_replay_pause() and pg_${words}_replay_resume()`;
+		const missing = `execute on functions pg_${wal}_replay_pause() and pg_${wal}_replay_resume()`;
 		log(
 			'warn',
 			`replication is not paused: user ${session.user} lacks ${missing}; a recovery conflict may cancel a dump`,
@@ -58,8 +59,8 @@ export async function pauseReplication(options: PauseOptions): Promise<Replicati
 		return undefined;
 	}
 	const marker = createPauseMarker(options.markerPath, session);
-	const resume = createResume(options, marker, words);
-	if (await isRequested(session, words)) {
+	const resume = createResume(options, marker, wal);
+	if (await isRequested(session, wal)) {
 		if (!(await marker.isLeftOver())) {
 			await waitForNoLock(options);
 			log('warn', 'replication is already paused by another session: it will not be resumed');
@@ -75,7 +76,7 @@ export async function pauseReplication(options: PauseOptions): Promise<Replicati
 	});
 	try {
 		await marker.write();
-		await pauseWhereNoLockIsHeld(options, words);
+		await pauseWhereNoLockIsHeld(options, wal);
 	} catch (error) {
 		await resumeOnce();
 		throw error;
@@ -89,8 +90,8 @@ function onlyOnce(work: () => Promise<void>): () => Promise<void> {
 	return () => (done ??= work());
 }
 
-async function isRequested(session: Session, words: string): Promise<boolean> {
-	const [[paused = null] = []] = await session.query(`select pg_catalog.pg_is_${words}_replay_paused()`);
+async function isRequested(session: Session, wal: string): Promise<boolean> {
+	const [[paused = null] = []] = await session.query(`select pg_catalog.pg_is_${wal}_replay_paused()`);
 	return paused === 't';
 }
 
@@ -99,20 +100,20 @@ const singleAttemptSeconds = 10;
 
 const noLock = `not exists (select 1 from pg_catalog.pg_locks where mode = 'AccessExclusiveLock')`;
 
-async function pauseWhereNoLockIsHeld(options: PauseOptions, words: string): Promise<void> {
+async function pauseWhereNoLockIsHeld(options: PauseOptions, wal: string): Promise<void> {
 	const {session, timeoutSeconds} = options;
 	const attempts = createAttempts(options);
 	const effect = timeoutSeconds > 0 ? attempts : createAttempts({...options, timeoutSeconds: singleAttemptSeconds});
 	for (;;) {
 		const rows = await session.query(
-			`select pg_catalog.pg_${words}_replay_pause() where pg_catalog.pg_is_in_recovery() and ${noLock}`,
+			`select pg_catalog.pg_${wal}_replay_pause() where pg_catalog.pg_is_in_recovery() and ${noLock}`,
 		);
 		if (rows.length > 0) {
-			await waitUntilPaused(options, words, effect);
+			await waitUntilPaused(options, wal, effect);
 			// Replay may have taken a lock between the request and the pause.
 			const [[free = null] = []] = await session.query(`select ${noLock}`);
 			if (free === 't') return;
-			await session.query(`select pg_catalog.pg_${words}_replay_resume()`);
+			await session.query(`select pg_catalog.pg_${wal}_replay_resume()`);
 		}
 		await attempts.next('replication not paused because of AccessExclusiveLock');
 	}
@@ -122,7 +123,7 @@ async function pauseWhereNoLockIsHeld(options: PauseOptions, words: string): Pro
  * Since 14 the server reports when a requested pause is in effect; before that, replay stops after it has applied one
  * more record.
  */
-async function waitUntilPaused({session}: PauseOptions, words: string, attempts: Attempts): Promise<void> {
+async function waitUntilPaused({session}: PauseOptions, wal: string, attempts: Attempts): Promise<void> {
 	let before: string | null | undefined;
 	for (;;) {
 		if (session.serverVersion >= 140_000) {
@@ -154,8 +155,8 @@ type Attempts = {
 
 function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOptions): Attempts {
 	const start = performance.now();
-	let lastSaid = '';
-	let saidAt = -Infinity;
+	let lastReason = '';
+	let loggedAt = -Infinity;
 	return {
 		async next(why, level = 'warn') {
 			const now = performance.now();
@@ -164,10 +165,10 @@ function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOpt
 					hint: 'look for a long transaction with an exclusive lock on the primary, or increase --pause-timeout',
 				});
 			}
-			if (why !== lastSaid || now - saidAt >= 10_000) {
+			if (why !== lastReason || now - loggedAt >= 10_000) {
 				log(level, why);
-				lastSaid = why;
-				saidAt = now;
+				lastReason = why;
+				loggedAt = now;
 			}
 			const remaining = timeoutSeconds * 1000 - (now - start);
 			await sleep(Math.min(interval, remaining + 1), undefined, {signal}).catch(() => signal.throwIfAborted());
@@ -179,9 +180,9 @@ function createAttempts({timeoutSeconds, signal, log, interval = 1000}: PauseOpt
 function createResume(
 	{session, openSession, interval = 1000}: PauseOptions,
 	marker: PauseMarker,
-	words: string,
+	wal: string,
 ): () => Promise<void> {
-	const statement = `select pg_catalog.pg_${words}_replay_resume() where pg_catalog.pg_is_in_recovery()`;
+	const statement = `select pg_catalog.pg_${wal}_replay_resume() where pg_catalog.pg_is_in_recovery()`;
 	return async () => {
 		let last: unknown;
 		for (let attempt = 0; attempt < 5; attempt++) {
@@ -197,7 +198,7 @@ function createResume(
 		}
 		throw new PgBackError('REPLICATION', `replication could not be resumed: ${messageOf(last)}`, {
 			cause: last,
-			hint: `run "select pg_${words}_replay_resume()" on the standby; the next pg_back run tries again`,
+			hint: `run "select pg_${wal}_replay_resume()" on the standby; the next pg_back run tries again`,
 		});
 	};
 }

@@ -40,6 +40,7 @@ export type ScratchServer = {
 	readonly close: () => Promise<void>;
 };
 
+/** Milliseconds. */
 const startTimeout = 60_000;
 
 /** Starts the server. Throws FAILED when it cannot be created or started. The caller closes it. */
@@ -89,7 +90,10 @@ export async function startScratchServer(options: ScratchOptions): Promise<Scrat
 		});
 		ended.catch(() => undefined); // only awaited until the server is ready
 		const timeout = setTimeout(
-			() => ready.reject(new PgBackError('FAILED', 'the scratch server does not start')),
+			() =>
+				ready.reject(
+					new PgBackError('FAILED', `the scratch server did not start within ${startTimeout / 1000} seconds`),
+				),
 			startTimeout,
 		);
 		await Promise.race([ready.promise, ended]).finally(() => clearTimeout(timeout));
@@ -130,8 +134,8 @@ async function librariesAt(programs: string, names: readonly string[]) {
 	const missing: string[] = [];
 	for (const name of names) {
 		const paths = libraryDirectories.map(below => join(programs, below, `${name}.so`));
-		const there = /^[\w-]+$/.test(name) && (await Promise.all(paths.map(isFile))).includes(true);
-		(there ? found : missing).push(name);
+		const isAvailable = /^[\w-]+$/.test(name) && (await Promise.all(paths.map(isFile))).includes(true);
+		(isAvailable ? found : missing).push(name);
 	}
 	return {found, missing};
 }

@@ -80,6 +80,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 		signal: AbortSignal.any([options.signal, ending.signal]),
 	});
 	const channel = createChannel(child, ending, mark);
+	try {
+		return await begin(channel, mark);
+	} catch (error) {
+		await channel.close();
+		throw error;
+	}
+}
+
+/** Asks psql where it is connected to, and makes the session independent of the settings of its role and database. */
+async function begin(channel: Channel, mark: string): Promise<Session> {
 	const [shown = ''] = await channel.send(
 		`\\echo :HOST ${mark}f :PORT ${mark}f :USER ${mark}f :DBNAME ${mark}f :SERVER_VERSION_NUM`,
 		0,
@@ -133,6 +143,13 @@ export function neutralSettings(serverVersion: number, encoding: string | null):
 		.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`);
 }
 
+type Channel = {
+	readonly alive: () => boolean;
+	/** Returns the records of a statement, or with `raw` everything that is printed. `timeout` is in seconds; 0: none. */
+	readonly send: (text: string, timeout: number, raw?: boolean) => Promise<readonly string[]>;
+	readonly close: () => Promise<void>;
+};
+
 type Waiting = {
 	readonly text: string;
 	readonly raw: boolean;
@@ -142,7 +159,7 @@ type Waiting = {
 };
 
 /** Runs one statement at a time through psql's stdin and stdout. */
-function createChannel(child: Child, ending: AbortController, mark: string) {
+function createChannel(child: Child, ending: AbortController, mark: string): Channel {
 	const end = `${mark}e\n`;
 	const queue: Waiting[] = [];
 	let current: Waiting | undefined;

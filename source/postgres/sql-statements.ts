@@ -61,6 +61,16 @@ export function splitStatements(text: string): readonly Statement[] {
 	return statements;
 }
 
+/** Splits one entry of an archive, which may lack its last semicolon. Returns none for text that pg_dump does not write. */
+export function statementsOfEntry(text: string): readonly Statement[] {
+	try {
+		return splitStatements(text.trimEnd().endsWith(';') ? text : `${text};`);
+	} catch (error) {
+		if (error instanceof PgBackError) return []; // reported when it is loaded
+		throw error;
+	}
+}
+
 function nextToken(
 	text: string,
 	at: number,

@@ -1,6 +1,5 @@
 /** Options of subscriptions that pg_dump writes, and older servers do not know. Pure. */
-import {PgBackError} from '../core/errors.js';
-import {nameOf, splitStatements, type Token} from './sql-statements.js';
+import {nameOf, statementsOfEntry, type Token} from './sql-statements.js';
 
 type Option = {
 	/** The first version with it: older servers reject its name. */
@@ -33,14 +32,14 @@ export type AdaptedSubscription = {
 /** Returns undefined for another statement, and for a subscription that a server of the version can create as it is. */
 export function adaptSubscription(text: string, server: number): AdaptedSubscription | undefined {
 	if (server >= 170_000 || !/^\s*create\s+subscription\s/i.test(text)) return undefined;
-	const [statement] = statementsOf(text);
-	const with_ = statement?.tokens.findLastIndex(
+	const [statement] = statementsOfEntry(text);
+	const withAt = statement?.tokens.findLastIndex(
 		({kind, value}, at) => kind === 'word' && value === 'WITH' && statement.tokens[at + 1]?.value === '(',
 	);
 	const name = nameOf(statement?.tokens[2]);
-	if (!statement || name === undefined || with_ === undefined || with_ === -1) return undefined;
+	if (!statement || name === undefined || withAt === undefined || withAt === -1) return undefined;
 	const [without, lacks]: [string[], string[]] = [[], []];
-	const kept = optionsOf(statement.tokens.slice(with_ + 2, -1)).flatMap(({option, value, text: own}) => {
+	const kept = optionsOf(statement.tokens.slice(withAt + 2, -1)).flatMap(({option, value, text: own}) => {
 		const known = options[option];
 		if (option === 'streaming' && value === 'parallel' && server >= 140_000 && server < 160_000) {
 			without.push(`${option} = ${value}`);
@@ -52,17 +51,8 @@ export function adaptSubscription(text: string, server: number): AdaptedSubscrip
 		return [];
 	});
 	if (without.length === 0 && lacks.length === 0) return undefined;
-	const head = statement.text.slice(0, statement.tokens[with_]?.start);
+	const head = statement.text.slice(0, statement.tokens[withAt]?.start);
 	return {name, statement: `${head}WITH (${kept.join(', ')})`, without, lacks};
-}
-
-function statementsOf(text: string) {
-	try {
-		return splitStatements(text.trimEnd().endsWith(';') ? text : `${text};`);
-	} catch (error) {
-		if (error instanceof PgBackError) return []; // reported when it is loaded
-		throw error;
-	}
 }
 
 /** Returns the options between the parentheses, `name [= value]` with commas. */

@@ -1,4 +1,5 @@
 /** The state of the target server, read before a restore is planned. Only queries. */
+import {mayReadIdentifier, readSystemIdentifier} from './catalog.js';
 import {literal} from './quote.js';
 import {PostgresError, type Session} from './session.js';
 
@@ -69,7 +70,8 @@ export async function readInventory(session: Session): Promise<Inventory> {
 			pg_catalog.current_setting('max_connections')::int
 				- pg_catalog.current_setting('superuser_reserved_connections')::int
 				- (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where datname is not null),
-			(select pg_catalog.count(*) from pg_catalog.pg_stat_replication)
+			(select pg_catalog.count(*) from pg_catalog.pg_stat_replication),
+			${mayReadIdentifier(version)}
 		from pg_catalog.pg_roles r where r.rolname = current_user`);
 	const [
 		user,
@@ -85,6 +87,7 @@ export async function readInventory(session: Session): Promise<Inventory> {
 		local,
 		free,
 		replicas,
+		mayRead,
 	] = self;
 	const extensions = await session.query('select name from pg_catalog.pg_available_extensions');
 	const trusted =
@@ -95,7 +98,7 @@ export async function readInventory(session: Session): Promise<Inventory> {
 	return {
 		version,
 		versionText: text?.split(' ')[0] ?? '',
-		systemIdentifier: await systemIdentifier(session),
+		systemIdentifier: mayRead === 't' ? await readSystemIdentifier(session) : undefined,
 		user: user ?? session.user,
 		superuser: superuser === 't',
 		createsDatabases: superuser === 't' || createdb === 't',
@@ -115,15 +118,6 @@ export async function readInventory(session: Session): Promise<Inventory> {
 		replicas: Number(replicas),
 		archives: archive === 'on' || archive === 'always',
 	};
-}
-
-async function systemIdentifier(session: Session): Promise<string | undefined> {
-	const [mayRead] = await session.query(
-		"select pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')",
-	);
-	if (mayRead?.[0] !== 't') return undefined;
-	const [row] = await session.query('select system_identifier from pg_catalog.pg_control_system()');
-	return row?.[0] ?? undefined;
 }
 
 /** After an upgrade of the server's packages without a restart its library may fail to load. */

@@ -1,4 +1,5 @@
 /** Selects the data that pg_dump reads with these options. Pure. */
+import {compilePattern, patternSources} from '../postgres/object-patterns.js';
 import type {StoredData, StoredTable} from '../postgres/progress-inventory.js';
 import type {TableFacts} from './estimator.js';
 
@@ -114,41 +115,20 @@ function withOptions(choices: DataChoices): Asked {
 type Pattern = {readonly schema?: RegExp; readonly name: RegExp};
 
 function namePattern(text: string): Pattern {
-	return {name: regularExpression(splitDots(text).at(-1) ?? '')};
+	return {name: regularExpression(patternSources(text).sources.at(-1) ?? '')};
 }
 
 /** Parses `schema.name`; `database.schema.name` is accepted too. */
 function tablePattern(text: string): Pattern {
-	const [name = '', schema] = splitDots(text).toReversed();
+	const [name = '', schema] = patternSources(text).sources.toReversed();
 	return {name: regularExpression(name), ...(schema !== undefined && {schema: regularExpression(schema)})};
 }
 
-/** Splits at dots outside of quotes. */
-function splitDots(text: string): string[] {
-	return text.match(/(?:"(?:[^"]|"")*"?|[^."])+/g) ?? [''];
-}
-
-/**
- * Converts a pattern of psql: `*`, `?` and regular expressions; letters are folded to lower case outside of quotes, `$`
- * is literal.
- */
-function regularExpression(pattern: string): RegExp {
-	let source = '';
-	for (const [part] of pattern.matchAll(/"(?:[^"]|"")*"?|[^"]/gs)) {
-		if (part.startsWith('"'))
-			source += part
-				.replace(/^"|"$/g, '')
-				.replaceAll('""', '"')
-				.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
-		else if (part === '*') source += '.*';
-		else if (part === '?') source += '.';
-		else if (part === '$') source += String.raw`\$`;
-		else source += part.toLowerCase();
-	}
+function regularExpression(source: string): RegExp {
 	try {
-		return new RegExp(`^(?:${source})$`, 'su');
+		return compilePattern(source);
 	} catch {
-		return /$^./; // unsupported syntax of the server: it selects nothing here, and the total is too small by that
+		return /$^./; // syntax that only the server supports: it selects nothing here, and the total is too small by that
 	}
 }
 

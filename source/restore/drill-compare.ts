@@ -80,10 +80,10 @@ export function compareWithDump(
 	let tables = 0;
 	let sum = 0;
 	for (const [index, {schema, table, rows: expected}] of dump.tables.entries()) {
-		const found = rows[index] ?? 'apart';
+		const found = rows[index] ?? 'external';
 		const name = `${schema}.${table}`;
 		if (found === 'missing') problems.push(`${name} is missing`);
-		else if (found !== 'apart') {
+		else if (found !== 'external') {
 			tables++;
 			sum += expected;
 			// INSERT statements add rows that are not counted.

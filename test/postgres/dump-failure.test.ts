@@ -108,7 +108,7 @@ describe('what a failed pg_dump says', () => {
 					'pg_dump: detail: Error message from server: ERROR:  canceling statement due to conflict with recovery',
 				],
 			});
-			assert.match(error.message, /cancelled by a recovery conflict on the standby/);
+			assert.match(error.message, /canceled by a recovery conflict on the standby/);
 			assert.match(error.hint!, /max_standby_streaming_delay/);
 		} finally {
 			await standby.stop();

@@ -9,7 +9,7 @@ import {identifier, literal} from '../../source/postgres/quote.js';
 import {openSession, type PostgresError} from '../../source/postgres/session.js';
 import {findPsql} from '../../source/postgres/tools.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
-import {connectionTo, never, sessionOn} from '../helpers/postgres.js';
+import {connectionTo, never, sessionOn, waitFor} from '../helpers/postgres.js';
 
 describe('a session', () => {
 	let cluster: Cluster;
@@ -112,6 +112,17 @@ describe('a session', () => {
 			['', '', 'é'],
 		]);
 		await session.close();
+	});
+
+	test('that cannot be set up is closed', async () => {
+		await cluster.psql('postgres', 'create database locked; create role guest login');
+		await cluster.psql('locked', 'revoke execute on function pg_catalog.set_config(text, text, boolean) from public');
+		const opening = sessionOn(cluster, {user: 'guest', database: 'locked'});
+		await assert.rejects(opening, {sqlstate: '42501'});
+		await waitFor(async () => {
+			const open = await cluster.psql('postgres', "select count(*) from pg_stat_activity where usename = 'guest'");
+			return open.trim() === '0';
+		}, 'the session to end');
 	});
 
 	test('that the server ends is lost at once, and says so', async () => {

@@ -78,7 +78,7 @@ test('what the dump holds must be there: every object, every row', () => {
 		encoding: 'UTF8',
 	};
 	const all = new Set([...dump.objects, 'TABLE s.more']);
-	const same = compareWithDump(dump, {objects: all, rows: [3, 'apart']});
+	const same = compareWithDump(dump, {objects: all, rows: [3, 'external']});
 	assert.deepEqual(same, {held: {objects: 2, tables: 1, rows: 3}, problems: []});
 	assert.equal(
 		describeCompared({...compareContents(undefined, found, true).compared, held: same.held}),
