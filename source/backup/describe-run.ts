@@ -10,7 +10,7 @@ import type {RunContext} from '../runs/context.js';
 import type {Scheduler} from '../runs/scheduler.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';
 import {shortRecipient} from '../stages/age/short-recipient.js';
-import type {Content, PendingFile} from '../stages/artifact.js';
+import {type Content, type PendingFile, storedDigests, storedSha256} from '../stages/artifact.js';
 import type {UploadOptions} from '../stages/upload.js';
 import type {PlacePurge} from './plan.js';
 import type {Published, PublishedJob} from './published-files.js';
@@ -154,16 +154,15 @@ function verifiedAs(
 }
 
 function singleFacts(file: PendingFile): {readonly sha256?: string} {
-	const content = file.contents[0];
-	const digests = file.encrypted ? content?.cipherDigests : content?.plainDigests;
-	return digests?.sha256 === undefined ? {} : {sha256: digests.sha256};
+	const sha256 = storedSha256(file);
+	return sha256 === undefined ? {} : {sha256};
 }
 
 function directoryFacts(file: PendingFile) {
 	const members = file.contents.map(content => ({
 		path: file.encrypted ? `${memberPath(content)}.age` : memberPath(content),
 		size: content.cipherSize ?? content.plainSize,
-		sha256: (file.encrypted ? content.cipherDigests : content.plainDigests)?.sha256,
+		sha256: storedDigests(content, file.encrypted)?.sha256,
 	}));
 	return {directory: true, members} as const;
 }

@@ -109,8 +109,9 @@ export class JobOutput {
 	/** Uploads the files, and keeps what is still to be uploaded until that has succeeded. */
 	async #ship(uploads: Uploads, published: Omit<PublishedJob, 'shipments'>): Promise<void> {
 		const {unshipped, onFiles} = this.#shared;
-		const {again} = uploads;
-		if (again) unshipped.set(published.job, async ({meter, signal}) => this.#ship(again(meter, signal), published));
+		const {nextAttempt} = uploads;
+		if (nextAttempt)
+			unshipped.set(published.job, async ({meter, signal}) => this.#ship(nextAttempt(meter, signal), published));
 		const {shipments, failure} = await uploads.ship(published.files);
 		onFiles({...published, shipments});
 		if (failure !== undefined) throw failure as Error;

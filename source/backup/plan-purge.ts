@@ -4,6 +4,7 @@ import {join, resolve} from 'node:path';
 import type {DatabaseSettings} from '../config/options.js';
 import type {PgBackError} from '../core/errors.js';
 import type {ServerInfo} from '../core/events.js';
+import {isMainRole} from '../core/main-file.js';
 import {localManifests, localRecords, readRemoteManifests, remoteRecords} from '../repository/manifests.js';
 import {localPinSource, pinReader, remotePinSource} from '../repository/pins.js';
 import type {Remote} from '../repository/remote.js';
@@ -129,7 +130,9 @@ function purgeOptions(
 ) {
 	const {settings, forDatabase} = run.configuration;
 	const global = policyOf(settings);
-	const expected = new Set(coming.filter(({files}) => files.some(file => isDump(file) && stays(file))).map(jobId));
+	const expected = new Set(
+		coming.filter(({files}) => files.some(file => isMainRole(file.role) && stays(file))).map(jobId),
+	);
 	return {
 		subjects: subjects.map((subject): PurgeSubject => {
 			const name = subject.kind === 'database' ? subject.name : '';
@@ -154,10 +157,6 @@ function identityOf(server: PurgeFacts['server']): ServerIdentity {
 	if (!('host' in server)) return server;
 	const {systemIdentifier, host, port} = server;
 	return {systemIdentifier, address: addressOf(host, port, hostname())};
-}
-
-function isDump({role}: PlannedOutput['files'][number]): boolean {
-	return role !== 'checksum' && role !== 'createdb';
 }
 
 /** Returns a predicate for files of this run, which may already be at the remote while that is listed. */

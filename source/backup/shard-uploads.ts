@@ -5,15 +5,15 @@
 import {readFile, rm, stat} from 'node:fs/promises';
 import {dirname} from 'node:path';
 import {PgBackError} from '../core/errors.js';
+import {isMainRole} from '../core/main-file.js';
 import type {ManifestFile} from '../repository/manifest.js';
 import type {Subject} from '../retention/names.js';
-import {type PendingFile, publishAll, type Written} from '../stages/artifact.js';
+import {type PendingFile, publishAll, storedSha256, type Written} from '../stages/artifact.js';
 import type {Meter} from '../stages/meter.js';
 import {RecordFile, sendFile, type Shipment, type UploadOptions} from '../stages/send-file.js';
 import type {Shipped, Uploads} from '../stages/upload.js';
 import {largestContent} from './claims.js';
 import type {ClaimedFile, ShardWork} from './shard.js';
-import {isMain} from './take-over.js';
 
 export type ShardJob = {
 	readonly shard: ShardWork;
@@ -42,7 +42,7 @@ export class ShardUploads implements Uploads {
 		return publishAll(written, this.#job.job, this.#job.shard.uploads.emit);
 	}
 
-	readonly again = (meter: Meter, signal: AbortSignal): Uploads => new ShardUploads(this.#job, meter, signal);
+	readonly nextAttempt = (meter: Meter, signal: AbortSignal): Uploads => new ShardUploads(this.#job, meter, signal);
 
 	abandon(): Promise<void> {
 		return Promise.resolve();
@@ -62,7 +62,7 @@ export class ShardUploads implements Uploads {
 
 	async #ship(files: readonly PendingFile[]): Promise<readonly Shipment[]> {
 		const {shard, job, subject, describe} = this.#job;
-		const mainFirst = files.toSorted((a, b) => Number(isMain(b)) - Number(isMain(a)));
+		const mainFirst = files.toSorted((a, b) => Number(isMainRole(b.role)) - Number(isMainRole(a.role)));
 		const described = describe(mainFirst);
 		await shard.claim(subject, await claimed(mainFirst, described), this.#signal);
 		const shipments: Shipment[] = [];
@@ -91,15 +91,14 @@ export async function sendWhole(
 	file: PendingFile,
 	target: {readonly job: string; readonly meter: Meter; readonly signal: AbortSignal},
 ): Promise<Shipment> {
-	const [content] = file.contents;
-	const sha256 = (file.encrypted ? content?.cipherDigests : content?.plainDigests)?.sha256;
-	const parcel = {
+	const sha256 = storedSha256(file);
+	const item = {
 		path: file.finalPath,
 		recordDirectory: dirname(file.finalPath),
 		...(sha256 !== undefined && {sha256}),
 	};
-	const record = new RecordFile(options, parcel);
-	const shipment = await sendFile({...target, options}, parcel, record);
+	const record = new RecordFile(options, item);
+	const shipment = await sendFile({...target, options}, item, record);
 	await record.remove();
 	if (!shipment.proven)
 		throw new PgBackError('STORAGE', `only the size of ${shipment.key} at ${shipment.location} could be checked`, {

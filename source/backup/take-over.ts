@@ -5,6 +5,7 @@
 import {createHash} from 'node:crypto';
 import {basename} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
+import {isMainRole} from '../core/main-file.js';
 import {display} from '../lib/display.js';
 import type {Manifest, ManifestFile} from '../repository/manifest.js';
 import {parseManifest} from '../repository/manifest-read.js';
@@ -93,15 +94,10 @@ export function createTakeOver(options: TakeOverOptions): TakeOver {
 function filesIn(manifests: ReadonlyMap<string, Manifest>, text: string): readonly Candidate[] {
 	return [...manifests.values()].flatMap(({files}) => {
 		const own = files.filter(file => parsePath(file.path)?.subjectText === text);
-		const main = own.find(isMain);
+		const main = own.find(({role}) => isMainRole(role));
 		if (!main || own.some(file => file.sha256 === undefined)) return [];
 		return [{files: [main, ...own.filter(file => file !== main)]}];
 	});
-}
-
-/** Returns true for the file that the other files of an output belong to. */
-export function isMain({role}: Pick<ManifestFile, 'role'>): boolean {
-	return role !== 'checksum' && role !== 'createdb';
 }
 
 /**

@@ -1,4 +1,9 @@
-import type {JobKind, PublishedFile} from './events.js';
+import type {FileRole, JobKind, PublishedFile} from './events.js';
+
+/** Returns true for the file of a backup's job that its other files belong to. */
+export function isMainRole(role: FileRole): boolean {
+	return role !== 'checksum' && role !== 'createdb';
+}
 
 /**
  * Returns the main file of a job: for a decrypted download the decrypted file, for a dump the file that is uploaded.

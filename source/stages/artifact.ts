@@ -48,6 +48,17 @@ export type Content = {
 	readonly rows?: number;
 };
 
+/** Returns the checksums of the bytes that are stored of a file: of the `.age` file if it is encrypted. */
+export function storedDigests(content: Content, encrypted: boolean): Digests | undefined {
+	return encrypted ? content.cipherDigests : content.plainDigests;
+}
+
+/** Returns the SHA-256 of a stored file; undefined for a directory, in which each member has its own, or if it was not computed. */
+export function storedSha256({contents, encrypted, directory}: PendingFile): string | undefined {
+	const [content] = contents;
+	return content && !directory ? storedDigests(content, encrypted)?.sha256 : undefined;
+}
+
 /** A complete file or directory that waits for its final name. */
 export type PendingFile = {
 	/** Resolves when its bytes are on disk, and rejects if that failed; undefined: they are on disk. */
@@ -122,20 +133,20 @@ export async function writeArtifact(
 		const seal = encryption && (await (await import('./age/encrypt.js')).createSeal(encryption, signal));
 		if (algorithms.length > 0) meter?.start('checksum');
 		if (seal) meter?.start('encrypt');
-		const passage: HashAndEncryptOptions = {
+		const pipeline: HashAndEncryptOptions = {
 			...{algorithms, seal, plain, cipher, signal},
 			onBytes: byteCounter(options),
 		};
-		const passed = await ('descriptor' in source
-			? hashAndEncryptInWorker(source.descriptor, passage)
-			: hashAndEncrypt(source, passage));
+		const result = await ('descriptor' in source
+			? hashAndEncryptInWorker(source.descriptor, pipeline)
+			: hashAndEncrypt(source, pipeline));
 		signal.throwIfAborted();
 		await options.confirm?.();
 		const content: Content = {
 			name: basename(plainPath),
-			plainSize: passed.plain.size,
-			plainDigests: passed.plain.digests,
-			...(encryption && {cipherSize: passed.cipher.size, cipherDigests: passed.cipher.digests}),
+			plainSize: result.plain.size,
+			plainDigests: result.plain.digests,
+			...(encryption && {cipherSize: result.cipher.size, cipherDigests: result.cipher.digests}),
 		};
 		const sinks = [cipher, plain].filter(sink => sink !== undefined);
 		const finished = await Promise.all(sinks.map(sink => sink.finish()));
@@ -149,7 +160,7 @@ export async function writeArtifact(
 				partial: sink.path,
 				finalPath: sink.finalPath,
 				role: options.role,
-				size: sink === cipher ? passed.cipher.size : passed.plain.size,
+				size: sink === cipher ? result.cipher.size : result.plain.size,
 				encrypted: sink === cipher,
 				directory: false,
 				contents: [content],
@@ -265,9 +276,8 @@ export async function discardAll(written: readonly Pick<Written, 'files'>[]): Pr
 	}
 }
 
-/** Returns what the events say of a file. */
+/** Returns the description of a file in the events. */
 export function describeFile(file: PendingFile) {
-	const only = file.contents.length === 1 && !file.directory ? file.contents[0] : undefined;
 	return {
 		path: file.finalPath,
 		role: file.role,
@@ -276,7 +286,7 @@ export function describeFile(file: PendingFile) {
 		directory: file.directory,
 		...(file.streamed && {streamed: true}),
 		plainSize: file.contents.reduce((sum, content) => sum + content.plainSize, 0),
-		plainSha256: only?.plainDigests.sha256,
-		sha256: file.encrypted ? only?.cipherDigests?.sha256 : only?.plainDigests.sha256,
+		plainSha256: file.directory ? undefined : file.contents[0]?.plainDigests.sha256,
+		sha256: storedSha256(file),
 	};
 }

@@ -1,6 +1,6 @@
 /** Reads the objects and the rows per table from the text that pg_dump and pg_restore write. */
 import {PgBackError} from '../core/errors.js';
-import {firstError, startChild} from '../process/child.js';
+import {describeEnd, firstError, startChild} from '../process/child.js';
 
 export type DumpText = {
 	/**
@@ -153,13 +153,8 @@ export async function textOfCommand({what, ...command}: TextCommand): Promise<Du
 	const reader = new DumpTextReader();
 	child.done.catch(() => undefined); // awaited below
 	for await (const chunk of (child.stdout ?? []) as AsyncIterable<Buffer>) reader.push(chunk);
-	const {exitCode, stderr} = await child.done;
-	if (exitCode === 0) return reader.result();
-	throw new PgBackError(
-		'FAILED',
-		`${what} cannot be read: ${firstError(stderr) ?? `exit status ${String(exitCode)}`}`,
-		{
-			output: stderr,
-		},
-	);
+	const result = await child.done;
+	if (result.exitCode === 0) return reader.result();
+	const reason = firstError(result.stderr) ?? describeEnd(result);
+	throw new PgBackError('FAILED', `${what} cannot be read: ${reason}`, {output: result.stderr});
 }

@@ -83,7 +83,7 @@ export class Hold {
 			'DUMP_FAILED',
 			`${what} was held for ${formatDuration(stalled / 1000)} without progress of the upload`,
 			{
-				hint: 'see why the remote location takes nothing, or raise spool_limit; a retry dumps again',
+				hint: 'check why the remote location accepts no data, or raise spool_limit; a retry dumps again',
 			},
 		);
 	}

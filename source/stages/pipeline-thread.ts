@@ -16,7 +16,7 @@ const idle: Worker[] = [];
 /** Starts a worker in advance. */
 export function prepareWorker(): void {
 	if (idle.length > 0) return;
-	const worker = startThread('stages/pipeline-worker', {name: 'pass', env: {}});
+	const worker = startThread('stages/pipeline-worker', {name: 'pipeline', env: {}});
 	worker.unref();
 	idle.push(worker);
 }
@@ -24,9 +24,9 @@ export function prepareWorker(): void {
 /** Reads `descriptor` to its end; the caller closes it afterwards, and flushes or discards the sinks. */
 export async function hashAndEncryptInWorker(
 	descriptor: number,
-	passage: HashAndEncryptOptions,
+	options: HashAndEncryptOptions,
 ): Promise<PipelineResult> {
-	const {algorithms, seal, plain, cipher, signal, onBytes} = passage;
+	const {algorithms, seal, plain, cipher, signal, onBytes} = options;
 	const request = {descriptor, algorithms, seal, plain: plain?.descriptor, cipher: cipher?.descriptor};
 	const response = await ask({type: 'stream', ...request}, signal, {
 		onBytes(answer) {
@@ -36,7 +36,7 @@ export async function hashAndEncryptInWorker(
 		},
 		pathOf: where => (where === 'plain' ? plain?.finalPath : where === 'cipher' ? cipher?.finalPath : undefined),
 	});
-	return expected(response, 'done').passed;
+	return expected(response, 'done').result;
 }
 
 /**
@@ -92,7 +92,7 @@ type Listener = {
 /** Gives the request to a worker of its own and returns its last answer. An abort ends the worker. */
 async function ask(request: WorkerRequest, signal: AbortSignal, {onBytes, pathOf}: Listener = {}): Promise<Last> {
 	signal.throwIfAborted();
-	const worker = idle.pop() ?? startThread('stages/pipeline-worker', {name: 'pass', env: {}});
+	const worker = idle.pop() ?? startThread('stages/pipeline-worker', {name: 'pipeline', env: {}});
 	worker.ref();
 	const stop = () => void worker.terminate();
 	signal.addEventListener('abort', stop, {once: true});

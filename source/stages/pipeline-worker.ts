@@ -42,7 +42,7 @@ export type FlushRequest = {readonly type: 'flush'; readonly paths: readonly str
 export type WorkerResponse =
 	/** Bytes written since the last message. */
 	| {readonly type: 'bytes'; readonly plain: number; readonly cipher: number}
-	| {readonly type: 'done'; readonly passed: PipelineResult}
+	| {readonly type: 'done'; readonly result: PipelineResult}
 	/** In the order of the members; shorter if the last one has changed. */
 	| {readonly type: 'members'; readonly results: readonly SmallMemberResult[]}
 	| {readonly type: 'flushed'}
@@ -73,40 +73,40 @@ const pending = Buffer.allocUnsafeSlow(chunkSize);
 
 type Place = 'source' | 'plain' | 'cipher';
 
-parentPort?.on('message', (order: WorkerRequest) => void work(order));
+parentPort?.on('message', (request: WorkerRequest) => void work(request));
 
-async function work(order: WorkerRequest): Promise<void> {
+async function work(request: WorkerRequest): Promise<void> {
 	let where: Place = 'source';
 	const at = (now: Place) => (where = now);
 	try {
-		if (order.type === 'copy') {
+		if (request.type === 'copy') {
 			const onBytes = (plain: number) => respond({type: 'bytes', plain, cipher: 0});
-			respond({type: 'copied', copied: await copyToFile(order, at, onBytes)});
-		} else if (order.type === 'count') respond({type: 'counted', rows: await countRows(order)});
-		else respond(answer(order, at));
+			respond({type: 'copied', copied: await copyToFile(request, at, onBytes)});
+		} else if (request.type === 'count') respond({type: 'counted', rows: await countRows(request)});
+		else respond(answer(request, at));
 	} catch (error) {
 		const {message, code, errno, syscall, path} = error as NodeJS.ErrnoException;
 		respond({type: 'failed', where, path, message, code, errno, syscall});
 	}
 }
 
-function answer(order: StreamRequest | MembersRequest | FlushRequest, at: (where: Place) => void): WorkerResponse {
-	if (order.type === 'stream') return {type: 'done', passed: pass(order, at)};
-	if (order.type === 'flush') {
-		for (const path of order.paths) flushFile(path);
+function answer(request: StreamRequest | MembersRequest | FlushRequest, at: (where: Place) => void): WorkerResponse {
+	if (request.type === 'stream') return {type: 'done', result: hashAndEncrypt(request, at)};
+	if (request.type === 'flush') {
+		for (const path of request.paths) flushFile(path);
 		return {type: 'flushed'};
 	}
 	const results: SmallMemberResult[] = [];
-	for (const member of order.members) {
-		const result = processSmallMember(member, order.settings, pending);
+	for (const member of request.members) {
+		const result = processSmallMember(member, request.settings, pending);
 		if (result === 'changed') break;
 		results.push(result);
 	}
 	return {type: 'members', results};
 }
 
-function pass(order: StreamRequest, at: (where: Place) => void): PipelineResult {
-	const {descriptor, algorithms, seal, plain, cipher} = order;
+function hashAndEncrypt(request: StreamRequest, at: (where: Place) => void): PipelineResult {
+	const {descriptor, algorithms, seal, plain, cipher} = request;
 	const [plainHash, cipherHash] = [new MultiHash(algorithms), new MultiHash(algorithms)];
 	const sealer = seal && createSealer(seal.key, pending);
 	let reported = {plain: 0, cipher: 0, time: performance.now()};

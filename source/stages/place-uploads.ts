@@ -6,7 +6,7 @@ import type {PutSource} from '../storage/storage.js';
 import type {PendingFile} from './artifact.js';
 import {type GrowingFile, growingSource} from './growing-file.js';
 import type {Meter} from './meter.js';
-import {type Parcel, put, RecordFile, sendFile, type Shipment, type Target} from './send-file.js';
+import {put, RecordFile, sendFile, type Shipment, type Target, type UploadItem} from './send-file.js';
 
 /**
  * A file that is uploaded while it grows. Undefined: that failed, and the complete file is uploaded, resuming from
@@ -28,8 +28,8 @@ type Following = {
 /** Milliseconds to wait for an upload to end after its file has failed. */
 const ABANDON_GRACE_MS = 5000;
 
-/** One file of the job, and one regular file of it: for a directory dump there are several. */
-export type Load = {readonly file: PendingFile; readonly parcel: Parcel};
+/** A file of the job, and one regular file of it to upload: a directory dump has several. */
+export type PendingUpload = {readonly file: PendingFile; readonly item: UploadItem};
 
 type OnStored = (file: PendingFile, proven: boolean) => Promise<void>;
 
@@ -40,7 +40,7 @@ const filesAtOnce = 8;
 export class PlaceUploads {
 	readonly #target: Target;
 	readonly #following = new Map<string, Following>();
-	/** The progress of each file, and what is already stored: where a second attempt resumes. */
+	/** The progress of each file that is not stored yet: where a second attempt resumes. */
 	readonly #journals = new Map<string, unknown>();
 	readonly #shipped = new Map<string, Shipment>();
 	readonly #onStored: OnStored;
@@ -75,16 +75,16 @@ export class PlaceUploads {
 		this.#following.set(file.finalPath, following);
 	}
 
-	/** Records that the files are to be uploaded. Returns the new records; `records` gets each at once. */
-	async announce(loads: readonly Load[], records: RecordFile[]): Promise<void> {
-		for (const {parcel} of loads) {
-			const record = new RecordFile(this.#target.options, parcel);
+	/** Records that the files are to be uploaded. Adds each new record to `records` at once, for a caller that has to undo it. */
+	async announce(pending: readonly PendingUpload[], records: RecordFile[]): Promise<void> {
+		for (const {item} of pending) {
+			const record = new RecordFile(this.#target.options, item);
 			if (await record.announce()) records.push(record);
 		}
 	}
 
 	/** Returns the uploads for another attempt at what `ship` could not send. */
-	again(meter: Meter, signal: AbortSignal, onStored: OnStored): PlaceUploads {
+	nextAttempt(meter: Meter, signal: AbortSignal, onStored: OnStored): PlaceUploads {
 		const {options, job} = this.#target;
 		const next = new PlaceUploads({options, job, meter, signal}, onStored);
 		for (const [path, {journal}] of this.#following) next.#journals.set(path, journal);
@@ -94,18 +94,17 @@ export class PlaceUploads {
 	}
 
 	/** Uploads every published file that is not stored yet, a few at a time. All are tried; throws the first failure. */
-	async ship(loads: readonly Load[]): Promise<readonly Shipment[]> {
+	async ship(pending: readonly PendingUpload[]): Promise<readonly Shipment[]> {
 		const {meter, signal} = this.#target;
 		meter.start('upload');
 		// All records are written before anything is sent: if this run is killed, the next one knows what is missing.
-		for (const {parcel} of loads)
-			if (!this.#shipped.has(parcel.path))
-				await new RecordFile(this.#target.options, parcel).tell(this.#journalOf(parcel));
+		for (const {item} of pending)
+			if (!this.#shipped.has(item.path)) await new RecordFile(this.#target.options, item).save(this.#journalOf(item));
 		const end = () => this.#abortAll(signal.reason);
 		signal.addEventListener('abort', end, {once: true});
 		if (signal.aborted) end();
 		try {
-			return await this.#shipAll(loads);
+			return await this.#shipAll(pending);
 		} catch (error) {
 			meter.finish('upload', signal.aborted ? 'cancelled' : 'failed');
 			throw error;
@@ -114,19 +113,21 @@ export class PlaceUploads {
 		}
 	}
 
-	async #shipAll(loads: readonly Load[]): Promise<readonly Shipment[]> {
+	async #shipAll(pending: readonly PendingUpload[]): Promise<readonly Shipment[]> {
 		const {meter, signal} = this.#target;
-		const shipments = loads.map(({parcel}) => this.#shipped.get(parcel.path));
+		const shipments = pending.map(({item}) => this.#shipped.get(item.path));
 		const failures: unknown[] = [];
-		const left = loads.map((load, index) => ({...load, index})).filter(({index}) => shipments[index] === undefined);
+		const left = pending
+			.map((upload, index) => ({...upload, index}))
+			.filter(({index}) => shipments[index] === undefined);
 		const worker = async (): Promise<void> => {
 			for (let next = left.shift(); next && !signal.aborted; next = left.shift()) {
-				const {file, parcel, index} = next;
+				const {file, item, index} = next;
 				try {
-					shipments[index] = await this.#send(parcel);
-					const whole = loads.every((one, at) => one.file !== file || shipments[at] !== undefined);
-					if (whole) {
-						const proven = loads.every((one, at) => one.file !== file || shipments[at]?.proven);
+					shipments[index] = await this.#send(item);
+					const isStored = pending.every((one, at) => one.file !== file || shipments[at] !== undefined);
+					if (isStored) {
+						const proven = pending.every((one, at) => one.file !== file || shipments[at]?.proven);
 						await this.#onStored(file, proven);
 					}
 				} catch (error) {
@@ -134,7 +135,7 @@ export class PlaceUploads {
 				}
 			}
 		};
-		await Promise.all(Array.from({length: Math.min(loads.length, filesAtOnce)}, worker));
+		await Promise.all(Array.from({length: Math.min(pending.length, filesAtOnce)}, worker));
 		signal.throwIfAborted();
 		if (failures.length > 0) throw failures[0];
 		meter.finish('upload');
@@ -157,28 +158,28 @@ export class PlaceUploads {
 		for (const {abort} of this.#following.values()) abort.abort(reason);
 	}
 
-	async #send(parcel: Parcel): Promise<Shipment> {
+	async #send(item: UploadItem): Promise<Shipment> {
 		const {options} = this.#target;
-		const following = this.#following.get(parcel.path);
-		const record = new RecordFile(options, parcel);
+		const following = this.#following.get(item.path);
+		const record = new RecordFile(options, item);
 		try {
 			if (following) {
-				following.onJournal = journal => void record.tell(journal);
-				await record.tell(this.#journalOf(parcel));
+				following.onJournal = journal => void record.save(journal);
+				await record.save(this.#journalOf(item));
 			}
 			const shipment =
 				(await following?.shipment) ??
-				(await sendFile(this.#target, {...parcel, journal: this.#journalOf(parcel)}, record));
-			this.#shipped.set(parcel.path, shipment);
+				(await sendFile(this.#target, {...item, journal: this.#journalOf(item)}, record));
+			this.#shipped.set(item.path, shipment);
 			await record.remove();
 			return shipment;
 		} finally {
 			await record.settled();
-			if (record.journal !== undefined) this.#journals.set(parcel.path, record.journal);
+			if (record.journal !== undefined) this.#journals.set(item.path, record.journal);
 		}
 	}
 
-	#journalOf({path}: Parcel): unknown {
+	#journalOf({path}: UploadItem): unknown {
 		return this.#following.get(path)?.journal ?? this.#journals.get(path);
 	}
 }

@@ -2,7 +2,7 @@
 import {pipeline} from 'node:stream/promises';
 import {PgBackError} from '../core/errors.js';
 import {drain, releaseDisposable} from '../lib/release.js';
-import {firstError, startChild, writeInput} from '../process/child.js';
+import {type ChildResult, describeEnd, firstError, startChild, writeInput} from '../process/child.js';
 import {checkedTar} from './tar.js';
 
 export type VerifyTools = {
@@ -110,13 +110,7 @@ async function readArchive(source: AsyncIterable<Uint8Array>, pgRestore: string,
 		stdin.end();
 		waitingSince = performance.now();
 		const result = await child.done;
-		if (result.exitCode !== 0) {
-			throw new PgBackError(
-				'CORRUPT',
-				`pg_restore cannot read it: ${firstError(result.stderr) ?? `exited with ${result.signalName ?? String(result.exitCode)}`}`,
-				{output: result.stderr},
-			);
-		}
+		if (result.exitCode !== 0) throw unreadable(result);
 		return 'read by pg_restore';
 	} catch (error) {
 		inner.abort(error);
@@ -147,19 +141,16 @@ export async function readDirectoryDump(path: string, tools: VerifyTools): Promi
 	}, watchInterval(tools));
 	try {
 		const result = await child.done;
-		if (result.exitCode !== 0) {
-			throw new PgBackError(
-				'CORRUPT',
-				`pg_restore cannot read it: ${firstError(result.stderr) ?? 'no error message'}`,
-				{
-					output: result.stderr,
-				},
-			);
-		}
+		if (result.exitCode !== 0) throw unreadable(result);
 		return 'read by pg_restore';
 	} finally {
 		clearInterval(watch);
 	}
+}
+
+function unreadable(result: ChildResult): PgBackError {
+	const reason = firstError(result.stderr) ?? describeEnd(result);
+	return new PgBackError('CORRUPT', `pg_restore cannot read it: ${reason}`, {output: result.stderr});
 }
 
 function watchInterval({stallTimeout}: VerifyTools): number {

@@ -8,11 +8,11 @@ import {proveExisting} from './prove-upload.js';
 import {removeLocal} from './remove-local.js';
 import {
 	fileSource,
-	type Parcel,
 	RecordFile,
 	sendFile,
 	type Shipment,
 	type Target,
+	type UploadItem,
 	type UploadOptions,
 } from './send-file.js';
 import {removeUploadRecord, type UploadRecord, uploadRecordPath} from './upload-journal.js';
@@ -35,14 +35,14 @@ export async function resumeUpload(
 	const target: Target = {...control, options: {...options, keyFor: () => record.key, deleteLocal}};
 	const path = join(directory, record.file);
 	control.meter.start('upload');
-	const parcel: Parcel = {
+	const item: UploadItem = {
 		path,
 		recordDirectory: directory,
 		...(record.sha256 !== undefined && {sha256: record.sha256}),
 		journal: record.journal,
 	};
-	const written = new RecordFile(target.options, parcel);
-	const shipment = await sendFile(target, parcel, written).finally(() => written.settled());
+	const written = new RecordFile(target.options, item);
+	const shipment = await sendFile(target, item, written).finally(() => written.settled());
 	control.meter.finish('upload');
 	return shipment;
 }

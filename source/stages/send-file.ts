@@ -34,7 +34,7 @@ export type Shipment = {
 };
 
 /** One regular file to upload, with the directory of its upload record. */
-export type Parcel = {
+export type UploadItem = {
 	readonly path: string;
 	readonly recordDirectory: string;
 	/** The path while the file does not have its final name. */
@@ -50,34 +50,35 @@ export type Target = {
 	readonly signal: AbortSignal;
 };
 
-async function describeParcel(options: UploadOptions, parcel: Parcel, journal?: unknown): Promise<UploadRecord> {
-	const {size, mtimeMs} = await stat(parcel.partial ?? parcel.path);
+async function describeItem(options: UploadOptions, item: UploadItem, journal?: unknown): Promise<UploadRecord> {
+	const {size, mtimeMs} = await stat(item.partial ?? item.path);
 	return {
 		run: options.run,
 		location: options.storage.location,
-		key: options.keyFor(parcel.path),
-		file: relative(parcel.recordDirectory, parcel.path),
+		key: options.keyFor(item.path),
+		file: relative(item.recordDirectory, item.path),
 		size,
 		modified: mtimeMs,
-		...(parcel.sha256 !== undefined && {sha256: parcel.sha256}),
+		...(item.sha256 !== undefined && {sha256: item.sha256}),
 		deleteLocal: options.deleteLocal,
-		...(parcel.partial !== undefined && {announced: true}),
+		...(item.partial !== undefined && {announced: true}),
 		...(journal !== undefined && {journal}),
 	};
 }
 
-export async function sendFile(target: Target, parcel: Parcel, record: RecordFile): Promise<Shipment> {
-	const handle = await open(parcel.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+/** Uploads a complete file, and saves the journal in `record` as it changes. Throws EXISTS when its key is used by another file. */
+export async function sendFile(target: Target, item: UploadItem, record: RecordFile): Promise<Shipment> {
+	const handle = await open(item.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 	try {
 		const stats = await handle.stat();
-		if (!stats.isFile()) throw new PgBackError('FILE_SYSTEM', `${parcel.path} is not a regular file`);
+		if (!stats.isFile()) throw new PgBackError('FILE_SYSTEM', `${item.path} is not a regular file`);
 		const {size} = stats;
-		return await put(target, parcel.path, fileSource(handle, size), {
+		return await put(target, item.path, fileSource(handle, size), {
 			size: () => size,
-			sha256: () => parcel.sha256,
-			journal: parcel.journal,
-			onJournal: journal => void record.tell(journal),
-			whole: true,
+			sha256: () => item.sha256,
+			journal: item.journal,
+			onJournal: journal => void record.save(journal),
+			isComplete: true,
 		});
 	} finally {
 		await handle.close();
@@ -90,7 +91,7 @@ export function fileSource(handle: FileHandle, size: number): PutSource & {reado
 	return {size, read: (offset, signal) => readChunks(readInto, offset, signal), readInto};
 }
 
-type Facts = {
+type FileFacts = {
 	readonly size: () => number;
 	/** Returns the checksum; known at the end. */
 	readonly sha256: () => string | undefined;
@@ -99,8 +100,8 @@ type Facts = {
 	readonly journal?: unknown;
 	/** Absent if the upload cannot be resumed: then nothing of a failed one is kept at the remote. */
 	readonly onJournal?: (journal: unknown) => void;
-	/** The file is already complete: an object that exists under its key may be the same file. */
-	readonly whole?: boolean;
+	/** The file was complete before its upload began: an object that exists under its key may be the same file. */
+	readonly isComplete?: boolean;
 };
 
 /** Total attempts for one file when an object that was read back differs. */
@@ -110,7 +111,7 @@ const mostAttempts = 2;
  * Uploads one file. The result has a proof if the service provides one, and always one if the local copy is to be
  * deleted and the object can be read back.
  */
-export async function put(target: Target, path: string, source: PutSource, facts: Facts): Promise<Shipment> {
+export async function put(target: Target, path: string, source: PutSource, facts: FileFacts): Promise<Shipment> {
 	const {options, job, signal} = target;
 	const {storage, emit} = options;
 	const key = options.keyFor(path);
@@ -126,7 +127,7 @@ export async function put(target: Target, path: string, source: PutSource, facts
 
 type Proven = PutResult & {readonly existed?: boolean};
 
-async function putProven(target: Target, key: string, source: PutSource, facts: Facts): Promise<Proven> {
+async function putProven(target: Target, key: string, source: PutSource, facts: FileFacts): Promise<Proven> {
 	const {options, meter, signal} = target;
 	const {storage} = options;
 	const place = {storage, key, signal};
@@ -150,17 +151,17 @@ async function putProven(target: Target, key: string, source: PutSource, facts: 
 			return {...result, proof: await proveStored(place, original(), result)};
 		} catch (error) {
 			count(0); // sent again, or not at all
-			if (error instanceof PgBackError && error.code === 'EXISTS' && facts.whole)
+			if (error instanceof PgBackError && error.code === 'EXISTS' && facts.isComplete)
 				return {...(await proveExisting(place, original(), error)), existed: true};
-			const again = error instanceof StorageError && error.fault === 'corrupt' && !error.exhausted;
-			if (!again || attempt === mostAttempts || source.canRestart?.() === false) throw error;
+			const mayRepeat = error instanceof StorageError && error.fault === 'corrupt' && !error.exhausted;
+			if (!mayRepeat || attempt === mostAttempts || source.canRestart?.() === false) throw error;
 			options.emit({type: 'log', level: 'warn', text: `${error.message}: uploading it again`});
 		}
 	}
 }
 
 type Attempt = {
-	readonly facts: Facts;
+	readonly facts: FileFacts;
 	readonly journal: unknown;
 	readonly signal: AbortSignal;
 	readonly onProgress: (bytes: number) => void;
@@ -197,19 +198,19 @@ function checkedText({proof, flushed, existed}: Proven): string {
 /** The upload record of one file: rewritten when the journal changes, one write at a time. */
 export class RecordFile {
 	readonly #options: UploadOptions;
-	readonly #parcel: Parcel;
+	readonly #item: UploadItem;
 	readonly #path: string;
 	#newest: unknown;
 	#writing: Promise<void> | undefined;
 
-	constructor(options: UploadOptions, parcel: Parcel) {
+	constructor(options: UploadOptions, item: UploadItem) {
 		this.#options = options;
-		this.#parcel = parcel;
-		this.#path = uploadRecordPath(parcel.recordDirectory, options.storage.location, options.keyFor(parcel.path));
+		this.#item = item;
+		this.#path = uploadRecordPath(item.recordDirectory, options.storage.location, options.keyFor(item.path));
 	}
 
 	/** Resolves when this journal, or a newer one, is written; a failed write causes a warning. */
-	async tell(journal: unknown): Promise<void> {
+	async save(journal: unknown): Promise<void> {
 		this.#newest = journal;
 		this.#writing ??= this.#write()
 			.catch((error: unknown) => this.#warn(error))
@@ -223,7 +224,7 @@ export class RecordFile {
 	 */
 	async announce(): Promise<boolean> {
 		try {
-			await writeUploadRecord(this.#path, await describeParcel(this.#options, this.#parcel));
+			await writeUploadRecord(this.#path, await describeItem(this.#options, this.#item));
 			return true;
 		} catch (error) {
 			if (!isSystemError(error) || error.code !== 'EEXIST') this.#warn(error);
@@ -246,13 +247,13 @@ export class RecordFile {
 	}
 
 	#warn(error: unknown): void {
-		const text = `cannot record the progress of the upload of ${this.#parcel.path}: ${messageOf(error)}`;
+		const text = `cannot record the progress of the upload of ${this.#item.path}: ${messageOf(error)}`;
 		this.#options.emit({type: 'log', level: 'warn', text});
 	}
 
 	async #write(): Promise<void> {
 		for (let journal = this.#newest; ; journal = this.#newest) {
-			await writeUploadRecord(this.#path, await describeParcel(this.#options, this.#parcel, journal));
+			await writeUploadRecord(this.#path, await describeItem(this.#options, this.#item, journal));
 			if (journal === this.#newest) return;
 		}
 	}

@@ -8,7 +8,7 @@ import {TaskQueue} from '../lib/task-queue.js';
 import {untilAborted} from '../lib/until-aborted.js';
 import type {Child} from '../process/child.js';
 import {openFiles} from '../process/open-files.js';
-import type {Content} from './artifact.js';
+import {type Content, storedDigests} from './artifact.js';
 import type {DumpCommand} from './dump.js';
 import {Hold, shouldHold} from './hold.js';
 import {type MemberPass, tableOfContents} from './member-pass.js';
@@ -134,7 +134,7 @@ export class SpoolPasses {
 			path: join(directory, stored),
 			finalPath: join(plainPath, stored),
 			size: content.cipherSize ?? content.plainSize,
-			sha256: (encrypted ? content.cipherDigests : content.plainDigests)?.sha256,
+			sha256: storedDigests(content, encrypted)?.sha256,
 		};
 	}
 }

@@ -1,6 +1,5 @@
 /**
- * Records of uploads without a local file, for stores that keep the parts of an unfinished upload until they are told
- * otherwise: the next run aborts what a killed run has left.
+ * Records of uploads without a local file, for stores that keep the parts of an unfinished upload until it is aborted: the next run aborts what a killed run has left.
  */
 import {dirname, relative} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
@@ -31,7 +30,8 @@ export async function announceStream(options: UploadOptions, path: string): Prom
 /**
  * Records that the members of the directory dump with the final path `path` are being uploaded, at every store, because
  * each is visible at once. Returns the function that removes the record. Throws EXISTS if there is something under its
- * key, which could not be told from what this run uploads, and system errors, because nobody else would remove it.
+ * key, which would be indistinguishable from what this run uploads, and system errors, because nothing else would remove
+ * it.
  */
 export async function announceSpool(
 	{storage, run, keyFor}: UploadOptions,
@@ -41,7 +41,7 @@ export async function announceSpool(
 	const [directory, key] = [dirname(path), keyFor(path)];
 	for await (const {key: other} of storage.list(`${key}/`, {signal})) {
 		throw new PgBackError('EXISTS', `there is already ${other} at ${storage.location}`, {
-			hint: 'it is left of another dump of the same name: compare it, remove it, or dump again in another second',
+			hint: 'another dump of the same name has left it: compare it, remove it, or dump again in another second',
 		});
 	}
 	const record = uploadRecordPath(directory, storage.location, key);

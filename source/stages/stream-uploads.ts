@@ -3,6 +3,7 @@
  * its name at the remote when the whole job has succeeded.
  */
 import {CancelledError, PgBackError} from '../core/errors.js';
+import {isMainRole} from '../core/main-file.js';
 import {untilAborted} from '../lib/until-aborted.js';
 import {describeFile, type PendingFile, type Written} from './artifact.js';
 import {createFileStream, type FileStream, streamSink} from './file-stream.js';
@@ -54,9 +55,8 @@ export class StreamUploads implements Uploads {
 	 */
 	async publish(written: readonly Pick<Written, 'files'>[]): Promise<readonly PendingFile[]> {
 		const files = written.flatMap(one => one.files);
-		const isMain = ({role}: PendingFile) => role !== 'checksum' && role !== 'createdb';
-		await this.#complete(files.filter(file => !isMain(file)));
-		await this.#complete(files.filter(file => isMain(file) && !file.directory));
+		await this.#complete(files.filter(file => !isMainRole(file.role)));
+		await this.#complete(files.filter(file => isMainRole(file.role) && !file.directory));
 		const directory = files.find(file => file.directory);
 		if (directory) await this.spool?.finish(directory.partial);
 		const {options, job} = this.#target;

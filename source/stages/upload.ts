@@ -3,13 +3,13 @@ import {dirname, join, relative} from 'node:path';
 import {messageOf} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {filesBelow} from '../lib/files.js';
-import {type PendingFile, publishAll, type Written} from './artifact.js';
+import {type PendingFile, publishAll, storedSha256, type Written} from './artifact.js';
 import type {GrowingFile} from './growing-file.js';
 import type {Meter} from './meter.js';
 import {placeMeters} from './place-meters.js';
-import {type Load, PlaceUploads} from './place-uploads.js';
+import {type PendingUpload, PlaceUploads} from './place-uploads.js';
 import {removeLocal} from './remove-local.js';
-import {type Parcel, type RecordFile, type Shipment, type Target, type UploadOptions} from './send-file.js';
+import {type RecordFile, type Shipment, type Target, type UploadItem, type UploadOptions} from './send-file.js';
 import type {Sink} from './sink.js';
 import type {Spool} from './spool.js';
 
@@ -23,8 +23,8 @@ export type Uploads = {
 	/** Present if the dump leaves this disk member by member. */
 	readonly spool?: Spool | undefined;
 	readonly publish: (written: readonly Pick<Written, 'files'>[]) => Promise<readonly PendingFile[]>;
-	/** For another attempt at what `ship` could not send; absent if only another dump can repeat it. */
-	readonly again?: (meter: Meter, signal: AbortSignal) => Uploads;
+	/** Returns the uploads for another attempt at what `ship` could not send; absent if only another dump can repeat it. */
+	readonly nextAttempt?: (meter: Meter, signal: AbortSignal) => Uploads;
 	readonly ship: (files: readonly PendingFile[]) => Promise<Shipped>;
 	readonly abandon: () => Promise<void>;
 };
@@ -50,7 +50,7 @@ export class JobUploads implements Uploads {
 	/** By the path of a file. */
 	readonly #stored = new Map<string, Stored>();
 	#uploads: readonly PlaceUploads[];
-	#loads: readonly Load[] | undefined;
+	#pending: readonly PendingUpload[] | undefined;
 
 	constructor(places: readonly UploadOptions[], job: string, meter: Meter, signal: AbortSignal) {
 		this.#target = {places, job, meter, signal};
@@ -77,8 +77,8 @@ export class JobUploads implements Uploads {
 		const announced: RecordFile[] = [];
 		try {
 			const files = written.flatMap(one => one.files);
-			const loads = await loadsOf(files, {partial: true});
-			for (const place of this.#uploads) await place.announce(loads, announced);
+			const pending = await pendingUploadsOf(files, {partial: true});
+			for (const place of this.#uploads) await place.announce(pending, announced);
 			return await publishAll(written, job, emitOf(places));
 		} catch (error) {
 			for (const record of announced) await record.remove();
@@ -87,14 +87,14 @@ export class JobUploads implements Uploads {
 	}
 
 	/** Returns the uploads for another attempt at what `ship` could not send. */
-	readonly again = (meter: Meter, signal: AbortSignal): JobUploads => {
+	readonly nextAttempt = (meter: Meter, signal: AbortSignal): JobUploads => {
 		const {places, job} = this.#target;
 		const next = new JobUploads(places, job, meter, signal);
 		next.#uploads = this.#uploads.map((place, index) =>
-			place.again(next.#meters[index] ?? meter, signal, next.#onStored),
+			place.nextAttempt(next.#meters[index] ?? meter, signal, next.#onStored),
 		);
 		for (const [path, stored] of this.#stored) next.#stored.set(path, stored);
-		next.#loads = this.#loads;
+		next.#pending = this.#pending;
 		return next;
 	};
 
@@ -102,8 +102,8 @@ export class JobUploads implements Uploads {
 	async ship(files: readonly PendingFile[]): Promise<Shipped> {
 		const {meter, signal} = this.#target;
 		meter.start('upload');
-		const loads = (this.#loads ??= await loadsOf(files));
-		const results = await Promise.allSettled(this.#uploads.map(async place => place.ship(loads)));
+		const pending = (this.#pending ??= await pendingUploadsOf(files));
+		const results = await Promise.allSettled(this.#uploads.map(async place => place.ship(pending)));
 		const shipments = results.flatMap(one => (one.status === 'fulfilled' ? one.value : []));
 		const failures = results.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []));
 		if (failures.length > 0) meter.finish('upload', signal.aborted ? 'cancelled' : 'failed');
@@ -150,16 +150,19 @@ function emitOf(places: readonly UploadOptions[]): Emit {
 	return event => places[0]?.emit(event);
 }
 
-/** Returns the parcels of `files`; those that do not have their names yet are `partial`. */
-async function loadsOf(files: readonly PendingFile[], {partial = false} = {}): Promise<readonly Load[]> {
-	const parcels = files
+/** Returns the items of `files`; those that do not have their names yet are `partial`. */
+async function pendingUploadsOf(
+	files: readonly PendingFile[],
+	{partial = false} = {},
+): Promise<readonly PendingUpload[]> {
+	const items = files
 		.filter(file => file.ship)
-		.map(async file => (await parcelsOf(file, partial ? file.partial : undefined)).map(parcel => ({file, parcel})));
-	return (await Promise.all(parcels)).flat();
+		.map(async file => (await itemsOf(file, partial ? file.partial : undefined)).map(item => ({file, item})));
+	return (await Promise.all(items)).flat();
 }
 
 /** `partial`: the path while the file does not have its final name. */
-async function parcelsOf(file: PendingFile, partial?: string): Promise<readonly Parcel[]> {
+async function itemsOf(file: PendingFile, partial?: string): Promise<readonly UploadItem[]> {
 	const recordDirectory = dirname(file.finalPath);
 	if (file.directory) {
 		const digests = new Map(
@@ -179,7 +182,7 @@ async function parcelsOf(file: PendingFile, partial?: string): Promise<readonly 
 			};
 		});
 	}
-	const sha256 = file.encrypted ? file.contents[0]?.cipherDigests?.sha256 : file.contents[0]?.plainDigests.sha256;
+	const sha256 = storedSha256(file);
 	return [
 		{
 			path: file.finalPath,

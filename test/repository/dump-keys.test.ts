@@ -122,7 +122,7 @@ describe('what is missing to decrypt dumps', () => {
 	it('is refused where what was typed can be no key', async () => {
 		await assert.rejects(
 			missing(['app'], {privateKey: 'AGE-SECRET-KEY-1NOT'}),
-			/what was typed: malformed private key/,
+			/the entered key: malformed private key/,
 		);
 		await assert.rejects(missing(['app'], {keyFile: join(directory, 'none.txt')}), /none\.txt/);
 	});

@@ -1,8 +1,8 @@
-/** What the text of a dump is understood to hold, however it comes in pieces. */
+/** What is parsed from the text of a dump, independent of how it is divided into pieces. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import fc from 'fast-check';
-import {type DumpText, DumpTextReader} from '../../source/stages/dump-text.js';
+import {type DumpText, DumpTextReader, textOfCommand} from '../../source/stages/dump-text.js';
 import {cpuMilliseconds} from '../helpers/cpu.js';
 
 function read(text: string, size = text.length): DumpText {
@@ -78,4 +78,11 @@ test('a row of hundreds of megabytes is not kept', () => {
 	reader.push(Buffer.from('\nshort\n\\.\n'));
 	assert.equal(reader.result().tables[0]?.rows, 2);
 	assert.ok(cpuMilliseconds() - started < 30_000);
+});
+
+test('a program that is killed without a message is named with its signal', async () => {
+	const killed = {command: '/bin/sh', args: ['-c', 'kill -9 $$'], env: {}, signal: new AbortController().signal};
+	await assert.rejects(textOfCommand({...killed, what: 'the text of app'}), {
+		message: 'the text of app cannot be read: killed by SIGKILL',
+	});
 });

@@ -72,7 +72,7 @@ export async function loadEncryptionKeys(material: KeyMaterial, context: KeyCont
 export async function loadDecryptionKeys(material: KeyMaterial, context: KeyContext): Promise<DecryptionKeys> {
 	const passphrase = await readPassphrase(material, context);
 	const identities = new Set<string>();
-	const source = material.typed ? 'what was typed' : 'cipher_private_key';
+	const source = material.typed ? 'the entered key' : 'cipher_private_key';
 	for (const text of material.privateKeys) for (const one of parseIdentities(text, source)) identities.add(one);
 	const {identityFiles, identityPassphrase} = material;
 	const passphrases = [

@@ -53,11 +53,11 @@ async function runCommand(
 	{env, signal, commandTimeout, askPassphrase}: KeyContext,
 ): Promise<Buffer> {
 	const [command, ...args] = words;
+	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: the command is empty');
 	const limit = timeLimit(
 		commandTimeout,
-		() => new PgBackError('CONFIG', `cipher_pass_command: ${command ?? ''} took longer than ${commandTimeout ?? 0} s`),
+		() => new PgBackError('CONFIG', `cipher_pass_command: ${command} took longer than ${commandTimeout ?? 0} s`),
 	);
-	if (!command) throw new PgBackError('CONFIG', 'cipher_pass_command: the command is empty');
 	try {
 		return firstLine(
 			Buffer.from(

@@ -22,7 +22,7 @@ export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): KeyObject {
 	return createSecretKey(Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32)));
 }
 
-/** Creates the nonces of one file, in order. The buffer that `next` returns is reused. */
+/** Creates the nonces of one file, in order. The buffer that `peek` returns is reused. */
 export function createNonces() {
 	const nonce = Buffer.alloc(12);
 	let counter = 0;
