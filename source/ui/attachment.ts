@@ -15,11 +15,13 @@ export type Attachment = {
 	readonly attach: (run: RunElsewhere) => Promise<void>;
 	/** Detaches; the run is not changed. */
 	readonly detach: () => void;
+	/** Detaches for good: nothing is attached any more, and our own handle has no listener left. */
+	readonly close: () => void;
 };
 
 /**
  * Creates the attachment. `onChange` is called when another state is shown, and when the attached run has ended. The
- * caller detaches at the end.
+ * caller closes it.
  */
 export function createAttachment(own: EngineHandle, onChange: () => void): Attachment {
 	const listeners = new Set<Listener>();
@@ -27,7 +29,8 @@ export function createAttachment(own: EngineHandle, onChange: () => void): Attac
 	const toAll: Listener = (event, state) => {
 		for (const listener of listeners) listener(event, state);
 	};
-	own.subscribe((event, state) => {
+	let isClosed = false;
+	const unsubscribe = own.subscribe((event, state) => {
 		if (current === undefined) toAll(event, state);
 	});
 	const detach = () => {
@@ -67,8 +70,14 @@ export function createAttachment(own: EngineHandle, onChange: () => void): Attac
 		handle,
 		attached: () => current?.about,
 		detach,
+		close() {
+			isClosed = true;
+			detach();
+			unsubscribe();
+		},
 		async attach(about) {
 			const run = await own.attach(about.id);
+			if (isClosed) return run.close();
 			detach();
 			const mine = {run, about: {...about, isOver: false}, unsubscribe: run.subscribe(toAll)};
 			current = mine;

@@ -90,11 +90,11 @@ export type Console = {
 	readonly ask: (dialog: Dialog | undefined) => void;
 	/** Shows a message for a few seconds. */
 	readonly say: (text: string, tone?: Tone) => void;
-	/** Shows the error of started work. */
+	/** Shows the error if `work` rejects. */
 	readonly attempt: (work: Promise<unknown>) => void;
-	/** The same in words, in full: in a panel where a line has no room for them. */
+	/** Shows why something failed: in the message line, or in a panel if it is too long for that. */
 	readonly fail: (reason: string) => void;
-	/** What was typed to open dumps, in memory only. */
+	/** Returns the secrets that the user has entered to open dumps; kept in memory only. */
 	readonly secrets: () => Secrets | undefined;
 	readonly remember: (secrets: Secrets) => void;
 	readonly copy: (text: string) => void;

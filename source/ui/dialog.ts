@@ -23,7 +23,7 @@ export type ChoiceDialog = {
 	readonly text: readonly string[];
 	readonly options: readonly Option[];
 	readonly cursor: number;
-	/** The command line that does the same: `Y` copies it. */
+	/** The equivalent command line: `Y` copies it. */
 	readonly command?: string;
 };
 
@@ -41,7 +41,7 @@ export function valuesOf(fields: readonly Field[]): Readonly<Record<string, stri
 	return Object.fromEntries(fields.map(field => [field.name, field.value]));
 }
 
-/** True where Tab completes what was typed; where nothing was, it goes to the next field. */
+/** Returns true if Tab completes the value; in an empty field it moves to the next one. */
 export function isCompleted({kind, value}: Field): boolean {
 	return (kind === 'path' || kind === 'key') && value !== '' && !isPrivateKey(value);
 }
@@ -54,14 +54,14 @@ export type FormDialog = {
 	readonly fields: readonly Field[];
 	readonly cursor: number;
 	readonly problem?: string | undefined;
-	/** What helps while typing. */
+	/** A remark that helps while typing. */
 	readonly note?: string | undefined;
-	/** What is to be known for it, and may change with the fields. */
+	/** Information for the decision, which may change with the fields. */
 	readonly facts?: readonly string[];
-	/** The command line that does the same: F2 copies it. */
+	/** Returns the equivalent command line: F2 copies it. */
 	readonly command?: (values: Readonly<Record<string, string>>) => string;
 	readonly waiting?: Waiting;
-	/** Told of every change of a value. */
+	/** Called with all values when one has changed. */
 	readonly onEdit?: (values: Readonly<Record<string, string>>) => void;
 	readonly submit: (values: Readonly<Record<string, string>>) => void;
 };
@@ -79,7 +79,7 @@ export type PlanDialog = {
 	readonly isFiltering: boolean;
 	/** Something was chosen, or Enter was pressed once: the next Enter starts. */
 	readonly isChosen: boolean;
-	/** The command line that does the same: `Y` copies it. */
+	/** The equivalent command line: `Y` copies it. */
 	readonly command: string;
 	readonly waiting?: Waiting;
 	readonly problem?: string | undefined;

@@ -18,7 +18,7 @@ export function handleTyped(c: Console, typed: Typed): void {
 		return;
 	}
 	// A paste outside of a text field is a mistake: none of its letters is a command.
-	if (typed.kind === 'paste') return c.say('a paste is no command: press / first to filter by it');
+	if (typed.kind === 'paste') return c.say('a paste is not a command: press / first to filter by it');
 	const action = actionFor(typed.name, screen);
 	if (action !== undefined) actions[action](c);
 }

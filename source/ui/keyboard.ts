@@ -1,4 +1,4 @@
-/** Parses the bytes of a terminal into keys and pastes, however they are split. Drops everything that is not a key. */
+/** Parses the bytes of a terminal, in pieces of any size, into keys and pastes. Drops everything else. */
 import {StringDecoder} from 'node:string_decoder';
 import {nextToken, type Token} from './escape-sequences.js';
 import {keysOfRun, pasted, pressed, type Typed} from './typed-keys.js';

@@ -175,7 +175,7 @@ function openSession({handle: own, stdin, stdout, options, signal}: MountRequest
 	const unwatch = watchSignals(screen, () => leave('hangup'), signal);
 	if (options.exitWhenDone && own.state().finished !== undefined) leave('finished');
 	const close = () => {
-		for (const stop of [unwatch, unsubscribe, frames.stop, closeStores, home.close, attachment.detach]) stop();
+		for (const stop of [unwatch, unsubscribe, frames.stop, closeStores, home.close, attachment.close]) stop();
 		clearInterval(homeTimer);
 		screen.terminal.close();
 	};

@@ -1,19 +1,19 @@
-/** What a person types to open dumps. */
+/** Secrets that the user enters to open dumps. */
 import type {Secrets} from '../core/handle.js';
 
-/** A text with a private key in it is not shown, and is no path. */
+/** Returns true for a text that contains a private key: it is not shown, and is not a path. */
 export function isPrivateKey(text: string): boolean {
 	return /AGE-SECRET-KEY-/i.test(text);
 }
 
-/** From one field: the key itself, also out of a whole file that was pasted; or the path of its file. */
+/** Parses one field: a private key, also within the pasted text of its file, or the path of the file. */
 export function secretsFrom(text: string): Secrets {
 	if (text.trim() === '') return {};
 	if (!isPrivateKey(text)) return {keyFile: text.trim()};
 	return {privateKey: (text.match(/AGE-SECRET-KEY-[\w-]+/gi) ?? [text]).join('\n')};
 }
 
-/** What was typed before and now: private keys add up, of all else the last counts. */
+/** Merges earlier and new secrets: private keys are collected, any other secret is replaced. */
 export function joinSecrets(before: Secrets | undefined, now: Secrets): Secrets {
 	const keys = new Set([before?.privateKey, now.privateKey].flatMap(text => text?.split('\n') ?? []));
 	return {...before, ...now, ...(keys.size > 0 && {privateKey: [...keys].join('\n')})};

@@ -126,7 +126,7 @@ export function openTerminal(stdin: ReadStream, stdout: WriteStream, events: Ter
 }
 
 type KeyEvents = Pick<TerminalEvents, 'onData'> & {
-	/** Runs what fails when the terminal is lost. */
+	/** Runs an action that fails when the terminal is lost. */
 	readonly guard: (action: () => void) => void;
 	readonly write: (text: string) => void;
 };

@@ -38,7 +38,7 @@ export type LogsView = {
 
 export type FileSort = 'time' | 'name' | 'size';
 
-/** What the rows are: dumps, with their checksum files folded in; runs and their dumps; or plain names. */
+/** The kinds of rows: dumps, including their checksum files; runs and their dumps; or stored names. */
 export const fileLists = ['dumps', 'runs', 'names'] as const;
 export type FileList = (typeof fileLists)[number];
 

@@ -121,7 +121,7 @@ describe('in place of a database', {timeout: 170_000}, () => {
 		screen.type('u');
 		await screen.sees('Undo the replacement of shop?');
 		screen.type('y');
-		await screen.sees('is the one before again');
+		await screen.sees('is the previous database again');
 		assert.equal(await site.target.psql('shop', 'select count(*) from sales.customers where name is null'), '500');
 	});
 

@@ -105,7 +105,7 @@ describe('Files', () => {
 		await using screen = mount(engine, remote);
 		await screen.waitFor(text => text.includes('20 files'), 'the listing');
 		await screen.type('pasted where nothing is typed\r');
-		await screen.waitFor(text => text.includes('a paste is no command'), 'what it says of a paste');
+		await screen.waitFor(text => text.includes('a paste is not a command'), 'what it says of a paste');
 		await screen.type('a', 't');
 		await screen.waitFor(text => text.includes('into the directory'), 'the form');
 		await screen.type(keys.ctrlU, '/restore/where/there/is/room\r');
@@ -283,7 +283,7 @@ describe('Files', () => {
 		await using screen = mount(engine, remote);
 		await screen.waitFor(text => text.includes('64 files in 4 runs'), 'the listing');
 		await screen.type(`D16\rqqDDxx${'q\r'.repeat(5000)}`);
-		await screen.waitFor(text => text.includes('a paste is no command'), 'the refusal');
+		await screen.waitFor(text => text.includes('a paste is not a command'), 'the refusal');
 		await screen.type('/', `orders\r\n${'x'.repeat(10_000)}\u001B[31m`);
 		await screen.waitFor(text => text.includes('nothing matches the filter'), 'the filter');
 		await screen.type(keys.ctrlU, ...chars('orders'), keys.enter);

@@ -213,7 +213,7 @@ describe('the console in a pseudo-terminal', {timeout: 240_000}, () => {
 		await pty.waitFor(text => text.includes('q quit'), 'the screen', slow);
 		assert.match(pty.bytes(), /\u001B\[\?2004h/);
 		pty.type('\u001B[200~2q\r\u001B[201~');
-		await pty.waitFor(text => text.includes('a paste is no command'), 'the refusal', slow);
+		await pty.waitFor(text => text.includes('a paste is not a command'), 'the refusal', slow);
 		pty.type('q');
 		assert.equal((await pty.exited).exitCode, 0);
 		await pty.settled();

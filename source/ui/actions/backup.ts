@@ -50,7 +50,7 @@ export function typedInPlan(c: Console, dialog: PlanDialog, typed: Typed, move: 
 	if (move !== undefined) c.ask({...dialog, cursor: moveCursor(cursor, move, c.size().rows - 8, shown.length)});
 }
 
-/** Esc: ends the filter, or else the dialog. */
+/** Handles Esc: ends the filter, else closes the dialog. */
 export function leavePlan(c: Console, dialog: PlanDialog): void {
 	const isFiltered = dialog.isFiltering || dialog.filter !== '';
 	c.ask(isFiltered ? {...dialog, filter: '', isFiltering: false, cursor: 0} : undefined);

@@ -46,7 +46,7 @@ export function chosenFiles(c: Console): Chosen | undefined {
 export function download(c: Console): void {
 	const chosen = chosenFiles(c);
 	if (chosen === undefined) return;
-	if (!chosen.remote) return c.say('these files are here already: t decrypts them, v verifies them');
+	if (!chosen.remote) return c.say('these files are already here: t decrypts them, v verifies them');
 	askTarget(c, chosen, 'Download');
 }
 
@@ -104,7 +104,7 @@ function askTarget(
 	showFreeSpace(c, heading, first, chosen.bytes);
 }
 
-/** Below the field, when it is known: what fits there, against what is needed. */
+/** Shows the free and the needed space below the field, once they are known. */
 function showFreeSpace(c: Console, title: string, target: string, bytes: number): void {
 	c.attempt(
 		c.handle.freeSpace(target).then(free => {

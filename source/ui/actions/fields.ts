@@ -18,7 +18,7 @@ export function completeField(c: Console, dialog: FormDialog, field: Field): voi
 	c.attempt(
 		c.handle.completePath(field.value).then(({text, candidates}) => {
 			const now = c.view().dialog;
-			// What was typed meanwhile counts.
+			// The user may have typed in the meantime.
 			if (now?.kind !== 'form' || now.title !== dialog.title) return;
 			const same = now.fields.find(one => one.name === field.name);
 			if (same?.value !== field.value) return;

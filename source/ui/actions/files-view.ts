@@ -38,13 +38,13 @@ export function showLocation(c: Console, step: 1 | -1): void {
 	refresh(c);
 }
 
-/** Dumps, runs, names. What is marked stays as long as it is dumps. */
+/** Shows the next list: dumps, runs, names. Marks are kept between the lists of dumps and of runs. */
 export function nextList(c: Console): void {
 	const {list, marked} = c.view().files;
 	const next = fileLists[(fileLists.indexOf(list) + 1) % fileLists.length] ?? 'dumps';
 	const isKept = list !== 'names' && next !== 'names';
 	c.setFiles({list: next, cursor: undefined, top: 0, marked: isKept ? marked : new Set()});
-	if (!isKept && marked.size > 0) c.say('the marks are gone: a mark of a dump is none of its files', 'quiet');
+	if (!isKept && marked.size > 0) c.say('the marks were cleared: those of dumps do not apply to names', 'quiet');
 	rearrange(c);
 }
 
@@ -53,14 +53,14 @@ export function cursorRow(c: Console): FileCursor | undefined {
 	return rows.at(rows.positionOf(c.view().files.cursor));
 }
 
-/** What a row stands for in the set of marks: the dump, all dumps of the run that the filter shows, or the name. */
+/** Returns what marking a row marks: the dump, all dumps of the run that the filter shows, or the name. */
 function markedBy(c: Console, {run, dump, file}: FileCursor): readonly number[] {
 	if (file !== undefined) return [file];
 	if (dump !== undefined) return [dump];
 	return run === undefined ? [] : (c.files.order()?.runs.get(run)?.dumps ?? []);
 }
 
-/** Space: marks, or unmarks; then one row on. */
+/** Handles Space: marks or unmarks the row, and moves to the next one. */
 export function mark(c: Console): void {
 	const cursor = cursorRow(c);
 	if (cursor === undefined) return;
@@ -96,13 +96,13 @@ export function markAll(c: Console): void {
 }
 
 export type ChosenRows = {
-	/** Checksum files not among them, unless they were chosen by name. */
+	/** Without checksum files, unless they were chosen by name. */
 	readonly rows: readonly number[];
 	/** Undefined when names were chosen. */
 	readonly dumps?: readonly number[];
 };
 
-/** What an action is about: all that is marked, or else the row under the cursor. */
+/** Returns what an action applies to: everything marked, else the row under the cursor. */
 export function chosenRows(c: Console): ChosenRows {
 	const {marked, list} = c.view().files;
 	const cursor = cursorRow(c);
@@ -116,7 +116,7 @@ export function chosenRows(c: Console): ChosenRows {
 	};
 }
 
-/** As it is stored: of a dump the name of its file. */
+/** Returns the stored name under the cursor; of a dump the name of its main file. */
 export function selectedName(c: Console): string | undefined {
 	const cursor = cursorRow(c);
 	if (cursor === undefined) return undefined;

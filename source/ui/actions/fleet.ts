@@ -1,4 +1,4 @@
-/** Browses the fleet: its servers, the databases of one, and the way to their dumps. */
+/** Browses the fleet: its servers, the databases of one server, and their dumps in Files. */
 import {messageOf} from '../../core/errors.js';
 import type {DatabaseView, ServerView} from '../../core/fleet.js';
 import type {Console} from '../console.js';
@@ -40,7 +40,7 @@ function selectedDatabase(c: Console): DatabaseView | undefined {
 	return all[databaseCursor(all, view)];
 }
 
-/** Enter: from a server to its databases, from a database to its dumps. */
+/** Handles Enter: opens the databases of a server, or the dumps of a database. */
 export function openInFleet(c: Console): void {
 	if (c.view().screen === 'server') return showFiles(c, selectedDatabase(c)?.database ?? '');
 	const server = selectedServer(c);
@@ -52,12 +52,12 @@ export function openInFleet(c: Console): void {
 	});
 }
 
-/** `f`: all dumps of the server. */
+/** Handles `f`: opens all dumps of the server in Files. */
 export function serverFiles(c: Console): void {
 	showFiles(c, '');
 }
 
-/** What `y` copies. */
+/** Returns what `y` copies. */
 export function selectedInFleet(c: Console): string | undefined {
 	if (c.view().screen === 'fleet') return selectedServer(c)?.server;
 	const database = selectedDatabase(c);

@@ -26,7 +26,7 @@ export function showInfo(c: Console): void {
 	const {dumps, key} = c.files.table();
 	const dump = cursor?.dump ?? (cursor?.run === undefined ? undefined : c.files.order()?.runs.get(cursor.run)?.first);
 	const row = cursor?.file ?? (dump === undefined ? undefined : dumps.lead(dump));
-	if (location === undefined || row === undefined) return c.say('there is nothing to look into');
+	if (location === undefined || row === undefined) return c.say('this row has no contents to show');
 	inspect(c, location.id, key(row), c.secrets());
 }
 
@@ -48,7 +48,7 @@ function inspect(c: Console, location: string, key: string, secrets?: Secrets): 
 					return c.ask(info(clean(messageOf(error), c.glyphs), 'failed'));
 				askSecret(c, {
 					title: 'This dump is encrypted',
-					text: 'Nothing typed: what is known without it.',
+					text: 'Leave it empty to see only what is known without a key.',
 					problem: secrets === undefined ? undefined : messageOf(error),
 					dumps: {location, keys: [key]},
 					then: given => inspect(c, location, key, given),

@@ -102,7 +102,7 @@ export function nextError(c: Console): void {
 	const next = jobs.findIndex((job, index) => index > at && isBad(job));
 	const index = next >= 0 ? next : jobs.findIndex(isBad);
 	const job = jobs[index];
-	if (job === undefined) return c.say('nothing has failed, and nobody waits behind a dump', 'done');
+	if (job === undefined) return c.say('nothing has failed, and no session waits behind a dump', 'done');
 	if (c.view().screen === 'detail') return c.set({detail: {job: job.id, top: 0}, jobs: {...view, selected: job.id}});
 	const height = planRegions(c.size().rows, 3).list;
 	c.setJobs({selected: job.id, top: windowTop(view.top, index, height - 1, jobs.length)});

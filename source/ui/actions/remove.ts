@@ -39,7 +39,7 @@ function withCompanions(c: Console, {rows, dumps: chosen}: Pick<Chosen, 'rows' |
 type Removal = {
 	readonly location: string;
 	readonly keys: readonly string[];
-	/** Databases that would lose their last good dump there. */
+	/** Returns the databases that would lose their last good dump at the location. */
 	readonly last: readonly string[];
 };
 

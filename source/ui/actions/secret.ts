@@ -1,4 +1,4 @@
-/** Asking for what opens dumps: asked once, typed in a field that does not show it, kept in memory, handed to the engine only. */
+/** Asks for keys and passphrases, once, in a field that does not show them. They are kept in memory and passed to the engine only. */
 import {messageOf} from '../../core/errors.js';
 import type {EncryptedDumps, MissingSecret, Secrets} from '../../core/handle.js';
 import type {Console} from '../console.js';
@@ -10,19 +10,19 @@ import {waitIn} from './waiting.js';
 
 export type SecretRequest = {
 	readonly title: string;
-	/** What happens when nothing is typed; without it an input is required. */
+	/** Called when nothing is typed; without it an input is required. */
 	readonly text?: string;
 	readonly problem?: string | undefined;
-	/** What is to be opened: asked for is what it needs, and a key that does not open it is refused. */
+	/** The dumps to open: only what they need is asked for, and a key that does not open them is refused. */
 	readonly dumps?: EncryptedDumps | undefined;
-	/** What was typed already, and is not enough. */
+	/** Secrets that were entered before and are not sufficient. */
 	readonly given?: Secrets | undefined;
-	/** The path of a key file, to be corrected. */
+	/** The path of a key file that could not be used, for the user to correct. */
 	readonly path?: string | undefined;
 	readonly then: (secrets: Secrets) => void;
 };
 
-/** Calls `then` with what opens the dumps; a person is asked only for what is neither configured nor was typed before. */
+/** Calls `then` with the secrets that open the dumps. Asks only for those that are neither configured nor were entered before. */
 export function withSecret(
 	c: Console,
 	needed: boolean,
@@ -37,7 +37,7 @@ export function withSecret(
 		{
 			kind: 'info',
 			title: 'Encrypted dumps',
-			lines: [[span(`looking at how they are encrypted${c.glyphs.cut}`, 'quiet')]],
+			lines: [[span(`checking how they are encrypted${c.glyphs.cut}`, 'quiet')]],
 			top: 0,
 		},
 		signal => c.handle.missingSecret(dumps, {secrets: given, signal}),
@@ -52,14 +52,14 @@ export function withSecret(
 	);
 }
 
-/** Asks in any case: what is there did not open the dump. */
+/** Asks in any case, because the known secrets did not open the dump. */
 export function askSecret(c: Console, request: SecretRequest): void {
 	waitIn(
 		c,
 		{
 			kind: 'info',
 			title: 'Encrypted dumps',
-			lines: [[span(`looking at how it is encrypted${c.glyphs.cut}`, 'quiet')]],
+			lines: [[span(`checking how it is encrypted${c.glyphs.cut}`, 'quiet')]],
 			top: 0,
 		},
 		signal => c.handle.missingSecret(request.dumps, {signal}),
@@ -87,7 +87,7 @@ const questions: Readonly<Record<MissingSecret['kind'], {readonly text: string; 
 	'identity passphrase': {text: '', fields: [passphraseField]},
 };
 
-/** Asks again where what was typed cannot be it, or does not open the dumps. */
+/** Asks for a secret, and again if it is malformed or does not open the dumps. */
 function askFor(c: Console, missing: MissingSecret, request: SecretRequest): void {
 	const {title, text, problem, dumps, given, path = '', then} = request;
 	const {kind} = missing;
@@ -110,7 +110,7 @@ function askFor(c: Console, missing: MissingSecret, request: SecretRequest): voi
 			const typedPath = isPrivateKey(key) ? '' : key;
 			const again = (told: string) => askFor(c, missing, {...request, problem: told, path: typedPath});
 			if (passphrase === '' && key.trim() === '') {
-				if (text === undefined) return again('nothing was typed');
+				if (text === undefined) return again('enter a passphrase or a key');
 				c.ask(undefined);
 				return then({});
 			}
@@ -127,7 +127,7 @@ function askFor(c: Console, missing: MissingSecret, request: SecretRequest): voi
 				{
 					done(still) {
 						if (still === undefined) return go(typed);
-						// Another key is asked for without what was wrong of the first.
+						// The next question does not show the problem of the first key.
 						const kept = still.kind === 'identity passphrase' ? typed : given;
 						askFor(c, still, {...request, given: kept, problem: still.problem, path: typedPath});
 					},
@@ -139,7 +139,7 @@ function askFor(c: Console, missing: MissingSecret, request: SecretRequest): voi
 	c.ask({...form, problem});
 }
 
-/** What is missing still. Rejects where what was typed can be no key. */
+/** Returns what is still missing. Rejects when the entered key is malformed. */
 async function check(
 	c: Console,
 	secrets: Secrets,

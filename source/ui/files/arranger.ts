@@ -1,19 +1,19 @@
-/** Makes orders of a table that grows, one at a time: the old one is shown until the next is finished. */
+/** Sorts and filters a growing table again and again, one pass at a time: the old order is shown until the next is finished. */
 import {type FileOrder, orderFiles, type OrderOptions} from './order.js';
 import type {FileTable} from './table.js';
 
 export type Arranger = {
 	readonly order: () => FileOrder | undefined;
-	/** Makes a new order now, with other options where they are given; one that is being made is given up. */
+	/** Starts a new order now, with other options if given, and abandons an unfinished one. */
 	readonly arrange: (options?: OrderOptions) => void;
-	/** Makes a new order of what has come meanwhile, if the last one is old enough. */
+	/** Starts a new order with the rows that have arrived, if the last one is old enough. */
 	readonly refresh: () => void;
-	/** Forgets everything: there is another table. */
+	/** Starts over with another table. */
 	readonly restart: (options: OrderOptions) => void;
 	readonly close: () => void;
 };
 
-/** An order of what has come so far is made this often, milliseconds at the least. */
+/** Minimum milliseconds between two orders while rows arrive. */
 const refreshInterval = 400;
 
 export function createArranger({
@@ -28,9 +28,9 @@ export function createArranger({
 	let order: FileOrder | undefined;
 	let options: OrderOptions = {list: 'dumps', filter: '', sort: 'time', reverse: false};
 	let making = new AbortController();
-	/** An order is being made. What streams in does not start a second one: it would never come to an end. */
+	/** An order is being made. Arriving rows do not restart it, or it would never finish. */
 	let busy = false;
-	/** Monotonic milliseconds; a long order counts as made later, or there would be time for nothing else. */
+	/** Monotonic milliseconds; a slow order counts as made later, so that it does not use all the time. */
 	let madeAt = 0;
 
 	function arrange(next = options): void {

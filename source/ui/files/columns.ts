@@ -1,6 +1,6 @@
 /** A growing list of numbers in typed arrays: a million of them in a few megabytes. */
 export type Column = {
-	/** 0 where nothing was set. */
+	/** Returns 0 if nothing was set. */
 	readonly get: (index: number) => number;
 	readonly set: (index: number, value: number) => void;
 };

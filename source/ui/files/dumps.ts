@@ -1,36 +1,36 @@
-/** Names folded into dumps: a dump with its checksum files, its createdb.sql and the members of its directory is one. */
+/** Groups names into dumps: a dump includes its checksum files, its createdb.sql and the members of its directory. */
 import type {ListedFile} from '../../core/handle.js';
 import {createColumn} from './columns.js';
 import {createIdentities, isOwn} from './identities.js';
 import {createRowLists} from './row-lists.js';
 import {createWords} from './words.js';
 
-/** `own`: manifests and their like, which belong to the run. `sums`: checksum files of a dump that is not there. */
+/** `own`: manifests and other files of the run. `sums`: checksum files of a dump that does not exist. */
 export type DumpKind = 'dump' | 'own' | 'foreign' | 'sums';
 
 export type DumpTable = {
 	readonly count: () => number;
 	/** Returns the dump that the row belongs to; `row` counts up from 0, and its key must be stored already. */
 	readonly add: (file: ListedFile, row: number) => number;
-	/** The dump of a path that a manifest names. */
+	/** Returns the dump of a path in a manifest. */
 	readonly find: (file: Pick<ListedFile, 'key' | 'name'>) => number | undefined;
 	readonly of: (row: number) => number;
-	/** The row that stands for the dump: its own file before those that belong to it. */
+	/** Returns the row that represents the dump: its main file, else one of the others. */
 	readonly lead: (dump: number) => number;
-	/** All its rows in the order of the listing. */
+	/** Returns all its rows in the order of the listing. */
 	readonly rows: (dump: number) => readonly number[];
 	readonly kind: (dump: number) => DumpKind;
-	/** The decoded name of the database or of what else was dumped; empty for foreign names. */
+	/** Returns the decoded name of the database or of another output; empty for foreign names. */
 	readonly subject: (dump: number) => string;
-	/** Such as `dump` or `sql.gz`; empty for foreign names. */
+	/** Returns a suffix such as `dump` or `sql.gz`; empty for foreign names. */
 	readonly suffix: (dump: number) => string;
-	/** Milliseconds since the epoch, of the name or else of the last change; 0 where nothing is known. */
+	/** Returns the time in the name, else of the last change, in milliseconds since the epoch; 0 if unknown. */
 	readonly time: (dump: number) => number;
-	/** The time as its name has it; empty for foreign names. */
+	/** Returns the time as written in its name; empty for foreign names. */
 	readonly timeText: (dump: number) => string;
-	/** Checksum files not counted. */
+	/** Returns its size in bytes, without checksum files. */
 	readonly bytes: (dump: number) => number;
-	/** Its files without checksum files. */
+	/** Returns the number of its files, without checksum files. */
 	readonly files: (dump: number) => number;
 	readonly isEncrypted: (dump: number) => boolean;
 	readonly hasChecksums: (dump: number) => boolean;
@@ -39,7 +39,7 @@ export type DumpTable = {
 const kinds: readonly DumpKind[] = ['sums', 'dump', 'own', 'foreign'];
 const encryptedFlag = 1;
 const checksumsFlag = 2;
-/** Which row stands for a dump. */
+/** The file of the highest rank represents the dump. */
 const rankOf = {checksum: 1, createdb: 2, dump: 3} as const;
 
 export function createDumpTable(keyOf: (row: number) => string): DumpTable {
@@ -56,7 +56,7 @@ export function createDumpTable(keyOf: (row: number) => string): DumpTable {
 	const words = createWords();
 	const identities = createIdentities(dump => keyOf(lists.first(dump)));
 
-	/** The dump of the file: one that is known, or a new one. */
+	/** Returns the dump of the file, which may be a new one. */
 	function dumpOf(file: ListedFile, row: number): number {
 		const dump = identities.put(file, lists.count());
 		if (dump < lists.count()) {

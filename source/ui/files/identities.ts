@@ -1,4 +1,4 @@
-/** Which files are one dump: by the beginning of their names, and by how they are stored. */
+/** Determines which files belong to the same dump: by the beginning of their names, and by how they are stored. */
 import type {ListedFile} from '../../core/handle.js';
 import {createColumn} from './columns.js';
 import {createTextIndex} from './text-index.js';
@@ -7,24 +7,24 @@ import {createWords} from './words.js';
 type Named = Pick<ListedFile, 'key' | 'name'>;
 
 export type Identities = {
-	/** The dump that has a file like this; undefined for foreign names, none of which belong together. */
+	/** Returns the dump that a file belongs to; undefined for foreign names, which never belong together. */
 	readonly find: (file: Named) => number | undefined;
-	/** Returns the dump that has a file like this, or else `dump`, of which it is the first file then. */
+	/** Returns the dump that a file belongs to; `dump` for the first file of a new dump. */
 	readonly put: (file: Named, dump: number) => number;
-	/** The time as the names of the dump have it; empty for foreign names. */
+	/** Returns the time as written in the names of the dump; empty for foreign names. */
 	readonly timeText: (dump: number) => string;
 };
 
 const ownSuffixes = new Set(['manifest.json', 'private.json', 'private.json.age', 'proven.json', 'pinned.json']);
 
-/** True for manifests and their like, which belong to the run. */
+/** Returns true for manifests and other files of a run. */
 export function isOwn(suffix: string): boolean {
 	return ownSuffixes.has(suffix);
 }
 
 /** `keyOf` returns the key of the first file of a dump. */
 export function createIdentities(keyOf: (dump: number) => string): Identities {
-	/** By dump: how much of that key makes its identity, and what is added to that. */
+	/** By dump: the length of the part of that key that identifies it, and the word after it. */
 	const baseLength = createColumn('integer');
 	const baseClass = createColumn('integer');
 	const timeLength = createColumn('byte');
@@ -58,8 +58,8 @@ export function createIdentities(keyOf: (dump: number) => string): Identities {
 type Base = {readonly length: number; readonly class: string};
 
 /**
- * What files of one dump have in common: the key up to the end of its time, and a word. A plain copy that was kept beside an encrypted
- * dump is a dump of its own; the members of a directory are not told apart by that.
+ * Returns what the files of one dump have in common: the key up to the end of its time, and a word. A plain copy kept next to an encrypted
+ * dump is a separate dump; for members of a directory this makes no difference.
  */
 function baseOf({key, name}: Named): Base | undefined {
 	if (name === undefined) return undefined;

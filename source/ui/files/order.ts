@@ -1,4 +1,4 @@
-/** Which dumps, runs or names pass the filter, and in which order. */
+/** Filters and sorts dumps, runs or names. */
 import {nameMatcher} from '../layout/matcher.js';
 import type {FileList, FileSort} from '../view.js';
 import {createSlicer, filterRows, forEachRow, type Slicer, sortRows} from './slices.js';
@@ -24,13 +24,13 @@ export type RunGroup = {
 	hasChecksums: boolean;
 };
 
-/** A finished order; rows that came later are not in it yet. */
+/** A finished order; rows that arrived later are not in it yet. */
 export type FileOrder = OrderOptions & {
-	/** Dumps, runs or rows of the table, as `list` says. */
+	/** Dumps, runs or rows of the table, according to `list`. */
 	readonly rows: Uint32Array;
 	/** By number; only for the list of runs. */
 	readonly runs: ReadonlyMap<number, RunGroup>;
-	/** Files that pass, checksum files counted only in the list of names. */
+	/** The number of files that pass the filter; checksum files count only in the list of names. */
 	readonly files: number;
 	readonly bytes: number;
 	/** The number of rows of the table that it includes. */
@@ -78,7 +78,7 @@ export function isShown({dumps}: FileTable, dump: number): boolean {
 	return kind === 'dump' || kind === 'foreign';
 }
 
-/** By the name as it is, the decoded name, and the time. */
+/** Matches the stored name, the decoded name, and the time. */
 export function dumpMatcher({dumps, key}: FileTable, filter: string): (dump: number) => boolean {
 	if (filter === '' || filter === '!') return () => true;
 	const passes = nameMatcher(filter);
@@ -142,14 +142,14 @@ async function dumpComparer(table: FileTable, sort: FileSort, slicer: Slicer): P
 	return (a, b) => compareText(name(a), name(b)) || newest(a, b);
 }
 
-/** The numbers are copied once: that is faster than asking for them in each comparison. */
+/** The numbers are copied once, which is faster than a lookup in each comparison. */
 async function largestFirst(numberOf: (index: number) => number, count: number, slicer: Slicer): Promise<Compare> {
 	const numbers = new Float64Array(count);
 	await forEachRow(count, index => (numbers[index] = numberOf(index)), slicer);
 	return (a, b) => (numbers[b] ?? 0) - (numbers[a] ?? 0);
 }
 
-/** Names are unpacked once, not for each of the twenty comparisons that a name takes part in. */
+/** Names are unpacked once, because each takes part in about twenty comparisons. */
 function unpacked(table: FileTable): (row: number) => string {
 	const names = new Array<string | undefined>(table.count());
 	return row => (names[row] ??= table.key(row));

@@ -1,4 +1,4 @@
-/** Names of any number in little memory: packed as UTF-8 in blocks. */
+/** A compact list of names, packed as UTF-8 in blocks. */
 import {Buffer} from 'node:buffer';
 
 const namesPerBlock = 1024;
@@ -6,7 +6,7 @@ const namesPerBlock = 1024;
 export type PackedNames = {
 	readonly add: (name: string) => void;
 	readonly at: (row: number) => string;
-	/** True while names have come in ascending order. */
+	/** True while all names have arrived in ascending order. */
 	readonly isSorted: () => boolean;
 };
 
@@ -44,7 +44,7 @@ export function createPackedNames(): PackedNames {
 	};
 }
 
-/** A copy of its own: a part of a string keeps the whole of it in memory. */
+/** Returns a copy: a substring keeps its whole string in memory. */
 export function copyOf(text: string): string {
 	return Buffer.from(text, 'utf8').toString('utf8');
 }

@@ -1,22 +1,22 @@
-/** Reading a location into a table, with turns for others between. */
+/** Reads a location into a table, in slices, so that other work can run in between. */
 import {setImmediate} from 'node:timers/promises';
 import type {EngineHandle, RunSummary} from '../../core/handle.js';
 import type {FileTable} from './table.js';
 
-/** Names between two looks at the clock, and milliseconds until others have their turn. */
+/** Names between two checks of the clock, and milliseconds of one slice. */
 const batch = 64;
 const turn = 8;
 
-/** Reads the names of a location into a table, and gives way to others now and then. Rejects when `signal` is aborted. */
+/** Reads the names of a location into a table, and yields to other work regularly. Rejects when `signal` aborts. */
 export async function readListing(
 	handle: Pick<EngineHandle, 'list'>,
 	location: string,
 	options: {
 		readonly signal: AbortSignal;
 		readonly table: FileTable;
-		/** Called after each turn in which names have come. */
+		/** Called after each slice in which names have arrived. */
 		readonly onProgress: () => void;
-		/** Told why an attempt failed that is made again. */
+		/** Called with the reason when an attempt has failed and is repeated. */
 		readonly onTrouble: (reason: string) => void;
 	},
 ): Promise<void> {
@@ -33,7 +33,7 @@ export async function readListing(
 	}
 }
 
-/** Reads what the manifests say, by run, and puts the dumps of the table into their runs. Rejects when `signal` is aborted. */
+/** Reads the manifests, and assigns the dumps of the table to their runs. Rejects when `signal` aborts. */
 export async function readRuns(
 	handle: Pick<EngineHandle, 'runs'>,
 	location: string,

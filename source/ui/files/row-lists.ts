@@ -1,4 +1,4 @@
-/** Lists of rows, each row in one of them, as links between the rows. */
+/** Lists of rows, stored as links between the rows. Each row is in one list. */
 import {createColumn} from './columns.js';
 
 export type RowLists = {
@@ -6,10 +6,10 @@ export type RowLists = {
 	/** Starts a list with a row, and returns its number. */
 	readonly start: (row: number) => number;
 	readonly append: (list: number, row: number) => void;
-	/** The list that the row is in. */
+	/** Returns the list of the row. */
 	readonly of: (row: number) => number;
 	readonly first: (list: number) => number;
-	/** In the order in which they came. */
+	/** Returns the rows in the order in which they were added. */
 	readonly rows: (list: number) => readonly number[];
 };
 

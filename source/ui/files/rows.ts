@@ -7,7 +7,7 @@ export type FileRows = {
 	readonly count: number;
 	/** Returns the row at a position; undefined outside. */
 	readonly at: (position: number) => FileCursor | undefined;
-	/** Where a row is shown; its run's place when the dump is not, and 0 when nothing of it is. */
+	/** Returns the position of a row; that of its run if the dump is not shown, and 0 if neither is. */
 	readonly positionOf: (cursor: FileCursor | undefined) => number;
 };
 

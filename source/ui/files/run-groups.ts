@@ -1,13 +1,13 @@
-/** Which run each dump belongs to: that of the manifest that names it, or else the time in its name. */
+/** Assigns dumps to runs: by the manifest that names them, else by the time in their names. */
 import {createColumn} from './columns.js';
 import {copyOf} from './packed-names.js';
 
 export type RunGroups = {
 	readonly put: (dump: number, id: string) => void;
-	/** The number of the dump's run: stable, also when another run gets its dumps. */
+	/** Returns the number of the dump's run; it stays the same when another run takes its dumps. */
 	readonly of: (dump: number) => number;
 	readonly id: (run: number) => string;
-	/** How many runs there are; foreign names, whose id is empty, are none. */
+	/** The number of runs, without the group of foreign names, which has an empty id. */
 	readonly known: () => number;
 };
 

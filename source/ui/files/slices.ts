@@ -64,7 +64,7 @@ export async function sortRows(
 			const end = Math.min(start + 2 * width, from.length);
 			let left = start;
 			let right = middle;
-			// Listings often come in order: what is in order already is copied.
+			// Listings often arrive sorted: sorted parts are only copied.
 			if (middle >= end || compare(from[middle - 1] ?? 0, from[middle] ?? 0) <= 0) {
 				to.set(from.subarray(start, end), start);
 				await slicer.pause();

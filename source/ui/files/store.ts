@@ -1,4 +1,4 @@
-/** The listing of one location while it streams in, and the order in which it is shown. Nothing here blocks for long. */
+/** The listing of one location as it arrives, and the order in which it is shown. Never blocks for long. */
 import {messageOf} from '../../core/errors.js';
 import type {EngineHandle, Location, RunSummary} from '../../core/handle.js';
 import {createArranger} from './arranger.js';
@@ -6,22 +6,22 @@ import type {FileOrder, OrderOptions} from './order.js';
 import {readListing, readRuns} from './read-listing.js';
 import {createFileTable, type FileTable} from './table.js';
 
-/** `stopped`: a person has ended it; what had come until then stays. */
+/** `stopped`: the user has stopped it; what arrived before is kept. */
 export type ListingState = 'idle' | 'listing' | 'done' | 'failed' | 'stopped';
 
 export type FilesStore = {
-	/** All that are configured, and the last visited one of another server. */
+	/** All configured locations, and the last visited one of another server. */
 	readonly locations: () => readonly Location[];
-	/** Adds the location of another server; the one before it goes. Returns its index. */
+	/** Adds the location of another server, replacing an earlier one. Returns its index. */
 	readonly visit: (location: Location) => number;
 	readonly table: () => FileTable;
 	readonly location: () => Location | undefined;
 	readonly state: () => ListingState;
-	/** Why the listing failed, or what keeps it from going on; what had come until then stays. */
+	/** Why the listing failed, or is being retried; what arrived before is kept. */
 	readonly problem: () => string | undefined;
 	/** Milliseconds since the listing began. */
 	readonly elapsed: () => number;
-	/** What a run's manifest says, where it has been read. */
+	/** Returns the facts of a run's manifest, if it has been read. */
 	readonly summary: (run: string) => RunSummary | undefined;
 	/** Returns the latest finished order; undefined before the first. */
 	readonly order: () => FileOrder | undefined;
@@ -31,9 +31,9 @@ export type FilesStore = {
 	readonly open: (location: Location, options: OrderOptions) => void;
 	/** Filters and sorts again; the old order is shown until the new one is finished. */
 	readonly arrange: (options: OrderOptions) => void;
-	/** Ends the listing that is under way. */
+	/** Stops the active listing. */
 	readonly stop: () => void;
-	/** Ends all that is under way. */
+	/** Stops everything that is active. */
 	readonly close: () => void;
 };
 
@@ -91,7 +91,7 @@ export function createFilesStore(
 		},
 	});
 
-	/** Reads the names, and then what the manifests say. */
+	/** Reads the names, then the manifests. */
 	async function list(listing: Listing, id: string): Promise<void> {
 		const {stop, table, summaries} = listing;
 		try {

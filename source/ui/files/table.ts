@@ -1,4 +1,4 @@
-/** A listing of any length in little memory: its names, the dumps that they make, and the runs of these. */
+/** A compact listing of any length: names, the dumps that they belong to, and the runs of these. */
 import type {DumpVerdict, ListedFile, RunSummary} from '../../core/handle.js';
 import {createColumn} from './columns.js';
 import {createDumpTable, type DumpTable} from './dumps.js';
@@ -14,15 +14,15 @@ export type FileTable = {
 	readonly time: (row: number) => number;
 	readonly isEncrypted: (row: number) => boolean;
 	readonly isChecksum: (row: number) => boolean;
-	/** True while names have come in ascending order. */
+	/** True while all names have arrived in ascending order. */
 	readonly isSorted: () => boolean;
 	readonly dumps: DumpTable;
 	readonly runs: RunGroups;
-	/** How well a dump is known to be good; undefined where no manifest tells. */
+	/** How well a dump is verified; undefined if no manifest says. */
 	readonly verdict: (dump: number) => DumpVerdict['verdict'] | undefined;
-	/** When a drill restored it, in milliseconds since the epoch; 0 when none has. */
+	/** When a drill restored it, in milliseconds since the epoch; 0 if none has. */
 	readonly provenAt: (dump: number) => number;
-	/** Takes from a manifest what belongs to its run; what is not listed yet is taken when `settle` is called. */
+	/** Adds the facts of a manifest to its run; those about names that are not listed yet are added by `settle`. */
 	readonly apply: (summary: RunSummary) => void;
 	readonly settle: () => void;
 };
@@ -39,7 +39,7 @@ export function createFileTable(): FileTable {
 	const flags = createColumn('byte');
 	const dumps = createDumpTable(names.at);
 	const runs = createRunGroups();
-	/** By dump: the place in `verdicts` plus one. */
+	/** By dump: the index in `verdicts` plus one. */
 	const verdict = createColumn('byte');
 	const provenAt = createColumn('float');
 	let waiting: (readonly [run: string, file: DumpVerdict])[] = [];
@@ -48,7 +48,7 @@ export function createFileTable(): FileTable {
 		const dump = dumps.find(file);
 		if (dump === undefined) return void waiting.push([run, file]);
 		runs.put(dump, run);
-		// What belongs to a dump (createdb.sql) says less than the dump itself.
+		// The verdict on a companion (createdb.sql) says less than that on the dump itself.
 		if (verdicts.indexOf(file.verdict) + 1 > verdict.get(dump)) verdict.set(dump, verdicts.indexOf(file.verdict) + 1);
 		if (file.at !== undefined) provenAt.set(dump, file.at);
 	}
@@ -83,7 +83,7 @@ export function createFileTable(): FileTable {
 			const before = waiting;
 			waiting = [];
 			for (const [run, file] of before) take(run, file);
-			// What was not listed is not there.
+			// A name that was not listed does not exist.
 			waiting = [];
 		},
 	};

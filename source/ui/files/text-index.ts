@@ -1,13 +1,13 @@
-/** Finds the number of a text among millions without keeping the texts: numbers and hashes are stored, in an open hash table. */
+/** Finds the number of a text among millions without storing the texts: an open-addressing hash table of numbers and hashes. */
 import {createColumn} from './columns.js';
 
 export type TextIndex = {
 	readonly find: (text: string) => number | undefined;
-	/** Returns the number of the text: that which it has already, or else `index`, which it has from now on. */
+	/** Returns the number of the text. A new text gets the number `index`. */
 	readonly put: (text: string, index: number) => number;
 };
 
-/** `textOf` returns the text of a number that was added, always the same. */
+/** `textOf` returns the text of a number that was added; it must not change. */
 export function createTextIndex(textOf: (index: number) => string): TextIndex {
 	/** Numbers plus one; 0 is a free slot. */
 	let slots = new Uint32Array(1024);
@@ -19,7 +19,7 @@ export function createTextIndex(textOf: (index: number) => string): TextIndex {
 	/** By number. */
 	const hashes = createColumn('integer');
 
-	/** The slot of the text, or the free one where it belongs. */
+	/** Returns the slot of the text, else the free slot for it. */
 	function slotOf(table: Uint32Array, text: string, hash: number): number {
 		const mask = table.length - 1;
 		let slot = hash & mask;

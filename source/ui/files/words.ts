@@ -1,6 +1,6 @@
 import {copyOf} from './packed-names.js';
 
-/** Numbers for texts, each different one kept once: there are few of them. */
+/** Numbers for a few distinct texts, each of which is stored once. */
 export type Words = {
 	readonly add: (text: string) => number;
 	readonly at: (number: number) => string;

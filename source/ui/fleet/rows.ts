@@ -1,17 +1,17 @@
-/** Which servers of the fleet, and which databases of one server, are shown, and in which order. Pure. */
+/** Filters and sorts the servers of the fleet, and the databases of one server. Pure. */
 import {type DatabaseView, serverTotals, type ServerView, type Verdict} from '../../core/fleet.js';
 import {matcher, nameMatcher} from '../layout/matcher.js';
 import type {FleetSort, FleetView, ServerScreenView} from '../view.js';
 
-/** The next one is what `s` sorts by. */
+/** The orders that `s` steps through. */
 export const fleetSorts = ['state', 'name', 'age', 'size', 'proven'] as const satisfies readonly FleetSort[];
 
 type Order = Pick<FleetView, 'filter' | 'sort' | 'reverse'>;
 
-/** The latest answer, since each frame asks. */
+/** The latest result, because every frame needs it. */
 const latest = new WeakMap<readonly ServerView[], {readonly order: Order; readonly rows: readonly ServerView[]}>();
 
-/** Returns the servers that the filter finds, by their own name or that of a database. */
+/** Returns the servers that match the filter, by their own name or that of a database. */
 export function fleetRows(servers: readonly ServerView[], {filter, sort, reverse}: Order): readonly ServerView[] {
 	const known = latest.get(servers);
 	if (known?.order.filter === filter && known.order.sort === sort && known.order.reverse === reverse) return known.rows;
@@ -27,7 +27,7 @@ export function fleetRows(servers: readonly ServerView[], {filter, sort, reverse
 
 const urgency: Readonly<Record<Verdict, number>> = {failed: 0, warning: 1, ok: 2};
 
-/** What comes first: the worst, the oldest, the largest. Equal ones are in the order of their names. */
+/** Sorts the worst, the oldest or the largest first; equal ones by name. */
 function sorted(servers: readonly ServerView[], sort: FleetSort, reverse: boolean): readonly ServerView[] {
 	const rank = (view: ServerView): number => {
 		const {oldest, bytes, proven} = serverTotals(view);

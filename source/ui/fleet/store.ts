@@ -1,28 +1,28 @@
-/** The reports of all servers as they were last read. Read only when asked: a thousand servers are a thousand requests. */
+/** The reports of all servers as they were last read. They are read on request only, because a thousand servers take a thousand requests. */
 import {messageOf} from '../../core/errors.js';
 import type {ServerView} from '../../core/fleet.js';
 import type {FleetProgress} from '../../core/fleet-handle.js';
 import type {EngineHandle} from '../../core/handle.js';
 
-/** `stopped`: a person has ended the attempt. What was read before stays in every state. */
+/** `stopped`: the user has stopped the attempt. What was read before is kept in every state. */
 export type FleetState = 'idle' | 'reading' | 'done' | 'failed' | 'stopped';
 
 export type FleetStore = {
-	/** Where the servers report, for people; undefined where no fleet is configured. */
+	/** Where the servers report, for people; undefined if no fleet is configured. */
 	readonly place: () => string | undefined;
 	readonly state: () => FleetState;
 	/** Undefined until they have been read once. */
 	readonly servers: () => readonly ServerView[] | undefined;
-	/** Why the reading failed, or what keeps it from going on. */
+	/** Why the attempt failed, or is being retried. */
 	readonly problem: () => string | undefined;
 	/** Undefined until the reports are found. */
 	readonly progress: () => FleetProgress | undefined;
-	/** Monotonic milliseconds since the servers were read, and since the reading began. */
+	/** Returns the milliseconds since the servers were read, and since the attempt began. */
 	readonly age: () => number;
 	readonly elapsed: () => number;
-	/** Reads again, unless it is being read. */
+	/** Reads again, unless an attempt is active. */
 	readonly read: () => void;
-	/** Ends the reading that is under way. */
+	/** Stops the active attempt. */
 	readonly stop: () => void;
 	readonly close: () => void;
 };

@@ -1,4 +1,4 @@
-/** `3m`, `5h`, `12d`, `2y`; empty where no time is known. Times in milliseconds since the epoch. */
+/** Returns `3m`, `5h`, `12d`, `2y`; empty if the time is unknown. Times are in milliseconds since the epoch. */
 export function formatAge(time: number, now: number): string {
 	if (time === 0) return '';
 	const minutes = Math.max(0, Math.floor((now - time) / 60_000));

@@ -2,10 +2,10 @@ import {clean, type Glyphs} from '../glyphs.js';
 import {blank, type Line, span} from '../text.js';
 import {wrapWords} from './wrap.js';
 
-/** A command with a thousand names is copied whole, and shown in its beginning. */
+/** A long command is copied completely, but only its beginning is shown. */
 const mostRows = 3;
 
-/** The command line that does what a dialog asks about, with a row before it; nothing where there is none. */
+/** Returns the equivalent command line of a dialog, with an empty row before it; nothing if there is none. */
 export function commandLines(command: string | undefined, width: number, glyphs: Glyphs): readonly Line[] {
 	if (command === undefined || command === '') return [];
 	const pieces = wrapWords(clean(`$ ${command}`, glyphs), Math.max(10, width - 1));

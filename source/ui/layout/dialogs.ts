@@ -112,7 +112,7 @@ function choicePanel(dialog: ChoiceDialog, glyphs: Glyphs, width: number): Panel
 	};
 }
 
-/** Of what Tab found, say. */
+/** Maximum rows for the note of a form, such as what Tab has found. */
 const mostNoteRows = 4;
 
 function formPanel(dialog: FormDialog, glyphs: Glyphs, width: number): Panel {

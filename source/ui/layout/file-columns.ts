@@ -1,11 +1,11 @@
-/** Which columns of the Files screen a width has room for, and their heads. */
+/** Plans the columns of the Files screen for a width, with their headings. */
 import {fit} from '../../lib/width.js';
 import type {Glyphs} from '../glyphs.js';
 import {type Line, span} from '../text.js';
 import type {FileSort, FilesView} from '../view.js';
 import {gap} from './cells.js';
 
-/** In cells; 0 where a column has given way. */
+/** In cells; 0 if the column is hidden. */
 export type FileColumns = {
 	readonly width: number;
 	/** The database, or the time of the run, or the whole name. */
@@ -19,7 +19,7 @@ export type FileColumns = {
 	readonly state: number;
 };
 
-/** The mark of the cursor, and the box or the mark of an open run. */
+/** Cells for the mark of the cursor, and for the box or the mark of an open run. */
 export const margin = 6;
 const age = 4;
 const size = 9;
@@ -27,7 +27,7 @@ const formatWidth = 10;
 const encryptedWidth = 4;
 const goodState = 16;
 
-/** FORMAT gives way first, then STATE. */
+/** FORMAT is hidden first, then STATE. */
 export function planFileColumns(width: number, list: FilesView['list'], longestName: number): FileColumns {
 	const fixed = margin + gap + age + gap + size;
 	const none = {width, age, size, dumps: 0, format: 0, encrypted: 0, state: 0};

@@ -12,7 +12,7 @@ import {formatAge} from './age.js';
 import {cell} from './cells.js';
 import type {FileColumns} from './file-columns.js';
 
-/** What a row is called: a database, the time of a run, or a name as it is stored. */
+/** Returns the name of a row: a database, the time of a run, or a stored name. */
 export function nameOfRow(
 	table: FileTable,
 	{run, dump, file}: FileCursor,
@@ -39,7 +39,7 @@ export function entryRow(cursor: FileCursor, active: boolean, frame: Frame, colu
 		nameOfRow(store.table(), cursor, one => store.order()?.runs.get(one)),
 		glyphs,
 	);
-	// A dump of an open run stands under it.
+	// A dump of an open run is indented.
 	const shift = run !== undefined && dump !== undefined ? 2 : 0;
 	const cells: Span[] = [
 		span(`${' '.repeat(shift)}${active ? `${glyphs.pointer} ` : '  '}`, 'key'),
@@ -56,7 +56,7 @@ function box(marked: boolean): Span {
 	return span(marked ? '[x] ' : '[ ] ', marked ? 'done' : 'quiet');
 }
 
-/** `between` is what a list has between the two. */
+/** `between` are the cells between the name and the size. */
 function ageAndSize(
 	{time, bytes}: {readonly time: number; readonly bytes: number},
 	now: number,
@@ -79,7 +79,7 @@ function nameCells(row: number, {files, view, now}: Frame, columns: FileColumns)
 	};
 }
 
-/** By the suffix of the name. */
+/** The format of a dump, by the suffix of its name. */
 const formats: Readonly<Record<string, string>> = {
 	dump: 'custom',
 	d: 'directory',
@@ -97,7 +97,7 @@ function dumpCells(dump: number, {files, view, now, glyphs}: Frame, columns: Fil
 	const {dumps} = table;
 	const isForeign = dumps.kind(dump) === 'foreign';
 	const encrypted = isForeign ? '' : dumps.isEncrypted(dump) ? 'age' : 'no';
-	// In a list of runs there is a column more in front of the size.
+	// The list of runs has one more column before the size.
 	const between = columns.dumps === 0 ? [] : cell('', columns.dumps);
 	const state =
 		columns.state === 0 ? [] : [span('  '), ...cutLine(dumpState(dump, files, now, glyphs), columns.state, glyphs.cut)];
@@ -113,7 +113,7 @@ function dumpCells(dump: number, {files, view, now, glyphs}: Frame, columns: Fil
 	};
 }
 
-/** The best that is known of a dump, and what is wrong with its run. */
+/** Returns the best verdict on a dump, and what is wrong with its run. */
 function dumpState(dump: number, files: FilesStore, now: number, glyphs: Glyphs): Span[] {
 	const table = files.table();
 	const verdict = table.verdict(dump);
@@ -154,7 +154,7 @@ function runCells(run: number, frame: Frame, columns: FileColumns): RowCells | u
 	};
 }
 
-/** What is known of a run: failures loudly, the rest in few words. */
+/** Returns the state of a run: failures emphasized, everything else briefly. */
 function runState(group: RunGroup, {files: store, glyphs, now}: Frame): readonly Span[] {
 	if (group.id === '') return [];
 	const summary = store.summary(group.id);

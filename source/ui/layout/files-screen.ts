@@ -60,7 +60,7 @@ function locationLine({files, columns, glyphs}: Frame): Line {
 	const bytes = ` ${glyphs.dot} ${formatBytes(order?.bytes ?? 0)} `;
 	const locations = files.locations();
 	if (locations.length === 0) return spread([span(' no location is configured', 'strong')], [], columns, glyphs.cut);
-	// The label of the place where one stands goes before the number of runs.
+	// The label of the shown location is dropped before the number of runs.
 	const counts = columns < 76 ? `${names} ` : `${inRuns}${bytes}`;
 	const strip = locationsStrip(locations, files.location()?.id, columns - cellWidth(counts) - 1, glyphs);
 	const room = columns - lineWidth(strip) - 1;
@@ -77,11 +77,11 @@ function emptyLine({files, view}: Frame): Line {
 	return [span(view.files.filter === '' ? '   no files here' : '   nothing matches the filter', 'quiet')];
 }
 
-/** Milliseconds after which a listing without a name is said to have no answer. */
+/** Milliseconds without a name after which the screen says that there is no answer. */
 const noAnswer = 3000;
 const mostReasonRows = 4;
 
-/** What is marked; while the listing runs, how far it is; what went wrong with it, in full. */
+/** Shows what is marked, the progress of the listing, and its error in full. */
 function statusLines(frame: Frame): readonly Line[] {
 	const {files, view, glyphs, columns, rows} = frame;
 	const problem = files.problem();

@@ -1,11 +1,11 @@
-/** Which columns of the Fleet screen a width has room for, and their heads. */
+/** Plans the columns of the Fleet screen for a width, with their headings. */
 import {fit} from '../../lib/width.js';
 import type {Glyphs} from '../glyphs.js';
 import {type Line, span} from '../text.js';
 import type {FleetSort, FleetView} from '../view.js';
 import {cell, gap} from './cells.js';
 
-/** In cells; 0 where a column has given way. */
+/** In cells; 0 if the column is hidden. */
 export type FleetColumns = {
 	readonly width: number;
 	readonly name: number;
@@ -18,10 +18,10 @@ export type FleetColumns = {
 	readonly reasons: number;
 };
 
-/** The marks of the cursor and of the verdict. */
+/** Cells for the marks of the cursor and of the verdict. */
 export const margin = 4;
 const widths = {name: 8, databases: 5, oldest: 6, last: 19, size: 8, proven: 7, reasons: 20} as const;
-/** A name is legible with these; more come after the other columns. */
+/** Cells that a name needs to be legible; it gets more only when all columns fit. */
 const legible = 14;
 const most = {name: 32, oldest: 24} as const;
 /** Below this width the database of the oldest good dump is not shown, only its age. */
@@ -29,7 +29,7 @@ export const oldestWithName = 12;
 
 export type Longest = {readonly name: number; readonly oldest: number};
 
-/** REASON gives way first, then PROVEN, SIZE and DBS; then LAST BACKUP is cut. */
+/** REASON is hidden first, then PROVEN, SIZE and DBS; then LAST BACKUP is cut. */
 export function planFleetColumns(width: number, longest: Longest): FleetColumns {
 	const last = Math.max(4, Math.min(widths.last, width - margin - widths.name - widths.oldest - 2 * gap));
 	let left = Math.max(0, width - margin - widths.name - widths.oldest - last - 2 * gap);

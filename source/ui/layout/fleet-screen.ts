@@ -118,11 +118,11 @@ function emptyLine({fleet, view}: Frame): Line {
 	return [span(`${indent}reading`, 'quiet')];
 }
 
-/** Milliseconds after which a reading without a report is said to have no answer. */
+/** Milliseconds without a report after which the screen says that there is no answer. */
 const noAnswer = 3000;
 const mostReasonRows = 4;
 
-/** While the reports are read, how far that is; what went wrong with it, in full; else what is wrong with the server under the cursor. */
+/** Shows the progress of reading, or its error in full; else what is wrong with the server under the cursor. */
 function statusLines(frame: Frame, server: ServerView | undefined, plan: FleetColumns): readonly Line[] {
 	const {fleet, glyphs} = frame;
 	const problem = fleet.problem();

@@ -24,7 +24,7 @@ function filterLine(filter: string, {columns, glyphs}: Frame): Line {
 	return [span(' /', 'key'), span(value), textCursor, span(columns > 50 ? hint : '', 'quiet')];
 }
 
-/** What acts on the rows of a list. */
+/** Actions on the rows of a list. */
 const listActions: ReadonlySet<string> = new Set(['open', 'sort', 'filter', 'down']);
 
 /** Hides keys that would do nothing now. */

@@ -1,10 +1,10 @@
-/** The strip of locations: all that are configured, the one that is shown in brackets. */
+/** Formats the strip of configured locations, with the current one in brackets. */
 import type {Location} from '../../core/handle.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {type Line, span} from '../text.js';
 
-/** At most `width` cells: labels are cut, and then the farthest left out, until the current one fits. */
+/** Returns at most `width` cells: labels are cut, then the farthest are omitted, until the current one fits. */
 export function locationsStrip(
 	locations: readonly Location[],
 	current: string | undefined,
@@ -25,7 +25,7 @@ export function locationsStrip(
 		const used = cut.reduce((sum, label) => sum + cellWidth(label) + separator.length, 0) - separator.length + 2;
 		if (used <= room) return strip(cut, 0);
 	}
-	// Neighbours of the current one while there is room.
+	// Neighbors of the current one, as long as there is room.
 	const own = fitted(labels[at] ?? '', room - 2, glyphs);
 	const shown = new Map([[at, own]]);
 	let left = room - 2 - cellWidth(own);

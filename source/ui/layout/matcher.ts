@@ -1,11 +1,11 @@
-/** What the `/` filters find. */
+/** Matches texts against the `/` filters. */
 
-/** A test for a part of the text, whatever its case; `!` in front inverts. */
+/** Returns a test for a part of the text, ignoring case; `!` in front inverts it. */
 export function matcher(filter: string): (text: string) => boolean {
 	return nameMatcher(filter);
 }
 
-/** The same for something that has several names: one of them must have the text, or, inverted, none. */
+/** Returns the same test for something with several names: one of them must match or, inverted, none. */
 export function nameMatcher(filter: string): (...names: readonly string[]) => boolean {
 	const inverted = filter.startsWith('!');
 	const needle = folded(inverted ? filter.slice(1) : filter);
@@ -13,7 +13,7 @@ export function nameMatcher(filter: string): (...names: readonly string[]) => bo
 	return (...names) => names.some(name => folded(name).includes(needle)) !== inverted;
 }
 
-/** Composed, so that an umlaut is found however it was typed. */
+/** Normalizes to composed characters, so that an umlaut matches in both forms. */
 function folded(text: string): string {
 	const lower = text.toLowerCase();
 	return /^[\0-\u007F]*$/.test(lower) ? lower : lower.normalize('NFC');

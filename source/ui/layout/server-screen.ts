@@ -22,7 +22,7 @@ export function serverHeight(server: ServerView, rows: number): number {
 	return Math.max(1, rows - headerRows(server, rows) - 1);
 }
 
-/** The title, what is known, the reasons while there is room for the list, and the names of the columns. */
+/** Formats the title, the state, the reasons as far as the list leaves room, and the column headings. */
 function headerRows(server: ServerView, rows: number): number {
 	return 3 + reasonRows(server, rows) + (rows >= 16 ? 1 : 0);
 }
@@ -87,7 +87,7 @@ function factsLine(server: ServerView, glyphs: Frame['glyphs']): Line {
 	];
 }
 
-/** In cells; 0 where a column has given way. */
+/** In cells; 0 if the column is hidden. */
 type DatabaseColumns = {
 	readonly width: number;
 	readonly name: number;
@@ -101,7 +101,7 @@ type DatabaseColumns = {
 const margin = 3;
 const most = {name: 40, error: 28} as const;
 
-/** WHERE gives way first, then PROVEN and SIZE; then the error is cut. */
+/** WHERE is hidden first, then PROVEN and SIZE; then the error is cut. */
 function planDatabaseColumns(width: number, visible: readonly DatabaseView[], {glyphs}: Frame): DatabaseColumns {
 	const longest = (text: (one: DatabaseView) => string) =>
 		visible.reduce((longest, one) => Math.max(longest, cellWidth(clean(text(one), glyphs))), 0);

@@ -9,7 +9,7 @@ import {percent} from './bar.js';
 
 const names = {jobs: '1 Jobs', files: '2 Files', logs: '3 Logs', fleet: '4 Fleet'} as const;
 
-/** Returns the main screens that there are: Fleet only where a fleet is configured. */
+/** Returns the available main screens: Fleet only if a fleet is configured. */
 export function mainScreens({place}: Pick<FleetStore, 'place'>): readonly MainScreen[] {
 	return place() === undefined ? screens.filter(screen => screen !== 'fleet') : screens;
 }

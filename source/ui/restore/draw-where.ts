@@ -7,7 +7,7 @@ import {itemLines} from './item-lines.js';
 import type {PanelFrame} from './panel.js';
 import type {Wizard} from './wizard.js';
 
-/** Rows for fields, however long the reason is why the server does not answer. */
+/** Minimum rows for fields, so that a long error of the server does not hide them. */
 const leastFields = 3;
 
 export function whereBody(wizard: Wizard, {glyphs, width, height}: PanelFrame): readonly Line[] {

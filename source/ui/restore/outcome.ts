@@ -78,7 +78,7 @@ function undoOptions(c: Console, {mode, values}: RestoreDraft, names: readonly s
 		const {ended} = await c.handle.swapBack(name, serverOf(values));
 		const {outcome, error} = await ended;
 		if (outcome === 'done')
-			c.say(`${name} is the one before again; the restored one is kept under another name`, 'done');
+			c.say(`${name} is the previous database again; the restored one is kept under another name`, 'done');
 		else c.say(error?.message ?? `${name} was not changed`, 'failed');
 	};
 	return [
@@ -103,7 +103,7 @@ function undoOptions(c: Console, {mode, values}: RestoreDraft, names: readonly s
 /** Returns choices for databases that this restore, or an earlier one, kept for inspection. */
 async function keptOptions(c: Console, {values}: RestoreDraft, names: readonly string[]): Promise<readonly Option[]> {
 	const server = serverOf(values);
-	const {kept} = await c.handle.inspectTarget(server, {signal: AbortSignal.timeout(lookTime)});
+	const {kept} = await c.handle.inspectTarget(server, {signal: AbortSignal.timeout(inspectTimeout)});
 	const ours = kept.filter(one => names.some(name => one.startsWith(`${name}.`)));
 	return ours.slice(0, 3).flatMap((name, index) => {
 		const line = psqlLine(values, name);
@@ -123,7 +123,7 @@ async function keptOptions(c: Console, {values}: RestoreDraft, names: readonly s
 }
 
 /** Milliseconds. */
-const lookTime = 10_000;
+const inspectTimeout = 10_000;
 
 function logOption(c: Console): Option {
 	return {key: 'l', label: 'show the log', run: () => c.set({screen: 'logs'})};
@@ -140,7 +140,7 @@ function failedDialog(c: Console, draft: RestoreDraft, result: RestoreResult): C
 		title: `${targetNames(draft).join(', ')}: ${isCancelled ? 'cancelled' : 'NOT restored'}`,
 		text: error === undefined ? [] : errorTexts(error),
 		cursor: 0,
-		options: [...waysOn(c, draft, error), logOption(c), backOption],
+		options: [...recoveryOptions(c, draft, error), logOption(c), backOption],
 	};
 }
 
@@ -151,7 +151,7 @@ function errorTexts({message, hint, output = []}: EventError): readonly string[]
 }
 
 /** Returns the actions that may fix a failure, the most likely first. */
-function waysOn(c: Console, draft: RestoreDraft, error: EventError | undefined): readonly Option[] {
+function recoveryOptions(c: Console, draft: RestoreDraft, error: EventError | undefined): readonly Option[] {
 	const plan = (next: RestoreDraft) => {
 		openWizard(c, next);
 		inspectTarget(c, () => showPlan(c));

@@ -22,7 +22,7 @@ function askPattern(c: Console, location: string, label: string, problem?: strin
 	c.ask({
 		kind: 'form',
 		title: `Which dumps hold a table? ${label}`,
-		text: ['A pattern as for pg_dump -t: orders, sales."Orders", audit.*. Every dump is looked into, newest first.'],
+		text: ['A pattern as for pg_dump -t: orders, sales."Orders", audit.*. Every dump is searched, newest first.'],
 		fields: [{name: 'pattern', label: 'table', kind: 'text', value: ''}],
 		cursor: 0,
 		problem,
@@ -58,7 +58,7 @@ function search(c: Console, {location, pattern, secrets}: Search): void {
 				return c.ask(info([...sightingLines(found, c.glyphs), [span(clean(messageOf(error), c.glyphs), 'failed')]]));
 			askSecret(c, {
 				title: 'Some dumps are encrypted',
-				text: 'Nothing typed: only the others are searched.',
+				text: 'Leave it empty to search only the others.',
 				problem: messageOf(error),
 				then: given => search(c, {location, pattern, secrets: given}),
 			});
