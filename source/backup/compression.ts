@@ -7,7 +7,7 @@ import {PgBackError} from '../core/errors.js';
 import type {DumpFormat} from '../core/formats.js';
 import {type Compression, compressionMethods, levelOf, methodOf} from '../lib/compression.js';
 import {display} from '../lib/display.js';
-import type {Environment} from '../postgres/environment.js';
+import type {Environment} from '../lib/environment.js';
 import type {Tool} from '../postgres/tools.js';
 import {formatVersion, supportsZstd} from '../postgres/versions.js';
 import {startChild} from '../process/child.js';

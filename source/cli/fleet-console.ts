@@ -21,17 +21,17 @@ export function fleetOf(io: Io, {settings, arguments: names}: Configuration): Fl
 	};
 }
 
-async function configurationOf(io: Io, argv: CommandLine, server: string): Promise<Configuration | undefined> {
-	if (serverNameProblem(server) !== undefined || argv.values.get('noConfigFile') === true) return undefined;
-	const {path} = serverFile(configPath(argv), server);
+async function configurationOf(io: Io, commandLine: CommandLine, server: string): Promise<Configuration | undefined> {
+	if (serverNameProblem(server) !== undefined || commandLine.values.get('noConfigFile') === true) return undefined;
+	const {path} = serverFile(configPath(commandLine), server);
 	const exists = await access(path).then(
 		() => true,
 		() => false, // it is read with its own error if it exists
 	);
 	if (!exists) return undefined;
-	const values = new Map([...argv.values, ['server', server] as const]);
+	const values = new Map([...commandLine.values, ['server', server] as const]);
 	const configuration = await loadConfiguration({
-		argv: {...argv, values, arguments: []},
+		commandLine: {...commandLine, values, arguments: []},
 		env: io.env,
 		terminal: true,
 		check: settingProblems,

@@ -1,4 +1,5 @@
 import {PgBackError, toPgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 
 /** The environment of the program as main receives it, which is all that differs in tests. */
 export type Io = {
@@ -6,7 +7,7 @@ export type Io = {
 	readonly argv: readonly string[];
 	/** The interpreter, its options and the script: the command to start this program again. */
 	readonly program: readonly string[];
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly stdin: NodeJS.ReadStream;
 	/** Known without `stdin`, which takes 2 ms to make. */
 	readonly stdinIsTty: boolean;

@@ -83,7 +83,7 @@ async function dispatch(io: Io): Promise<number> {
 	const {settingProblems} = await import('./setting-problems.js');
 	const check: NonNullable<Parameters<typeof loadConfiguration>[0]['check']> = settings =>
 		settingProblems(settings, io.env);
-	const configuration = await loadConfiguration({argv: commandLine, env: io.env, terminal, check});
+	const configuration = await loadConfiguration({commandLine, env: io.env, terminal, check});
 	return run(io, configuration);
 }
 

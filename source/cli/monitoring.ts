@@ -1,6 +1,7 @@
-import type {Configuration, Environment} from '../config/configuration.js';
+import type {Configuration} from '../config/configuration.js';
 import type {EventBus} from '../core/bus.js';
 import {messageOf} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import type {HealthReporter} from '../reporters/health.js';
 import {type Reported, reportedAs} from '../reporters/reports.js';
 

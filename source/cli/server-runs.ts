@@ -27,7 +27,7 @@ export async function runOfServer({io, commandLine, server, signal, emit}: Serve
 	const values = new Map([...commandLine.values, ['server', server] as const]);
 	values.delete('servers');
 	try {
-		const configuration = await loadConfiguration({argv: {...commandLine, values}, env: io.env});
+		const configuration = await loadConfiguration({commandLine: {...commandLine, values}, env: io.env});
 		const toolEnv = toolEnvironment(io.env, secretVariables);
 		return {configuration, env: io.env, toolEnv, emit, signal, now: () => new Date(), version, ...newRunId()};
 	} catch (error) {

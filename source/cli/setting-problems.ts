@@ -2,6 +2,7 @@
 import type {SettingProblem} from '../config/checks.js';
 import type {OptionName, Settings} from '../config/options.js';
 import {messageOf, PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {isConnectionString, parseConnectionString} from '../postgres/conninfo.js';
 import type {KeyPart} from '../stages/age/key-problems.js';
 
@@ -13,10 +14,7 @@ const optionOf: Readonly<Record<KeyPart, OptionName>> = {
 };
 
 /** Checks only what this run uses, as in pg_back 2; everything for `--check-config`. */
-export async function settingProblems(
-	settings: Settings,
-	env: Readonly<Record<string, string | undefined>> = {},
-): Promise<readonly SettingProblem[]> {
+export async function settingProblems(settings: Settings, env: Environment = {}): Promise<readonly SettingProblem[]> {
 	const checks = settings.checkConfig !== 'no';
 	const restores = settings.verifyStore !== 'none' || settings.restoreDrill !== 'none' || settings.restore !== 'none';
 	const backsUp =
@@ -54,10 +52,7 @@ async function authorityProblems({caFile}: Settings): Promise<readonly SettingPr
 	}
 }
 
-async function addressProblems(
-	settings: Settings,
-	env: Readonly<Record<string, string | undefined>>,
-): Promise<readonly SettingProblem[]> {
+async function addressProblems(settings: Settings, env: Environment): Promise<readonly SettingProblem[]> {
 	const {storeProblems} = await import('./store-problems.js');
 	return [...healthProblems(settings), ...(await storeProblems(settings, env))];
 }

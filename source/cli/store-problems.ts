@@ -2,13 +2,12 @@
 import type {SettingProblem} from '../config/checks.js';
 import {type OptionName, options, type Settings} from '../config/options.js';
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import type {HttpClients} from '../lib/http/http.js';
 import {anyStores} from '../storage/definitions.js';
 import {openHttp} from '../storage/http.js';
 
 type AnyStore = (typeof anyStores)[number];
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Opens every configured store as a run does: none connects before its first operation. */
 export async function storeProblems(settings: Settings, env: Environment): Promise<readonly SettingProblem[]> {
 	const problems: SettingProblem[] = [];

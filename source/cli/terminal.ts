@@ -1,7 +1,6 @@
 /** Chooses the front end of a run, and what the terminal supports. Pure: the caller provides the environment. */
 import {PgBackError} from '../core/errors.js';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type {Environment} from '../lib/environment.js';
 
 export type TerminalFacts = {
 	readonly env: Environment;

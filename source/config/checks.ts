@@ -7,7 +7,7 @@ import {checkCipher} from './cipher-checks.js';
 import {checkCommands} from './command-checks.js';
 import {type CommandLine} from './command-line.js';
 import {checkDumpOptions} from './dump-option-checks.js';
-import {type Given, isGiven} from './given.js';
+import {type Invocation, isGiven} from './invocation.js';
 import {type OptionName, options, type Settings} from './options.js';
 import {type Problem} from './origin.js';
 import {checkPrefixes} from './prefix-checks.js';
@@ -20,15 +20,15 @@ export type Checked = {readonly problems: readonly Problem[]; readonly warnings:
 export type SettingProblem = {readonly option: OptionName; readonly text: string};
 
 export async function checkConfiguration(
-	given: Given,
+	invocation: Invocation,
 	check: (settings: Settings) => Promise<readonly SettingProblem[]>,
 ): Promise<Checked> {
-	const {merged, commandLine, env, terminal} = given;
+	const {merged, commandLine, env, terminal} = invocation;
 	const blame = createBlame(merged);
 	const commands = await checkCommands(merged.settings, env);
 	const problems = [
 		...checkModes(merged.settings, commandLine, terminal).map(text => ({on: 'command line' as const, text})),
-		...checkCipher(given, blame),
+		...checkCipher(invocation, blame),
 		...checkStores(merged.settings, env, blame),
 		...checkPrefixes(merged.settings, blame),
 		...checkLocalCopy(merged, blame),
@@ -142,7 +142,7 @@ export function fleetStore({fleet}: Settings, names: readonly string[]): StoreNa
 	return fleet === 'none' ? storeNames.find(name => name === names[0]?.toLowerCase()) : fleet;
 }
 
-function checkStores(settings: Settings, env: Given['env'], blame: Blame): readonly Problem[] {
+function checkStores(settings: Settings, env: Invocation['env'], blame: Blame): readonly Problem[] {
 	const asked = (
 		[
 			'download',

@@ -1,17 +1,17 @@
 /** Checks that the given keys and passphrases can be used together, and are sufficient. */
 import {type Blame} from './blame.js';
-import {type Given, isGiven} from './given.js';
-import {alternatives} from './merge.js';
+import {type Invocation, isGiven} from './invocation.js';
+import {passphraseOptions} from './merge.js';
 import {type OptionName, options, type Settings} from './options.js';
 import {describeOrigin, type Problem} from './origin.js';
 
-export function checkCipher(given: Given, blame: Blame): readonly Problem[] {
-	const {settings} = given.merged;
-	const sources = alternatives[0]?.filter(name => isSet(settings, name)) ?? [];
+export function checkCipher(invocation: Invocation, blame: Blame): readonly Problem[] {
+	const {settings} = invocation.merged;
+	const sources = passphraseOptions.filter(name => isSet(settings, name));
 	return [
 		...severalPassphrases(sources, blame),
-		...passphraseBesideRecipients(given),
-		...missingKeys(given, sources.length > 0 || Boolean(given.env['PGBK_CIPHER_PASS']), blame),
+		...passphraseWithRecipients(invocation),
+		...missingKeys(invocation, sources.length > 0 || Boolean(invocation.env['PGBK_CIPHER_PASS']), blame),
 	];
 }
 
@@ -26,11 +26,9 @@ function severalPassphrases(sources: readonly OptionName[], blame: Blame): reado
 }
 
 /** A passphrase on the command line with recipients in the file is ambiguous. */
-function passphraseBesideRecipients({merged, commandLine: {values}}: Given): readonly Problem[] {
+function passphraseWithRecipients({merged, commandLine: {values}}: Invocation): readonly Problem[] {
 	const {settings} = merged;
-	const passGiven = (['cipherPass', 'cipherPassFile', 'cipherPassCommand'] as const).some(name =>
-		isGiven(values.get(name)),
-	);
+	const passGiven = passphraseOptions.some(name => isGiven(values.get(name)));
 	const name = (['cipherPublicKey', 'cipherRecipientsFile'] as const).find(one => isSet(settings, one));
 	const recipientsGiven = values.has('cipherPublicKey') || values.has('cipherRecipientsFile');
 	if (!passGiven || name === undefined || recipientsGiven || settings.decrypt) return [];
@@ -38,7 +36,11 @@ function passphraseBesideRecipients({merged, commandLine: {values}}: Given): rea
 	return [{on: 'command line', text}];
 }
 
-function missingKeys({merged: {settings}, terminal}: Given, passphrase: boolean, blame: Blame): readonly Problem[] {
+function missingKeys(
+	{merged: {settings}, terminal}: Invocation,
+	passphrase: boolean,
+	blame: Blame,
+): readonly Problem[] {
 	if (passphrase) return [];
 	const recipients = isSet(settings, 'cipherPublicKey') || isSet(settings, 'cipherRecipientsFile');
 	const identities = isSet(settings, 'cipherPrivateKey') || isSet(settings, 'cipherIdentityFile');

@@ -4,10 +4,9 @@
  */
 import {basename} from 'node:path';
 import {display} from '../lib/display.js';
+import type {Environment} from '../lib/environment.js';
 import {isExecutable, programPath, whyUntrusted} from '../lib/trusted-file.js';
 import {type OptionName, options, type Settings} from './options.js';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 export type CommandChecks = {
 	readonly problems: readonly {readonly option: OptionName; readonly text: string}[];

@@ -8,30 +8,30 @@ import {type ConfigFile, readConfigFile} from './config-file.js';
 import {defaultConfigFile, options} from './options.js';
 import {layered, serverFile, serverNameProblem} from './servers.js';
 
-export function configPath(argv: CommandLine): string {
-	return String(argv.values.get('config') ?? defaultConfigFile);
+export function configPath(commandLine: CommandLine): string {
+	return String(commandLine.values.get('config') ?? defaultConfigFile);
 }
 
 /** Returns the value of `--server`. */
-export function serverOf(argv: CommandLine): string | undefined {
-	const server = argv.values.get('server');
+export function serverOf(commandLine: CommandLine): string | undefined {
+	const server = commandLine.values.get('server');
 	return server === undefined ? undefined : String(server);
 }
 
-export type Files = {readonly path: string; readonly file?: ConfigFile; readonly warnings: readonly string[]};
+export type LoadedFiles = {readonly path: string; readonly file?: ConfigFile; readonly warnings: readonly string[]};
 
 /**
  * Reads the configuration file, with the server's file layered on top. Throws CONFIG, or USAGE for a wrong `--server`.
  */
-export async function filesFor(argv: CommandLine): Promise<Files> {
-	const server = serverOf(argv);
-	const general = await readFileOf(configPath(argv), argv);
+export async function loadFiles(commandLine: CommandLine): Promise<LoadedFiles> {
+	const server = serverOf(commandLine);
+	const general = await loadFile(configPath(commandLine), commandLine);
 	if (server === undefined) return {...general, warnings: warningsOf(general)};
-	if (argv.values.get('noConfigFile') === true)
+	if (commandLine.values.get('noConfigFile') === true)
 		throw new ProblemsError('USAGE', ['options --server and --no-config-file cannot be used together']);
 	const problem = serverNameProblem(server);
 	if (problem !== undefined) throw new ProblemsError('USAGE', [`--server: ${problem}`]);
-	const own = await readFileOf(serverFile(configPath(argv), server).path, argv);
+	const own = await loadFile(serverFile(configPath(commandLine), server).path, commandLine);
 	if (own.file === undefined) throw new TypeError('the file of a server was not read');
 	return {
 		path: own.path,
@@ -40,14 +40,14 @@ export async function filesFor(argv: CommandLine): Promise<Files> {
 	};
 }
 
-function warningsOf({path, file, exposed, weakness}: FileOf): readonly string[] {
+function warningsOf({path, file, exposed, weakness}: LoadedFile): readonly string[] {
 	return [
 		...(exposed ? exposedWarning(path, file) : []),
 		...(weakness === undefined ? [] : [`configuration file: ${weakness}`]),
 	];
 }
 
-type FileOf = {
+type LoadedFile = {
 	readonly path: string;
 	readonly file?: ConfigFile;
 	readonly exposed?: boolean;
@@ -55,8 +55,8 @@ type FileOf = {
 };
 
 /** Throws CONFIG for a file that cannot be read or that others can change; only the default file may be missing. */
-export async function readFileOf(path: string, argv: CommandLine): Promise<FileOf> {
-	if (argv.values.get('noConfigFile') === true) return {path};
+export async function loadFile(path: string, commandLine: CommandLine): Promise<LoadedFile> {
+	if (commandLine.values.get('noConfigFile') === true) return {path};
 	try {
 		const file = readConfigFile(decode(await readGivenFile(path, {signal: undefined})), path);
 		const stats = await stat(path);

@@ -3,16 +3,15 @@
  * checked.
  */
 import {ProblemsError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {checkConfiguration, type SettingProblem} from './checks.js';
 import {type CommandLine} from './command-line.js';
 import {type ConfigFile} from './config-file.js';
-import {filesFor, serverOf} from './config-files.js';
+import {loadFiles, serverOf} from './config-files.js';
 import {merge, type Merged} from './merge.js';
 import {type DatabaseSettings, type OptionName, type Settings} from './options.js';
 import {type Origin} from './origin.js';
-import {named, refuseSharedPlaces} from './server-settings.js';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import {refuseSharedPlaces, withServerName} from './server-settings.js';
 
 export type Configuration = {
 	readonly settings: Settings;
@@ -32,7 +31,7 @@ export type Configuration = {
 };
 
 export type LoadOptions = {
-	readonly argv: CommandLine;
+	readonly commandLine: CommandLine;
 	readonly env: Environment;
 	/** There is a user at a terminal, who can be asked for missing input (a passphrase, the files to download). */
 	readonly terminal?: boolean;
@@ -45,14 +44,14 @@ export type LoadOptions = {
  * one of them is on the command line, else CONFIG; CONFIG also for a file that cannot be read.
  */
 export async function loadConfiguration({
-	argv,
+	commandLine,
 	env,
 	terminal = false,
 	check = async () => [],
 }: LoadOptions): Promise<Configuration> {
-	const {path, file, warnings} = await filesFor(argv);
-	const {merged, problems: nameProblems} = named(merge(argv, file, env), argv);
-	const checked = await checkConfiguration({merged, commandLine: argv, env, terminal}, check);
+	const {path, file, warnings} = await loadFiles(commandLine);
+	const {merged, problems: nameProblems} = withServerName(merge(commandLine, file, env), commandLine);
+	const checked = await checkConfiguration({merged, commandLine, env, terminal}, check);
 	const problems = [...(file?.problems ?? []), ...nameProblems, ...checked.problems];
 	if (problems.length > 0) {
 		const onCommandLine = problems.some(problem => problem.on === 'command line');
@@ -65,13 +64,13 @@ export async function loadConfiguration({
 			hint,
 		);
 	}
-	if (serverOf(argv) !== undefined) await refuseSharedPlaces(argv, env, merged);
-	return freeze(merged, argv, file, [...checked.warnings, ...warnings]);
+	if (serverOf(commandLine) !== undefined) await refuseSharedPlaces(commandLine, env, merged);
+	return toConfiguration(merged, commandLine, file, [...checked.warnings, ...warnings]);
 }
 
-function freeze(
+function toConfiguration(
 	merged: Merged,
-	argv: CommandLine,
+	commandLine: CommandLine,
 	file: ConfigFile | undefined,
 	warnings: readonly string[],
 ): Configuration {
@@ -80,9 +79,9 @@ function freeze(
 		databases: merged.databases,
 		forDatabase: name => merged.databases.get(name) ?? merged.anyDatabase,
 		origin: merged.origin,
-		arguments: argv.arguments,
+		arguments: commandLine.arguments,
 		configFile: file?.path,
 		warnings,
-		given: option => argv.values.has(option),
+		given: option => commandLine.values.has(option),
 	};
 }

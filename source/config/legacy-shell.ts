@@ -10,11 +10,11 @@ const commands: ReadonlySet<string> = new Set(['PGBK_PRE_BACKUP_COMMAND', 'PGBK_
 export function shellOnly(name: string, value: string): string | undefined {
 	const found = signs(value, commands.has(name));
 	if (found.expansion !== undefined)
-		return `holds ${found.expansion}, which is copied as it is: pg_back expands nothing, write the value itself`;
+		return `contains ${found.expansion}, which is copied unchanged: pg_back expands nothing, write the value itself`;
 	if (found.operator !== undefined)
 		return commands.has(name)
-			? `holds ${found.operator}, which is passed literally: pg_back runs commands without a shell, write sh -c '…'`
-			: `holds ${found.operator}, which is copied as it is: pg_back runs no shell`;
+			? `contains ${found.operator}, which is passed literally: pg_back runs commands without a shell, write sh -c '…'`
+			: `contains ${found.operator}, which is copied unchanged: pg_back runs no shell`;
 	return undefined;
 }
 

@@ -40,7 +40,7 @@ export function convertLegacyConfig(text: string): Converted {
 		const line = raw.replaceAll(/^[ \t\r\v]+|[ \t\r\v]+$/g, '');
 		if (line === '' || line.startsWith('#')) continue;
 		if (!/^(?:PGBK_|SIGNATURE_ALGO=)/.test(line)) {
-			warnings.push(`line ${index + 1} is left out, it sets nothing that pg_back knows: ${display(line)}`);
+			warnings.push(`line ${index + 1} is omitted, it sets nothing that pg_back knows: ${display(line)}`);
 			continue;
 		}
 		const equals = line.indexOf('=');

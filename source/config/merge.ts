@@ -1,4 +1,5 @@
 /** Merges command line over config file over defaults. Pure. */
+import type {Environment} from '../lib/environment.js';
 import {type CommandLine} from './command-line.js';
 import {type ConfigFile} from './config-file.js';
 import {readDumpOptions} from './dump-options.js';
@@ -17,11 +18,7 @@ export type Merged = {
 
 export type Layer = ReadonlyMap<OptionName, Sourced>;
 
-export function merge(
-	commandLine: CommandLine,
-	file: ConfigFile | undefined,
-	env: Readonly<Record<string, string | undefined>>,
-): Merged {
+export function merge(commandLine: CommandLine, file: ConfigFile | undefined, env: Environment): Merged {
 	const given = commandLineLayer(commandLine);
 	const fromFile = withoutAlternatives(file?.values ?? new Map<OptionName, Sourced>(), given);
 	const global = new Map<OptionName, Sourced>(
@@ -93,9 +90,16 @@ function plain(values: Layer, wanted: (name: OptionName) => boolean): Readonly<R
 	return Object.fromEntries([...values].filter(([name]) => wanted(name)).map(([name, {value}]) => [name, value]));
 }
 
+/** The options that provide a passphrase, of which only one may be given. */
+export const passphraseOptions = [
+	'cipherPass',
+	'cipherPassFile',
+	'cipherPassCommand',
+] as const satisfies readonly OptionName[];
+
 /** Alternative options for the same thing: one on the command line overrides the others in the file. */
-export const alternatives: readonly (readonly OptionName[])[] = [
-	['cipherPass', 'cipherPassFile', 'cipherPassCommand'],
+const alternatives: readonly (readonly OptionName[])[] = [
+	passphraseOptions,
 	['cipherPrivateKey', 'cipherIdentityFile'],
 	['cipherPublicKey', 'cipherRecipientsFile'],
 ];
@@ -109,7 +113,7 @@ export function withoutAlternatives(fromFile: Layer, given: Layer): Layer {
 /**
  * Fills empty options from their environment variables. The passphrase only if nothing else provides the required key.
  */
-function applyEnvironment(global: Map<OptionName, Sourced>, env: Readonly<Record<string, string | undefined>>): void {
+function applyEnvironment(global: Map<OptionName, Sourced>, env: Environment): void {
 	for (const name of optionNames) {
 		const {environment: variable} = options[name];
 		const text = variable === undefined ? undefined : env[variable];

@@ -1,28 +1,27 @@
 /** The settings of one of several servers. */
 import {hostname} from 'node:os';
 import {PgBackError, ProblemsError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {type CommandLine} from './command-line.js';
-import {configPath, filesFor, readFileOf, serverOf} from './config-files.js';
+import {configPath, loadFile, loadFiles, serverOf} from './config-files.js';
 import {merge, type Merged} from './merge.js';
 import {type Settings} from './options.js';
 import {type Problem} from './origin.js';
 import {placeholderProblems, sharedPlaces, withServer} from './server-paths.js';
 import {listServers, serverNameProblem} from './servers.js';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Returns the settings of one server as far as they can be read without checks; undefined when its file is unusable.
  */
 export async function settingsOfServer(
-	argv: CommandLine,
+	commandLine: CommandLine,
 	env: Environment,
 	server: string,
 ): Promise<Settings | undefined> {
-	const values = new Map([...argv.values, ['server', server] as const]);
+	const values = new Map([...commandLine.values, ['server', server] as const]);
 	try {
-		const {file} = await filesFor({...argv, values});
-		const {merged, problems} = named(merge(argv, file, env), {...argv, values});
+		const {file} = await loadFiles({...commandLine, values});
+		const {merged, problems} = withServerName(merge(commandLine, file, env), {...commandLine, values});
 		return problems.length > 0 ? undefined : merged.settings;
 	} catch (error) {
 		if (error instanceof PgBackError) return undefined; // reported by the process that runs it
@@ -34,21 +33,21 @@ export async function settingsOfServer(
  * Returns the settings of the general file, for the program that starts one process for each server. Throws like
  * `loadConfiguration`.
  */
-export async function loadGeneralSettings(argv: CommandLine, env: Environment): Promise<Settings> {
-	const {path, file} = await readFileOf(configPath(argv), argv);
+export async function loadGeneralSettings(commandLine: CommandLine, env: Environment): Promise<Settings> {
+	const {path, file} = await loadFile(configPath(commandLine), commandLine);
 	if (file !== undefined && file.problems.length > 0) {
 		const texts = file.problems.map(({text}) => text);
 		throw new ProblemsError('CONFIG', texts, `fix ${path} and run "pg_back --check-config"`);
 	}
-	return merge(argv, file, env).settings;
+	return merge(commandLine, file, env).settings;
 }
 
-/** Returns the settings with the server's name in its paths. */
-export function named(
+/** Determines the name of the server. Returns the settings with it in their paths, and problems of the name. */
+export function withServerName(
 	merged: Merged,
-	argv: CommandLine,
+	commandLine: CommandLine,
 ): {readonly merged: Merged; readonly problems: readonly Problem[]} {
-	const server = serverOf(argv);
+	const server = serverOf(commandLine);
 	const {serverName} = merged.settings;
 	const name = serverName === '' ? (server ?? hostname()) : serverName;
 	const paths = [merged.settings.backupDirectory, merged.settings.uploadPrefix, merged.settings.metricsFile];
@@ -69,11 +68,15 @@ export function named(
 }
 
 /** Throws CONFIG when another server of servers.d would write to the places of this one. */
-export async function refuseSharedPlaces(argv: CommandLine, env: Environment, {settings}: Merged): Promise<void> {
-	const name = serverOf(argv) ?? '';
-	for (const other of await listServers(configPath(argv))) {
+export async function refuseSharedPlaces(
+	commandLine: CommandLine,
+	env: Environment,
+	{settings}: Merged,
+): Promise<void> {
+	const name = serverOf(commandLine) ?? '';
+	for (const other of await listServers(configPath(commandLine))) {
 		if (other.name === name || serverNameProblem(other.name) !== undefined) continue;
-		const theirs = await settingsOfServer(argv, env, other.name);
+		const theirs = await settingsOfServer(commandLine, env, other.name);
 		const problems = theirs
 			? sharedPlaces([
 					{...other, settings: theirs},

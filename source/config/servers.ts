@@ -35,7 +35,7 @@ export async function listServers(configFile: string): Promise<readonly ServerFi
 		if (!isSystemError(error)) throw error;
 		throw new PgBackError('CONFIG', `could not read the directory of servers "${directory}": ${systemReason(error)}`, {
 			cause: error,
-			hint: 'make it next to the configuration file, with one NAME.conf for each server',
+			hint: 'create it next to the configuration file, with one NAME.conf for each server',
 		});
 	}
 }
@@ -43,7 +43,7 @@ export async function listServers(configFile: string): Promise<readonly ServerFi
 /** Returns why a server's name is invalid, since it becomes a part of paths and keys. */
 export function serverNameProblem(name: string): string | undefined {
 	if (/\.(?:running|drill|shard-\d+-of-\d+)$/.test(name))
-		return `${JSON.stringify(name)} cannot be the name of a server: what it ends in is reserved`;
+		return `${JSON.stringify(name)} cannot be the name of a server: its ending is reserved`;
 	if (/^[A-Za-z0-9_][\w.-]{0,99}$/.test(name)) return undefined;
 	return `${JSON.stringify(name)} cannot be the name of a server: use up to 100 letters, digits, _, . and -, and begin with a letter, a digit or _`;
 }

@@ -3,6 +3,7 @@
  */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import type {Environment} from '../lib/environment.js';
 
 export type Shard = {
 	/** From 1 on. */
@@ -23,8 +24,6 @@ export type ShardChoice = {
 	 */
 	readonly isKnownRun: boolean;
 };
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 type Engine = {
 	readonly name: string;

@@ -9,7 +9,7 @@ export function checkLocalCopy({settings, databases}: Merged, blame: Blame): rea
 	const directory = [...databases].flatMap(([name, {format}]) => (format === 'directory' ? [display(name)] : []));
 	const instead = 'use custom, or set spool_limit';
 	const texts = [
-		...(settings.upload.length === 0 ? ['no needs upload: the dumps would be nowhere'] : []),
+		...(settings.upload.length === 0 ? ['no needs upload: the dumps would be stored nowhere'] : []),
 		...(settings.upload.length > 1 ? ['no cannot be used with several places in upload'] : []),
 		...(settings.spoolLimit === 0 && settings.format === 'directory'
 			? [`no cannot be used with format = directory: ${instead}`]
@@ -29,7 +29,7 @@ export function checkSpool({settings, anyDatabase, databases}: Merged, blame: Bl
 	const isSplit = all.some(({format, splitTablesLargerThan}) => format === 'directory' && splitTablesLargerThan > 0);
 	const texts = [
 		...(all.some(({format}) => format === 'directory') ? [] : ['needs format = directory']),
-		...(settings.upload.length === 0 ? ['needs upload: the dumps would be nowhere'] : []),
+		...(settings.upload.length === 0 ? ['needs upload: the dumps would be stored nowhere'] : []),
 		...(settings.upload.length > 1 ? ['cannot be used with several places in upload'] : []),
 		...(isSplit ? ['cannot be used with split_tables_larger_than: divided tables are written whole to this disk'] : []),
 		...withoutFile(settings),

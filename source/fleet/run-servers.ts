@@ -1,5 +1,6 @@
 /** Runs one process of pg_back for each server, `jobs` at a time: a failure of one cannot affect another. */
 import {CancelledError, PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {createLineSplitter} from '../lib/lines.js';
 import {startChild} from '../process/child.js';
 
@@ -37,7 +38,7 @@ export type ServersOptions = {
 	/** The interpreter and our program. */
 	readonly program: readonly string[];
 	readonly argumentsFor: (turn: Turn) => readonly string[];
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	/** Stops all processes, each like the first signal of a user, and starts no more. */
 	readonly signal: AbortSignal;
 	/** Called with each line that a process writes. */

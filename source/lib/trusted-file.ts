@@ -3,6 +3,7 @@ import {constants} from 'node:fs';
 import {readFileSync, type Stats} from 'node:fs';
 import {access, lstat, readlink, stat} from 'node:fs/promises';
 import {dirname, join, resolve} from 'node:path';
+import type {Environment} from './environment.js';
 
 export type Trust = {
 	/** Why the file must not be trusted or executed, such as `/tmp/x is writable by every user (mode 0777)`. */
@@ -98,7 +99,7 @@ function readNamespace(): boolean {
  */
 export async function programPath(
 	command: string,
-	env: Readonly<Record<string, string | undefined>>,
+	env: Environment,
 	{trusted = false} = {},
 ): Promise<string | undefined> {
 	if (command.includes('/')) return command;

@@ -3,8 +3,8 @@
  * server.
  */
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {formatKeywords, isConnectionString, parseConnectionString, quoteValue} from './conninfo.js';
-import type {Environment} from './environment.js';
 import {asEnvironment, type Parameters} from './keywords.js';
 import {hideSecrets} from './secret-files.js';
 

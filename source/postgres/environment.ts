@@ -1,6 +1,5 @@
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Encryption keys, and variables with names that suggest a secret. */
+import type {Environment} from '../lib/environment.js';
 const secret = /^PGBK_|^(?!PG)(?:.*_)?(?:PASS(?:WORD|PHRASE)?|SECRET|TOKEN|CREDENTIALS?|API_?KEY)(?:_|$)/i;
 
 /**

@@ -3,9 +3,9 @@ import {chownSync, mkdirSync} from 'node:fs';
 import {chmod, chown, mkdir, rm, stat, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {type Account, accountOf, asAccount} from '../process/account.js';
 import {captureChild, type Child, firstError, startChild} from '../process/child.js';
-import type {Environment} from './environment.js';
 import type {Tool} from './tools.js';
 
 export type ScratchOptions = {

@@ -6,7 +6,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
-import type {Environment} from './environment.js';
+import type {Environment} from '../lib/environment.js';
 import {type Parameters, secretKeywords} from './keywords.js';
 
 export type SecretFiles = {

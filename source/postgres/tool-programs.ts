@@ -3,9 +3,9 @@ import {readdir, realpath, stat} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {messageOf} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import type {Environment} from '../lib/environment.js';
 import {isExecutable, whyUntrusted} from '../lib/trusted-file.js';
 import {captureChild} from '../process/child.js';
-import type {Environment} from './environment.js';
 import {openVersionCache, programKey, type VersionCache} from './version-cache.js';
 import {formatVersion, parseVersion} from './versions.js';
 

@@ -2,6 +2,7 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync, realpathSync} from 'node:fs';
 import {PassThrough, pipeline, type Readable, type Writable} from 'node:stream';
 import {CancelledError, isSystemError, PgBackError, systemReason} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {createLineSplitter} from '../lib/lines.js';
 import {joinMessages} from './tool-messages.js';
 
@@ -11,7 +12,7 @@ export type ChildOptions = {
 	/** Must not contain a secret. */
 	readonly args: readonly string[];
 	/** The complete environment of the child. */
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly cwd?: string;
 	readonly stdin?: 'ignore' | 'pipe';
 	/**

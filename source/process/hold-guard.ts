@@ -1,5 +1,6 @@
 /** Ends a stopped process group if this process is killed: otherwise it would stay stopped forever. */
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {startChild} from './child.js';
 
 export type HoldGuard = {
@@ -16,10 +17,7 @@ export type HoldGuard = {
 const script = `trap '' HUP INT QUIT TERM; echo; read -r line && exit 0; kill -TERM "-$1"; kill -CONT "-$1"`;
 
 /** Starts the guard of the process group `group`. Throws FAILED when the shell cannot be started. */
-export async function startHoldGuard(
-	group: number,
-	env: Readonly<Record<string, string | undefined>>,
-): Promise<HoldGuard> {
+export async function startHoldGuard(group: number, env: Environment): Promise<HoldGuard> {
 	let isAlive = true;
 	let onReady = () => {};
 	const ready = new Promise<void>(resolve => (onReady = resolve));

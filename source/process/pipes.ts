@@ -6,12 +6,11 @@
 import {closeSync, constants, existsSync, mkdtempSync, openSync, rmdirSync, unlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {captureChild, type ChildOptions, startChild, succeed} from './child.js';
+import type {Environment} from '../lib/environment.js';
+import {captureChild, startChild, succeed} from './child.js';
 
 /** Blocking, and not inherited by children unless passed to them. The caller of `takePipe` closes both ends. */
 export type Pipe = {readonly readable: number; readonly writable: number};
-
-type Environment = ChildOptions['env'];
 
 const ready: Pipe[] = [];
 let making: Promise<void> | undefined;

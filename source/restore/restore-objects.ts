@@ -5,6 +5,7 @@
 import {rm} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import type {Environment} from '../lib/environment.js';
 import {plural} from '../lib/format.js';
 import {startChild} from '../process/child.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
@@ -160,7 +161,7 @@ async function* inOneTransaction(text: AsyncIterable<Uint8Array>): AsyncGenerato
 type Script = {
 	readonly command: string;
 	readonly args: readonly string[];
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly signal: AbortSignal;
 	readonly what: string;
 };

@@ -3,9 +3,8 @@ import type {Configuration} from '../config/configuration.js';
 import type {PgBackError} from '../core/errors.js';
 import type {Emit, JobQuestion, Outcome} from '../core/events.js';
 import type {Secrets} from '../core/handle.js';
+import type {Environment} from '../lib/environment.js';
 import type {Scheduler} from './scheduler.js';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The parameters that every command of the engine receives. */
 export type RunContext = {

@@ -10,10 +10,10 @@ import {dirname} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import type {Environment} from '../lib/environment.js';
 import {lacksHardLinks, lstatIfThere, makeParents} from '../lib/files.js';
 import {readSmallFile} from '../lib/own-file.js';
 import {programPath} from '../lib/trusted-file.js';
-import type {Environment} from './context.js';
 
 export type Lock = {
 	readonly path: string;

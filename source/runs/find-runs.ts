@@ -3,7 +3,7 @@ import {lstat, readdir} from 'node:fs/promises';
 import {hostname} from 'node:os';
 import {basename, join} from 'node:path';
 import type {RunElsewhere} from '../core/handle.js';
-import type {Environment} from './context.js';
+import type {Environment} from '../lib/environment.js';
 import {findHolder, type Held, isAlive} from './file-lock.js';
 import {lockName, lockPattern} from './run-locks.js';
 import {socketCandidates, socketIn, socketPattern} from './socket-path.js';

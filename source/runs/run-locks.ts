@@ -4,9 +4,10 @@ import {setTimeout as delay} from 'node:timers/promises';
 import {messageOf} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
+import type {Environment} from '../lib/environment.js';
 import {discardPartial, lstatIfThere, partialPattern} from '../lib/files.js';
 import {downloadPartPattern, partialDownloadLifetime} from '../stages/partial-download.js';
-import type {Environment, RunContext} from './context.js';
+import type {RunContext} from './context.js';
 import {
 	describeHeld,
 	type Lock,

@@ -5,8 +5,8 @@ import {lstat, mkdir, readdir, unlink} from 'node:fs/promises';
 import {connect} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
+import type {Environment} from '../lib/environment.js';
 import {isTrustedOwner} from '../lib/trusted-file.js';
-import type {Environment} from './context.js';
 
 /** Matches names with the six characters of the run, as in the name of its lock. */
 export const socketPattern = /^\.pg_back-([a-z0-9]{6})\.sock$/;

@@ -2,7 +2,7 @@
 import type {EventBus} from '../core/bus.js';
 import {messageOf} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import type {Environment} from './context.js';
+import type {Environment} from '../lib/environment.js';
 import type {StatusRequest, StatusSocket} from './status-socket.js';
 
 export type StatusControl = {

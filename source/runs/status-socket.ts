@@ -10,8 +10,8 @@ import type {EventBus} from '../core/bus.js';
 import {isSystemError, messageOf, systemReason} from '../core/errors.js';
 import {takeSnapshot} from '../core/snapshot.js';
 import {DecodeError, object, oneOf, optional, string} from '../lib/decode.js';
+import type {Environment} from '../lib/environment.js';
 import {lstatIfThere, partialPath} from '../lib/files.js';
-import type {Environment} from './context.js';
 import {LineReader} from './line-reader.js';
 import {longestAddress, ownDirectories, socketIn, sweepSockets} from './socket-path.js';
 

@@ -1,5 +1,6 @@
 /** Reads the objects and the rows per table from the text that pg_dump and pg_restore write. */
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {describeEnd, firstError, startChild} from '../process/child.js';
 
 export type DumpText = {
@@ -141,7 +142,7 @@ export async function* readingText(
 export type TextCommand = {
 	readonly command: string;
 	readonly args: readonly string[];
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly signal: AbortSignal;
 	/** For errors: `the text of orders`. */
 	readonly what: string;

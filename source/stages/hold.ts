@@ -1,5 +1,6 @@
 /** Holds pg_dump while more of its dump waits on this disk than `spool_limit` allows. */
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {formatBytes, formatDuration} from '../lib/format.js';
 import type {Child} from '../process/child.js';
 import {type HoldGuard, startHoldGuard} from '../process/hold-guard.js';
@@ -29,7 +30,7 @@ export function shouldHold({bytes, limit, canShip, isHeld, isStopped}: SpoolStat
 
 export type HoldOptions = {
 	readonly child: Child;
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly spool: Spool;
 	/** For messages: `pg_dump of orders`. */
 	readonly what: string;

@@ -2,8 +2,7 @@
 import {access, constants, stat} from 'node:fs/promises';
 import {isAbsolute, join} from 'node:path';
 import {isSystemError, PgBackError, systemReason} from '../core/errors.js';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type {Environment} from '../lib/environment.js';
 
 /** Throws HOOK_FAILED, as the hook itself would. An empty list means no hook. */
 export async function checkHookCommand([command]: readonly string[], env: Environment): Promise<void> {

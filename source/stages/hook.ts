@@ -1,5 +1,6 @@
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
+import type {Environment} from '../lib/environment.js';
 import {shownCommand} from '../lib/shown-command.js';
 import {cannotRun, describeEnd, startChild} from '../process/child.js';
 import {timeLimit} from '../process/time-limit.js';
@@ -11,7 +12,7 @@ export type HookOptions = {
 	/** `pre-backup` or `post-backup`. */
 	readonly label: string;
 	/** Inherited by the hook. */
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly signal: AbortSignal;
 	readonly emit: Emit;
 	/** Seconds after which the hook is killed; 0 or absent: never. */

@@ -1,6 +1,7 @@
 /** Reads a dump to its end, without restoring it. */
 import {pipeline} from 'node:stream/promises';
 import {PgBackError} from '../core/errors.js';
+import type {Environment} from '../lib/environment.js';
 import {drain, releaseDisposable} from '../lib/release.js';
 import {type ChildResult, describeEnd, firstError, startChild, writeInput} from '../process/child.js';
 import {checkedTar} from './tar.js';
@@ -8,7 +9,7 @@ import {checkedTar} from './tar.js';
 export type VerifyTools = {
 	/** pg_restore; without it archives are only hashed. */
 	readonly pgRestore: string | undefined;
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	readonly signal: AbortSignal;
 	/** Milliseconds without progress after which pg_restore is killed; it loops forever on a truncated tar archive. */
 	readonly stallTimeout: number;

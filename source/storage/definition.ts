@@ -1,10 +1,11 @@
 /** The definition of a kind of store, without its SDK: everything outside its folder is derived from this. */
 import type {OptionTable, ValuesOf} from '../core/option.js';
+import type {Environment} from '../lib/environment.js';
 import type {OpenContext, Storage} from './storage.js';
 
 /** What a store may use in addition to its own settings. */
 export type Outside = {
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	/** The mode of files, if the store has modes. */
 	readonly fileMode: number | undefined;
 };

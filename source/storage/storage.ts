@@ -1,6 +1,7 @@
 /** The one interface to every store. Decorators add retries and limits; stores only communicate. */
 
 import type {Socket} from 'node:net';
+import type {Environment} from '../lib/environment.js';
 import type {HttpClients} from '../lib/http/http.js';
 import type {ReadInto} from '../lib/read-chunks.js';
 import type {Clock} from './clock.js';
@@ -168,7 +169,7 @@ export type CleanupOptions = {
 /** The context in which a store is opened, in addition to its own settings. */
 export type OpenContext = {
 	/** The environment, which may contain credentials. */
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	/** Aborts the opening; every operation has its own signal. */
 	readonly signal: AbortSignal;
 	/** Logs retries, refreshed credentials and similar events, without secrets. */

@@ -25,7 +25,7 @@ async function problemsOf(text: string, ...argv: readonly string[]): Promise<rea
 	const path = file('pg_back.conf', text);
 	const commandLine = await parseCommandLine(['-c', path, ...argv]);
 	try {
-		await loadConfiguration({argv: commandLine, env: {}, check: settingProblems});
+		await loadConfiguration({commandLine, env: {}, check: settingProblems});
 		return [];
 	} catch (error) {
 		assert.ok(error instanceof ProblemsError, String(error));

@@ -21,7 +21,7 @@ async function load(argv: readonly string[], {file, env = {}, terminal}: Given =
 	const path = join(directory, 'pg_back.conf');
 	if (file !== undefined) await writeFile(path, file, {mode: 0o600});
 	const source = file === undefined ? ['--no-config-file'] : ['-c', path];
-	return loadConfiguration({argv: await parseCommandLine([...source, ...argv]), env, terminal});
+	return loadConfiguration({commandLine: await parseCommandLine([...source, ...argv]), env, terminal});
 }
 
 async function refused(argv: readonly string[], given: Given = {}): Promise<ProblemsError> {
@@ -93,21 +93,21 @@ test('what the command line overrides reaches the sections too', async () => {
 });
 
 test('which file is read', async () => {
-	const missing = loadConfiguration({argv: await parseCommandLine(['-c', join(directory, 'none')]), env: {}});
+	const missing = loadConfiguration({commandLine: await parseCommandLine(['-c', join(directory, 'none')]), env: {}});
 	await assert.rejects(missing, {
 		code: 'CONFIG',
 		exitCode: 10,
 		message: /could not load configuration file ".*none": no such file/,
 	});
 	for (const path of [directory, '']) {
-		await assert.rejects(loadConfiguration({argv: await parseCommandLine(['-c', path]), env: {}}), {
+		await assert.rejects(loadConfiguration({commandLine: await parseCommandLine(['-c', path]), env: {}}), {
 			code: 'CONFIG',
 			exitCode: 10,
 		});
 	}
 	const odd = {get: () => Symbol('x')} as unknown as ReadonlyMap<'config', string>;
 	await assert.rejects(
-		loadConfiguration({argv: {values: odd, arguments: []}, env: {}}),
+		loadConfiguration({commandLine: {values: odd, arguments: []}, env: {}}),
 		error => !(error instanceof ProblemsError),
 	);
 });
@@ -284,7 +284,7 @@ test('secrets that others can read are warned of', async () => {
 	await writeFile(path, 'cipher_pass = x\nhost = h\n');
 	const open = async (mode: number) => {
 		await chmod(path, mode);
-		return (await loadConfiguration({argv: await parseCommandLine(['-c', path]), env: {}})).warnings;
+		return (await loadConfiguration({commandLine: await parseCommandLine(['-c', path]), env: {}})).warnings;
 	};
 	assert.match(
 		(await open(0o644)).join(),

@@ -12,7 +12,7 @@ after(() => rmSync(root, {recursive: true, force: true}));
 async function load(content: string, args: readonly string[] = []) {
 	const file = join(root, 'pg_back.conf');
 	writeFileSync(file, content);
-	return loadConfiguration({argv: await parseCommandLine(['-c', file, ...args]), env: {}});
+	return loadConfiguration({commandLine: await parseCommandLine(['-c', file, ...args]), env: {}});
 }
 
 describe('options of pg_dump that pg_back has a setting for', () => {

@@ -109,13 +109,13 @@ test('what means nothing or would not load becomes a comment and a warning', () 
 
 test('what only a shell understands is copied with a warning, and a line that is left out is named', () => {
 	const cases: readonly (readonly [string, RegExp])[] = [
-		['PGBK_BACKUP_DIR=$(pwd)/b', /^PGBK_BACKUP_DIR holds \$\(, which is copied as it is/],
-		['PGBK_BACKUP_DIR=/b/`hostname`', /^PGBK_BACKUP_DIR holds `/],
-		['PGBK_HOSTNAME="$DBHOST"', /^PGBK_HOSTNAME holds \$DBHOST/],
-		['PGBK_HOSTNAME="${DBHOST:-x}"', /^PGBK_HOSTNAME holds \$\{/],
-		['PGBK_PRE_BACKUP_COMMAND="a && b"', /^PGBK_PRE_BACKUP_COMMAND holds &&, which is passed literally.* sh -c/],
-		["PGBK_POST_BACKUP_COMMAND='a > /dev/null'", /^PGBK_POST_BACKUP_COMMAND holds >/],
-		['PGBK_PORT=5432; echo', /^PGBK_PORT (?:holds ;|could not be converted)/],
+		['PGBK_BACKUP_DIR=$(pwd)/b', /^PGBK_BACKUP_DIR contains \$\(, which is copied unchanged/],
+		['PGBK_BACKUP_DIR=/b/`hostname`', /^PGBK_BACKUP_DIR contains `/],
+		['PGBK_HOSTNAME="$DBHOST"', /^PGBK_HOSTNAME contains \$DBHOST/],
+		['PGBK_HOSTNAME="${DBHOST:-x}"', /^PGBK_HOSTNAME contains \$\{/],
+		['PGBK_PRE_BACKUP_COMMAND="a && b"', /^PGBK_PRE_BACKUP_COMMAND contains &&, which is passed literally.* sh -c/],
+		["PGBK_POST_BACKUP_COMMAND='a > /dev/null'", /^PGBK_POST_BACKUP_COMMAND contains >/],
+		['PGBK_PORT=5432; echo', /^PGBK_PORT (?:contains ;|could not be converted)/],
 		['PGBK_DBLIST="a', /^PGBK_DBLIST could not be converted: the list continues on the next line/],
 		['b"', /^line 1 is left out, .*: b"$/],
 		['export PGBK_PORT=5433', /^line 1 is left out, .*: export PGBK_PORT=5433$/],

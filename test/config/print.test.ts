@@ -15,7 +15,9 @@ test('effective options with their origin, secrets masked', async t => {
 		'jobs = 4\npurge_min_keep = all\npurge_older_than = 36h\nbackup_file_mode = -1\nexclude_dbs = "a\\,b, c"\ncipher_pass = hunter2\ndbname = host=h password=hunter2 user=u\n[my.db]\nuser = u2\n',
 	);
 	const argv = await parseCommandLine(['-c', path, '-F', 'p', '--s3-secret=hunter2', '--dry-run']);
-	const text = describeConfiguration(await loadConfiguration({argv, env: {PGBK_SSH_PASS: 'hunter2'}})).join('\n');
+	const text = describeConfiguration(
+		await loadConfiguration({commandLine: argv, env: {PGBK_SSH_PASS: 'hunter2'}}),
+	).join('\n');
 	assert.ok(!text.includes('hunter2'), text);
 	for (const pattern of [
 		/^jobs = 4 +# .*:1$/m,

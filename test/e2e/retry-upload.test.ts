@@ -73,7 +73,7 @@ test('after the run: the console uploads what is left, the job is done, and so i
 		...['--dump-only', '-B', tools.directory, '--upload', 'local', '--local-directory', store, 'a'],
 	];
 	const env = {PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? ''};
-	const configuration = await loadConfiguration({argv: await parseCommandLine(argv), env});
+	const configuration = await loadConfiguration({commandLine: await parseCommandLine(argv), env});
 	const bus = createBus();
 	const engine = createEngine({
 		bus,

@@ -14,7 +14,7 @@ import {secretVariables} from '../../source/storage/definitions.js';
 export async function backupsInProcess(words: readonly string[], count: number, after?: () => void): Promise<void> {
 	const {env} = process;
 	const argv = await parseCommandLine(words);
-	const configuration = await loadConfiguration({argv, env, terminal: false, check: settingProblems});
+	const configuration = await loadConfiguration({commandLine: argv, env, terminal: false, check: settingProblems});
 	// The clock advances a second for each run: their files have the time in their names, and a run waits until it has
 	// its own.
 	let time = Date.now() - count * 1000;

@@ -16,7 +16,7 @@ export async function runContext(
 	const events: NewEvent[] = [];
 	return {
 		...newRunId(),
-		configuration: await loadConfiguration({argv: await parseCommandLine(['--no-config-file', ...argv]), env}),
+		configuration: await loadConfiguration({commandLine: await parseCommandLine(['--no-config-file', ...argv]), env}),
 		env,
 		toolEnv: toolEnvironment(env, secretVariables),
 		emit: event => events.push(event),

@@ -6,7 +6,7 @@ import type {CommandRequest} from '../../source/core/handle.js';
 import {equalCommand} from '../../source/restore/equal-command.js';
 
 async function commandOf(argv: readonly string[], request: CommandRequest): Promise<string> {
-	const configuration = await loadConfiguration({argv: await parseCommandLine(argv), env: {}});
+	const configuration = await loadConfiguration({commandLine: await parseCommandLine(argv), env: {}});
 	return equalCommand(configuration, request);
 }
 

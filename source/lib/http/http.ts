@@ -1,9 +1,10 @@
 /** The settings of every HTTP client: proxies, certificate authorities and timeouts in one place. */
 import type {Agent} from 'node:http';
 import type {Socket} from 'node:net';
+import type {Environment} from '../environment.js';
 import {RoutedHttpAgent, RoutedHttpsAgent} from './agents.js';
 import {type FetchOptions, fetchWith} from './fetch.js';
-import {createProxyChoice, type Environment} from './proxy.js';
+import {createProxyChoice} from './proxy.js';
 import {createTrust} from './trust.js';
 
 export {HttpConfigError} from './config-error.js';

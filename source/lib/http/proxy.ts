@@ -1,8 +1,7 @@
 /** Chooses the proxy of a connection by the environment variables that curl uses. */
+import type {Environment} from '../environment.js';
 import {HttpConfigError} from './config-error.js';
 import {isExcluded} from './no-proxy.js';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Proxy = {
 	/** `http://proxy:3128`, without user and password. */

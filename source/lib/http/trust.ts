@@ -9,9 +9,9 @@ import {
 	type SecureContext,
 	setDefaultCACertificates,
 } from 'node:tls';
+import type {Environment} from '../environment.js';
 import {readGivenFileSync} from '../given-file.js';
 import {HttpConfigError} from './config-error.js';
-import type {Environment} from './proxy.js';
 
 /** Where the distributions keep the certificate authorities of the host; the first existing file is used. */
 const systemFiles = [

@@ -1,4 +1,5 @@
 import {PgBackError} from '../../core/errors.js';
+import type {Environment} from '../../lib/environment.js';
 import {captureChild} from '../../process/child.js';
 import {timeLimit} from '../../process/time-limit.js';
 import {readEncryptionFile} from './key-file.js';
@@ -18,7 +19,7 @@ export type PassphraseMaterial = {
 export type KeyContext = {
 	readonly signal: AbortSignal;
 	/** The complete environment of the passphrase command. */
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	/** Called with one line when a file's permissions are too open. */
 	readonly onWarning: (text: string) => void;
 	/** Seconds after which the passphrase command is killed; 0 or absent: never. */

@@ -10,7 +10,7 @@ import type {RunsHandle} from '../../../source/core/runs-handle.js';
 import {commandOf} from '../../../source/restore/restore-command.js';
 
 const configuration = await loadConfiguration({
-	argv: {values: new Map([['noConfigFile', true]]), arguments: []},
+	commandLine: {values: new Map([['noConfigFile', true]]), arguments: []},
 	env: {},
 });
 

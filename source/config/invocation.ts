@@ -1,12 +1,13 @@
+import type {Environment} from '../lib/environment.js';
 import {type CommandLine} from './command-line.js';
 import {type Merged} from './merge.js';
 
-/** Everything that is known when an invocation is checked. */
-export type Given = {
+/** The input of the checks: the merged settings, and where they come from. */
+export type Invocation = {
 	/** Command line, environment and file combined. */
 	readonly merged: Merged;
 	readonly commandLine: CommandLine;
-	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly env: Environment;
 	/** True when there is a user who can be asked. */
 	readonly terminal: boolean;
 };
