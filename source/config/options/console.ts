@@ -182,7 +182,7 @@ export const consoleOptions = {
 		minimum: 0,
 		default: 0,
 		group: 'Checks and encryption',
-		help: 'with --restore-drill: restore the newest dump of each database, that restored longest ago first, and begin no more after this time (2h), which all --servers share; 0: no limit',
+		help: 'with --restore-drill: restore the newest dump of each database, the least recently restored one first, and start no other after this time (2h), which all --servers share; 0: no limit',
 	},
 	drillDbname: {
 		long: 'drill-dbname',
@@ -211,7 +211,7 @@ export const consoleOptions = {
 		// large one.
 		default: 'auto',
 		group: 'Checks and encryption',
-		help: "what a restore drill compares with, taken in the dump's own snapshot: none; auto (of databases from 64 MiB on the schema, and the rows of the smallest tables, 64 MiB in all); during (of all databases, and of the tables that can be counted while the dump runs); exact (of all tables)",
+		help: 'what to record in the snapshot of the dump for comparison by a restore drill: none; auto (of databases from 64 MiB on the schema, and the rows of the smallest tables, 64 MiB in total); during (of all databases, and the rows of tables that can be counted while the dump runs); exact (the rows of all tables)',
 	},
 	healthUrl: {
 		long: 'health-url',

@@ -26,14 +26,14 @@ export const fleet = {
 		minimum: 1,
 		default: 2,
 		group: 'Many servers',
-		help: 'with --servers: how many servers are worked on at the same time',
+		help: 'with --servers: number of servers processed at the same time',
 	},
 	serverName: {
 		key: 'server_name',
 		kind: 'string',
 		default: '',
 		group: 'Many servers',
-		help: 'what {server} in backup_directory, upload_prefix and metrics_file becomes; empty: NAME of --server, or the name of the host',
+		help: 'the value of {server} in backup_directory, upload_prefix and metrics_file; empty: NAME of --server, or the name of the host',
 	},
 	fleetPrefix: {
 		long: 'fleet-prefix',
@@ -60,7 +60,7 @@ export const fleet = {
 		value: 'I/N|auto[/N]',
 		default: '',
 		group: 'Many servers',
-		help: 'dump only part I of N of a run that several processes share; auto: by the index that Kubernetes, Slurm, AWS Batch, Cloud Run or Nomad gave this one',
+		help: 'dump only part I of N of a run that several processes share; auto: by the index that Kubernetes, Slurm, AWS Batch, Cloud Run or Nomad gives this process',
 	},
 	runName: {
 		long: 'run-name',
@@ -68,14 +68,14 @@ export const fleet = {
 		value: 'NAME',
 		default: '',
 		group: 'Many servers',
-		help: 'with --shard: a name that all processes of this run share, and no other run has; found for Slurm, AWS Batch, Cloud Run and periodic Nomad jobs',
+		help: 'with --shard: a name that all processes of this run share, and no other run has; detected for Slurm, AWS Batch, Cloud Run and periodic Nomad jobs',
 	},
 	writePlan: {
 		long: 'write-plan',
 		kind: 'boolean',
 		default: false,
 		group: 'Many servers',
-		help: 'with --shard auto/N: write which shard dumps what, and dump nothing; for stores that cannot decide between two writers',
+		help: 'with --shard auto/N: write which shard dumps what, and dump nothing; for stores without conditional writes',
 	},
 	runDeadline: {
 		long: 'run-deadline',
@@ -95,7 +95,7 @@ export const fleet = {
 		minimum: 0,
 		default: 0,
 		group: 'Many servers',
-		help: 'with --shard: fewer shards work on one server, so that together they open at most so many connections (jobs + 2 each); 0: no limit',
+		help: 'with --shard: limit the shards that work on one server, so that together they open at most this many connections (jobs + 2 each); 0: no limit',
 	},
 	fleet: {
 		long: 'fleet',
@@ -115,7 +115,7 @@ export const fleet = {
 		value: 'STORE',
 		default: 'none',
 		group: 'Many servers',
-		help: 'make the report of this server below fleet_prefix again, from the manifests at the remote location',
+		help: 'recreate the report of this server below fleet_prefix from the manifests at the remote location',
 	},
 	fleetMetrics: {
 		long: 'fleet-metrics',
@@ -123,6 +123,6 @@ export const fleet = {
 		value: 'FILE',
 		default: '',
 		group: 'Many servers',
-		help: 'write metrics of all servers for Prometheus to this file; the argument names the STORE',
+		help: 'write metrics of all servers for Prometheus to this file; the argument is the STORE',
 	},
 } as const satisfies OptionTable;

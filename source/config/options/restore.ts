@@ -14,7 +14,7 @@ export const restore = {
 		value: 'STORE',
 		default: 'none',
 		group: 'Restore',
-		help: 'restore the newest run that holds what the patterns choose, or all of it, from the backup directory or a remote location into the server of -h, -p, -U and -d',
+		help: 'restore what the patterns match, or everything, from the newest run that contains it, in the backup directory or at a remote location, into the server of -h, -p, -U and -d',
 	},
 	run: {
 		long: 'run',
@@ -30,7 +30,7 @@ export const restore = {
 		value: 'TIME',
 		default: '',
 		group: 'Restore',
-		help: 'restore the newest run that began by then: a date, a date with a time, or an age (36h)',
+		help: 'restore the newest run that started at this time or before: a date, a date with a time, or an age (36h)',
 	},
 	into: {
 		long: 'into',
@@ -45,7 +45,7 @@ export const restore = {
 		kind: 'boolean',
 		default: false,
 		group: 'Restore',
-		help: 'put the restored database in the place of the one that exists, which is kept as NAME_before_TIME',
+		help: 'replace the existing database by the restored one; the old one is kept as NAME_before_TIME',
 	},
 	confirm: {
 		long: 'confirm',
@@ -61,7 +61,7 @@ export const restore = {
 		value: 'NAME',
 		default: '',
 		group: 'Restore',
-		help: 'undo --replace: the database that was replaced last gets its name back',
+		help: 'undo the last --replace: the old database gets its name back',
 	},
 	cleanupRestores: {
 		long: 'cleanup-restores',
@@ -77,7 +77,7 @@ export const restore = {
 		value: 'PATTERN',
 		default: [],
 		group: 'Restore',
-		help: 'bring back only these tables, views or sequences (as pg_dump -t), with all that belongs to them, into the database that exists',
+		help: 'restore only these tables, views or sequences (as pg_dump -t), with everything that belongs to them, into the existing database',
 	},
 	onlySchema: {
 		long: 'only-schema',
@@ -86,7 +86,7 @@ export const restore = {
 		value: 'PATTERN',
 		default: [],
 		group: 'Restore',
-		help: 'bring back only these schemas (as pg_dump -n) into the database that exists',
+		help: 'restore only these schemas (as pg_dump -n) into the existing database',
 	},
 	noDependents: {
 		long: 'no-dependents',

@@ -18,7 +18,7 @@ export const runs = {
 		value: 'PATTERN',
 		default: '',
 		group,
-		help: 'list the dumps that hold such tables, newest first, with their rows where they were recorded: in the backup directory, or at the place that is named (s3)',
+		help: 'list the dumps that contain matching tables, newest first, with their recorded row counts: in the backup directory, or at the given location (s3)',
 	},
 	pin: {
 		long: 'pin',
@@ -42,6 +42,6 @@ export const runs = {
 		value: 'TEXT',
 		default: '',
 		group,
-		help: 'with --pin: why, for those who ask later',
+		help: 'with --pin: the reason, which is shown with the run',
 	},
 } as const satisfies OptionTable;
