@@ -117,10 +117,10 @@ test('what only a shell understands is copied with a warning, and a line that is
 		["PGBK_POST_BACKUP_COMMAND='a > /dev/null'", /^PGBK_POST_BACKUP_COMMAND contains >/],
 		['PGBK_PORT=5432; echo', /^PGBK_PORT (?:contains ;|could not be converted)/],
 		['PGBK_DBLIST="a', /^PGBK_DBLIST could not be converted: the list continues on the next line/],
-		['b"', /^line 1 is left out, .*: b"$/],
-		['export PGBK_PORT=5433', /^line 1 is left out, .*: export PGBK_PORT=5433$/],
+		['b"', /^line 1 is omitted, .*: b"$/],
+		['export PGBK_PORT=5433', /^line 1 is omitted, .*: export PGBK_PORT=5433$/],
 		['. /etc/default/pg_back', /^line 1 is left out/],
-		['\u001B[2J', /^line 1 is left out, .*: \\x1b/],
+		['\u001B[2J', /^line 1 is omitted, .*: \\x1b/],
 	];
 	for (const [line, pattern] of cases) {
 		const {warnings} = convertLegacyConfig(`${line}\n`);

@@ -320,8 +320,8 @@ describe('Files', () => {
 		await using screen = mount(createFakeEngine({listed}), {...remote, columns: 100});
 		await screen.waitFor(text => text.includes('3 files'), 'the listing');
 		assert.match(screen.lines()[1] ?? '', /‹ \/var\/backups\/postgresql · \[s3:\/\/backups\/prod\/\] ›/);
-		assert.match(screen.text(), /DATABASE +AGE▾ +SIZE +FORMAT +ENC +STATE/);
-		assert.match(screen.text(), /\[ \] Übung +\S+ +\S+ \S+ +custom +age/);
+		assert.match(screen.lines().join('\n'), /DATABASE +AGE▾ +SIZE +FORMAT +ENC +STATE/);
+		assert.match(screen.lines().join('\n'), /\[ \] Übung +\S+ +\S+ \S+ +custom +age/);
 		for (const key of ['← →', 'R ', 'D delete', 'F5'])
 			assert.ok((screen.lines()[29] ?? '').includes(key), `${key} is not in ${screen.lines()[29] ?? ''}`);
 		await screen.type('/', ...chars('übung'), keys.enter);

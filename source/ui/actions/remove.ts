@@ -15,7 +15,8 @@ export function removeFiles(c: Console): void {
 }
 
 /**
- * Adds the checksum files of the dumps, and the manifests of runs that lose all their dumps: they are useless alone.
+ * Adds the checksum files of the dumps, and the manifests of runs that lose all their dumps: they are useless alone. Until
+ * a manifest has been read, some dumps of its run may not be known as such, and it stays.
  */
 function withCompanions(c: Console, {rows, dumps: chosen}: Pick<Chosen, 'rows' | 'dumps'>): readonly string[] {
 	const {key, dumps, runs, isChecksum} = c.files.table();
@@ -26,7 +27,7 @@ function withCompanions(c: Console, {rows, dumps: chosen}: Pick<Chosen, 'rows' |
 	}
 	if (chosen === undefined) return [...keys];
 	const gone = new Set(chosen);
-	const emptied = new Set(chosen.map(dump => runs.of(dump)));
+	const emptied = new Set(chosen.map(dump => runs.of(dump)).filter(run => c.files.summary(runs.id(run)) !== undefined));
 	const own: number[] = [];
 	for (let dump = 0; dump < dumps.count(); dump++) {
 		if (dumps.kind(dump) === 'own') own.push(dump);
@@ -39,7 +40,7 @@ function withCompanions(c: Console, {rows, dumps: chosen}: Pick<Chosen, 'rows' |
 type Removal = {
 	readonly location: string;
 	readonly keys: readonly string[];
-	/** Returns the databases that would lose their last good dump at the location. */
+	/** The databases that would lose their last good dump at the location. */
 	readonly last: readonly string[];
 };
 

@@ -44,8 +44,8 @@ export async function orderFiles(table: FileTable, options: OrderOptions, signal
 	const passes = dumpMatcher(table, options.filter);
 	const found =
 		options.list === 'names' ? await matchingNames(table, seen, options.filter, slicer) : await matchingDumps();
-	const needless = options.list === 'names' && options.sort === 'name' && table.isSorted();
-	const sorted = needless
+	const isInOrder = options.list === 'names' && options.sort === 'name' && table.isSorted();
+	const sorted = isInOrder
 		? found.rows
 		: await sortRows(found.rows, await comparer(table, options, found, slicer), slicer);
 	return {...options, ...found, rows: options.reverse ? sorted.slice().reverse() : sorted, seen};

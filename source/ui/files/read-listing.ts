@@ -1,11 +1,10 @@
 /** Reads a location into a table, in slices, so that other work can run in between. */
-import {setImmediate} from 'node:timers/promises';
 import type {EngineHandle, RunSummary} from '../../core/handle.js';
+import {createSlicer} from './slices.js';
 import type {FileTable} from './table.js';
 
-/** Names between two checks of the clock, and milliseconds of one slice. */
+/** Names between two checks of the clock. */
 const batch = 64;
-const turn = 8;
 
 /** Reads the names of a location into a table, and yields to other work regularly. Rejects when `signal` aborts. */
 export async function readListing(
@@ -21,15 +20,15 @@ export async function readListing(
 	},
 ): Promise<void> {
 	const {signal, table, onProgress, onTrouble} = options;
+	const slicer = createSlicer(signal);
 	let taken = 0;
-	let since = performance.now();
 	for await (const file of handle.list(location, {signal, onTrouble})) {
 		signal.throwIfAborted();
 		table.add(file);
-		if (++taken % batch !== 0 || performance.now() - since < turn) continue;
+		const pause = ++taken % batch === 0 ? slicer.pause() : undefined;
+		if (!pause) continue;
 		onProgress();
-		await setImmediate();
-		since = performance.now();
+		await pause;
 	}
 }
 
