@@ -107,7 +107,7 @@ test('what means nothing or would not load becomes a comment and a warning', () 
 	}
 });
 
-test('what only a shell understands is copied with a warning, and a line that is left out is named', () => {
+test('what only a shell understands is copied with a warning, and a line that is omitted is named', () => {
 	const cases: readonly (readonly [string, RegExp])[] = [
 		['PGBK_BACKUP_DIR=$(pwd)/b', /^PGBK_BACKUP_DIR contains \$\(, which is copied unchanged/],
 		['PGBK_BACKUP_DIR=/b/`hostname`', /^PGBK_BACKUP_DIR contains `/],
@@ -119,7 +119,7 @@ test('what only a shell understands is copied with a warning, and a line that is
 		['PGBK_DBLIST="a', /^PGBK_DBLIST could not be converted: the list continues on the next line/],
 		['b"', /^line 1 is omitted, .*: b"$/],
 		['export PGBK_PORT=5433', /^line 1 is omitted, .*: export PGBK_PORT=5433$/],
-		['. /etc/default/pg_back', /^line 1 is left out/],
+		['. /etc/default/pg_back', /^line 1 is omitted/],
 		['\u001B[2J', /^line 1 is omitted, .*: \\x1b/],
 	];
 	for (const [line, pattern] of cases) {
