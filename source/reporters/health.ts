@@ -31,7 +31,7 @@ export function createHealthReporter({url, fetch, onProblem, timeout = 10_000}: 
 		if (base === undefined) return onProblem('health_url is not an http:// or https:// URL');
 		try {
 			const status = await post(fetch, targetOf(base, suffix, runId), body, AbortSignal.timeout(timeout));
-			if (status < 200 || status > 299) onProblem(`the health check returned status ${status}`);
+			if (status < 200 || status > 299) onProblem(statusText(status));
 		} catch (error) {
 			onProblem(`cannot reach the health check: ${reasonOf(error, timeout)}`);
 		}
@@ -80,6 +80,11 @@ async function post(fetch: HttpClients['fetch'], first: URL, content: string, si
 		if (status < 307) method = 'GET';
 		url = next;
 	}
+}
+
+function statusText(status: number): string {
+	if (status === 407) return 'cannot reach the health check: the proxy requires a login (status 407)';
+	return `the health check returned status ${status}`;
 }
 
 function reasonOf(error: unknown, timeout: number): string {

@@ -160,7 +160,7 @@ const networkFaults: Readonly<Record<string, Fault>> = {
 	ENOTFOUND: 'invalid',
 };
 
-const proxyHint = 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment of this program';
+export const proxyHint = 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment of this program';
 const addressHint = 'check the scheme and the port of the endpoint';
 
 /** Returns the fault of an error of Node's net, dns and tls (or of a wrapped one), if it is one. */

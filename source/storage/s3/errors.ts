@@ -1,5 +1,5 @@
 import {messageOf, PgBackError} from '../../core/errors.js';
-import {type Fault, networkFault, type Operation, type StorageError, storageError} from '../errors.js';
+import {type Fault, networkFault, type Operation, proxyHint, type StorageError, storageError} from '../errors.js';
 import {refusedSettings} from './check-settings.js';
 import {ForeignAnswer} from './responses.js';
 
@@ -113,12 +113,13 @@ function describeRefusal(
 	const said = saidBy(error);
 	const reason = [
 		fault === 'skew' ? `the clock of this machine is ${skewOf(error)} the server's` : texts[fault],
+		status === 407 ? 'the proxy requires a login' : undefined,
 		said,
 		status === undefined ? undefined : `HTTP status ${status}`,
 	];
 	return storageError(fault, where, reason.filter(Boolean).join(', '), {
 		cause: error,
-		hint: hintFor(error.name) ?? (said === notXml ? foreignHint : undefined),
+		hint: status === 407 ? proxyHint : (hintFor(error.name) ?? (said === notXml ? foreignHint : undefined)),
 		retryAfter: retryAfter(error),
 		// The same parts will fail the next time too.
 		exhausted: error.name === 'InvalidPart',

@@ -61,7 +61,8 @@ const foreign: Readonly<Record<string, readonly [Handler, RegExp]>> = {
 		/is truncated|not an S3 service/,
 	],
 	'an error of XML that is cut': [answering(400, {'content-type': 'application/xml'}, '<Error><Co'), /HTTP status 400/],
-	'plain text with 407': [answering(407, {}, 'log in'), /: the response is not XML, HTTP status 407/],
+	'plain text with 407': [answering(407, {}, 'log in'), /: the proxy requires a login, .*HTTP status 407/],
+	'nothing with 407': [answering(407, {}, ''), /: the proxy requires a login, HTTP status 407/],
 	'plain text with 500': [answering(500, {}, 'oops'), /: the response is not XML, HTTP status 500/],
 	'a redirect to a login page': [
 		answering(302, {location: 'https://login.example/?session=abc'}, ''),
