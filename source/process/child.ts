@@ -243,6 +243,46 @@ export async function writeInput(stdin: Writable, bytes: Uint8Array | string): P
 	await new Promise<void>(resolve => stdin.write(bytes, () => resolve()));
 }
 
+/** Bytes; smaller pieces are copied and wait for the next one. */
+const smallInput = 4096;
+
+/**
+ * Collects small pieces for the standard input of a child, such as the lengths between the blocks of an archive: each
+ * write of its own would wake the child.
+ */
+export class InputWriter {
+	readonly #stdin: Writable;
+	#small: Uint8Array[] = [];
+	#bytes = 0;
+
+	constructor(stdin: Writable) {
+		this.#stdin = stdin;
+	}
+
+	/** Resolves when `piece` is not used any more. */
+	async write(piece: Uint8Array): Promise<void> {
+		if (piece.byteLength < smallInput && this.#bytes < smallInput) {
+			this.#small.push(Buffer.from(piece));
+			this.#bytes += piece.byteLength;
+			return;
+		}
+		this.#stdin.cork();
+		for (const one of this.#small) this.#stdin.write(one);
+		this.#small = [];
+		this.#bytes = 0;
+		const written = writeInput(this.#stdin, piece);
+		this.#stdin.uncork();
+		await written;
+	}
+
+	/** Writes what waits, and ends the input. */
+	end(): void {
+		for (const one of this.#small) this.#stdin.write(one);
+		this.#small = [];
+		this.#stdin.end();
+	}
+}
+
 /** Waits for the child and throws a PgBackError with the end of its stderr unless it exited with 0. */
 export async function succeed(
 	child: Child,

@@ -31,6 +31,8 @@ export type ExpectedRestore = {
 	readonly items: readonly RestoreItem[];
 	/** The dump is downloaded before anything is loaded. */
 	readonly fetches: boolean;
+	/** Indexes are built while the data of other tables is loaded. */
+	readonly buildsEarly: boolean;
 };
 
 type Entry = {
@@ -104,10 +106,11 @@ export class LoadTracker {
 		const text = informationIn(line);
 		if (text === undefined) return false;
 		this.#loadedFrom ??= time;
-		const [, data, kind, name] = /^(?:(processing data for table)|creating ([A-Z ]+)) "(.*)"$/s.exec(text) ?? [];
-		if (data === undefined && kind === undefined) return true;
+		const table = tableBegunIn(line);
+		const [, kind = '', name = ''] = /^creating ([A-Z ]+) "(.*)"$/s.exec(text) ?? [];
+		if (table === undefined && kind === '') return true;
 		this.#end(this.#current, time);
-		this.#current = this.#byName.get(data === undefined ? `${kind ?? ''} ${name ?? ''}` : (name ?? ''));
+		this.#current = this.#byName.get(table ?? `${kind} ${name}`);
 		// Indexes follow the data of all tables and large objects, about which nothing is printed.
 		if (this.#current?.item.isData === false) this.dataEnded(time);
 		this.#begin(this.#current, time);
@@ -175,7 +178,7 @@ export class LoadTracker {
 		this.#seen = seen;
 		// Between two tables nothing is copied either, so two samples are required.
 		this.#onlyBuilding = building.length > 0 && this.#tables.length === 0 ? this.#onlyBuilding + 1 : 0;
-		if (this.#onlyBuilding > 1) this.dataEnded(time);
+		if (!this.job.buildsEarly && this.#onlyBuilding > 1) this.dataEnded(time);
 	}
 
 	progress(time: number, stages: StageSample): Omit<JobProgress, 'job' | 'stages'> {
@@ -276,6 +279,11 @@ export class LoadTracker {
 		if (share !== undefined && share >= enough && share <= 1) return Math.max(0, (elapsed * (1 - share)) / share);
 		return this.#past && Math.max(0, this.#past.seconds - elapsed);
 	}
+}
+
+/** Returns the name of the table whose data `pg_restore -v` begins to load, as of an item. */
+export function tableBegunIn(line: string): string | undefined {
+	return /^processing data for table "(.*)"$/s.exec(informationIn(line) ?? '')?.[1];
 }
 
 /** Returns true for a line that pg_restore writes because of -v. */

@@ -118,6 +118,7 @@ function trackerFor(
 			bytes,
 			items: restoreItems(plan, source.known.get(dump.path), options.data),
 			fetches: plan.road === 'file',
+			buildsEarly: plan.road === 'stream' || plan.road === 'members',
 		},
 		() => {
 			meter.finish('load');

@@ -24,7 +24,10 @@ type WorkDirectory = {
 export async function loadEntries(
 	context: LoadTarget & WorkDirectory,
 	plan: DatabasePlan,
-	{entries, ...load}: LoadCommon & Omit<LoadOptions, 'list'> & {readonly entries: readonly number[] | undefined},
+	{
+		entries,
+		...load
+	}: Omit<LoadCommon, 'tracker'> & Omit<LoadOptions, 'list'> & {readonly entries: readonly number[] | undefined},
 ): Promise<void> {
 	if (entries?.length === 0 && !load.source) return;
 	const steps = load.jobs > 1 ? loadSteps(plan.prepared.toc?.entries ?? [], entries) : undefined;
@@ -42,7 +45,8 @@ export async function writeList(
 	if (!entries || !prepared.toc) return undefined;
 	const ours = new Set(prepared.toc.entries.filter(isDatabaseEntry).map(entry => entry.dumpId));
 	const lines = entries.filter(id => !ours.has(id)).map(id => `${id};\n`);
-	const path = workPath(directory, target, 'list');
+	// Several may be in use at the same time, of other entries.
+	const path = workPath(directory, `${target}\0${lines.join('')}`, 'list');
 	await writeFile(path, lines.join(''), {mode: 0o600});
 	return path;
 }

@@ -20,6 +20,7 @@ import {
 	type MemberFiles,
 	memberFiles,
 } from './dump-members.js';
+import {earlyBuilds} from './early-builds.js';
 import type {FillContext} from './fill-database.js';
 import {loadArchive} from './load.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
@@ -71,7 +72,7 @@ export async function loadMembers(
 ): Promise<readonly TextRows[] | undefined> {
 	const {run} = context;
 	const {control, tracker} = common;
-	const {directory: path, order, batches} = members;
+	const {directory: path, order, toc, batches} = members;
 	await loadEntries(context, plan, {...common, path, entries: order.before, jobs: 1});
 	const rows = needsRows(context, plan) ? new Map<string, TextRows>() : undefined;
 	// A divided table is loaded when its last part is.
@@ -79,10 +80,24 @@ export async function loadMembers(
 	for (const entry of batches.flatMap(batch => batch.entries))
 		left.set(itemName(entry), (left.get(itemName(entry)) ?? 0) + 1);
 	let next = 0;
+	const builds = earlyBuilds(toc, order);
+	const ready: number[] = [];
+	const built = new Set<number>();
+	let building = 0;
 	const worker = async (signal: AbortSignal) => {
+		const own = {...common, control: {...control, signal}};
 		for (let batch = batches[next++]; batch; batch = batches[next++]) {
 			signal.throwIfAborted();
-			await loadBatch(context, plan, {...common, control: {...control, signal}}, {members, batch, rows, left});
+			await loadBatch(context, plan, own, {members, batch, rows, left});
+			ready.push(...batch.entries.flatMap(builds));
+			// One always loads, so that the network does not wait. What is ready at the end is built over all connections.
+			if (building + 1 >= plan.jobs || next >= batches.length || ready.length === 0) continue;
+			const entries = ready.splice(0);
+			for (const id of entries) built.add(id);
+			building++;
+			// Its messages would be taken for those about the data.
+			await loadEntries(context, plan, {...own, tracker: undefined, path, entries, jobs: 1});
+			building--;
 		}
 	};
 	await together(
@@ -91,7 +106,8 @@ export async function loadMembers(
 	);
 	control.meter.finish('download');
 	tracker.dataEnded(run.now().getTime());
-	await loadEntries(context, plan, {...common, path, entries: order.after, jobs: plan.jobs});
+	const rest = order.after.filter(id => !built.has(id));
+	await loadEntries(context, plan, {...common, path, entries: rest, jobs: plan.jobs});
 	return rows && [...rows.values()];
 }
 

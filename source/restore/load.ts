@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {releaseDisposable} from '../lib/release.js';
 import type {Tool} from '../postgres/tools.js';
-import {type Child, type ChildResult, describeEnd, startChild, writeInput} from '../process/child.js';
+import {type Child, type ChildResult, describeEnd, InputWriter, startChild} from '../process/child.js';
 import {isInformation, type LoadTracker} from '../progress/load-tracker.js';
 import type {RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
@@ -22,7 +22,7 @@ export type LoadOptions = {
 	/** Restores everything as this role, regardless of the owner. */
 	readonly role?: string;
 	/** Receives the messages of pg_restore about its progress. */
-	readonly tracker?: LoadTracker;
+	readonly tracker?: Pick<LoadTracker, 'note'>;
 };
 
 export type LoadTarget = {
@@ -142,14 +142,15 @@ async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<vo
 	const {stdin} = child;
 	if (!stdin) throw new PgBackError('BUG', 'pg_restore has no standard input');
 	stdin.on('error', () => undefined); // its exit status gives the reason
+	const writer = new InputWriter(stdin);
 	try {
 		for await (const chunk of source) {
 			if (stdin.destroyed) continue; // it has failed or read enough; the rest is still hashed
-			await writeInput(stdin, chunk);
+			await writer.write(chunk);
 			releaseDisposable(chunk);
 		}
 	} finally {
-		stdin.end();
+		writer.end();
 	}
 }
 

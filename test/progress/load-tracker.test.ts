@@ -18,6 +18,7 @@ const job: ExpectedRestore = {
 		{name: 'FK CONSTRAINT public.small fk', isData: false, bytes: megabyte},
 	],
 	fetches: true,
+	buildsEarly: false,
 };
 const session = (more: Partial<LoadSession>): LoadSession => ({database: job.database, ...more});
 
