@@ -33,7 +33,15 @@ const hints: readonly (readonly [RegExp, string])[] = [
 	],
 	[/certificate|SSL|private key file/, 'check sslmode, sslrootcert, sslcert and sslkey'],
 	[/definition of service|service file/, 'check the service and PGSERVICEFILE'],
-	[/invalid connection option|invalid .* value/, 'this psql does not support that connection parameter'],
+	[/invalid connection option/, 'this psql does not support that connection parameter'],
+	[
+		/unrecognized configuration parameter|invalid value for parameter/,
+		'correct the setting in the options of the connection string, in PGOPTIONS or in the service file',
+	],
+	[
+		/invalid (?:\S+ )?(?:value|port number)|could not match \d+ /,
+		'correct the parameter in the connection string (-d), in the PG* variables or in the service file',
+	],
 ];
 
 /**

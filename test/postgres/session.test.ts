@@ -173,6 +173,11 @@ describe('a session', () => {
 			[{host: 'nowhere.invalid'}, /could not translate host name/, /-h/],
 			[{dbname: 'service=nowhere'}, /service/, /PGSERVICEFILE/],
 			[{dbname: `sslmode=require host=127.0.0.1 user=postgres port=${cluster.port}`}, /SSL/, /sslmode/],
+			[{dbname: 'host=127.0.0.1 port=abc'}, /invalid integer value "abc"/, /correct the parameter/],
+			[{dbname: 'host=127.0.0.1 port=99999'}, /invalid port number/, /correct the parameter/],
+			[{dbname: 'host=127.0.0.1 sslmode=foo'}, /invalid sslmode value/, /correct the parameter/],
+			[{dbname: 'host=a,b port=1,2,3'}, /could not match 3 port numbers/, /correct the parameter/],
+			[{dbname: `${cluster.connectionString('postgres')} options=-cfoo=1`}, /parameter "foo"/, /PGOPTIONS/],
 		];
 		for (const [options, message, hint] of cases) {
 			const connection = await buildConnection(options, {PATH: process.env['PATH'], HOME: '/nowhere'});
