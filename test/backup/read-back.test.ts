@@ -58,7 +58,7 @@ test('a plain and an encrypted dump are read to their end; without a key it says
 	assert.equal(await read(sealed), 'hashed, not read back (no key to decrypt with)');
 });
 
-test('what is cut or changed on its way to the disk is found', async () => {
+test('truncated and changed files are found', async () => {
 	await assert.rejects(read(await written(whole.slice(0, 20), false)), isCorrupt);
 	const sealed = await written(whole, true);
 	writeFileSync(sealed.partial, Buffer.concat([Buffer.from('age-encryption.org/v1\n'), Buffer.alloc(300)]));

@@ -196,7 +196,7 @@ test('encryption needs a key or a passphrase, from wherever', async () => {
 	await load(['--decrypt', '--cipher-private-key', 'k'], {file: 'encrypt = true\n'});
 });
 
-test('a passphrase on the command line beside a public key in the file is refused, and silences its alternatives', async () => {
+test('a passphrase on the command line is refused with a public key in the file, and overrides its alternatives', async () => {
 	const error = await refused(['--encrypt', '--cipher-pass', 'x'], {file: 'cipher_public_key = age1x\n'});
 	assert.match(error.message, /a passphrase on the command line cannot be combined with cipher_public_key \(.*:1\)/);
 	assert.equal(error.exitCode, 2);

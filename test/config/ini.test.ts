@@ -38,7 +38,7 @@ test('every entry knows its line', () => {
 	]);
 });
 
-test('section names are plain, whatever stands in them', () => {
+test('section names are literal text', () => {
 	const names = [
 		'my.db',
 		'a]b',
@@ -177,7 +177,7 @@ test('any text is read without an error, and quickly', () => {
 	assert.ok(cpuMilliseconds() - before < 5000);
 });
 
-test('what is written literally comes back', () => {
+test('a literal value is read back unchanged', () => {
 	const name = fc.string({unit: 'binary', minLength: 1}).filter(text => text === text.trim() && !/[\r\n]/.test(text));
 	const literal = fc.string({unit: 'binary'}).filter(text => !/[`\r]|%\(/.test(text));
 	fc.assert(

@@ -152,7 +152,7 @@ test('comments end a value outside quotes only', () => {
 		assert.equal(output(`PGBK_USERNAME=${text}\n`), `user = ${expected}\n`, text);
 });
 
-test('whatever the file holds, the output loads and means the same options', () => {
+test('for any file, the output loads and gives the same options', () => {
 	const names = ['BIN', 'TIMESTAMP', 'PURGE', 'OPTS', 'DBLIST', 'WITH_TEMPLATES', 'PORT', 'PRE_BACKUP_COMMAND', 'FOO'];
 	const value = fc.oneof(
 		fc.string({unit: 'binary'}),

@@ -206,7 +206,7 @@ with_blobs = true
 		}
 	});
 
-	test('a password in the connection string reaches no argument and no log (11.2.21)', async () => {
+	test('a password in the connection string reaches no argument and no log', async () => {
 		const secret = 'pa55-word';
 		for (const connection of [
 			`host=${server.socketDirectory} port=${server.port} user=postgres password=${secret}`,
@@ -253,7 +253,7 @@ describe('selection', () => {
 		assert.deepEqual((await dumped(['-D', 'b, postgres', '-D', 'a.b'])).names, ['a']);
 	});
 
-	test('named ones, a template among them, each once (11.4.39); the excluded beat them', async () => {
+	test('databases named on the command line, also a template, are dumped once each; exclusions win', async () => {
 		assert.deepEqual((await dumped(['b', 't', 'b', 'a'])).names, ['a', 'b', 't']);
 		assert.deepEqual((await dumped(['-D', 'b', 'b', 'a'])).names, ['a']);
 	});

@@ -172,7 +172,7 @@ describe('names', () => {
 		for (const name of ['x', 'x/a', 'x/a/y', 'x/pg_globals']) assert.equal(modeOf(join(base, name)), '700');
 	});
 
-	test('two runs in the same second do not touch each other’s files (11.4.50)', async () => {
+	test('two runs in the same second do not touch each other’s files', async () => {
 		const directory = scratchDirectory('files');
 		const runs = await Promise.all([
 			backup(directory, ['--dump-only', 'a']),

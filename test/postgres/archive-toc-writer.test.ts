@@ -127,7 +127,7 @@ test('a table without an entry, or with data of its own, gets no parts', () => {
 	}
 });
 
-test('whatever the bytes are, the errors are ours', () => {
+test('any bytes cause only our own errors', () => {
 	const [{bytes} = {bytes: Buffer.alloc(0)}] = corpus;
 	const change = fc.tuple(fc.nat(bytes.length - 1), fc.uint8Array({minLength: 1, maxLength: 8}));
 	const attempt = (hostile: Buffer) => {

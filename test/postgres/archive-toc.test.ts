@@ -137,7 +137,7 @@ function cutsBetweenBlocks(blocks: ArchiveBlocks): boolean {
 	}
 }
 
-test('whatever stands in an archive, only errors of ours come out, and soon', async () => {
+test('any content of an archive causes only our own errors, quickly', async () => {
 	const [{cluster, client} = {cluster: undefined, client: ''}] = pairs();
 	assert.ok(cluster);
 	const whole = dumpOf(client, cluster, '-Fc', '-s');

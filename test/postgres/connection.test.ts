@@ -46,7 +46,7 @@ async function compare(options: ConnectionOptions, env: Readonly<Record<string, 
 	return direct;
 }
 
-describe('connections, beside psql', () => {
+describe('connections, compared with psql', () => {
 	let cluster: Cluster;
 	let env: Record<string, string>;
 	let home: string;

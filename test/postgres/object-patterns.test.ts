@@ -18,7 +18,7 @@ test('a pattern is as for pg_dump -t', () => {
 	assert.deepEqual(matches('a$', 'a$', 'a'), [true, false]);
 });
 
-test('a quoted name stands for itself', () => {
+test('a quoted name is literal', () => {
 	fc.assert(
 		fc.property(fc.string({unit: 'binary'}), fc.string({unit: 'binary'}), (schema, name) => {
 			const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;

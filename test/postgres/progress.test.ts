@@ -122,7 +122,7 @@ for (const major of realServerVersions().keys()) {
 			}
 		});
 
-		test('who waits for a lock, and who has it; nobody: no locks are read', async () => {
+		test('shows who waits for a lock and who holds it; without a waiter no locks are read', async () => {
 			assert.deepEqual((await sample()).locks, []);
 			const dump = startSession(application);
 			const other = startSession('migration');

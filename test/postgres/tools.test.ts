@@ -85,7 +85,7 @@ describe('tools', () => {
 
 	const isRun = (directory: string) => existsSync(join(directory, 'calls'));
 
-	test("the server's own major, first in PATH order whatever the minor; nothing behind it is run", async () => {
+	test("the server's own major, first in PATH order for any minor; no program after it is run", async () => {
 		const old = fake('old', '(PostgreSQL) 13.1');
 		const newer = fake('own-newer', '(PostgreSQL) 98.1');
 		const one = fake('one', '(PostgreSQL) 97.1');

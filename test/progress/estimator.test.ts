@@ -12,7 +12,7 @@ function table(name: string, bytes: number, more: Partial<TableFacts> = {}): Tab
 const none: JobPast = {seconds: 0, before: 0, after: 0, table: () => undefined};
 
 describe('the fraction of one dump', () => {
-	test('counts rows where the table was analysed, whatever its bytes say', () => {
+	test('counts rows if the table was analyzed, regardless of its bytes', () => {
 		const estimator = new JobEstimator({tables: [table('public.a', 100 * MiB, {oid: 7, rows: 1000})], workers: 1});
 		estimator.add(1000, [{pid: 1, oid: 7, bytes: 190 * MiB, rows: 400}]);
 		const {running, fraction} = estimator.estimate();
@@ -78,7 +78,7 @@ describe('the fraction of one dump', () => {
 		assert.ok(Math.abs((estimator.estimate().remaining ?? 0) - 24) < 0.01);
 	});
 
-	test('is monotone and below 1 until the end, whatever the samples are', () => {
+	test('is monotonic and below 1 until the end, for any samples', () => {
 		const copying = fc.record({
 			pid: fc.integer({min: 1, max: 3}),
 			oid: fc.integer({min: 1, max: 8}),
@@ -146,7 +146,7 @@ describe('the time that the copying still takes', () => {
 		return [];
 	}
 
-	test('even speed: what is left at that speed', () => {
+	test('at a constant speed: the rest at that speed', () => {
 		const left = remainingAt(25, [{name: 'a', bytes: 100 * MiB, seconds: 100}]) ?? 0;
 		assert.ok(Math.abs(left - 75) < 4, String(left));
 	});

@@ -17,7 +17,7 @@ const writes = copying('Client:ClientWrite');
 const plain = {compresses: false, encrypts: false, workers: 1};
 const gzip = {...plain, compresses: true};
 
-test('who is busy limits, and the server when nobody here is', () => {
+test('a busy process is the limit, and the server if no local process is busy', () => {
 	assert.equal(limitOf({sessions: [writes], dumpCores: 0.98, ownCores: 0.1}, gzip), 'compression');
 	assert.equal(limitOf({sessions: [writes, writes], dumpCores: 0.98, ownCores: 0.1}, {...gzip, workers: 2}), undefined);
 	assert.equal(limitOf({sessions: [writes], ownCores: 0.1}, gzip), 'compression');

@@ -73,7 +73,7 @@ test('what the server shows: rows of rows, an index with its phase, and the end 
 	assert.equal(tracker.progress(5000, {}).activity, undefined);
 });
 
-test('an index of the server is not one whose name only ends like it', () => {
+test("an index is found by its whole name, not by the end of another one's", () => {
 	const items = ['INDEX nonpublic.i', 'INDEX public.bi', 'INDEX public.i'].map(name => ({
 		name,
 		isData: false,

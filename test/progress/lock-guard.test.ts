@@ -78,7 +78,7 @@ describe('who waits for whom', () => {
 		);
 	});
 
-	test('a wait that ended begins anew', () => {
+	test('a wait that has ended is counted from 0 the next time', () => {
 		const watch = new LockWatch();
 		const locks = [lock(10, 'AccessShareLock', true), lock(20, 'AccessExclusiveLock', false)];
 		watch.read(sample(1000, locks), ours);
@@ -87,7 +87,7 @@ describe('who waits for whom', () => {
 	});
 });
 
-describe('what is said and done about it', () => {
+describe('reports and actions', () => {
 	const behind = (waiting: number): JobLocks => ({
 		blockedBy: [],
 		blocking: [{relation: 1, database: 'shop', mode: 'AccessExclusiveLock', pid: 20, waiting}],

@@ -9,7 +9,7 @@ function close(actual: number | undefined, expected: number, by = 0.1): void {
 	assert.ok(Math.abs((actual ?? 0) - expected) <= by * expected, `${String(actual)} of ${expected}`);
 }
 
-test('nothing is said before something was read, nor by what is too small', () => {
+test('there is no rate before something was read, or from very small tables', () => {
 	const rates = new TableRates();
 	assert.equal(rates.seconds({bytes: MiB, toastBytes: 0}), undefined);
 	rates.set('a', {bytes: 1000, toastBytes: 0, seconds: 1});
@@ -28,7 +28,7 @@ test('rows and TOAST have rates of their own, found in mixtures too', () => {
 	close(mixed.seconds({bytes: 100 * MiB, toastBytes: 100 * MiB}), 20, 0.25);
 });
 
-test('TOAST that nobody has read yet is taken to be slower than rows', () => {
+test('TOAST that was not read yet is assumed to be slower than rows', () => {
 	const rates = new TableRates();
 	rates.set('rows', {bytes: 100 * MiB, toastBytes: 0, seconds: 2});
 	close(rates.seconds({bytes: 100 * MiB, toastBytes: 100 * MiB}), 6);
@@ -43,7 +43,7 @@ test('a table counts as it is now, and each counts once', () => {
 	close(rates.seconds({bytes: 100 * MiB, toastBytes: 0}), 2);
 });
 
-test('whatever was seen, a time is finite and not negative', () => {
+test('a time is finite and not negative for any observations', () => {
 	const amount = fc.integer({min: 0, max: 10_000});
 	const observation = fc.record({main: amount, toast: amount, seconds: fc.double({min: 0, max: 1e4, noNaN: true})});
 	fc.assert(

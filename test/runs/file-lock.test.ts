@@ -23,7 +23,7 @@ const directory = mkdtempSync(join(tmpdir(), 'pgb-lock-'));
 after(() => rmSync(directory, {recursive: true}));
 const env = {PATH: process.env['PATH']};
 
-test('one holder at a time, who stands in the file; gone when it is released', async () => {
+test('there is one holder, whom the file names; the file is removed with the lock', async () => {
 	const path = join(directory, 'deep/er/a.lock');
 	const lock = await tryLock(path, env);
 	assert.ok(lock);
@@ -38,7 +38,7 @@ test('one holder at a time, who stands in the file; gone when it is released', a
 	await (await tryLock(path, env))?.release();
 });
 
-test('never two holders, whoever takes and releases at the same time (11.4.39)', async () => {
+test('there are never two holders, however many processes take and release it at the same time', async () => {
 	const path = join(directory, 'race.lock');
 	let holders = 0;
 	const work = async () => {
@@ -69,7 +69,7 @@ test('a child that inherits the descriptor keeps the lock until it is gone', asy
 	await once(child, 'exit');
 });
 
-test('another name of a lock that is held is held too, by whatever program looks; released alone; free when its run is dead', async () => {
+test('another name of a held lock is held too, also for other programs; it is released alone, and free when its run is dead', async () => {
 	const path = join(directory, 'named.lock');
 	const [first, second] = [await tryLock(join(directory, 'one'), env), await tryLock(join(directory, 'two'), env)];
 	assert.ok(first && second);

@@ -17,7 +17,7 @@ test('nothing failed: 0; one: its own status; several of one kind: that status',
 	assert.equal(several.error.hint, 'mend it');
 });
 
-test('a mixture: 1; a cancelled run: the status of its signal, whatever else failed', () => {
+test('different failures give 1; a canceled run has the status of its signal, regardless of failures', () => {
 	assert.equal(resultOf([failure('LOCKED'), failure('DUMP_FAILED')], running).exitCode, 1);
 	const cancelled = resultOf([failure('LOCKED')], AbortSignal.abort(new CancelledError('interrupted by SIGTERM', 143)));
 	assert.deepEqual([cancelled.exitCode, cancelled.outcome], [143, 'cancelled']);

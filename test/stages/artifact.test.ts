@@ -67,7 +67,7 @@ test('nothing has its final name before it is published; then exactly that', asy
 	assert.deepEqual([file?.size, file?.sha256, file?.encrypted], [11, sha256(Buffer.from('hello world')), false]);
 });
 
-test('whatever the chunks and the keys: the same bytes and their digests', async () => {
+test('for any chunks and keys, the bytes and their checksums are the same', async () => {
 	await fc.assert(
 		fc.asyncProperty(
 			fc.array(fc.uint8Array({maxLength: 200_000}), {maxLength: 6}),
@@ -122,7 +122,7 @@ describe('after a failure nothing is left', () => {
 		});
 	}
 
-	test('of the publication: all or nothing, and what was there before stays', async () => {
+	test('of the publication: all or nothing, and existing files stay', async () => {
 		const directory = scratch();
 		const first = await writeArtifact(pieces(Buffer.from('1')), {
 			...options(directory),

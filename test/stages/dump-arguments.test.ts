@@ -58,7 +58,7 @@ test('the thresholds of the versions: what an old pg_dump cannot do is left out 
 	}
 });
 
-test('which dumps have createdb.sql beside them, and which are called .gz, .lz4 and .zst', () => {
+test('which dumps come with createdb.sql, and which have the suffixes .gz, .lz4 and .zst', () => {
 	assert.deepEqual(
 		[needsCreateFile(150_000, 'custom'), needsCreateFile(150_000, 'plain'), needsCreateFile(100_000, 'custom')],
 		[false, true, true],

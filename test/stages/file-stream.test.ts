@@ -16,7 +16,7 @@ const canRestart = (stream: FileStream) => stream.source().canRestart?.();
 const newStream = () => createFileStream('/backups/a.dump', 'abc123');
 
 describe('a file that is streamed', () => {
-	test('gives every byte once, in order, whatever the sizes of pieces and reads', async () => {
+	test('returns every byte once, in order, for any sizes of pieces and reads', async () => {
 		const stream = newStream();
 		const bytes = randomBytes(9 * mebi + 17);
 		const reading = readAll(stream);

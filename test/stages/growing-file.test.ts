@@ -19,7 +19,7 @@ test('waits for bytes after a position, and for the end', async () => {
 	assert.equal(await file.beyond(10, signal), undefined);
 });
 
-test('a failure and a cancellation wake whoever waits', async () => {
+test('a failure and a cancellation wake all waiters', async () => {
 	const file = new GrowingFile('part', 'final');
 	const waiting = file.beyond(0, signal);
 	file.fail(new Error('no'));

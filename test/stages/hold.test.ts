@@ -28,7 +28,7 @@ test('never held for longer when the upload cannot make room', () => {
 	assert.equal(shouldHold({bytes: 200, limit, canShip: false, isHeld: true, isStopped: false}), true);
 });
 
-test('a hold without progress ends with an error; what is continued meanwhile is held again', async () => {
+test('a hold without progress ends with an error; a process that was continued meanwhile is held again', async () => {
 	const env = {PATH: process.env['PATH']};
 	const abort = new AbortController();
 	const child = startChild({command: 'sleep', args: ['1000'], env, signal: abort.signal});

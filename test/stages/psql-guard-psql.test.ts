@@ -15,7 +15,7 @@ import {
 import {fixture} from '../helpers/databases.js';
 import {guard} from '../helpers/guard.js';
 
-describe('beside a real psql', () => {
+describe('compared with a real psql', () => {
 	let cluster: Cluster;
 	before(async () => {
 		cluster = await startCluster({name: 'guard'});

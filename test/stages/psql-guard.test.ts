@@ -175,7 +175,7 @@ describe('the guard before psql', () => {
 		for (const version of [120_022, 130_021, 140_018, 150_013, 160_009, 170_005]) assert.ok(!knowsRestrict(version));
 	});
 
-	test('needs little memory whatever the text', async () => {
+	test('needs little memory for any text', async () => {
 		const row = Buffer.alloc(65_536, 'x');
 		async function* text() {
 			yield Buffer.from(copy);

@@ -165,7 +165,7 @@ test('encryption: public keys from options and files, checked with their place',
 // The point 0 of Curve25519: well-formed, but whatever is encrypted to it can be read by anybody.
 const lowOrder = 'age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z';
 
-test('encryption: a passphrase, in one way only, and never beside public keys', async () => {
+test('encryption: a passphrase from one source only, and not together with public keys', async () => {
 	const passphraseFile = file('pass', 'from file\r\nsecond line\n');
 	const passphraseCommand = ['printf', String.raw`%s\n`, 'from  command', 'more'];
 	assert.equal((await encryption({passphrase: 'plain'})).passphrase?.toString(), 'plain');
@@ -208,7 +208,7 @@ test('encryption and decryption: the person is asked only when nothing is given'
 	assert.deepEqual(asking.asked, []);
 });
 
-test('decryption: private keys from options and files, and a passphrase beside them', async () => {
+test('decryption: private keys from options and files, and a passphrase in addition', async () => {
 	const path = file('id', `${classic.identity}\n${quantum.identity}\n`);
 	const keys = await decryption({privateKeys: [other.identity], identityFiles: [path], passphrase: 'p'});
 	assert.deepEqual(keys.identities, [other.identity, classic.identity, quantum.identity]);
