@@ -23,9 +23,9 @@ export type PipelineResult = {readonly plain: StreamStats; readonly cipher: Stre
 /** Returns when the source ends; the caller flushes or discards the sinks. */
 export async function hashAndEncrypt(
 	source: AsyncIterable<Uint8Array>,
-	passage: HashAndEncryptOptions,
+	options: HashAndEncryptOptions,
 ): Promise<PipelineResult> {
-	const {algorithms, seal, plain, cipher, signal, onBytes} = passage;
+	const {algorithms, seal, plain, cipher, signal, onBytes} = options;
 	const [plainHash, cipherHash] = [new MultiHash(algorithms), new MultiHash(algorithms)];
 	const sealer = seal && createSealer(seal.key);
 	const write = async (pieces: readonly Uint8Array[], plainBytes: number) => {
