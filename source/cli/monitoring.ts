@@ -22,8 +22,9 @@ export async function startMonitoring(bus: EventBus, {settings}: Configuration, 
 			// These reports are about the configured server only.
 			reported = event.serverName === undefined ? reportedAs[event.command] : 'nothing';
 			if (reported === 'backup' && health) pending.push(health.start(state));
-			// Nobody reads the log before the run starts.
-			if (reported === 'backup' && opened?.problem !== undefined) warn(opened.problem);
+			const problem = opened?.problem;
+			// Nobody reads the log before the run starts; other subscribers must receive its start first.
+			if (reported === 'backup' && problem !== undefined) pending.push(Promise.resolve().then(() => warn(problem)));
 		}
 		if (event.type !== 'run.finished' || reported === 'nothing') return;
 		if (reported === 'backup' && health) pending.push(health.finish(state));

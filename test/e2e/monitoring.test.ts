@@ -114,6 +114,15 @@ describe('the health server', () => {
 		assert.match(told, /WARN: cannot report to health_url: http_proxy has an unsupported proxy scheme \(socks5\)$/);
 		assert.deepEqual(others, []);
 		assert.doesNotMatch(unusable.stderr, /open-sesame/);
+		const {stdout} = await runProgram([...args, '--log-format', 'json'], {env});
+		const events = stdout
+			.split('\n', 20)
+			.map(line => (line === '' ? {} : JSON.parse(line)) as {type?: string; text?: string});
+		assert.equal(events[0]?.type, 'run.started');
+		assert.ok(
+			events.some(({text}) => text?.startsWith('cannot report to health_url') ?? false),
+			stdout,
+		);
 		const rude = createServer(request => request.socket.destroy());
 		await once(rude.listen(0, '127.0.0.1'), 'listening');
 		try {
