@@ -18,7 +18,7 @@ import {startMonitoring} from './monitoring.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals, type SignalHandling} from './signals.js';
 import {chooseFrontEnd, type FrontEnd} from './terminal.js';
-import {disableOptimizingCompilers} from './v8-flags.js';
+import {allowHeapGrowth, disableOptimizingCompilers} from './v8-flags.js';
 import {version} from './version.js';
 import {askedFor, chooseFrom} from './work.js';
 
@@ -56,6 +56,7 @@ export async function runWithFrontEnd(io: Io, asConfigured: Configuration): Prom
 			await stop();
 			return exitCode;
 		}
+		allowHeapGrowth();
 		const {runConsole} = await import('./console.js');
 		const first = start === undefined ? asked : undefined;
 		const exitCode = await runConsole({

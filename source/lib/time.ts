@@ -6,7 +6,7 @@ export type TimestampFormat = (typeof timestampFormats)[number];
 /** Matches the text of either format exactly; the match may still be an invalid date (`2026-02-30…`). */
 export const timestampSource = String.raw`\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)|_\d\d-\d\d-\d\d)`;
 
-const pattern = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:Z|([+-])(\d\d):(\d\d))|_(\d\d)-(\d\d)-(\d\d))$/;
+const pattern = new RegExp(`^${timestampSource}$`);
 
 /** Returns `2006-01-02T15:04:05+01:00` (`Z` when the local offset is zero), or `2006-01-02_15-04-05` without a zone. */
 export function formatTimestamp(time: Date, format: TimestampFormat): string {
@@ -21,30 +21,33 @@ export function formatTimestamp(time: Date, format: TimestampFormat): string {
  * instants.
  */
 export function parseTimestamp(text: string): number | undefined {
-	const match = pattern.exec(text);
-	if (!match) return undefined;
-	const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
-	const legacy = match[10] !== undefined;
-	const [hour, minute, second] = (legacy ? [match[10], match[11], match[12]] : [match[4], match[5], match[6]]).map(
-		Number,
-	);
-	if (hour === undefined || minute === undefined || second === undefined) return undefined;
+	if (!pattern.test(text)) return undefined;
+	const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2)];
+	const [hour, minute, second] = [digits(text, 11, 2), digits(text, 14, 2), digits(text, 17, 2)];
 	if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59) {
 		return undefined;
 	}
-	if (legacy) {
+	if (text.charAt(10) === '_') {
 		const local = new Date(2000, 0, 1);
 		local.setFullYear(year, month - 1, day);
 		local.setHours(hour, minute, second, 0);
 		return local.getTime();
 	}
-	const [offsetHours, offsetMinutes] = [Number(match[8] ?? 0), Number(match[9] ?? 0)];
+	const isUtc = text.endsWith('Z');
+	const [offsetHours, offsetMinutes] = isUtc ? [0, 0] : [digits(text, 20, 2), digits(text, 23, 2)];
 	if (offsetHours > 24 || offsetMinutes > 59) return undefined;
-	const offset = (match[7] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes);
-	const utc = new Date(0);
-	utc.setUTCFullYear(year, month - 1, day);
-	utc.setUTCHours(hour, minute, second);
-	return utc.getTime() - offset * 60_000;
+	const offset = (text.charAt(19) === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes);
+	return utcTime(year, month, day) + ((hour * 60 + minute - offset) * 60 + second) * 1000;
+}
+
+function digits(text: string, from: number, length: number): number {
+	return Number(text.slice(from, from + length));
+}
+
+/** Returns the start of a day in UTC. */
+function utcTime(year: number, month: number, day: number): number {
+	// Date.UTC takes a year below 100 for one of the 20th century.
+	return year < 100 ? new Date(0).setUTCFullYear(year, month - 1, day) : Date.UTC(year, month - 1, day);
 }
 
 function zone(time: Date): string {

@@ -210,8 +210,21 @@ function isDumpDirectory(parsed: ParsedName | undefined): parsed is ParsedName {
 	return parsed?.suffix === 'd' && parsed.checksum === undefined;
 }
 
+/** The subjects of recent names: a listing has few, each with many dumps. */
+const recentSubjects = new Map<string, Subject>(reserved);
+const mostSubjects = 10_000;
+
 function subjectOf(text: string): Subject {
-	return reserved.get(text) ?? {kind: 'database', name: decodeDatabaseName(text) ?? text};
+	const known = recentSubjects.get(text);
+	if (known) return known;
+	if (recentSubjects.size >= mostSubjects) {
+		recentSubjects.clear();
+		for (const [special, subject] of reserved) recentSubjects.set(special, subject);
+	}
+	const subject: Subject = {kind: 'database', name: decodeDatabaseName(text) ?? text};
+	// A copy: a slice of a page's text would keep the whole page in memory.
+	recentSubjects.set(Buffer.from(text).toString(), subject);
+	return subject;
 }
 
 /**
