@@ -87,6 +87,7 @@ export async function openStatusSocket(options: StatusSocketOptions): Promise<St
 		server.close();
 		throw error;
 	}
+	server.on('error', () => undefined); // one connection could not be accepted
 	server.unref();
 	const {ino} = await lstat(path);
 	return {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
 import {mkdtempSync, readdirSync} from 'node:fs';
-import {connect} from 'node:net';
+import {connect, Server} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
@@ -69,6 +69,22 @@ test('a reader that does not read is dropped, and the run never waits for it', a
 	slow.resume();
 	await once(slow, 'close');
 	good.close();
+});
+
+test('a connection that cannot be accepted does not end the run', async t => {
+	const servers: Server[] = [];
+	const listen = Reflect.get(Server.prototype, 'listen') as (...args: unknown[]) => Server;
+	t.mock.method(Server.prototype, 'listen', function (this: Server, ...args: unknown[]) {
+		servers.push(this);
+		return listen.apply(this, args);
+	});
+	const {socket} = await open();
+	const [server] = servers;
+	assert.ok(server);
+	server.emit('error', Object.assign(new Error('accept EMFILE'), {code: 'EMFILE'}));
+	const reader = await connectToRun(socket.path);
+	assert.ok(reader);
+	reader.close();
 });
 
 test('requests are checked: the known ones arrive, a stranger is cut off', async () => {
