@@ -33,6 +33,23 @@ describe('runs in Files', () => {
 		await screen.waitFor(text => text.includes('no dump holds a table none'), 'the answer');
 	});
 
+	it('says once that a run is pinned', async () => {
+		const engine = createFakeEngine({names: 64});
+		const pinning = {
+			...engine,
+			async *runs(...args: Parameters<typeof engine.runs>) {
+				for await (const run of engine.runs(...args)) yield {...run, pinned: 'pinned by dba: audit'};
+			},
+		};
+		await using screen = mount(pinning, remote);
+		await screen.waitFor(text => text.includes('64 files in 4 runs') && text.includes('pinned'), 'the listing');
+		await screen.type('g');
+		await screen.waitFor(text => text.includes('DUMPS'), 'the runs');
+		const rows = screen.lines().filter(line => line.includes('pinned'));
+		assert.equal(rows.length, 4);
+		for (const row of rows) assert.equal(row.split('pinned').length, 2, row);
+	});
+
 	it('pins a run with a reason', async () => {
 		const engine = createFakeEngine({names: 64});
 		await using screen = mount(engine, remote);

@@ -164,7 +164,6 @@ function runState(group: RunGroup, {files: store, glyphs, now}: Frame): readonly
 	else if (summary?.lastRestored !== undefined) words.push(`restored ${formatAge(summary.lastRestored, now)} ago`);
 	if (group.encrypted > 0) words.push(group.encrypted === group.dumps.length ? 'encrypted' : 'partly encrypted');
 	if (group.hasChecksums) words.push('checksums');
-	if (summary?.pinned !== undefined) words.push('pinned');
 	const rest = words.map(word => ` ${glyphs.dot} ${word}`).join('');
 	if (summary?.state === 'partial') {
 		const failed =
