@@ -30,7 +30,7 @@ const tones: Readonly<Record<JobState['status'], Tone>> = {
 export function detailScreen(frame: Frame): DetailScreen {
 	const {run, view, columns, rows, glyphs} = frame;
 	const job = run.jobs.get(view.detail.job);
-	if (job === undefined) return {header: [[span(' this job is no more', 'quiet')], blank], list: []};
+	if (job === undefined) return {header: [[span(' this job no longer exists', 'quiet')], blank], list: []};
 	const lines = detailLines(job, frame);
 	const height = detailHeight(rows);
 	const top = Math.max(0, Math.min(view.detail.top, lines.length - height));

@@ -58,7 +58,7 @@ function resultLines(job: JobState, {columns, glyphs}: Context): readonly Line[]
 function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 	const {blockedBy = [], blocking = []} = job.progress ?? {};
 	if (job.status !== 'running') return [];
-	const say = (lock: LockInfo, text: string): Line[] =>
+	const say = (text: string): Line[] =>
 		wrapWords(clean(text, glyphs), columns - 4).map((piece, index): Line => [
 			span(`   ${index > 0 ? '  ' : ''}${piece}`, 'warn'),
 		]);
@@ -67,13 +67,11 @@ function lockLines(job: JobState, {columns, glyphs}: Context): readonly Line[] {
 	return [
 		...blockedBy.flatMap(lock =>
 			say(
-				lock,
 				`waits ${shortDuration(lock.waiting)} for ${lock.mode} on ${lock.table}, held by ${who(lock)}${lock.statement === undefined ? '' : `: ${lock.statement}`}`,
 			),
 		),
 		...blocking.flatMap(lock =>
 			say(
-				lock,
 				`${who(lock)} has waited ${shortDuration(lock.waiting)} for ${lock.mode} on ${lock.table} behind this dump${lock.statement === undefined ? '' : `: ${lock.statement}`}`,
 			),
 		),

@@ -2,6 +2,7 @@
 import {describeElsewhere} from '../../core/elsewhere.js';
 import type {DatabaseAge} from '../../core/handle.js';
 import {formatBytes, formatCount, plural} from '../../lib/format.js';
+import {sum} from '../../lib/sum.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
@@ -50,7 +51,7 @@ function elsewhereLines({home: {elsewhere = []}, glyphs, now}: Frame): Line[] {
 	if (more > 0) lines.push([span(`${indent}${glyphs.cut} and ${plural(more, 'other run')}`, 'quiet')]);
 	const canAttach = elsewhere.some(run => run.canAttach);
 	lines.push([
-		...(canAttach ? [span(`${indent}enter`, 'key'), span(' attach: see it; it is not changed by that', 'quiet')] : []),
+		...(canAttach ? [span(`${indent}enter`, 'key'), span(' attach: watch it without affecting it', 'quiet')] : []),
 		...(canAttach ? [] : [span(`${indent}nothing more is known of it`, 'quiet')]),
 	]);
 	return [...lines, blank];
@@ -130,7 +131,7 @@ function planLines(frame: Frame): Line[] {
 	const lines: Line[] = [[span(' A backup would dump', 'strong')]];
 	if (planProblem !== undefined) return [...lines, ...problemLines(planProblem, frame)];
 	if (plan === undefined) return [...lines, [span(`${indent}asking the server${glyphs.cut}`, 'quiet')]];
-	const total = plan.databases.reduce((sum, one) => sum + one.bytes, 0);
+	const total = sum(plan.databases.map(one => one.bytes));
 	const names = plan.databases.map(one => clean(one.name, glyphs)).join(', ');
 	lines.push([
 		span(`${indent}${plural(plan.databases.length, 'database')}, ~${formatBytes(total)}`),

@@ -80,7 +80,7 @@ export function logsScreen(frame: Frame): LogsScreen {
 	const where =
 		info.hangupLog === undefined
 			? ''
-			: `if this terminal goes away the log goes on in ${clean(info.hangupLog, glyphs)}`;
+			: `if this terminal closes, the log continues in ${clean(info.hangupLog, glyphs)}`;
 	const left = dropped > 0 ? ` the newest ${formatCount(run.log.length)} of ${formatCount(run.logCount)} lines` : '';
 	return {
 		header: [

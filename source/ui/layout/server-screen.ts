@@ -34,7 +34,8 @@ function reasonRows({reasons}: ServerView, rows: number): number {
 export function serverScreen(frame: Frame): ServerScreen {
 	const {view, columns, rows} = frame;
 	const server = shownServer(frame);
-	if (server === undefined) return {header: [[span(' this server is no more in the fleet', 'quiet')], blank], list: []};
+	if (server === undefined)
+		return {header: [[span(' this server is no longer in the fleet', 'quiet')], blank], list: []};
 	const all = databaseRows(server, view.server);
 	const cursor = databaseCursor(all, view.server);
 	const height = serverHeight(server, rows);
