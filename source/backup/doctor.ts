@@ -1,6 +1,7 @@
 /** `--doctor`: one page about everything that a backup needs, with the exit statuses of monitoring plug-ins. */
 import {readdir, stat, statfs} from 'node:fs/promises';
 import {join} from 'node:path';
+import {freshFor} from '../core/dump-age.js';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
@@ -26,8 +27,6 @@ export type Finding = {
 	readonly hint?: string;
 };
 
-/** Milliseconds; a backup should not be older: a day and two hours for the run. */
-const freshFor = 26 * 3_600_000;
 /** Seconds by which the clocks of server and host may differ. */
 const clockTolerance = 60;
 

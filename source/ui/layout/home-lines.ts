@@ -1,4 +1,5 @@
 /** Formats the Jobs screen while there are no jobs. */
+import {freshFor} from '../../core/dump-age.js';
 import {describeElsewhere} from '../../core/elsewhere.js';
 import type {DatabaseAge} from '../../core/handle.js';
 import {formatBytes, formatCount, plural} from '../../lib/format.js';
@@ -86,7 +87,7 @@ function ageLines(frame: Frame, height: number): Line[] {
 		span(`${indent}${fit(clean(one.database, glyphs), width, {cut: 'middle', mark: glyphs.cut})}  `),
 		one.newest === undefined
 			? span(fit('no good dump', 13), 'failed')
-			: span(fit(`${formatAge(one.newest, now)} old`, 13), now - one.newest > 26 * 3_600_000 ? 'warn' : undefined),
+			: span(fit(`${formatAge(one.newest, now)} old`, 13), now - one.newest > freshFor ? 'warn' : undefined),
 		span(`  ${provenText(one, now)}`, one.proven === undefined ? 'quiet' : 'done'),
 	]);
 	const more = ages.length - shown.length;

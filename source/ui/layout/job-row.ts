@@ -7,6 +7,7 @@ import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {cutLine, type Line, lineWidth, span} from '../text.js';
 import {bar, movingMark, percent} from './bar.js';
+import {gap} from './cells.js';
 import {shownName, shownReason} from './job-name.js';
 import {stageCells, type StagePlan} from './stages.js';
 
@@ -21,7 +22,6 @@ export type JobColumns = {
 	readonly time: number;
 };
 
-const gap = 2;
 const pointerWidth = 2;
 const sizeWidth = 8;
 const rateWidth = 10;
