@@ -53,7 +53,7 @@ describe('a recorded run', () => {
 		await assert.rejects(readRecording(path), {code: 'FILE_SYSTEM'});
 	});
 
-	it('that was cut leaves nothing running, and says so', async () => {
+	it('that was cut off leaves nothing running, and is reported as cut off', async () => {
 		const cut = events.slice(0, Math.floor(events.length / 2));
 		const replay = createReplay({events: cut}, Infinity);
 		await replay.play(new AbortController().signal);

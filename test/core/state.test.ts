@@ -106,7 +106,7 @@ test('a job that made room waits again, and has not failed', () => {
 	assert.deepEqual([last?.level, last?.text], ['warn', 'dump of a requeued: others have waited']);
 });
 
-test('events of jobs that nobody planned, and progress of those, change no job', () => {
+test('events and progress of unplanned jobs change no job', () => {
 	const state = after(
 		planned,
 		{type: 'job.output', job: 'x', line: 'y'},

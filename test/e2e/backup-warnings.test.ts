@@ -43,13 +43,13 @@ test('a tar archive is in the clear on its way, the files of a directory dump fo
 	assert.doesNotMatch((await backup('format = custom\n', encrypt)).stderr, /WARN/);
 });
 
-test('record_contents = exact beside pg_dump_options records nothing, and says so', async () => {
+test('record_contents = exact with pg_dump_options records nothing, and warns', async () => {
 	const run = await backup('record_contents = exact\npg_dump_options = --no-comments\n', ['postgres']);
 	assert.equal(run.code, 0, run.stderr);
 	assert.match(run.stderr, /WARN: postgres: record_contents = exact has no effect/);
 });
 
-test('--enable-row-security leaves rows out, and says so', async () => {
+test('--enable-row-security omits rows, and warns', async () => {
 	const run = await backup('pg_dump_options = --enable-row-security\n', ['postgres']);
 	assert.match(
 		run.stderr,

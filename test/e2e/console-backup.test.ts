@@ -1,4 +1,4 @@
-/** A dump watched and steered from the console: cancel, retry, the question at leaving, a terminal that goes away. */
+/** A dump watched and controlled from the console: cancel, retry, the question when leaving, a closed terminal. */
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -126,7 +126,7 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 		}
 	});
 
-	test('the terminal goes away: the dump finishes, and its log says so', async () => {
+	test('the terminal closes: the dump finishes, and its log says so', async () => {
 		const directory = scratchDirectory('hangup');
 		await using held = await heldUp();
 		await using screen = await onTerminal([...argsFor(directory), '-j', '2', 'alpha', 'beta']);

@@ -99,7 +99,7 @@ describe('a drill proves', () => {
 		await server.psql('shop', 'drop table s.t');
 	});
 
-	test('one database that is chosen by its name, and no more', async () => {
+	test('only the database that is chosen by its name', async () => {
 		const directory = scratchDirectory('backups');
 		await backup(server, directory);
 		const run = succeeded(await drill(directory, ['here', 'shop']));

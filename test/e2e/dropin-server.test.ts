@@ -207,7 +207,7 @@ test('the purge takes what 2.x wrote under the names of the database, and nothin
 	for (const name of goes) assert.ok(run.stderr.includes(`removing ${join(directory, name)}`), name);
 });
 
-test('a first run into a directory with {dbname} that is not there yet, shipped and listed', async () => {
+test('a first run into a directory with {dbname} that does not exist yet, uploaded and listed', async () => {
 	const base = scratchDirectory('first');
 	const remote = join(base, 'remote');
 	mkdirSync(remote);
@@ -250,7 +250,7 @@ test('a failed hook: its lines are errors, which a quiet log shows', async () =>
 	assert.doesNotMatch(missing, /setpriv/);
 });
 
-test('a standby, dumped into a directory that is not there yet: paused for the dump only', async () => {
+test('a standby, dumped into a directory that does not exist yet: paused for the dump only', async () => {
 	const standby = await startStandby(server, {name: 'dropin'});
 	try {
 		const base = scratchDirectory('standby');

@@ -151,7 +151,7 @@ test('a connection that is lost at COMMIT: the server says whether it was execut
 	}
 });
 
-test('a database that nobody can connect to is described, and replaced when its name is typed', async () => {
+test('a database that cannot be connected to is described, and replaced when its name is typed', async () => {
 	const run = await runContext(connectTo(server, directory).slice(1));
 	await server.psql('postgres', "alter database app set session_preload_libraries = 'none_such'");
 	await withTarget(async target => {

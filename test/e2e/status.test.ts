@@ -75,7 +75,7 @@ async function attach(path: string): Promise<StatusConnection> {
 	return connection;
 }
 
-test('no run: status 1, one line, one JSON object; a directory that is not there is the same', async () => {
+test('no run: status 1, one line, one JSON object; the same for a missing directory', async () => {
 	for (const directory of [scratchDirectory('out'), join(scratchDirectory('out'), 'nowhere')]) {
 		const plain = await status(directory);
 		assert.deepEqual([plain.code, plain.stdout, plain.stderr], [1, `no run is under way in ${directory}\n`, '']);
@@ -119,7 +119,7 @@ test('a run under way: who, since when, how far; nothing is left when it has end
 	assert.equal((await status(directory)).code, 1);
 });
 
-test('an attached reader gets the state, then every event to the end; one that goes away changes nothing', async () => {
+test('an attached reader gets the state, then every event to the end; one that disconnects changes nothing', async () => {
 	const {run, go, socket} = await heldUp();
 	const [first, second] = [await attach(socket()), await attach(socket())];
 	assert.equal(first.state().jobs.get('database:a')?.status, 'running');

@@ -140,7 +140,7 @@ describe('one server', () => {
 });
 
 describe('all servers', () => {
-	test('a broken one stops nobody; the table has the outcome of each', async () => {
+	test('a broken server does not stop the others; the table has the outcome of each', async () => {
 		const backups = scratchDirectory('b');
 		const config = configuration(`backup_directory = ${backups}\nmetrics_file = ${backups}/m.prom`, {
 			good: '',

@@ -31,7 +31,7 @@ function configuration(): {readonly config: string; readonly remote: string} {
 }
 
 describe('shards of several servers', () => {
-	test('share one plan; a server that is away fails in one of them and stops nobody', async () => {
+	test('share one plan; an unreachable server fails in one of them and does not stop the others', async () => {
 		const {config, remote} = configuration();
 		const ends = await Promise.all(
 			[1, 2].map(index => runProgram(['-c', config, '--servers=all', `--shard=${index}/2`, '--run-name=night'])),

@@ -47,7 +47,7 @@ describe('completion of paths', () => {
 });
 
 describe('free space', () => {
-	it('is that of the file system, also for a directory that is not there yet', async () => {
+	it('is that of the file system, also for a directory that does not exist yet', async () => {
 		const [here, later] = [await freeSpace(home), await freeSpace(join(home, 'not', 'yet'))];
 		assert.ok(here !== undefined && here > 0);
 		assert.ok(later !== undefined && later > 0);

@@ -130,7 +130,7 @@ describe('looking at files', () => {
 		assert.equal(statSync(join(directory, 'a/b')).mode & 0o777, 0o755);
 	});
 
-	it('makes no parents where that cannot be, and says so at once', {timeout: 10_000}, async () => {
+	it('fails at once where parents cannot be created', {timeout: 10_000}, async () => {
 		await assert.rejects(makeParents('/proc/nosuch/a/b'), {code: 'ENOENT'});
 		writeFileSync(join(directory, 'file'), '');
 		await assert.rejects(makeParents(join(directory, 'file/a/b')), {code: 'ENOTDIR'});

@@ -152,7 +152,7 @@ for (const major of realServerVersions().keys()) {
 			}
 		});
 
-		test('a role without rights sees its own sessions, and of others no more than their names', async () => {
+		test('a role without rights sees its own sessions, and only the names of others', async () => {
 			const plain = await sessionOn(cluster, {user: 'plain'});
 			const own = startSession('none', 'plain');
 			const dump = startSession(application);

@@ -125,7 +125,7 @@ describe('a session', () => {
 		}, 'the session to end');
 	});
 
-	test('that the server ends is lost at once, and says so', async () => {
+	test('is reported as lost as soon as the server ends it', async () => {
 		const session = await sessionOn(cluster);
 		const [[pid] = []] = await session.query('select pg_backend_pid()');
 		const lost = Promise.allSettled([session.query('select pg_sleep(60)'), session.query('select 1')]);

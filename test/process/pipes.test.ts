@@ -27,7 +27,7 @@ test('pipes have no name, so nothing that looks at files sees what goes through 
 	for (let taken = 0; taken < 4; taken++) await assertCarries(/^pipe:/);
 });
 
-test("nobody's start-up files are read for them", async () => {
+test('the shell reads no startup files', async () => {
 	const home = mkdtempSync(join(tmpdir(), 'pgb-home-'));
 	try {
 		for (const name of ['.bashrc', '.bash_profile', '.profile'])

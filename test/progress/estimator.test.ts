@@ -20,7 +20,7 @@ describe('the fraction of one dump', () => {
 		assert.ok(Math.abs(fraction - 0.4) < 1e-9);
 	});
 
-	test('takes bytes against nine tenths of the size where nothing was analysed, and says so', () => {
+	test('compares bytes with nine tenths of the size where nothing was analyzed, marked as an estimate', () => {
 		const estimator = new JobEstimator({tables: [table('public.a', 100 * MiB)], workers: 1});
 		estimator.add(1000, [{pid: 1, name: 'public.a', bytes: 45 * MiB, rows: 1}]);
 		const [running] = estimator.estimate().running;

@@ -94,7 +94,7 @@ describe('reports and actions', () => {
 	});
 	const held = (waiting: number): JobLocks => ({blockedBy: behind(waiting).blocking, blocking: []});
 
-	test('a dump that waits says so after 30 seconds, then once a minute', () => {
+	test('a waiting dump is reported after 30 seconds, then once a minute', () => {
 		const guard = new LockGuard({warnAfter: 30, onBlocking: 'warn', maxRequeues: 2});
 		const told = Array.from({length: 200}, (_, second) => guard.judge('a', held(second), second * 1000).waiting.length);
 		assert.deepEqual(

@@ -289,7 +289,7 @@ describe(
 	() => {
 		const foreign = (name: string) => chownSync(join(directory, name), 1, 1);
 
-		it('keeps dumps of others with all their files, says so once, and counts them for nothing', async () => {
+		it('keeps dumps made by others with all their files, reports them once, and does not count them', async () => {
 			const theirs = ['b1_2020-01-01T00:00:00Z.dump', 'b1_2020-01-02T00:00:00Z.d'];
 			const ours = ['b1_2020-01-03T00:00:00Z.dump', 'b1_2019-01-01T00:00:00Z.dump'];
 			put(theirs[0]!, `${theirs[0]!}.sha256`, `${theirs[1]!}/toc.dat`, ...ours, 'b1_2026-10-20T11:00:00Z.dump');

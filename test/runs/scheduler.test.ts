@@ -66,7 +66,7 @@ test('a slot that is given back early lets the next begin; giving it back twice 
 	assert.equal(running(), 2, 'its end frees nothing once more');
 });
 
-test('no more slots are lent at a time than there are; who may not lend keeps its own until it frees it', async () => {
+test('at most as many slots are lent as exist; a job that may not lend keeps its slot until it frees it', async () => {
 	const {tasks, running} = setUp(1, 4);
 	tasks[0]?.control()?.lendSlot();
 	await turn();

@@ -52,7 +52,7 @@ test('a late reader has the state first, then the events, and ends up with the s
 	reader.close();
 });
 
-test('a reader that does not read is dropped, and the run never waits for it', async () => {
+test('a client that does not read is disconnected, and the run never waits for it', async () => {
 	const {bus, socket} = await open();
 	const slow = connect(socket.path);
 	await once(slow, 'data');
@@ -87,7 +87,7 @@ test('a connection that cannot be accepted does not end the run', async t => {
 	reader.close();
 });
 
-test('requests are checked: the known ones arrive, a stranger is cut off', async () => {
+test('requests are validated: known ones arrive, a client that sends others is disconnected', async () => {
 	const {socket, requests} = await open();
 	const reader = await connectToRun(socket.path);
 	assert.ok(reader);

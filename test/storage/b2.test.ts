@@ -135,7 +135,7 @@ describe('b2', () => {
 		await assert.rejects(openB2({bucket: '', keyId: 'x', appKey: ''}, testContext()), /b2_bucket, b2_app_key/);
 	});
 
-	it('nobody who answers is an error', async () => {
+	it('a server that refuses connections is an error', async () => {
 		const {url, server} = await startAuthority(() => ({body: {}}));
 		await new Promise(resolve => server.close(resolve));
 		await assert.rejects(

@@ -54,7 +54,7 @@ describe('local', () => {
 		return text.test(error.message);
 	};
 
-	it('a directory that is not there is an error, and is not made', async () => {
+	it('a missing directory is an error, and is not created', async () => {
 		for (const path of [join(directory, 'nas'), join(directory, 'file')]) {
 			await writeFile(join(directory, 'file'), '');
 			await assert.rejects(openLocal({directory: path}, testContext()), {code: 'STORAGE', exitCode: 14});
@@ -241,7 +241,7 @@ describe('local', () => {
 		assert.ok(read.length > 1 && read.slice(0, -1).every(chunk => chunk.byteLength === 0));
 	});
 
-	it('a full disk is an error that says so, and leaves nothing', async t => {
+	it('a full disk is an error that names the cause, and leaves nothing', async t => {
 		const mount = join(directory, 'full');
 		await mkdir(mount);
 		try {

@@ -183,7 +183,7 @@ describe('a removal that is confirmed and not done', () => {
 		assert.equal(clock.slept.length, length);
 	});
 
-	it('costs one listing for thousands of objects, and calls of no more than 1,000', async () => {
+	it('takes one listing for thousands of objects, and at most 1,000 objects per call', async () => {
 		const memory = createMemoryStorage();
 		const keys = Array.from({length: 2500}, (_, index) => `pre/${index}`);
 		await put(memory, keys);

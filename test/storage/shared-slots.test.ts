@@ -32,7 +32,7 @@ test('one that holds its slots leaves one to each of the others', async () => {
 	assert.ok(held[2]?.leave);
 });
 
-test('all together hold no more than there are', async () => {
+test('all holders together never have more slots than exist', async () => {
 	const gates = shareSlots(2, 3);
 	const held = gates.map(entered);
 	await turn();

@@ -257,7 +257,7 @@ describe('Azure: what goes wrong', {skip: azuriteMissing}, () => {
 		await refuses({container: 'vault', connectionString: 'EndpointSuffix=x'}, /neither AccountName nor BlobEndpoint/);
 	});
 
-	it('never needs more than 50,000 blocks, whatever the size that nobody knew', () => {
+	it('never needs more than 50,000 blocks, also for an unknown size', () => {
 		let sent = 0;
 		for (let count = 0; count < 50_000; count++) sent += blockSizeAt(8 * 1024 * 1024, sent);
 		assert.ok(sent > 48 * 1024 ** 4);

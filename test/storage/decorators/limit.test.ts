@@ -178,7 +178,7 @@ describe('limits', () => {
 		assert.ok(clock.now() - before >= 2800 && clock.now() - before < 3200, `${clock.now() - before} ms`);
 	});
 
-	it('a bucket that was left alone gives no more than a tenth of a second at once', async () => {
+	it('an idle bucket allows a burst of at most a tenth of a second', async () => {
 		let time = 0;
 		let waited = 0;
 		const take = createBucket(1000, {

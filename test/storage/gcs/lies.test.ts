@@ -113,7 +113,7 @@ describe('GCS: what proves an upload', () => {
 		assert.equal(vault.server.objects.get('theirs/one')?.bytes.toString(), 'theirs');
 	});
 
-	it('an object that is not there after a confirmed upload is an error', async () => {
+	it('an object that does not exist after a confirmed upload is an error', async () => {
 		const name = 'gone/it';
 		vault.server.faults.push({
 			matches: line => line.startsWith('PUT /upload'),

@@ -260,7 +260,7 @@ describe('s3 in trouble', () => {
 		await assert.rejects(put((await open()).storage, small), failure('missing', 'NoSuchBucket'));
 	});
 
-	it('nobody who listens is an error that names the address problem', async () => {
+	it('a refused connection is a network error', async () => {
 		const {storage} = await open({endpoint: 'http://127.0.0.1:1'}, {retryBudget: 2000});
 		await assert.rejects(put(storage, small), failure('network', 'connection refused'));
 	});

@@ -61,7 +61,7 @@ describe('the memory of parts', () => {
 		await door(signal);
 	});
 
-	test('buffers are used again, and no more are kept than may be there', () => {
+	test('buffers are reused, and at most the allowed number is kept', () => {
 		const memory = new PartMemory(2);
 		const given = [memory.take(100), memory.take(100), memory.take(100)];
 		for (const buffer of given) memory.give(buffer);

@@ -167,7 +167,7 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 		await storage.close();
 	});
 
-	it('uses an agent, and leaves one out that is not there', async () => {
+	it('uses an agent, and ignores one that does not exist', async () => {
 		const socket = join(sshd.scratch, 'agent');
 		const agent = spawn('ssh-agent', ['-D', '-a', socket], {stdio: ['ignore', 'pipe', 'inherit']});
 		await new Promise(resolve => agent.stdout.once('data', resolve));
@@ -183,7 +183,7 @@ describe('SFTP on sshd: what goes wrong', {skip: sshdMissing}, () => {
 		);
 	});
 
-	it('opens an identity with its passphrase, and says so without', async () => {
+	it('opens an identity with its passphrase, and rejects it without', async () => {
 		const path = join(sshd.scratch, 'locked');
 		await makeKey(path, 'ed25519', 'open sesame');
 		await assert.rejects(open({identity: path}), isFailure(/could not use the ssh identity/, 'CONFIG'));
@@ -304,7 +304,7 @@ describe('SFTP on a server that refuses', () => {
 		await shellOnly.stop();
 	});
 
-	it('says that nobody is there', async () => {
+	it('reports a refused connection', async () => {
 		const gone = await startFaultyServer({password: 'x'});
 		const storage = await open(gone);
 		await gone.stop();

@@ -61,7 +61,7 @@ describe('SFTP over jump hosts', {skip: sshdMissing}, () => {
 		await nowhere.close();
 	});
 
-	it('a jump host that goes away is a lost connection', async () => {
+	it('a jump host that disconnects is a lost connection', async () => {
 		const storage = await open(`Host vault\n  ProxyJump hop\n${hosts()}`, [target.knownHosts, jump.knownHosts]);
 		await storage.stat('x', {signal: never});
 		await jump.killSessions();
