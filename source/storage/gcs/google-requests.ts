@@ -1,6 +1,7 @@
 import {gaxios} from 'google-auth-library';
 import type {FetchOptions} from '../../lib/http/fetch.js';
 import type {HttpClients} from '../../lib/http/http.js';
+import {silenceLibraries} from '../silence-libraries.js';
 
 type Options = Readonly<Record<string, unknown>>;
 type Send = (this: {readonly defaults: Options}, options?: Options) => Promise<unknown>;
@@ -13,8 +14,7 @@ let original: Send | undefined;
  * does not survive bundling.
  */
 export function routeGoogleRequests(http: HttpClients, limit: number): void {
-	// The library prints warnings about its own interface to stderr, between our log lines and over the console's screen.
-	Object.assign(globalThis.console, {warn: () => undefined});
+	silenceLibraries();
 	const prototype = gaxios.Gaxios.prototype as unknown as {request: Send};
 	const request = (original ??= prototype.request);
 	prototype.request = function (options = {}) {

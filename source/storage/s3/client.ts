@@ -1,12 +1,13 @@
 import {S3Client} from '@aws-sdk/client-s3';
-import {defaultProvider} from '@aws-sdk/credential-provider-node';
 import {messageOf, PgBackError} from '../../core/errors.js';
 import type {HttpClients} from '../../lib/http/http.js';
 import {StorageError} from '../errors.js';
 import {httpOf} from '../http.js';
 import {requestRetrier} from '../retrying.js';
+import {silenceLibraries} from '../silence-libraries.js';
 import type {OpenContext} from '../storage.js';
 import {checkSettings} from './check-settings.js';
+import {limitedProvider} from './credentials.js';
 import {type DialectMemory, dialectOf} from './dialect.js';
 import {describeS3Error, type Where} from './errors.js';
 import {PartMemory} from './part-memory.js';
@@ -139,6 +140,7 @@ function createClient(settings: S3Settings, region: string, context: OpenContext
 	const requestHandler = {socketTimeout: idle, httpAgent, httpsAgent};
 	// The SDK calls the credential service of a container through a handler of its own, which accepts no agent.
 	if (/^https:/i.test(context.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')) http.trustInLibraries();
+	silenceLibraries();
 	const quiet = () => undefined;
 	const config = {
 		region,
@@ -157,8 +159,8 @@ function createClient(settings: S3Settings, region: string, context: OpenContext
 		ignoreCache: true,
 		requestHandler,
 		// Requests to the services that issue credentials (STS, SSO) use the same agents.
-		credentialDefaultProvider: (init: Parameters<typeof defaultProvider>[0]) =>
-			defaultProvider({...init, clientConfig: {requestHandler}}),
+		credentialDefaultProvider: (init: Parameters<typeof limitedProvider>[0]) =>
+			limitedProvider({...init, clientConfig: {requestHandler}}, idle),
 		logger: {
 			trace: quiet,
 			debug: quiet,

@@ -1,6 +1,7 @@
 import {messageOf, PgBackError} from '../../core/errors.js';
 import {type Fault, networkFault, type Operation, proxyHint, type StorageError, storageError} from '../errors.js';
 import {refusedSettings} from './check-settings.js';
+import {CredentialsFailure} from './credentials.js';
 import {ForeignAnswer} from './responses.js';
 
 /** Fields that the SDK's errors have in addition to Error; none is guaranteed. */
@@ -85,6 +86,8 @@ export type Where = {
  */
 export function describeS3Error(value: unknown, where: Where): unknown {
 	if (value instanceof PgBackError || !(value instanceof Error)) return value;
+	if (value instanceof CredentialsFailure)
+		return storageError(value.fault, where, value.message, {cause: value, hint: credentialsHint});
 	const error = value as ServiceError;
 	const network = networkFault(error);
 	if (network) return storageError(network.fault, where, network.reason, {cause: error, hint: network.hint});
@@ -159,6 +162,7 @@ function movedTo(error: ServiceError, where: Where, status: number | undefined):
 	});
 }
 
+const credentialsHint = 'check the AWS_* variables and the service that they name, or set s3_key_id and s3_secret';
 const notXml = 'the response is not XML';
 const foreignHint = 'check the endpoint, and any proxy or login page in front of it';
 
