@@ -126,7 +126,6 @@ export function sessionOptions(
 ): string {
 	const settings: Readonly<Record<string, string>> = {
 		...(!durable && {synchronous_commit: 'off'}),
-		maintenance_work_mem: '256MB',
 		statement_timeout: '0',
 		lock_timeout: '0',
 		idle_in_transaction_session_timeout: '0',
