@@ -151,4 +151,11 @@ describe('the counts of the jobs', () => {
 		assert.equal(shown(78), ' ✗ 1 failed  ■ 1 cancelled  ● 1 dumping  1 waiting  ✓ 1 done  ■ 1 skipped');
 		assert.equal(shown(60), ' ✗ 1 failed ■ 1 cancelled ● 1 1 waiting ✓ 1 ■ 1 skipped');
 	});
+
+	it('are whole beside a destination with wide characters, which goes when there is no room', () => {
+		const run = {...bus.state(), destinations: ['nas/バックアップ/'], encryption: undefined};
+		const line = (width: number) => lineText(countsLine(run, width, unicodeGlyphs)).trimEnd();
+		assert.match(line(110), /✓ 1 done   ■ 1 skipped +→ nas\/バックアップ\/$/);
+		assert.equal(line(98), shown(98));
+	});
 });

@@ -15,6 +15,7 @@ import {
 	workWord,
 } from '../../core/work-counts.js';
 import {formatBytes, plural} from '../../lib/format.js';
+import {cellWidth} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {cutLine, type Line, lineWidth, type Span, span, spread} from '../text.js';
@@ -211,7 +212,7 @@ export function countsLine(run: RunState, width: number, glyphs: Glyphs): Line {
 	const sealed =
 		run.encryption === undefined ? '' : `${where === '' ? '' : `  ${glyphs.dot}  `}${clean(run.encryption, glyphs)}`;
 	const room = width - lineWidth(shown);
-	const right = [where + sealed, where].find(text => text.length + 3 <= room) ?? '';
+	const right = [where + sealed, where].find(text => cellWidth(text) + 3 <= room) ?? '';
 	return spread(shown, right === '' ? [] : [span(`${right} `, 'quiet')], width, glyphs.cut);
 }
 
