@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {existsSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {type Cluster, startCluster} from '../helpers/cluster.js';
+import {clientDirectory, type Cluster, startCluster} from '../helpers/cluster.js';
 import {waitFor} from '../helpers/postgres.js';
 import {connectTo, filesIn, scratchDirectory, shapesIn} from '../helpers/program.js';
 import {keys, onTerminal, patience} from './console-terminal.js';
@@ -132,8 +132,8 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 		await using screen = await onTerminal([...argsFor(directory), '-j', '2', 'alpha', 'beta']);
 		await screen.sees(/beta .*done/);
 		screen.type('3');
-		await screen.sees(/goes on in \S+\.log/);
-		const [, log = ''] = /goes on in (\S+\.log)/.exec(screen.text()) ?? [];
+		await screen.sees(/continues in \S+\.log/);
+		const [, log = ''] = /continues in (\S+\.log)/.exec(screen.text()) ?? [];
 		screen.close();
 		await waitFor(async () => existsSync(log), 'the log');
 		await held.release();
@@ -173,6 +173,36 @@ describe('the console over a backup', {timeout: 170_000}, () => {
 		screen.type('q');
 		assert.equal(await screen.status(), 0);
 		assert.deepEqual(dumpsIn(directory), ['beta_T.dump']);
+	});
+
+	test('keys that are typed while the databases are read start nothing, and the list has a filter', async () => {
+		const [directory, tools] = [scratchDirectory('early'), scratchDirectory('tools')];
+		const [real, held] = [clientDirectory(server.major), join(tools, 'held')];
+		for (const tool of ['pg_dump', 'pg_dumpall', 'pg_restore']) symlinkSync(join(real, tool), join(tools, tool));
+		const script = `#!/bin/sh\n[ "$1" = --version ] || while [ -e ${held} ]; do sleep 0.05; done\nexec ${join(real, 'psql')} "$@"\n`;
+		writeFileSync(join(tools, 'psql'), script, {mode: 0o755});
+		await using screen = await onTerminal([...argsFor(directory), '-B', tools, '-i']);
+		await screen.sees(/4 databases, ~/);
+		writeFileSync(held, '');
+		screen.type('b');
+		await screen.sees('Back up');
+		screen.type(`A${keys.enter}`);
+		await screen.sees('the databases are being read');
+		rmSync(held);
+		await screen.sees('4 of 4 databases');
+		screen.type('/bet');
+		await screen.waitFor(text => /\[.\] beta/.test(text) && !/\[.\] (?:alpha|gamma)/.test(text), 'one row', patience);
+		screen.type(keys.enter);
+		screen.type('A');
+		await screen.sees('3 of 4 databases');
+		assert.deepEqual(filesIn(directory), []);
+		screen.type(keys.escape);
+		await screen.sees(/\[.\] alpha/);
+		screen.type(keys.enter);
+		await screen.sees('all went well');
+		screen.type('q');
+		assert.equal(await screen.status(), 0);
+		assert.deepEqual(dumpsIn(directory), ['alpha_T.dump', 'gamma_T.dump', 'postgres_T.dump']);
 	});
 
 	test('the first screen says that the server is down, in the log too, and F5 finds it again', async () => {

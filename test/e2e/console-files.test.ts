@@ -6,6 +6,7 @@ import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {Encrypter} from 'age-encryption';
 import {startCluster} from '../helpers/cluster.js';
+import {startFaultProxy} from '../helpers/fault-proxy.js';
 import {connectTo, filesIn, newAgeKeys, runProgram, scratchDirectory} from '../helpers/program.js';
 import {type S3Server, startS3Server} from '../helpers/s3-server.js';
 import {keys, type OnTerminal, onTerminal, patience} from './console-terminal.js';
@@ -244,5 +245,28 @@ describe('the console over files', {timeout: 120_000}, () => {
 		screen.type('o');
 		await leaveWhenDone(screen);
 		assert.deepEqual(readFileSync(join(directory, name)), dump);
+	});
+
+	test('a remote that accepts the connection and sends nothing: an error soon, and F5 when it is back', async () => {
+		const proxy = await startFaultProxy({port: store.port});
+		try {
+			const settings = s3Settings(`http://127.0.0.1:${proxy.port}`);
+			const lines = [...settings, `upload_prefix = ${prefix}`, 'remote_timeout = 2', 'remote_retry = 3'];
+			const config = configFile([...lines, `backup_directory = ${scratchDirectory('silent')}`]);
+			proxy.faults.push({direction: 'down', after: 0, do: 'stall', times: 1000});
+			await using screen = await onTerminal(['-c', config, '-i']);
+			screen.type('2');
+			await screen.sees('no files here');
+			screen.type(keys.right);
+			await screen.sees(/no (?:response|progress|answer)/);
+			await screen.sees('F5');
+			proxy.faults.length = 0;
+			screen.type('\u001B[15~');
+			await screen.sees(/\[ \] orders /);
+			screen.type('q');
+			assert.equal(await screen.status(), 0);
+		} finally {
+			await proxy.close();
+		}
 	});
 });

@@ -47,7 +47,7 @@ function leaveDialog(c: Console): ChoiceDialog {
 		text: stakes(c.handle.state()),
 		cursor: 2,
 		options: [
-			{key: 'f', label: 'let it finish: leave the screen, the log goes on', run: () => c.leave('detached')},
+			{key: 'f', label: 'let it finish: leave the screen, the log continues', run: () => c.leave('detached')},
 			{key: 'c', label: 'cancel everything', danger: true, run: () => cancelEverything(c)},
 			{key: 'b', label: 'back', run: () => undefined},
 		],
