@@ -1,5 +1,6 @@
 import type {Readable} from 'node:stream';
 import {GetObjectCommand, type GetObjectCommandOutput} from '@aws-sdk/client-s3';
+import {markDisposable} from '../../lib/release.js';
 import {replacedError, StorageError, storageError} from '../errors.js';
 import type {GetOptions} from '../storage.js';
 import type {Bucket} from './client.js';
@@ -38,7 +39,7 @@ export async function* getObject(
 			const bytes = chunk as Uint8Array;
 			const first = Math.min(bytes.length, Math.max(0, skipped - received));
 			received += bytes.length;
-			if (first < bytes.length) yield bytes.subarray(first);
+			if (first < bytes.length) yield markDisposable(bytes.subarray(first));
 		}
 	} catch (error) {
 		signal.throwIfAborted();
