@@ -1,31 +1,68 @@
-/** Indexes and keys that are built as soon as their table is loaded, while other tables still arrive. Pure. */
+/** Indexes and keys that are built as soon as their table is loaded, while other tables still arrive. */
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
+import type {RestoreItem} from '../progress/load-tracker.js';
 import {copiedInto} from '../stages/dump-text.js';
 import type {LoadOrder} from './load-order.js';
 import {loadSteps} from './load-steps.js';
+import {builtName} from './restore-items.js';
 
-/** To be called with each entry whose data is loaded; returns the dump IDs of what can be built then. */
-export type EarlyBuilds = (data: ArchiveEntry) => readonly number[];
+/** Bytes of data whose indexes one call builds: at the end of the data, a longer call would keep the other connections waiting. */
+const portion = 16 << 20;
+
+/** What can be built already, in portions. */
+export class EarlyBuilds {
+	readonly #tables: ReadonlyMap<number, Table>;
+	readonly #costOf: (dumpId: number) => number;
+	readonly #ready: number[] = [];
+	readonly #taken = new Set<number>();
+
+	/**
+	 * Selects what depends on one table that has data and on nothing else that follows the data. Rows that are copied into
+	 * another table than their own, as `--load-via-partition-root` does, may arrive in any table until the end: then nothing
+	 * is built early. `items` are those of `restoreItems`, for the size of each index.
+	 */
+	constructor({entries}: ArchiveToc, order: LoadOrder, items: readonly RestoreItem[]) {
+		this.#tables = tablesOf(entries, order);
+		const bytes = new Map(items.map(item => [item.name, item.bytes]));
+		const names = new Map(entries.map(entry => [entry.dumpId, builtName(entry)]));
+		this.#costOf = dumpId => bytes.get(names.get(dumpId) ?? '') ?? portion;
+	}
+
+	/** To be called with each entry whose data is loaded. */
+	loaded(data: ArchiveEntry): void {
+		for (const id of data.dependencies) {
+			const table = this.#tables.get(id);
+			if (table && --table.waiting === 0) this.#ready.push(...table.builds);
+		}
+	}
+
+	get isReady(): boolean {
+		return this.#ready.length > 0;
+	}
+
+	/** Returns the dump IDs for the next call of pg_restore: one large index, or several small ones. */
+	take(): readonly number[] {
+		const ids: number[] = [];
+		for (let cost = 0; cost < portion && this.#ready.length > 0;) {
+			const id = this.#ready.shift() as number;
+			cost += this.#costOf(id);
+			ids.push(id);
+			this.#taken.add(id);
+		}
+		return ids;
+	}
+
+	/** Returns those of `after` that were not taken. */
+	rest(after: readonly number[]): readonly number[] {
+		return after.filter(id => !this.#taken.has(id));
+	}
+}
 
 type Table = {
 	/** Entries with its data that are not loaded yet: several if it was divided. */
 	waiting: number;
 	readonly builds: readonly number[];
 };
-
-/**
- * Selects what depends on one table that has data and on nothing else that follows the data. Rows that are copied into
- * another table than their own, as `--load-via-partition-root` does, may arrive in any table until the end: then nothing
- * is built early.
- */
-export function earlyBuilds({entries}: ArchiveToc, order: LoadOrder): EarlyBuilds {
-	const tables = tablesOf(entries, order);
-	return data =>
-		data.dependencies.flatMap(id => {
-			const table = tables.get(id);
-			return table && --table.waiting === 0 ? table.builds : [];
-		});
-}
 
 /** Returns the tables with data by the dump ID of their definition. */
 function tablesOf(entries: readonly ArchiveEntry[], order: LoadOrder): ReadonlyMap<number, Table> {

@@ -20,7 +20,7 @@ import {
 	type MemberFiles,
 	memberFiles,
 } from './dump-members.js';
-import {earlyBuilds} from './early-builds.js';
+import {EarlyBuilds} from './early-builds.js';
 import type {FillContext} from './fill-database.js';
 import {loadArchive} from './load.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
@@ -80,24 +80,31 @@ export async function loadMembers(
 	for (const entry of batches.flatMap(batch => batch.entries))
 		left.set(itemName(entry), (left.get(itemName(entry)) ?? 0) + 1);
 	let next = 0;
-	const builds = earlyBuilds(toc, order);
-	const ready: number[] = [];
-	const built = new Set<number>();
-	let building = 0;
+	const builds = new EarlyBuilds(toc, order, tracker.job.items);
+	const busy = {loading: 0, building: 0};
+	// Half of the connections load as long as there is data, so that the network does not wait. A drill reports all errors
+	// of the dump: one that is met early would hide the others.
+	const canBuild = () =>
+		context.isDrill !== true &&
+		builds.isReady &&
+		(next < batches.length ? busy.building < Math.floor(plan.jobs / 2) : busy.loading > 0);
 	const worker = async (signal: AbortSignal) => {
 		const own = {...common, control: {...control, signal}};
-		for (let batch = batches[next++]; batch; batch = batches[next++]) {
+		for (;;) {
 			signal.throwIfAborted();
+			if (canBuild()) {
+				busy.building++;
+				// Its messages would be taken for those about the data.
+				await loadEntries(context, plan, {...own, tracker: undefined, path, entries: builds.take(), jobs: 1});
+				busy.building--;
+				continue;
+			}
+			const batch = batches[next++];
+			if (!batch) return;
+			busy.loading++;
 			await loadBatch(context, plan, own, {members, batch, rows, left});
-			ready.push(...batch.entries.flatMap(builds));
-			// One always loads, so that the network does not wait. What is ready at the end is built over all connections.
-			if (building + 1 >= plan.jobs || next >= batches.length || ready.length === 0) continue;
-			const entries = ready.splice(0);
-			for (const id of entries) built.add(id);
-			building++;
-			// Its messages would be taken for those about the data.
-			await loadEntries(context, plan, {...own, tracker: undefined, path, entries, jobs: 1});
-			building--;
+			busy.loading--;
+			for (const entry of batch.entries) builds.loaded(entry);
 		}
 	};
 	await together(
@@ -106,8 +113,7 @@ export async function loadMembers(
 	);
 	control.meter.finish('download');
 	tracker.dataEnded(run.now().getTime());
-	const rest = order.after.filter(id => !built.has(id));
-	await loadEntries(context, plan, {...common, path, entries: rest, jobs: plan.jobs});
+	await loadEntries(context, plan, {...common, path, entries: builds.rest(order.after), jobs: plan.jobs});
 	return rows && [...rows.values()];
 }
 

@@ -7,7 +7,7 @@ import {PgBackError} from '../core/errors.js';
 import {type ArchiveEntry, ArchiveTocParser} from '../postgres/archive-toc.js';
 import {tableBegunIn} from '../progress/load-tracker.js';
 import {dumpBytes} from './dump-bytes.js';
-import {type EarlyBuilds, earlyBuilds} from './early-builds.js';
+import {EarlyBuilds} from './early-builds.js';
 import type {FillContext} from './fill-database.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
 import type {LoadOrder} from './load-order.js';
@@ -42,8 +42,8 @@ async function loadInParts(
 	const {control, tracker} = common;
 	const {toc} = plan.prepared;
 	if (!toc) throw new PgBackError('BUG', 'a stream without a table of contents');
-	const queue = new BuildQueue(order.data, earlyBuilds(toc, order));
-	const built = new Set<number>();
+	const builds = new EarlyBuilds(toc, order, tracker.job.items);
+	const queue = new BuildQueue(order.data, builds);
 	const entries = [...order.before, ...order.data.map(({dumpId}) => dumpId)];
 	const load = async (signal: AbortSignal): Promise<void> => {
 		const own = {...common, control: {...control, signal}};
@@ -55,7 +55,6 @@ async function loadInParts(
 	};
 	const build = async (signal: AbortSignal): Promise<void> => {
 		for (let ids = await queue.next(); ids; ids = await queue.next()) {
-			for (const id of ids) built.add(id);
 			// Its messages would be taken for those about the data.
 			const own = {...common, control: {...control, signal}, tracker: undefined};
 			await loadEntries(context, plan, {...own, path: head, entries: ids, jobs: 1});
@@ -64,8 +63,7 @@ async function loadInParts(
 	// A drill reports all errors of the archive: one that is met early would hide the others.
 	await together(control.signal, context.isDrill ? [load] : [load, build]);
 	tracker.dataEnded(context.run.now().getTime());
-	const left = order.after.filter(id => !built.has(id));
-	await loadEntries(context, plan, {...common, path: head, entries: left, jobs: plan.jobs});
+	await loadEntries(context, plan, {...common, path: head, entries: builds.rest(order.after), jobs: plan.jobs});
 }
 
 async function loadData(
@@ -129,7 +127,6 @@ class BuildQueue {
 	/** The entries that have not begun, by the name that is printed. */
 	readonly #waiting: Map<string, ArchiveEntry[]>;
 	#current: ArchiveEntry | undefined;
-	#ready: number[] = [];
 	#isEnded = false;
 	#wake: () => void = () => undefined;
 
@@ -141,7 +138,7 @@ class BuildQueue {
 	begun(table: string): void {
 		const loaded = this.#current;
 		this.#current = this.#waiting.get(table)?.shift();
-		if (loaded) this.#ready.push(...this.#builds(loaded));
+		if (loaded) this.#builds.loaded(loaded);
 		this.#wake();
 	}
 
@@ -153,10 +150,7 @@ class BuildQueue {
 
 	/** Resolves to the dump IDs of what can be built, or to undefined at the end. */
 	async next(): Promise<readonly number[] | undefined> {
-		while (this.#ready.length === 0 && !this.#isEnded) {
-			await new Promise<void>(resolve => (this.#wake = resolve));
-		}
-		if (this.#isEnded) return undefined;
-		return this.#ready.splice(0);
+		while (!this.#builds.isReady && !this.#isEnded) await new Promise<void>(resolve => (this.#wake = resolve));
+		return this.#isEnded ? undefined : this.#builds.take();
 	}
 }

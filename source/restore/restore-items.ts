@@ -42,9 +42,14 @@ export function restoreItems(
 		const cost = buildCosts.get(entry.kind);
 		if (cost === undefined) return [];
 		const size = entry.dependencies.reduce((most, id) => Math.max(most, sizes.get(id) ?? 0), 0);
-		return [{name: `${entry.kind} ${itemName(entry)}`, isData: false, bytes: size * cost}];
+		return [{name: builtName(entry), isData: false, bytes: size * cost}];
 	});
 	return [...items.values(), ...built];
+}
+
+/** Returns the name of an item that is built. */
+export function builtName(entry: ArchiveEntry): string {
+	return `${entry.kind} ${itemName(entry)}`;
 }
 
 /** Returns the name of an item of data. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {ArchiveEntry, ArchiveToc} from '../../source/postgres/archive-toc.js';
-import {earlyBuilds} from '../../source/restore/early-builds.js';
+import {EarlyBuilds} from '../../source/restore/early-builds.js';
 import {loadOrder} from '../../source/restore/load-order.js';
 
 type Fields = Partial<Pick<ArchiveEntry, 'tag' | 'definition' | 'copy'>>;
@@ -36,8 +36,32 @@ const after = [
 function buildsOf(entries: readonly ArchiveEntry[], chosen?: readonly number[]): readonly (readonly number[])[] {
 	const toc = {entries} as ArchiveToc;
 	const order = loadOrder(toc, chosen, {superuser: true});
-	return order.data.map(earlyBuilds(toc, order));
+	const builds = new EarlyBuilds(toc, order, []);
+	return order.data.map(one => {
+		builds.loaded(one);
+		const ids: number[] = [];
+		// Of unknown size: each is built by a call of its own.
+		while (builds.isReady) ids.push(...builds.take());
+		return ids;
+	});
 }
+
+test('one large index is a call, small ones share one; what is not taken is left', () => {
+	const indexes = [21, 22, 23, 24].map(id => entry(id, 'INDEX', [1], {tag: `i${id}`}));
+	const entries: readonly ArchiveEntry[] = [...tables.slice(0, 1), ...data.slice(0, 1), ...indexes];
+	const toc = {entries} as ArchiveToc;
+	const order = loadOrder(toc, undefined, {superuser: true});
+	const sizes = [1, 1, 100, 1].map(megabytes => megabytes << 20);
+	const items = indexes.map((one, index) => ({
+		name: `INDEX public.${one.tag}`,
+		isData: false,
+		bytes: sizes[index] ?? 0,
+	}));
+	const builds = new EarlyBuilds(toc, order, items);
+	builds.loaded(order.data[0] ?? assert.fail());
+	assert.deepEqual(builds.take(), [21, 22, 23]);
+	assert.deepEqual(builds.rest(order.after), [24]);
+});
 
 test('indexes and keys of a table, when all of its data is loaded', () => {
 	assert.deepEqual(buildsOf([...tables, ...data, ...after]), [[21, 22], [], [24]]);
