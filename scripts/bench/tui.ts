@@ -49,6 +49,9 @@ function bundle(): void {
 			'--platform=node',
 			'--define:process.env.NODE_ENV="production"',
 			`--alias:react-devtools-core=${join(root, 'scripts/stub.mjs')}`,
+			// As in the build: optional native parts.
+			'--external:cpu-features',
+			'--external:*.node',
 			`--banner:js=import {createRequire} from 'node:module';const require=createRequire(${JSON.stringify(`${root}package.json`)});`,
 			`--outfile=${entry}`,
 			'--log-level=error',
