@@ -36,10 +36,11 @@ exports.prepare = function () {
 	var others = parseInt('77', 8);
 	process.umask(process.umask(others) | others);
 	try {
-		// In our own home: whoever could write to a cache (Node's own choice is a directory of all, in /tmp) could change what we run.
+		// In our own home: anyone who can write to the cache (Node's default is a shared directory in /tmp) could change the code
+		// that we run.
 		var home = require('os').userInfo().homedir;
 		require('module').enableCompileCache(process.env.NODE_COMPILE_CACHE || home + '/.cache/pg_back');
 	} catch (error) {
-		// A user without an entry in the system's list has no home: it goes without.
+		// A user without an entry in the system's list has no home, and no cache.
 	}
 };

@@ -144,7 +144,7 @@ async function examineFiles(run: RunContext, directory: string): Promise<Finding
 			'files',
 			`${plural(readable.length, 'file')} with more permissions than backup_file_mode, such as ${first}`,
 		),
-		hint: `run chmod ${wanted.toString(8).padStart(4, '0')} on them: whoever reads a dump reads the database`,
+		hint: `run chmod ${wanted.toString(8).padStart(4, '0')} on them: anyone who can read a dump can read the database`,
 	};
 }
 

@@ -44,8 +44,8 @@ export async function stalestFirst(
 }
 
 /**
- * Returns when each database of which there is a dump was last restored by a drill, in milliseconds since the epoch,
- * the oldest first; 0 for one that never was. Throws what opening the place and planning a drill throw.
+ * Returns the time of the last drill of each database that has a dump, in milliseconds since the epoch, the oldest
+ * first; 0 for one that was never restored. Throws what opening the place and planning a drill throw.
  */
 export async function drillTimes(run: RunContext, where: LocationId): Promise<readonly number[]> {
 	const place = await openPlace(run, where);
