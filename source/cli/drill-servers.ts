@@ -1,25 +1,12 @@
 /** `--servers` with `--budget`: finds out which servers are due, for the order and the length of their turns. */
-import {type CommandLine} from '../config/command-line.js';
-import type {Settings} from '../config/options.js';
 import {PgBackError} from '../core/errors.js';
 import {shareDrillTime} from '../fleet/drill-turns.js';
 import type {Turns} from '../fleet/run-servers.js';
 import {drillTimes} from '../restore/drill-budget.js';
-import type {Io} from './io.js';
-import {runOfServer} from './server-runs.js';
-
-export type DrillServers = {
-	readonly io: Io;
-	readonly commandLine: CommandLine;
-	/** The settings of the general file. */
-	readonly settings: Settings;
-	/** Names of files in servers.d. */
-	readonly servers: readonly string[];
-	readonly signal: AbortSignal;
-};
+import {runOfServer, type ServersCommand} from './server-runs.js';
 
 /** Resolves to the turns of the servers. */
-export async function drillTurns({io, commandLine, settings, servers, signal}: DrillServers): Promise<Turns> {
+export async function drillTurns({io, commandLine, settings, servers, signal}: ServersCommand): Promise<Turns> {
 	const {budget, restoreDrill, serverJobs} = settings;
 	return shareDrillTime({
 		servers,

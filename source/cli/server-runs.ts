@@ -1,6 +1,7 @@
 /** What a process with `--servers` reads for its servers itself, before their own processes start. */
 import {type CommandLine} from '../config/command-line.js';
 import {loadConfiguration} from '../config/configuration.js';
+import type {Settings} from '../config/options.js';
 import {PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {logLine} from '../lib/log-line.js';
@@ -10,12 +11,20 @@ import {secretVariables} from '../storage/definitions.js';
 import type {Io} from './io.js';
 import {version} from './version.js';
 
-export type ServerRun = {
+/** The command of a process with `--servers`. */
+export type ServersCommand = {
 	readonly io: Io;
 	readonly commandLine: CommandLine;
+	/** The settings of the general file. */
+	readonly settings: Settings;
+	/** Names of files in servers.d. */
+	readonly servers: readonly string[];
+	readonly signal: AbortSignal;
+};
+
+export type ServerRun = Pick<ServersCommand, 'io' | 'commandLine' | 'signal'> & {
 	/** The name of a file in servers.d. */
 	readonly server: string;
-	readonly signal: AbortSignal;
 	readonly emit: Emit;
 };
 

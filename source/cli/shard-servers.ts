@@ -1,7 +1,5 @@
 /** `--servers` with `--shard`: makes one plan for all servers, and finds those that this process has a part of. */
-import {type CommandLine} from '../config/command-line.js';
 import {type Configuration} from '../config/configuration.js';
-import {type Settings} from '../config/options.js';
 import {chooseShard} from '../config/shard.js';
 import {PgBackError, ProblemsError} from '../core/errors.js';
 import {propose, serverNameOf} from '../fleet/shards/propose.js';
@@ -10,26 +8,15 @@ import {planStore} from '../fleet/shards/store-plan.js';
 import {plural} from '../lib/format.js';
 import {openRemote, type Remote} from '../repository/remote.js';
 import type {RunContext} from '../runs/context.js';
-import type {Io} from './io.js';
-import {emitTo, runOfServer} from './server-runs.js';
+import {emitTo, runOfServer, type ServersCommand} from './server-runs.js';
 
 type Named = {readonly server: string; readonly run: RunContext};
-
-export type ShardOfServers = {
-	readonly io: Io;
-	readonly commandLine: CommandLine;
-	/** The settings of the general file. */
-	readonly settings: Settings;
-	/** Names of files in servers.d. */
-	readonly servers: readonly string[];
-	readonly signal: AbortSignal;
-};
 
 /**
  * Returns the servers for which this process dumps something; none with `--write-plan`. Throws CONFIG, USAGE and
  * STORAGE.
  */
-export async function serversOfShard(options: ShardOfServers): Promise<readonly string[]> {
+export async function serversOfShard(options: ServersCommand): Promise<readonly string[]> {
 	const {io, settings} = options;
 	const {shard, runName, writePlan: writesPlan} = settings;
 	const choice = chooseShard(shard, {runName, writesPlan, env: io.env});
@@ -67,7 +54,7 @@ async function openPlace(run: RunContext): Promise<Remote> {
 	return openRemote(run, store);
 }
 
-async function runsOf({io, commandLine, servers, signal}: ShardOfServers): Promise<{
+async function runsOf({io, commandLine, servers, signal}: ServersCommand): Promise<{
 	readonly named: readonly Named[];
 	readonly broken: readonly string[];
 }> {

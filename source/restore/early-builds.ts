@@ -12,8 +12,7 @@ const portion = 16 << 20;
 /** What can be built already, in portions. */
 export class EarlyBuilds {
 	readonly #tables: ReadonlyMap<number, Table>;
-	readonly #costOf: (dumpId: number) => number;
-	readonly #ready: number[] = [];
+	readonly #ready: Build[] = [];
 	readonly #taken = new Set<number>();
 
 	/**
@@ -22,10 +21,8 @@ export class EarlyBuilds {
 	 * is built early. `items` are those of `restoreItems`, for the size of each index.
 	 */
 	constructor({entries}: ArchiveToc, order: LoadOrder, items: readonly RestoreItem[]) {
-		this.#tables = tablesOf(entries, order);
 		const bytes = new Map(items.map(item => [item.name, item.bytes]));
-		const names = new Map(entries.map(entry => [entry.dumpId, builtName(entry)]));
-		this.#costOf = dumpId => bytes.get(names.get(dumpId) ?? '') ?? portion;
+		this.#tables = tablesOf(entries, order, entry => bytes.get(builtName(entry)) ?? portion);
 	}
 
 	/** To be called with each entry whose data is loaded. */
@@ -43,11 +40,12 @@ export class EarlyBuilds {
 	/** Returns the dump IDs for the next call of pg_restore: one large index, or several small ones. */
 	take(): readonly number[] {
 		const ids: number[] = [];
-		for (let cost = 0; cost < portion && this.#ready.length > 0;) {
-			const id = this.#ready.shift() as number;
-			cost += this.#costOf(id);
-			ids.push(id);
-			this.#taken.add(id);
+		for (let cost = 0; cost < portion;) {
+			const build = this.#ready.shift();
+			if (!build) break;
+			cost += build.cost;
+			ids.push(build.dumpId);
+			this.#taken.add(build.dumpId);
 		}
 		return ids;
 	}
@@ -58,14 +56,24 @@ export class EarlyBuilds {
 	}
 }
 
+type Build = {
+	readonly dumpId: number;
+	/** Bytes, as of `portion`. */
+	readonly cost: number;
+};
+
 type Table = {
 	/** Entries with its data that are not loaded yet: several if it was divided. */
 	waiting: number;
-	readonly builds: readonly number[];
+	readonly builds: readonly Build[];
 };
 
 /** Returns the tables with data by the dump ID of their definition. */
-function tablesOf(entries: readonly ArchiveEntry[], order: LoadOrder): ReadonlyMap<number, Table> {
+function tablesOf(
+	entries: readonly ArchiveEntry[],
+	order: LoadOrder,
+	costOf: (entry: ArchiveEntry) => number,
+): ReadonlyMap<number, Table> {
 	const after = new Set(order.after);
 	const parts = new Map<number, number>();
 	for (const data of order.data) {
@@ -74,12 +82,13 @@ function tablesOf(entries: readonly ArchiveEntry[], order: LoadOrder): ReadonlyM
 		for (const id of data.dependencies) parts.set(id, (parts.get(id) ?? 0) + 1);
 	}
 	const serial = new Set((loadSteps(entries, order.after) ?? []).flatMap(step => (step.isSerial ? step.ids : [])));
-	const builds = new Map<number, number[]>();
-	for (const {dumpId, kind, dependencies} of entries) {
+	const builds = new Map<number, Build[]>();
+	for (const entry of entries) {
+		const {dumpId, kind, dependencies} = entry;
 		if (!['INDEX', 'CONSTRAINT'].includes(kind) || !after.has(dumpId) || serial.has(dumpId)) continue;
 		const [table, ...others] = dependencies.filter(id => parts.has(id));
 		if (table === undefined || others.length > 0 || dependencies.some(id => after.has(id))) continue;
-		builds.set(table, [...(builds.get(table) ?? []), dumpId]);
+		builds.set(table, [...(builds.get(table) ?? []), {dumpId, cost: costOf(entry)}]);
 	}
 	return new Map([...builds].map(([id, own]) => [id, {waiting: parts.get(id) ?? 0, builds: own}]));
 }
