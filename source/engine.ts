@@ -14,6 +14,7 @@ import {createRunsHandle} from './repository/runs-handle.js';
 import {createCheckHandle} from './restore/check-handle.js';
 import {equalCommand} from './restore/equal-command.js';
 import {createFetchHandle} from './restore/fetch-handle.js';
+import {createDraftsHandle} from './restore/kept-drafts.js';
 import {createRestoreHandle, startedRestore} from './restore/restore-handle.js';
 import {newRunId, type RunContext, type RunResult} from './runs/context.js';
 import {createJobQuestions, type JobQuestions} from './runs/job-questions.js';
@@ -69,6 +70,7 @@ export function createEngine(options: EngineOptions): Engine {
 		completePath: async text => completePath(text, base.env['HOME']),
 		freeSpace,
 		...handle,
+		...createDraftsHandle(base.env),
 		answer: questions.answer,
 		...createBackupHandle(bus, runner, newRun),
 		async runsElsewhere() {

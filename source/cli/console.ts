@@ -26,8 +26,8 @@ export type ConsoleRequest = {
 	readonly first: Asked | undefined;
 	readonly start: 'jobs' | 'fleet' | {readonly files: string};
 	readonly warn: () => void;
-	/** Called when the log of a lost terminal cannot be written. */
-	readonly onLogFailure: (text: string) => void;
+	/** Called when what a lost terminal leaves behind cannot be written: its log, or a draft. */
+	readonly onTrouble: (text: string) => void;
 };
 
 /** Shows the console until the user leaves and the work is done; returns the exit status of the work. */
@@ -44,17 +44,22 @@ export async function runConsole(request: ConsoleRequest): Promise<number> {
 	io.stdin.on('error', () => undefined); // a lost terminal: handled below
 	request.warn();
 	if (first) void engine.start(first.command, first.work);
-	const {reason, error} = await mount(request, engine, lost.signal, logPath);
+	const troubles: string[] = [];
+	const onTrouble = (text: string) => {
+		troubles.push(text);
+		request.onTrouble(text);
+	};
+	const {reason, error} = await mount({...request, onTrouble}, engine, lost.signal, logPath);
 	if (reason === 'crashed') io.stderr.write(errorText(toPgBackError(error)));
 	if (reason === 'hangup' && settings.onHangup === 'cancel')
 		signals.cancel(new CancelledError('the terminal is gone', 128 + constants.signals.SIGHUP));
 	declineQuestions(engine);
-	if (!engine.working()) {
+	if (!engine.working() && troubles.length === 0) {
 		await engine.idle(); // also the work that ends with a run
 		return engine.exitCode();
 	}
 	const write =
-		reason === 'hangup' ? openHangupLog(logPath, request.onLogFailure) : (text: string) => io.stderr.write(text);
+		reason === 'hangup' ? openHangupLog(logPath, request.onTrouble) : (text: string) => io.stderr.write(text);
 	const stop = startPlainReporter(engine, {
 		write,
 		verbose: settings.verbose,
@@ -78,7 +83,7 @@ function declineQuestions(engine: Engine): void {
 
 /** Loads Ink, React and the screens; the only code that does. */
 async function mount(
-	{io, configuration, frontEnd, start}: ConsoleRequest,
+	{io, configuration, frontEnd, start, onTrouble}: ConsoleRequest,
 	handle: EngineHandle,
 	signal: AbortSignal,
 	hangupLog: string,
@@ -97,6 +102,7 @@ async function mount(
 			exitWhenDone: configuration.settings.exitWhenDone,
 			version,
 			hangupLog,
+			onTrouble,
 			isForeground,
 		},
 	});

@@ -69,7 +69,7 @@ export async function runWithFrontEnd(io: Io, asConfigured: Configuration): Prom
 			first,
 			start: consoleStart(start),
 			warn: () => warn(bus, configuration),
-			onLogFailure: text => bus.emit({type: 'log', level: 'warn', text}),
+			onTrouble: text => bus.emit({type: 'log', level: 'warn', text}),
 		});
 		await Promise.all([monitoring.settled(), fleet?.settled()]);
 		return exitCode;

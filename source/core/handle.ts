@@ -6,7 +6,7 @@ import type {Listener} from './bus.js';
 import type {Command} from './events.js';
 import type {FleetHandle} from './fleet-handle.js';
 import type {RestorePreview, RestoreRequest, StartedRestore} from './restore.js';
-import type {RestoreHandle} from './restore-handle.js';
+import type {DraftsHandle, RestoreHandle} from './restore-handle.js';
 import type {RunsHandle} from './runs-handle.js';
 import type {RunState} from './state.js';
 
@@ -174,7 +174,7 @@ export type AttachedRun = Pick<EngineHandle, 'state' | 'subscribe'> & {
 	readonly close: () => void;
 };
 
-type Parts = RestoreHandle & RunsHandle & FleetHandle;
+type Parts = RestoreHandle & DraftsHandle & RunsHandle & FleetHandle;
 
 export type EngineHandle = Parts & {
 	readonly state: () => RunState;

@@ -122,3 +122,29 @@ export type RestoreHandle = {
 	/** Returns the equivalent command line, without secrets. */
 	readonly restoreCommand: (request: RestoreRequest) => string;
 };
+
+/** A restore that was being configured when the terminal was lost. Without secrets. Read back, nothing of it is proved. */
+export type KeptDraft = {
+	/** Which dumps, and what is to be done with them. */
+	readonly key: string;
+	/** For people: `app of 2026-11-22 04:00`. */
+	readonly label: string;
+	/** Milliseconds since the epoch: when it was kept. */
+	readonly at: number;
+	/** The fields of the form. */
+	readonly values: Readonly<Record<string, string>>;
+	readonly databases: readonly string[];
+	readonly schemas: readonly string[];
+	readonly objects: readonly (Pick<DumpObject, 'id' | 'name'> & {readonly schema?: string | undefined})[];
+	readonly dependents: boolean;
+};
+
+/** Drafts that outlive the process, private to our user. */
+export type DraftsHandle = {
+	/** Returns those that can be read, the newest first; never rejects. */
+	readonly keptDrafts: () => Promise<readonly KeptDraft[]>;
+	/** Keeps drafts for a week. Rejects with FILE_SYSTEM if a file cannot be written, or others could read or change it. */
+	readonly keepDrafts: (drafts: readonly KeptDraft[]) => Promise<void>;
+	/** Removes a kept draft, if it is there. Rejects with FILE_SYSTEM. */
+	readonly forgetDraft: (key: string) => Promise<void>;
+};

@@ -75,6 +75,12 @@ export function isTrustedOwner(uid: number): boolean {
 	return uid === 0 || uid === process.geteuid?.() || (uid === overflowUid && inUserNamespace());
 }
 
+/** Returns true for a directory, not a link, that only our own user can read and change. */
+export async function isPrivateDirectory(path: string): Promise<boolean> {
+	const stats = await lstat(path).catch(() => undefined); // missing, or not accessible
+	return stats !== undefined && stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
+}
+
 /** The uid that the kernel shows for owners without a number in our user namespace, such as the root of the host. */
 const overflowUid = 65_534;
 

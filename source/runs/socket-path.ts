@@ -6,7 +6,7 @@ import {connect} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import type {Environment} from '../lib/environment.js';
-import {isTrustedOwner} from '../lib/trusted-file.js';
+import {isPrivateDirectory, isTrustedOwner} from '../lib/trusted-file.js';
 
 /** Matches names with the six characters of the run, as in the name of its lock. */
 export const socketPattern = /^\.pg_back-([a-z0-9]{6})\.sock$/;
@@ -43,7 +43,7 @@ export async function* ownDirectories(env: Environment): AsyncGenerator<string> 
 	const uid = process.geteuid?.() ?? -1;
 	for (const directory of fallbackDirectories(env, uid)) {
 		await mkdir(directory, {mode: 0o700}).catch(() => undefined); // exists already, or cannot be created: checked below
-		if (await isPrivate(directory, uid)) yield directory;
+		if (await isPrivateDirectory(directory)) yield directory;
 	}
 }
 
@@ -51,11 +51,6 @@ export async function* ownDirectories(env: Environment): AsyncGenerator<string> 
 export function socketCandidates(directory: string, tag: string, env: Environment, uid: number): readonly string[] {
 	const elsewhere = [...fallbackDirectories(env, uid), `/run/user/${uid}/pg_back`, `/tmp/pg_back-${uid}`];
 	return [socketIn(directory, tag), ...new Set(elsewhere.map(one => socketIn(one, tag)))];
-}
-
-async function isPrivate(directory: string, uid: number): Promise<boolean> {
-	const stats = await lstat(directory).catch(() => undefined); // could not be created
-	return stats !== undefined && stats.isDirectory() && stats.uid === uid && (stats.mode & 0o077) === 0;
 }
 
 /**

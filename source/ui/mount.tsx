@@ -1,6 +1,7 @@
 /** Runs the console on a terminal: from the first frame until the user leaves, and restores the terminal. */
 import process from 'node:process';
 import type {ReadStream, WriteStream} from 'node:tty';
+import {messageOf} from '../core/errors.js';
 import type {EngineHandle} from '../core/handle.js';
 import {enterFiles} from './actions/files-view.js';
 import {enterFleet} from './actions/fleet.js';
@@ -15,6 +16,7 @@ import {asciiGlyphs, unicodeGlyphs} from './glyphs.js';
 import {createHomeStore, type HomeStore} from './home.js';
 import {handleTyped} from './input.js';
 import {stopSelf, whenForeground} from './job-control.js';
+import {keepDrafts, loadKeptDrafts} from './restore/keep-drafts.js';
 import {onAsked} from './restore/swap.js';
 import {type Next, Screen} from './screen.js';
 import type {StreamEnd} from './stream.js';
@@ -34,6 +36,8 @@ export type ConsoleOptions = {
 	readonly now?: () => number;
 	/** Nothing can be controlled. */
 	readonly readOnly?: boolean;
+	/** Called with what went wrong while the terminal was already lost. */
+	readonly onTrouble?: (text: string) => void;
 	/** Where the log continues when the terminal is lost, for the Logs screen. */
 	readonly hangupLog?: string;
 	/**
@@ -97,7 +101,9 @@ export async function mountConsole(request: MountRequest): Promise<MountResult> 
 	try {
 		startOn(c, handle, start);
 		if (handle.state().command === 'console' && !c.info.readOnly) home.load();
+		if (!c.info.readOnly) c.attempt(loadKeptDrafts(c));
 		const reason = await visit(session, request).finally(screen.terminal.release);
+		if (reason === 'hangup') await keep(session, request);
 		const ended = !isWorking(handle.state()) || c.info.readOnly;
 		if (reason !== 'hangup' && ended && (options.summary ?? true)) {
 			const {columns} = screen.terminal.size();
@@ -109,6 +115,14 @@ export async function mountConsole(request: MountRequest): Promise<MountResult> 
 	} finally {
 		session.close();
 	}
+}
+
+/** What cannot be kept is in the log, which goes on without the terminal. */
+async function keep({console: c}: Session, {options}: MountRequest): Promise<void> {
+	if (c.info.readOnly) return;
+	await keepDrafts(c).catch((error: unknown) =>
+		options.onTrouble?.(`the restore that was being configured is lost: ${messageOf(error)}`),
+	);
 }
 
 function openSession({handle: own, stdin, stdout, options, signal}: MountRequest): Session {

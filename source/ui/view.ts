@@ -1,4 +1,5 @@
 /** The state of the view: everything on the screen that is not the engine's. Immutable. */
+import type {KeptDraft} from '../core/restore-handle.js';
 import type {Dialog} from './dialog.js';
 import type {JobSort} from './layout/job-row.js';
 import type {RestoreDraft} from './restore/draft.js';
@@ -98,19 +99,22 @@ export type View = {
 	readonly dialog?: Dialog;
 	/** Unfinished drafts of restores, by their source: they survive Esc. */
 	readonly drafts: ReadonlyMap<string, RestoreDraft>;
+	/** Drafts of a console whose terminal was lost, by their source. */
+	readonly kept: ReadonlyMap<string, KeptDraft>;
 	/** The filter of this screen is being typed; the value is the previous filter. */
 	readonly editing?: {readonly before: string};
 	readonly message?: Message;
 };
 
 /** Returns the filter of the current screen. */
-export function filteredBy(view: Omit<View, 'drafts'>): string {
+export function filteredBy(view: Omit<View, 'drafts' | 'kept'>): string {
 	return view.screen === 'detail' ? '' : view[view.screen].filter;
 }
 
 export const initialView: View = {
 	screen: 'jobs',
 	drafts: new Map(),
+	kept: new Map(),
 	jobs: {top: 0, filter: '', sort: 'state', reverse: false},
 	detail: {job: '', top: 0},
 	logs: {top: 0, filter: '', wrap: false, times: true, full: false},

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {after, before} from 'node:test';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, type KeyFile, newKeyFile, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
+import type {PtyOptions} from '../ui/helpers/pty.js';
 import {keys, type OnTerminal, onTerminal, patience} from './console-terminal.js';
 
 /** Starts the servers and makes the backups before the tests of the calling file, and stops them afterwards. */
@@ -64,10 +65,10 @@ export type RestoreSite = {
 export async function openMenu(
 	{target}: RestoreSite,
 	from: string | readonly string[],
-	size = {columns: 100, rows: 30},
+	options: PtyOptions = {},
 ): Promise<OnTerminal> {
 	const args = typeof from === 'string' ? [...connectTo(target, from), '-i'] : from;
-	const screen = await onTerminal(args, size);
+	const screen = await onTerminal(args, options);
 	if (args.includes('-i')) screen.type('2');
 	await screen.sees(/complete|1 run/);
 	await screen.sees(/\[ \] shop/);

@@ -1,13 +1,13 @@
 /** Restores from the console, by keys only, into new databases of a real server. */
 import assert from 'node:assert/strict';
-import {chmodSync, writeFileSync} from 'node:fs';
+import {chmodSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {describe, test} from 'node:test';
 import {databasesOf, dropDatabases} from '../helpers/databases.js';
 import {waitFor} from '../helpers/postgres.js';
 import {connectTo, newAgeKeys, runProgram, scratchDirectory, succeeded} from '../helpers/program.js';
 import {copied, fill, openMenu, restoreSite} from './console-restore-site.js';
-import {keys} from './console-terminal.js';
+import {keys, onTerminal} from './console-terminal.js';
 
 const f2 = '\u001BOQ';
 const site = restoreSite();
@@ -56,6 +56,48 @@ describe('into a new database', {timeout: 170_000}, () => {
 		screen.type(keys.escape);
 		succeeded(await runProgram(words));
 		assert.equal(await site.target.psql('shop', 'select count(*) from sales.orders'), '300');
+	});
+
+	test('the terminal is lost: the next console continues what was begun', async () => {
+		await dropDatabases(site.target, 'shop', 'mine');
+		const env = {XDG_STATE_HOME: scratchDirectory('state')};
+		{
+			await using screen = await openMenu(site, encrypted, {env});
+			screen.type('n');
+			await screen.sees('Encrypted for a public key');
+			screen.type(`${site.ageKeys.identity.trim()}${keys.enter}`);
+			await screen.sees(/✓ free/);
+			await fill(screen, 'mine');
+			screen.close();
+			await screen.exited;
+		}
+		const kept = join(env.XDG_STATE_HOME, 'pg_back/restore-drafts');
+		const [file = '', ...others] = readdirSync(kept);
+		assert.deepEqual([others, statSync(kept).mode & 0o777], [[], 0o700]);
+		assert.equal(statSync(join(kept, file)).mode & 0o777, 0o600);
+		const text = readFileSync(join(kept, file), 'utf8');
+		assert.match(text, /"name":"mine"/);
+		assert.doesNotMatch(text, /AGE-SECRET-KEY/, 'a key is kept in memory only');
+		{
+			await using screen = await onTerminal([...connectTo(site.target, encrypted), '-i'], {env});
+			await screen.sees(/restore of shop of \S+ \S+ was kept/);
+		}
+		await using screen = await openMenu(site, encrypted, {env});
+		await screen.sees('into a new database: as you left it');
+		screen.type('n');
+		await screen.sees('Encrypted for a public key');
+		screen.type(`${site.ageKeys.identity.trim()}${keys.enter}`);
+		await screen.sees(/▸ new database +mine/);
+		assert.deepEqual(readdirSync(kept), []);
+		await screen.sees(/✓ free/);
+		screen.type(keys.enter);
+		await screen.sees('everything, with its rows');
+		screen.type(keys.enter);
+		await screen.sees(/has been changed so far/);
+		screen.type(keys.enter);
+		await screen.sees('mine: restored');
+		assert.equal(await site.target.psql('mine', 'select count(*) from sales.orders'), '300');
+		await dropDatabases(site.target, 'mine');
 	});
 
 	test('a name that is taken is said at once, and Esc keeps what was typed', async () => {

@@ -22,10 +22,12 @@ export type OnTerminal = PtyProgram & {
 };
 
 export async function onTerminal(args: readonly string[], options: PtyOptions = {}): Promise<OnTerminal> {
+	// What a lost terminal leaves behind must not be in the home of who runs the tests.
+	const state = scratchDirectory('state');
 	const pty = startPty([process.execPath, await programPath(), ...args], {
 		cwd: scratchDirectory('cwd'),
 		...options,
-		env: {...cleanEnvironment, ...options.env},
+		env: {...cleanEnvironment, XDG_STATE_HOME: state, ...options.env},
 	});
 	return {
 		...pty,

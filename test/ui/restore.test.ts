@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import {PgBackError} from '../../source/core/errors.js';
 import type {RestoreRequest} from '../../source/core/restore.js';
+import type {KeptDraft} from '../../source/core/restore-handle.js';
 import {createFakeEngine, type FakeEngine, fakeNow, type FakeOptions} from './helpers/fake-engine.js';
 import {chars, keys, mount, type Mounted} from './helpers/mounted.js';
 
@@ -56,6 +57,62 @@ describe('a restore chosen in the console', () => {
 		await screen.waitFor(text => text.includes('order_lines'), 'the second step');
 		await screen.type(keys.escape);
 		await screen.waitFor(text => /new database +mine/.test(text), 'the first step again');
+	});
+
+	it('keeps what was begun when the terminal is lost, without secrets', async () => {
+		const {engine, screen} = await openMenu({passphrase: 'right'});
+		await screen.type('n');
+		await screen.waitFor(text => text.includes('passphrase'), 'the question');
+		await screen.type(...chars('right'), keys.enter);
+		await screen.waitFor(text => text.includes('✓ free'), 'the server');
+		await screen.type(keys.ctrlU, ...chars('mine'));
+		await screen[Symbol.asyncDispose](); // the terminal is gone
+		assert.equal((await screen.result).reason, 'hangup');
+		const [drafts] = engine.calls.flatMap(([name, kept]) =>
+			name === 'keepDrafts' ? [kept as readonly KeptDraft[]] : [],
+		);
+		assert.deepEqual(
+			drafts?.map(({values, databases}) => [values['name'], databases]),
+			[['mine', ['orders']]],
+		);
+		assert.doesNotMatch(JSON.stringify(drafts), /right/);
+	});
+
+	it('continues what an earlier console kept, and believes none of what the dump does not have', async () => {
+		const first = await openMenu({});
+		await first.screen.type('o');
+		await first.screen.waitFor(text => text.includes('owner'), 'the server');
+		await first.screen.type(keys.ctrlU, ...chars('orders'));
+		await first.screen[Symbol.asyncDispose](); // the terminal is gone
+		const [own] = first.engine.calls.flatMap(([name, kept]) =>
+			name === 'keepDrafts' ? (kept as readonly KeptDraft[]) : [],
+		);
+		assert.ok(own);
+		const kept = {
+			...own,
+			values: {...own.values, owner: 'app', compare: 'never', passphrase: 'x'},
+			databases: ['orders', 'other'],
+			schemas: ['nowhere'],
+			objects: [
+				{id: 2, schema: 'public', name: 'orders'},
+				{id: 3, schema: 'public', name: 'another'},
+			],
+		};
+		const {engine, screen} = await openMenu({kept: [kept]});
+		await using _ = screen;
+		assert.match(screen.text(), /some tables or schemas of it: as you left it/);
+		await screen.type('o');
+		await screen.waitFor(text => /owner +app/.test(text), 'the kept owner');
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('order_lines'), 'the tree');
+		await screen.type(keys.enter);
+		await screen.waitFor(text => text.includes('has been changed so far'), 'the plan');
+		const [request] = called(engine, 'planRestore');
+		assert.deepEqual(
+			[request?.databases, request?.only, request?.onlySchema, request?.compare],
+			[['orders'], ['public.orders'], [], 'auto'],
+		);
+		assert.ok(engine.calls.some(([name, key]) => name === 'forgetDraft' && key === own.key));
 	});
 
 	it('leads from a stop to the field that solves it', async () => {

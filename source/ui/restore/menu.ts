@@ -9,6 +9,7 @@ import type {Console} from '../console.js';
 import type {InfoDialog} from '../dialog.js';
 import {blank, type Line, span} from '../text.js';
 import {draftKey, newDraft, requestOf, type RestoreMode} from './draft.js';
+import {takeKept} from './keep-drafts.js';
 import {describeSource} from './panel.js';
 import {inspectTarget} from './steps.js';
 import {openWizard} from './wizard.js';
@@ -37,6 +38,12 @@ export function showRestoreMenu(c: Console): void {
 function ask(c: Console, source: DumpsToRestore): void {
 	const one = source.dumps.length === 1;
 	const archive = source.dumps[0]?.format !== 'plain';
+	const {drafts, kept} = c.view();
+	const option = (key: string, label: string, mode: RestoreMode) => {
+		const place = draftKey(source, mode);
+		const isBegun = drafts.has(place) || kept.has(place);
+		return {key, label: isBegun ? `${label}: as you left it` : label, run: () => begin(c, source, mode)};
+	};
 	c.ask({
 		kind: 'choice',
 		title: `Restore ${describeSource(source, c.now())}`,
@@ -44,23 +51,18 @@ function ask(c: Console, source: DumpsToRestore): void {
 		cursor: 0,
 		options: [
 			{key: 'p', label: 'for practice: into a scratch server, compared, removed', run: () => restoreDrill(c)},
-			{key: 'n', label: 'into a new database', run: () => begin(c, source, 'new')},
-			...(one && archive
-				? [{key: 'o', label: 'some tables or schemas of it', run: () => begin(c, source, 'objects')}]
-				: []),
-			{
-				key: 'r',
-				label: 'in place of a database (the present one is kept under another name)',
-				run: () => begin(c, source, 'replace'),
-			},
+			option('n', 'into a new database', 'new'),
+			...(one && archive ? [option('o', 'some tables or schemas of it', 'objects')] : []),
+			option('r', 'in place of a database (the present one is kept under another name)', 'replace'),
 			{key: 'c', label: 'show the commands only', run: () => showCommands(c, source)},
 		],
 	});
 }
 
-/** A draft that was left with Esc is continued. */
+/** A draft that was left with Esc, or kept when the terminal was lost, is continued. */
 function begin(c: Console, source: DumpsToRestore, mode: RestoreMode): void {
-	const draft = c.view().drafts.get(draftKey(source, mode)) ?? newDraft(source, mode, c.handle.defaultServer());
+	const begun = c.view().drafts.get(draftKey(source, mode));
+	const draft = begun ?? takeKept(c, newDraft(source, mode, c.handle.defaultServer()));
 	const open = (secrets = draft.secrets) => {
 		openWizard(c, {...draft, typed: '', ...(secrets && {secrets})});
 		inspectTarget(c);

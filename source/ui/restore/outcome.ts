@@ -6,7 +6,7 @@ import {joinWords} from '../../lib/shell-words.js';
 import {askSecret} from '../actions/secret.js';
 import type {Console} from '../console.js';
 import type {ChoiceDialog, Option} from '../dialog.js';
-import {type RestoreDraft, serverOf, targetNames} from './draft.js';
+import {draftKey, type RestoreDraft, serverOf, targetNames} from './draft.js';
 import {inspectTarget, showPlan} from './steps.js';
 import {openWizard} from './wizard.js';
 
@@ -14,6 +14,7 @@ import {openWizard} from './wizard.js';
 export function showOutcome(c: Console, draft: RestoreDraft, result: RestoreResult): void {
 	const isDone = result.outcome === 'done';
 	const names = targetNames(draft).join(', ');
+	if (isDone) forget(c, draft);
 	if (c.view().dialog !== undefined)
 		return c.say(
 			isDone ? `${names} is restored` : `${names} was not restored: see the log`,
@@ -31,6 +32,13 @@ export function showOutcome(c: Console, draft: RestoreDraft, result: RestoreResu
 		},
 		() => undefined,
 	);
+}
+
+/** What was restored is no unfinished draft. */
+function forget(c: Console, {source, mode}: RestoreDraft): void {
+	const drafts = new Map(c.view().drafts);
+	drafts.delete(draftKey(source, mode));
+	c.set({drafts});
 }
 
 function jobsOf(c: Console, {source}: RestoreDraft): readonly JobState[] {

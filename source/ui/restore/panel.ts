@@ -56,6 +56,11 @@ export function describeSource(source: Wizard['draft']['source'], now: number): 
 	return `${whatIn(source)} of ${whenMade(source, now)}`;
 }
 
+/** Returns `app of 2026-11-22 04:00`. */
+export function nameSource(source: Wizard['draft']['source']): string {
+	return `${whatIn(source)} of ${localTime(source.time)}`;
+}
+
 function whatIn({dumps}: Wizard['draft']['source']): string {
 	const [first] = dumps;
 	return dumps.length === 1 && first !== undefined ? first.database : plural(dumps.length, 'database');
@@ -64,10 +69,13 @@ function whatIn({dumps}: Wizard['draft']['source']): string {
 function whenMade({dumps, time}: Wizard['draft']['source'], now: number): string {
 	const known = dumps.flatMap(({bytes}) => (bytes === undefined ? [] : [bytes]));
 	const size = known.length === dumps.length ? `, ${formatBytes(known.reduce((sum, one) => sum + one, 0))}` : '';
+	return `${localTime(time)} (${formatAge(time, now)} old${size})`;
+}
+
+function localTime(time: number): string {
 	const date = new Date(time);
 	const two = (value: number) => String(value).padStart(2, '0');
-	const local = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
-	return `${local} (${formatAge(time, now)} old${size})`;
+	return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
 function stepLine({step, doing}: Wizard, glyphs: Glyphs): Line {

@@ -4,6 +4,7 @@ import {askSecret} from '../actions/secret.js';
 import type {Console} from '../console.js';
 import {requestOf, type RestoreDraft, serverOf, targetNames} from './draft.js';
 import {checkField, fieldsOf, firstProblem} from './fields.js';
+import {withKnownObjects} from './keep-drafts.js';
 import {freshTree} from './tree.js';
 import {currentWizard, update, waitFor, type Wizard} from './wizard.js';
 
@@ -62,7 +63,10 @@ function showWhat(c: Console): void {
 		'reading the table of contents',
 		signal => c.handle.contentsOf(source.location, dump.key, {signal, secrets}),
 		{
-			done: contents => update(c, {contents, tree: freshTree(contents)}),
+			done(contents) {
+				const {draft} = currentWizard(c) ?? {};
+				update(c, {contents, tree: freshTree(contents), ...(draft && {draft: withKnownObjects(draft, contents)})});
+			},
 			failed: error => askAgain(c, error, () => showWhat(c)),
 		},
 	);

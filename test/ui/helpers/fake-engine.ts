@@ -5,6 +5,7 @@ import type {PlannedJob, StageName} from '../../../source/core/events.js';
 import type {ServerView} from '../../../source/core/fleet.js';
 import type {EngineHandle, FetchRequest, ListedFile, RunSummary, Secrets} from '../../../source/core/handle.js';
 import type {RestoreFinding} from '../../../source/core/restore.js';
+import type {KeptDraft} from '../../../source/core/restore-handle.js';
 import {fakeRestores} from './fake-restores.js';
 
 const day = 86_400_000;
@@ -38,6 +39,8 @@ export type FakeOptions = {
 	readonly fleet?: readonly ServerView[] | 'silent' | 'unreachable';
 	/** How often the target of a restore does not answer. */
 	readonly unreachable?: number;
+	/** Drafts of restores that an earlier console kept. */
+	readonly kept?: readonly KeptDraft[];
 };
 
 export type FakeEngine = EngineHandle & {
@@ -81,6 +84,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 		findings = [],
 		failure,
 		unreachable = 0,
+		kept = [],
 		fleet,
 	} = options;
 	const bus = createBus();
@@ -205,6 +209,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
 			findings,
 			failure,
 			unreachable,
+			kept,
 			time: Date.UTC(2026, 10, 22, 2, 0, 3),
 			emit: bus.emit,
 		}),

@@ -5,7 +5,7 @@ import type {Emit} from '../../../source/core/events.js';
 import type {Secrets} from '../../../source/core/handle.js';
 import type {EngineHandle} from '../../../source/core/handle.js';
 import type {RestoreFinding, RestoreResult} from '../../../source/core/restore.js';
-import type {DumpContents, RestoreHandle} from '../../../source/core/restore-handle.js';
+import type {DraftsHandle, DumpContents, KeptDraft, RestoreHandle} from '../../../source/core/restore-handle.js';
 import type {RunsHandle} from '../../../source/core/runs-handle.js';
 import {commandOf} from '../../../source/restore/restore-command.js';
 
@@ -23,14 +23,19 @@ export type FakeRestoreOptions = {
 	readonly failure: PgBackError | undefined;
 	/** How often the server does not answer. */
 	readonly unreachable: number;
+	/** What an earlier console kept. */
+	readonly kept: readonly KeptDraft[];
 	readonly time: number;
 	readonly emit: Emit;
 };
 
-type FakeRestores = RestoreHandle & RunsHandle & Pick<EngineHandle, 'planRestore' | 'restore' | 'answer'>;
+type FakeRestores = RestoreHandle &
+	DraftsHandle &
+	RunsHandle &
+	Pick<EngineHandle, 'planRestore' | 'restore' | 'answer'>;
 
 export function fakeRestores(options: FakeRestoreOptions): FakeRestores {
-	const {wrong, record, findings, failure, time, emit} = options;
+	const {wrong, record, findings, failure, kept, time, emit} = options;
 	const answers = new Map<string, (text: string) => void>();
 	let {unreachable} = options;
 	const opens = (secrets?: Secrets) => {
@@ -71,6 +76,13 @@ export function fakeRestores(options: FakeRestoreOptions): FakeRestores {
 				roles: ['postgres', 'app'],
 				kept: failure === undefined ? [] : ['orders_restored.pgbk-abc123'],
 			};
+		},
+		keptDrafts: () => Promise.resolve(kept),
+		async keepDrafts(drafts) {
+			record('keepDrafts', drafts);
+		},
+		async forgetDraft(key) {
+			record('forgetDraft', key);
 		},
 		async contentsOf(location, key, {secrets}) {
 			record('contentsOf', location, key, secrets);
