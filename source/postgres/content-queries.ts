@@ -51,10 +51,12 @@ function dataQueries(version: number): readonly ContentQuery[] {
 		},
 		{
 			kind: 'indexes',
+			// As pg_dump: without those that a failed CREATE INDEX CONCURRENTLY has left.
 			sql: `select ${named('n', 'c.relname')}, pg_catalog.pg_get_indexdef(c.oid)
 				from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
 				join pg_catalog.pg_class r on r.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = r.relnamespace
-				where r.relpersistence <> 't' and ${users('n')} and ${notOfExtension('pg_class', 'r.oid')}`,
+				where r.relpersistence <> 't' and ${users('n')} and ${notOfExtension('pg_class', 'r.oid')}
+				and (i.indisvalid or r.relkind = 'p') and i.indisready`,
 		},
 		{
 			kind: 'constraints',
