@@ -35,6 +35,8 @@ const relations: ReadonlySet<string> = new Set([
 	'FOREIGN TABLE',
 	'INDEX',
 ]);
+/** Kinds with a tag that has types. */
+const signed: ReadonlySet<string> = new Set(['FUNCTION', 'PROCEDURE', 'AGGREGATE', 'CAST']);
 /** Parts of a relation with a tag that is the relation's name, or begins with the name and a space. */
 const tagged: ReadonlySet<string> = new Set([
 	'DEFAULT',
@@ -67,7 +69,9 @@ const dependentKinds: ReadonlySet<string> = new Set([
 
 /** Returns the same key for a table and a view of one name, which cannot exist together. */
 export function objectKey({kind, schema, tag}: Pick<ArchiveEntry, 'kind' | 'schema' | 'tag'>): string {
-	return `${relations.has(kind) ? 'RELATION' : kind}\0${schema ?? ''}\0${tag}`;
+	// quote_all_identifiers quotes the types in a signature.
+	const name = signed.has(kind) ? tag.replaceAll('"', '') : tag;
+	return `${relations.has(kind) ? 'RELATION' : kind}\0${schema ?? ''}\0${name}`;
 }
 
 export function closureOf(all: readonly ArchiveEntry[], options: ClosureOptions): Closure {

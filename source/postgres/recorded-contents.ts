@@ -34,8 +34,32 @@ export type Contents = {
 /** The oldest server version with readable contents. */
 export const oldestContents = 100_000;
 
-/** Reads the objects of all schemas, without those of the system and of extensions. */
-export async function readSchema(session: Session): Promise<readonly SchemaPart[]> {
+/**
+ * Settings that change how the server prints constants in definitions, such as the bounds of partitions by timestamptz.
+ */
+const printSettings: readonly (readonly [string, string])[] = [
+	['timezone', 'UTC'],
+	['intervalstyle', 'postgres'],
+	['extra_float_digits', '3'],
+	['bytea_output', 'hex'],
+	['xmlbinary', 'base64'],
+	['lc_monetary', 'C'],
+	['standard_conforming_strings', 'on'],
+];
+
+/**
+ * Reads the objects of all schemas, without those of the system and of extensions. Definitions are printed the same on
+ * every server unless `asConfigured`. The session must be in a transaction.
+ */
+export async function readSchema(
+	session: Session,
+	{asConfigured = false}: {readonly asConfigured?: boolean} = {},
+): Promise<readonly SchemaPart[]> {
+	await session.query('savepoint reading');
+	if (!asConfigured) {
+		const set = printSettings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`);
+		await session.query(`select ${set.join(', ')}`);
+	}
 	const parts: SchemaPart[] = [];
 	for (const {kind, sql} of contentQueries(session.serverVersion)) {
 		const rows = await session.query(sql, {timeout: 0});
@@ -43,6 +67,7 @@ export async function readSchema(session: Session): Promise<readonly SchemaPart[
 		const lines = rows.map(([name, definition]) => `${name ?? ''}\t${normalize(definition ?? '')}`);
 		parts.push({kind, count: rows.length, names: checksumOf(names), definitions: checksumOf(lines)});
 	}
+	await session.query('rollback to savepoint reading');
 	return parts;
 }
 

@@ -129,6 +129,8 @@ export function neutralSettings(serverVersion: number, encoding: string | null):
 		['client_min_messages', 'error', 0],
 		['datestyle', 'ISO', 0],
 		['default_transaction_read_only', 'off', 0],
+		// Names that format() quotes are compared with those of other servers.
+		['quote_all_identifiers', 'off', 90_100],
 		// Raw bytes: psql removes from UTF-8 what it considers invalid, such as U+FFFE or a byte of Latin 1.
 		['client_encoding', encoding === 'UTF8' || encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8', 0],
 		['lock_timeout', '0', 90_300],

@@ -83,15 +83,17 @@ export function needsRows(context: FillContext, plan: DatabasePlan): boolean {
 async function compareRecorded(context: FillContext, plan: DatabasePlan, session: Session): Promise<Comparison> {
 	const facts = recordedFor(context, plan);
 	const dumped = majorOf(context.manifest?.server.version ?? plan.prepared.toc?.serverVersion);
-	return compareContents(
-		facts,
-		{
-			schema: facts?.schema ? await readSchema(session) : [],
-			tables: await countTables(session, facts?.tables ?? []),
-			uncounted: 0,
-		},
-		dumped === Math.floor(context.target.inventory.version / 10_000),
-	);
+	const sameMajor = dumped === Math.floor(context.target.inventory.version / 10_000);
+	const tables = await countTables(session, facts?.tables ?? []);
+	const compare = async (asConfigured: boolean) => {
+		const schema = facts?.schema ? await readSchema(session, {asConfigured}) : [];
+		return compareContents(facts, {schema, tables, uncounted: 0}, sameMajor);
+	};
+	const comparison = await compare(false);
+	if (comparison.problems.length === 0 || !facts?.schema) return comparison;
+	// Early manifests of 3.1 have definitions as the dumped server was configured to print them.
+	const asConfigured = await compare(true);
+	return asConfigured.problems.length === 0 ? asConfigured : comparison;
 }
 
 /**

@@ -3,7 +3,7 @@ import {plural} from '../lib/format.js';
 import type {Contents, FoundRows, TableRows} from '../postgres/recorded-contents.js';
 import type {PlainFacts} from '../repository/manifest.js';
 import type {Compared, Held} from '../repository/verdict.js';
-import type {DumpText} from '../stages/dump-text.js';
+import {type DumpText, withoutQuotes} from '../stages/dump-text.js';
 
 export type Comparison = {
 	readonly compared: Compared;
@@ -75,7 +75,11 @@ export function compareWithDump(
 	dump: DumpText,
 	{objects, rows}: Restored,
 ): {readonly held: Held; readonly problems: readonly string[]} {
-	const lost = objects === undefined ? [] : [...dump.objects].filter(object => !objects.has(object));
+	const unquoted = new Set([...(objects ?? [])].map(withoutQuotes));
+	const lost =
+		objects === undefined
+			? []
+			: [...dump.objects].filter(object => !objects.has(object) && !unquoted.has(withoutQuotes(object)));
 	const problems = lost.map(object => `${object} is missing`);
 	let tables = 0;
 	let sum = 0;

@@ -29,6 +29,14 @@ export const comparedKinds: ReadonlySet<string> = new Set([
 /** Objects that every database has. */
 export const commonObjects: ReadonlySet<string> = new Set(['SCHEMA -.public', 'EXTENSION -.plpgsql']);
 
+/**
+ * Returns the object in a form that does not depend on `quote_all_identifiers`, which quotes the types in a signature.
+ * Other kinds have names without quotes.
+ */
+export function withoutQuotes(object: string): string {
+	return /^(?:FUNCTION|PROCEDURE|AGGREGATE|CAST)\b/.test(object) ? object.replaceAll('"', '') : object;
+}
+
 const newline = 0x0a;
 const backslash = 0x5c;
 const dot = 0x2e;
