@@ -2,6 +2,7 @@
  * Splits SQL that pg_dump and pg_dumpall write for roles, databases and privileges into statements and their tokens.
  */
 import {PgBackError} from '../core/errors.js';
+import {literal} from './quote.js';
 
 export type Token = {
 	readonly kind: 'word' | 'name' | 'string' | 'symbol';
@@ -25,20 +26,39 @@ const numeral = /\d+(?:\.\d+)?/y;
 /** psql's meta-commands that pg_dump writes between statements. */
 const metaCommand = /\\(?:connect|restrict|unrestrict)[^\n]*/y;
 
+export type SplitOptions = {
+	/**
+	 * The `standard_conforming_strings` at the beginning of the text, which may change it. If given, strings with
+	 * backslashes are rewritten, so that the statements can be executed with any value of it. Otherwise the text of a
+	 * statement is the original, and backslashes are taken for ordinary characters.
+	 */
+	readonly standardStrings?: boolean;
+};
+
 /** Throws CORRUPT for truncated text, or text that pg_dump does not write. */
-export function splitStatements(text: string): readonly Statement[] {
+export function splitStatements(text: string, {standardStrings}: SplitOptions = {}): readonly Statement[] {
 	const statements: Statement[] = [];
+	let standard = standardStrings;
 	let tokens: Token[] = [];
-	let begin = 0;
+	/** The statement up to `copied`. */
+	let statement = '';
+	let copied = 0;
 	let at = 0;
 	const match = (pattern: RegExp): RegExpExecArray | undefined => {
 		pattern.lastIndex = at;
 		return pattern.exec(text) ?? undefined;
 	};
 	const add = (kind: Token['kind'], value: string, length: number) => {
-		if (tokens.length === 0) begin = at;
-		tokens.push({kind, value, text: text.slice(at, at + length), start: at - begin});
+		if (tokens.length === 0) [statement, copied] = ['', at];
+		const original = text.slice(at, at + length);
+		const isBackslashed = standard !== undefined && original.startsWith("'") && original.includes('\\');
+		const real = isBackslashed && !standard ? unescape(original.slice(1, -1)) : value;
+		statement += text.slice(copied, at);
+		const token = {kind, value: real, text: isBackslashed ? literal(real) : original, start: statement.length};
+		tokens.push(token);
+		statement += token.text;
 		at += length;
+		copied = at;
 	};
 	while (at < text.length) {
 		const blank = match(space) ?? match(lineComment);
@@ -49,7 +69,8 @@ export function splitStatements(text: string): readonly Statement[] {
 			if (!command) throw malformed(`the psql command ${text.slice(at, at + 20)}`);
 			at += command[0].length;
 		} else if (text[at] === ';') {
-			if (tokens.length > 0) statements.push({text: text.slice(begin, at), tokens});
+			if (tokens.length > 0) statements.push({text: statement + text.slice(copied, at), tokens});
+			if (standard !== undefined) standard = settingOf(tokens) ?? standard;
 			tokens = [];
 			at++;
 		} else {
@@ -59,6 +80,12 @@ export function splitStatements(text: string): readonly Statement[] {
 	}
 	if (tokens.length > 0) throw malformed('an unterminated statement');
 	return statements;
+}
+
+/** Returns the value of `SET standard_conforming_strings = off`. */
+function settingOf([set, name, , value]: readonly Token[]): boolean | undefined {
+	if (set?.value !== 'SET' || name?.value !== 'STANDARD_CONFORMING_STRINGS' || !value) return undefined;
+	return value.value.toLowerCase() !== 'off';
 }
 
 /** Splits one entry of an archive, which may lack its last semicolon. Returns none for text that pg_dump does not write. */

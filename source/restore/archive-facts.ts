@@ -39,7 +39,16 @@ export function databaseOf(toc: ArchiveToc): DatabaseDefinition | undefined {
 	const main = toc.entries.find(entry => entry.kind === 'DATABASE');
 	if (!main) return undefined;
 	const texts = toc.entries.filter(isDatabaseEntry).map(entry => entry.definition);
-	return parseDatabase(texts, main.tag, main.owner || undefined);
+	return parseDatabase(texts, {
+		name: main.tag,
+		owner: main.owner || undefined,
+		standardStrings: hasStandardStrings(toc.entries),
+	});
+}
+
+/** Returns the `standard_conforming_strings` with which an archive was written. */
+export function hasStandardStrings(entries: readonly ArchiveEntry[]): boolean {
+	return !entries.some(({kind, definition}) => kind === 'STDSTRINGS' && /'off'/.test(definition));
 }
 
 export function needsOf(entries: readonly ArchiveEntry[]): ArchiveNeeds {

@@ -69,12 +69,15 @@ export function bareDefinition(name: string): DatabaseDefinition {
 }
 
 /**
- * Parses the definition. `texts` are the definitions of the archive's entries for its database, or its createdb.sql.
- * Throws CORRUPT for any other statement.
+ * Parses the definition. `texts` are the definitions of the archive's entries for its database, or its createdb.sql,
+ * with `standard_conforming_strings` as `standardStrings` says. Throws CORRUPT for any other statement.
  */
-export function parseDatabase(texts: readonly string[], name: string, owner: string | undefined): DatabaseDefinition {
+export function parseDatabase(
+	texts: readonly string[],
+	{name, owner, standardStrings = true}: {name: string; owner: string | undefined; standardStrings?: boolean},
+): DatabaseDefinition {
 	const draft: Draft = {...bareDefinition(name), owner, settings: [], privileges: [], labels: []};
-	for (const statement of texts.flatMap(text => splitStatements(text))) take(draft, statement);
+	for (const statement of texts.flatMap(text => splitStatements(text, {standardStrings}))) take(draft, statement);
 	return draft;
 }
 

@@ -15,7 +15,7 @@ import {guardedScript} from '../stages/psql-guard.js';
 import {runPsqlScript} from '../stages/psql-script.js';
 import {decompressed, dumpKind} from '../stages/read-dump.js';
 import type {ScannerRules} from '../stages/scanner-rules.js';
-import type {ArchiveNeeds} from './archive-facts.js';
+import {type ArchiveNeeds, hasStandardStrings} from './archive-facts.js';
 import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import type {LoadTarget} from './load.js';
 import {hintFor, sessionOptions} from './load.js';
@@ -236,13 +236,18 @@ export async function createSubscriptions(
 	{id, signal}: JobControl,
 ): Promise<void> {
 	const {run, target, options} = load;
-	const statements = rewritten.flatMap(({name, statement, owner, more}) => [
-		`${statement};\n`,
-		...(options.owner === undefined && owner !== ''
-			? [`alter subscription ${identifier(name)} owner to ${identifier(owner)};\n`]
-			: []),
-		...more,
-	]);
+	const standard = hasStandardStrings(prepared.toc?.entries ?? []) ? 'on' : 'off';
+	const statements = [
+		"set client_encoding = 'UTF8';\n",
+		`set standard_conforming_strings = ${standard};\n`,
+		...rewritten.flatMap(({name, statement, owner, more}) => [
+			`${statement};\n`,
+			...(options.owner === undefined && owner !== ''
+				? [`alter subscription ${identifier(name)} owner to ${identifier(owner)};\n`]
+				: []),
+			...more,
+		]),
+	];
 	const errors = await runPsqlScript({
 		psql: target.psql,
 		account: target.account,

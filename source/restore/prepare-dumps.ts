@@ -85,7 +85,7 @@ function definitionOf(
 	locale: string | undefined,
 ): DatabaseDefinition | undefined {
 	const found = toc && databaseOf(toc);
-	const read = script === undefined ? found : parseDatabase([script], database, found?.owner);
+	const read = script === undefined ? found : parseDatabase([script], {name: database, owner: found?.owner});
 	return read && withLocale(read, locale);
 }
 

@@ -56,7 +56,7 @@ export function parseGlobals(text: string): Globals {
 		roles.set(name, draft);
 		return draft;
 	};
-	for (const statement of splitStatements(text)) {
+	for (const statement of splitStatements(text, {standardStrings: true})) {
 		const {tokens} = statement;
 		if (begins(statement, 'CREATE', 'ROLE')) draftOf(nameOf(tokens[2]));
 		else if (begins(statement, 'ALTER', 'ROLE') && tokens[3]?.value === 'SET' && isPlain(statement))

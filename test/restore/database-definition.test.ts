@@ -14,8 +14,7 @@ test('the statements of a database are given another name in the place of its ow
 			`ALTER DATABASE ${quoted} SET x TO 'y;z';\nALTER ROLE r IN DATABASE ${quoted} SET work_mem TO '5MB';\nALTER DATABASE ${quoted} CONNECTION LIMIT = 3;`,
 			`REVOKE ALL ON DATABASE ${quoted} FROM PUBLIC;\nGRANT CONNECT ON DATABASE ${quoted} TO app;`,
 		],
-		name,
-		'app',
+		{name, owner: 'app'},
 	);
 	assert.deepEqual(
 		found.settings.map(one => one.on('new')),
@@ -45,7 +44,7 @@ test('statements about something else, and psql commands, are CORRUPT', () => {
 		"UPDATE pg_catalog.pg_database SET datistemplate = 't' WHERE datname = 'prod';",
 		"ALTER DATABASE app SET x TO 'y",
 	])
-		assert.throws(() => parseDatabase([text], 'app', undefined), {code: 'CORRUPT'}, text);
+		assert.throws(() => parseDatabase([text], {name: 'app', owner: undefined}), {code: 'CORRUPT'}, text);
 });
 
 test('names fit into 63 bytes, and are recognized', () => {
