@@ -29,6 +29,8 @@ const common = {
 	bundle: true,
 	format: 'esm',
 	platform: 'node',
+	// ES modules of packages that have both kinds: of the SDK of S3, two thirds are left out.
+	mainFields: ['module', 'main'],
 	target: 'node22.15',
 	minifySyntax: true,
 	minifyWhitespace: true,
@@ -70,6 +72,15 @@ await joinChunks(common, outputs, 'encryption.js', [
 	'source/runs/identities.ts',
 	'source/stages/age/encrypt.ts',
 ]);
+// What all stores need, then the SDK of S3 with what uses it. Each is loaded only when one of its commands asks for it.
+await joinChunks(common, outputs, 'remote.js', [
+	'source/storage/http.ts',
+	'source/storage/local/local.ts',
+	'source/cli/list-remote.ts',
+	'source/repository/check-age.ts',
+]);
+const others = ['gcs/gcs', 'azure/azure', 'sftp/sftp'].map(store => `source/storage/${store}.ts`);
+await joinChunks(common, outputs, 's3.js', ['source/storage/s3/s3.ts'], {except: others});
 for (const name of ['program.js', 'encryption.js']) await compileEagerly(`${outdir}${name}`);
 await writeFile(`${outdir}meta.json`, JSON.stringify(result.metafile));
 for (const name of ['launch.cjs', 'pg_back.cjs']) await copyFile(source(name), `${outdir}${name}`);

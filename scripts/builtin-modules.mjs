@@ -4,20 +4,23 @@
 import {builtinModules} from 'node:module';
 
 const names = new Set(builtinModules);
-/** Of packages those that every run loads; the SDKs and the console have chunks of their own, and import names that are dear. */
-const everyRun = /node_modules[/\\](?:meow|ini|fastest-levenshtein|age-encryption|@noble|@scure)[/\\]/;
+/** Of packages those that every run loads, and the SDK of S3; the other SDKs and the console import names that are dear. */
+const everyRun =
+	/node_modules[/\\](?:meow|ini|fastest-levenshtein|age-encryption|@noble|@scure|@aws-sdk|@aws|@smithy)[/\\]/;
 
-/** A plugin of esbuild. What is imported with `import()` stays as it is, for those who want a module only when they need it. */
+/** A plugin of esbuild. What we import with `import()` stays as it is, for those who want a module only when they need it. */
 export const builtinsWithoutFacades = {
 	name: 'builtins-without-facades',
 	setup({onResolve, onLoad}) {
 		onResolve({filter: /^(?:node:)?[a-z\d_/]+$/}, ({path, kind, importer}) => {
 			const name = path.replace(/^node:/, '');
 			if (!names.has(name) && !names.has(`node:${name}`)) return undefined;
-			const isOurs = !importer.includes('node_modules') || everyRun.test(importer);
-			if (kind === 'import-statement' && isOurs)
+			const isPackage = importer.includes('node_modules');
+			const isCovered = !isPackage || everyRun.test(importer);
+			if (kind === 'import-statement' && isCovered)
 				return {path: `node:${name}`, namespace: 'builtin', sideEffects: false};
-			if (kind === 'require-call') return {path: `node:${name}`, namespace: 'builtin-cjs'};
+			if (kind === 'require-call' || (kind === 'dynamic-import' && isPackage && isCovered))
+				return {path: `node:${name}`, namespace: 'builtin-cjs'};
 			return {path: `node:${name}`, external: true};
 		});
 		onLoad({filter: /.*/, namespace: 'builtin'}, ({path}) => {

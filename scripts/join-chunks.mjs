@@ -6,13 +6,14 @@ import {basename, join} from 'node:path';
 /**
  * Joins all that `entryPoints` (sources) import statically into one file `name`; what it replaces gives on what is now there. What
  * earlier calls have joined stays where it is. `options` are those of the build, in whose outdir the files are; `outputs` are those of
- * esbuild's metafile, and are changed with the files.
+ * esbuild's metafile, and are changed with the files. What the entry points `except` import too stays a file of its own.
  */
-export async function joinChunks(options, outputs, name, entryPoints) {
+export async function joinChunks(options, outputs, name, entryPoints, {except = []} = {}) {
 	const fileOf = new Map(Object.keys(outputs).map(path => [basename(path), path]));
-	const roots = Object.keys(outputs).filter(path => entryPoints.includes(outputs[path].entryPoint));
-	if (roots.length !== entryPoints.length) throw new Error(`where are all of ${entryPoints.join(', ')}?`);
-	const chunks = [...closure(outputs, roots)].filter(path => !outputs[path].joined);
+	const shared = closure(outputs, filesOf(outputs, except));
+	const chunks = [...closure(outputs, filesOf(outputs, entryPoints))].filter(
+		path => !outputs[path].joined && !shared.has(path),
+	);
 	// Two chunks may use one name for different things.
 	const names = chunks.map((path, index) => outputs[path].exports.map(own => ({own, joined: `c${index}_${own}`})));
 	const entry = chunks.map((path, index) => {
@@ -58,6 +59,12 @@ export async function joinChunks(options, outputs, name, entryPoints) {
 		await writeFile(join(options.outdir, basename(path)), `export{${list.join(',')}}from'./${name}';\n`);
 		outputs[path].joined = name;
 	}
+}
+
+function filesOf(outputs, entryPoints) {
+	const found = Object.keys(outputs).filter(path => entryPoints.includes(outputs[path].entryPoint));
+	if (found.length !== entryPoints.length) throw new Error(`where are all of ${entryPoints.join(', ')}?`);
+	return found;
 }
 
 /** Those of `chunks` that one of them imports lazily. */

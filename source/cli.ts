@@ -6,10 +6,10 @@ import {isatty} from 'node:tty';
 import {errorText} from './cli/fail.js';
 import {outputError} from './cli/io.js';
 import {main} from './cli/main.js';
-import {limitHeapGrowth} from './cli/v8-flags.js';
+import {saveMemory} from './cli/v8-flags.js';
 import {errorCodes, messageOf, PgBackError} from './core/errors.js';
 
-limitHeapGrowth();
+saveMemory();
 
 // A closed pipe (`| head`) or a lost terminal must not end the work; code that depends on the output checks its writes.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

@@ -1,10 +1,10 @@
 /**
  * `soak-runs.ts COUNT NODE PROGRAM ARGUMENT...`: makes this number of backups, one after the other, in this process.
  */
-import {limitHeapGrowth} from '../../source/cli/v8-flags.js';
+import {saveMemory} from '../../source/cli/v8-flags.js';
 import {backupsInProcess} from '../../test/helpers/backups-in-process.js';
 
 const [count, , , ...words] = process.argv.slice(2);
-limitHeapGrowth();
+saveMemory();
 await backupsInProcess(words, Number(count));
 process.exit(); // the worker that encrypts is kept for the next

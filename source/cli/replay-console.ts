@@ -7,6 +7,7 @@ import {isForeground} from './foreground.js';
 import type {Io} from './io.js';
 import {createReplay, readRecording, type Recording} from './replay.js';
 import {chooseFrontEnd, inkEnvironment} from './terminal.js';
+import {spendMemory} from './v8-flags.js';
 import {version} from './version.js';
 
 export async function runReplay(io: Io, {values}: CommandLine, path: string): Promise<number> {
@@ -40,6 +41,7 @@ export async function runReplay(io: Io, {values}: CommandLine, path: string): Pr
 			await end();
 		}
 	}
+	spendMemory();
 	Object.assign(process.env, {NODE_ENV: 'production', ...inkEnvironment(frontEnd)});
 	const {mountConsole} = await import('../ui/mount.js');
 	const lost = new AbortController();

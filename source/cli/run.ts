@@ -18,7 +18,7 @@ import {startMonitoring} from './monitoring.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals, type SignalHandling} from './signals.js';
 import {chooseFrontEnd, type FrontEnd} from './terminal.js';
-import {allowHeapGrowth, disableOptimizingCompilers} from './v8-flags.js';
+import {spendMemory} from './v8-flags.js';
 import {version} from './version.js';
 import {askedFor, chooseFrom} from './work.js';
 
@@ -48,7 +48,6 @@ export async function runWithFrontEnd(io: Io, asConfigured: Configuration): Prom
 		const asked = await askedFor(io, configuration);
 		const start = settings.interactive ? firstScreen(configuration) : chooseFrom(configuration);
 		if (frontEnd.kind === 'plain' || (asked.printsResult && start === undefined)) {
-			disableOptimizingCompilers();
 			const stop = startReporter(io, configuration, bus);
 			warn(bus, configuration);
 			const {exitCode} = await engine.start(asked.command, asked.work);
@@ -56,7 +55,7 @@ export async function runWithFrontEnd(io: Io, asConfigured: Configuration): Prom
 			await stop();
 			return exitCode;
 		}
-		allowHeapGrowth();
+		spendMemory();
 		const {runConsole} = await import('./console.js');
 		const first = start === undefined ? asked : undefined;
 		const exitCode = await runConsole({

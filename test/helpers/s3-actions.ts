@@ -11,6 +11,7 @@ import {
 	type S3State,
 	tagOf,
 } from './s3-state.js';
+import {createSynthetic} from './s3-synthetic.js';
 import {element, list, parseDeleted, xml} from './s3-xml.js';
 
 export type Actions = Record<string, (call: Call, body: Buffer) => Answer>;
@@ -22,6 +23,7 @@ export function allowed({may}: S3ServerOptions, {request, action}: Call, key: st
 
 export function objectActions(state: S3State): Actions {
 	const {options, lacks, objects} = state;
+	const synthetic = createSynthetic(options.synthetic ?? 0, state.now());
 	return {
 		PutObject(call, body) {
 			requireAbsent(state, call);
@@ -69,7 +71,11 @@ export function objectActions(state: S3State): Actions {
 			const keys = parseDeleted(body.toString());
 			if (keys.length > 1000) throw new Refusal(400, 'MalformedXML');
 			const refused = keys.filter(key => !allowed(options, call, key) || options.locked?.[key] !== undefined);
-			for (const key of keys) if (!refused.includes(key) && call.fault?.do !== 'discard') objects.delete(key);
+			for (const key of call.fault?.do === 'discard' ? [] : keys) {
+				if (refused.includes(key)) continue;
+				objects.delete(key);
+				synthetic.remove(key);
+			}
 			return xml(
 				'DeleteResult',
 				keys
@@ -85,7 +91,7 @@ export function objectActions(state: S3State): Actions {
 			list(
 				call.query,
 				[...objects].map(([key, held]) => ({key, ...held})),
-				{pageSize: options.pageSize ?? 1000, synthetic: options.synthetic ?? 0},
+				{pageSize: options.pageSize ?? 1000, synthetic},
 			),
 	};
 }

@@ -43,7 +43,7 @@ export type S3ServerOptions = {
 	readonly locked?: Readonly<Record<string, string>>;
 	/** Milliseconds by which the server's clock differs. */
 	readonly clockOffset?: number;
-	/** Pretends to contain this many more objects. */
+	/** Pretends to contain this many more objects (s3-synthetic.ts). */
 	readonly synthetic?: number;
 	readonly tls?: {readonly key: string; readonly cert: string};
 };

@@ -1,4 +1,5 @@
 /** The XML of the test server. */
+import type {Listed, Synthetic} from './s3-synthetic.js';
 
 export type XmlAnswer = {readonly headers: Record<string, string>; readonly body: string};
 
@@ -54,16 +55,11 @@ export function parseCompleted(body: string): {number: number; etag: string; crc
 	});
 }
 
-type Listed = {readonly key: string; readonly size: number; readonly modified: number; readonly etag: string};
-
-/** The time of the first synthetic object; each other is a minute younger. */
-const firstSynthetic = Date.UTC(2020, 0, 1);
-
-/** Returns one page. `synthetic` objects, dumps of one database, come after the real ones and take no memory. */
+/** Returns one page. The synthetic objects come after the real ones. */
 export function list(
 	query: URLSearchParams,
 	objects: readonly Listed[],
-	{pageSize, synthetic}: {readonly pageSize: number; readonly synthetic: number},
+	{pageSize, synthetic}: {readonly pageSize: number; readonly synthetic: Synthetic},
 ): XmlAnswer {
 	const prefix = query.get('prefix') ?? '';
 	const token = query.get('continuation-token');
@@ -72,12 +68,9 @@ export function list(
 	const found = objects
 		.filter(one => one.key.startsWith(prefix) && compare(one.key, after) > 0)
 		.toSorted((a, b) => compare(a.key, b.key));
-	const name = (at: number) =>
-		`synthetic/db_${new Date(firstSynthetic + at * 60_000).toISOString().replace('.000', '')}.dump`;
-	const last = /^synthetic\/db_(.*)\.dump$/.exec(after)?.[1];
-	const first = last === undefined ? 0 : (Date.parse(last) - firstSynthetic) / 60_000 + 1;
-	for (let at = first; at < synthetic && found.length <= pageSize; at++) {
-		found.push({key: name(at), size: at, modified: 1_700_000_000_000, etag: 'e'.repeat(32)});
+	for (const one of found.length > pageSize ? [] : synthetic.after(after)) {
+		if (one.key.startsWith(prefix)) found.push(one);
+		if (found.length > pageSize) break;
 	}
 	const page = found.slice(0, pageSize);
 	const truncated = found.length > page.length;

@@ -7,13 +7,11 @@ import process from 'node:process';
 import {parseArgs} from 'node:util';
 import {isForeground} from '../../../source/cli/foreground.js';
 import {createReplay, readRecording} from '../../../source/cli/replay.js';
-import {limitHeapGrowth} from '../../../source/cli/v8-flags.js';
 import type {EngineHandle} from '../../../source/core/handle.js';
 import {createFakeEngine, type FakeEngine, fakeNow} from './fake-engine.js';
 import {manyServers} from './servers.js';
 
 process.env['NODE_ENV'] = 'production';
-limitHeapGrowth();
 // The program outlives its terminal.
 process.on('SIGHUP', () => undefined);
 const {values, positionals} = parseArgs({
