@@ -11,7 +11,7 @@ import {confirmGone, UncheckedRemoval} from '../removal-check.js';
 import type {ListOptions, Storage} from '../storage.js';
 import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
-import {createMarkerPage, createPage} from './pages.js';
+import {createMarkerPage, createPage, createPageBuffer, type PageBuffer} from './pages.js';
 
 /**
  * Lists page by page; a failed page is requested again by itself. Throws when a service repeats entries, or returns
@@ -23,36 +23,36 @@ export async function* listObjects(
 	{signal, after}: ListOptions,
 ): AsyncGenerator<RawEntry> {
 	const progress = createListingProgress();
+	const buffer = createPageBuffer();
 	for (let next: Next = {}; ;) {
-		const {entries, page, marker} = await onePage(bucket, prefix, {after, ...next}, signal);
-		for (const entry of entries) {
+		const {entries, page, marker} = await onePage(bucket, prefix, {after, ...next, buffer}, signal);
+		let last: string | undefined;
+		let greatest: string | undefined;
+		for (const entry of entries()) {
 			signal.throwIfAborted();
+			last = entry.key;
+			if (greatest === undefined || compareKeys(last, greatest) > 0) greatest = last;
 			// Some services ignore the prefix or the start of a listing.
 			if (entry.key.startsWith(prefix) && (after === undefined || compareKeys(entry.key, after) > 0)) yield entry;
 		}
 		if (!page.IsTruncated) return;
 		const {NextContinuationToken: token} = page;
 		// A service that only supports version 1 of the request returns another continuation marker, or none.
-		next = token ? {token} : {marker: marker ?? entries.at(-1)?.key};
+		next = token ? {token} : {marker: marker ?? last};
 		if (next.token === undefined && next.marker === undefined)
 			throw endless(bucket, 'the service reports more results without a continuation token');
-		checkProgress(bucket, () =>
-			progress(
-				entries.map(entry => entry.key),
-				next.token ?? next.marker,
-			),
-		);
+		checkProgress(bucket, () => progress(greatest === undefined ? [] : [greatest], next.token ?? next.marker));
 	}
 }
 
 type Next = {readonly token?: string; readonly marker?: string};
 
-type Position = Next & {readonly after?: string};
+type Position = Next & {readonly after?: string; readonly buffer: PageBuffer};
 
 async function onePage(
 	bucket: Bucket,
 	prefix: string,
-	{after, token, marker}: Position,
+	{after, token, marker, buffer}: Position,
 	signal: AbortSignal,
 ): Promise<PageRead> {
 	return withDialect(bucket, ['encodedKeys'], async ({encodedKeys}) => {
@@ -65,19 +65,19 @@ async function onePage(
 		const request = <T>(send: Parameters<typeof bucket.request<T>>[2]) =>
 			bucket.request({operation: 'list', key: prefix || undefined}, signal, send);
 		if (marker !== undefined) {
-			const {command, ...read} = createMarkerPage({...place, Marker: marker});
+			const {command, ...read} = createMarkerPage({...place, Marker: marker}, buffer);
 			const page = await request((client, options) => client.send(command, options));
 			return {page, entries: read.entries, marker: read.marker()};
 		}
 		const start = token === undefined ? {StartAfter: after} : {ContinuationToken: token};
-		const {command, ...read} = createPage({...place, ...start});
+		const {command, ...read} = createPage({...place, ...start}, buffer);
 		const page = await request((client, options) => client.send(command, options));
 		return {page, entries: read.entries, marker: read.marker()};
 	});
 }
 
 type PageRead = {
-	readonly entries: readonly RawEntry[];
+	readonly entries: () => Generator<RawEntry>;
 	readonly page: Pick<ListObjectsV2CommandOutput, 'IsTruncated' | 'NextContinuationToken'>;
 	readonly marker: string | undefined;
 };

@@ -15,37 +15,48 @@ import {checkXml, type HttpAnswer, limitAnswer} from './responses.js';
  */
 export type Page<C> = {
 	readonly command: C;
-	readonly entries: RawEntry[];
+	/** Decodes the entries one by one: a thousand objects at once would outlive V8's young generation. */
+	readonly entries: () => Generator<RawEntry>;
 	readonly marker: () => string | undefined;
 };
 
-export function createPage(input: ListObjectsV2CommandInput): Page<ListObjectsV2Command> {
+/** The bytes of one page after the other of a listing. */
+export type PageBuffer = {bytes: Buffer};
+
+export function createPageBuffer(): PageBuffer {
+	return {bytes: Buffer.alloc(0)};
+}
+
+/** The entries of an earlier page in the same buffer must not be read any more when the command is sent. */
+export function createPage(input: ListObjectsV2CommandInput, buffer: PageBuffer): Page<ListObjectsV2Command> {
 	const command = new ListObjectsV2Command(input);
-	return {command, ...takeOutOf(command)};
+	return {command, ...takeOutOf(command, buffer)};
 }
 
 /** Creates a page for version 1 of the request, for services that handle version 2 as if it were version 1. */
-export function createMarkerPage(input: ListObjectsCommandInput): Page<ListObjectsCommand> {
+export function createMarkerPage(input: ListObjectsCommandInput, buffer: PageBuffer): Page<ListObjectsCommand> {
 	const command = new ListObjectsCommand(input);
-	return {command, ...takeOutOf(command)};
+	return {command, ...takeOutOf(command, buffer)};
 }
 
-function takeOutOf(command: ListObjectsV2Command | ListObjectsCommand): Omit<Page<never>, 'command'> {
-	const entries: RawEntry[] = [];
+function takeOutOf(
+	command: ListObjectsV2Command | ListObjectsCommand,
+	buffer: PageBuffer,
+): Omit<Page<never>, 'command'> {
+	let page: Buffer = Buffer.alloc(0);
+	let decode = copyOf;
 	let marker: string | undefined;
 	const takeOut: DeserializeMiddleware<object, MetadataBearer> = next => async args => {
 		const result = await next(args);
 		const response = result.response as HttpAnswer;
 		if (response.statusCode === 200 && response.body instanceof Readable) {
 			limitAnswer(response);
-			const chunks: Buffer[] = [];
-			for await (const chunk of response.body as AsyncIterable<Buffer>) chunks.push(chunk);
-			entries.length = 0; // of an earlier attempt
-			const text = Buffer.concat(chunks).toString();
-			checkXml('ListObjectsV2Command', text, response);
-			const rest = takeEntries(text, entries);
+			page = await readInto(buffer, response.body);
+			checkXml('ListObjectsV2Command', endsOf(page), response);
+			const rest = withoutEntries(page);
+			decode = rest.includes('<EncodingType>url</EncodingType>') ? decodeKey : copyOf;
 			marker = field(rest, 'NextMarker');
-			if (marker !== undefined) marker = decoderFor(text)(unescape(marker));
+			if (marker !== undefined) marker = decode(unescape(marker));
 			response.body = Readable.from([Buffer.from(rest)]);
 		}
 		return result;
@@ -57,23 +68,72 @@ function takeOutOf(command: ListObjectsV2Command | ListObjectsCommand): Omit<Pag
 		name: 'takeEntries',
 		override: true,
 	});
-	return {entries, marker: () => marker};
+	return {entries: () => entriesOf(page, decode), marker: () => marker};
 }
 
-function decoderFor(text: string): (key: string) => string {
-	return text.includes('<EncodingType>url</EncodingType>') ? decodeKey : copyOf;
+/** Reads a body into the buffer, which grows as needed and is used again for the next page. Returns its part of it. */
+async function readInto(buffer: PageBuffer, body: AsyncIterable<Buffer>): Promise<Buffer> {
+	let length = 0;
+	for await (const chunk of body) {
+		const needed = length + chunk.length;
+		if (needed > buffer.bytes.length) {
+			const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * buffer.bytes.length));
+			buffer.bytes.copy(larger, 0, 0, length);
+			buffer.bytes = larger;
+		}
+		chunk.copy(buffer.bytes, length);
+		length = needed;
+	}
+	return buffer.bytes.subarray(0, length);
 }
 
-/** Moves the entries from the text of the page to `entries`; returns the remaining text. */
-export function takeEntries(text: string, entries: RawEntry[]): string {
-	const decode = decoderFor(text);
-	return text.replaceAll(/<Contents(?:\s[^<>]*)?>.*?<\/Contents>/gs, element => {
+/** Returns the first and the last characters of a page, which tell whether it is one. */
+function endsOf(page: Buffer): string {
+	const most = 2000;
+	let start = 0;
+	let end = page.length;
+	while (start < end && isSpace(page[start])) start++;
+	while (end > start && isSpace(page[end - 1])) end--;
+	if (end - start <= 2 * most) return page.toString('utf8', start, end);
+	return page.toString('utf8', start, start + most) + page.toString('utf8', end - most, end);
+}
+
+function isSpace(byte: number | undefined): boolean {
+	return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
+}
+
+const opening = Buffer.from('<Contents');
+const closing = Buffer.from('</Contents>');
+
+/** Finds the next element `Contents` from `from` on. Returns undefined if there is none. */
+function nextEntry(page: Buffer, from: number): {readonly start: number; readonly end: number} | undefined {
+	for (let start = page.indexOf(opening, from); start >= 0; start = page.indexOf(opening, start + 1)) {
+		const after = page[start + opening.length];
+		if (after !== 0x3e && !isSpace(after)) continue; // another name that begins like this one
+		const end = page.indexOf(closing, start);
+		return end < 0 ? undefined : {start, end: end + closing.length};
+	}
+	return undefined;
+}
+
+function withoutEntries(page: Buffer): string {
+	const parts: string[] = [];
+	let from = 0;
+	for (let entry = nextEntry(page, 0); entry; entry = nextEntry(page, from)) {
+		if (entry.start > from) parts.push(page.toString('utf8', from, entry.start));
+		from = entry.end;
+	}
+	return parts.join('') + page.toString('utf8', from);
+}
+
+function* entriesOf(page: Buffer, decode: (key: string) => string): Generator<RawEntry> {
+	for (let entry = nextEntry(page, 0); entry; entry = nextEntry(page, entry.end)) {
+		const element = page.toString('utf8', entry.start, entry.end);
 		const key = field(element, 'Key');
-		if (key === undefined || key === '') return '';
+		if (key === undefined || key === '') continue;
 		const size = entrySize(field(element, 'Size'));
-		entries.push({key: decode(unescape(key)), size, ...entryDate(field(element, 'LastModified')?.trim())});
-		return '';
-	});
+		yield {key: decode(unescape(key)), size, ...entryDate(field(element, 'LastModified')?.trim())};
+	}
 }
 
 function field(element: string, name: string): string | undefined {
@@ -106,7 +166,7 @@ export function decodeKey(key: string): string {
 	}
 }
 
-/** Copies the string: a slice would keep the whole page in memory while the key is in use. */
+/** Copies the string: a slice would keep the whole element in memory while the key is in use. */
 function copyOf(text: string): string {
 	return Buffer.from(text).toString();
 }
