@@ -3,6 +3,7 @@ import {build} from 'esbuild';
 import {builtinsWithoutFacades} from './builtin-modules.mjs';
 import {compileEagerly} from './eager-functions.mjs';
 import {joinChunks} from './join-chunks.mjs';
+import {widthsAtFirstCall} from './lazy-packages.mjs';
 import {execFileSync} from 'node:child_process';
 import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
 
@@ -51,7 +52,7 @@ const result = await build({
 		// Only optional native parts are required by name at run time.
 		js: "const require=id=>process.getBuiltinModule('node:module').createRequire(import.meta.url)(id),__filename=import.meta.filename,__dirname=import.meta.dirname;",
 	},
-	plugins: [{name: 'meow-without-npm', setup: trimMeow}, builtinsWithoutFacades],
+	plugins: [{name: 'meow-without-npm', setup: trimMeow}, builtinsWithoutFacades, widthsAtFirstCall],
 });
 // A thread's own program: shared with nothing, so that it does not split what the others share.
 await build({...common, entryPoints: [source('stages/pipeline-worker.ts')], plugins: [builtinsWithoutFacades]});
