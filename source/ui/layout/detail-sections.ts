@@ -105,7 +105,7 @@ function stageLines(job: JobState, {run, glyphs, now, columns}: Context): readon
 			status?.startedAt === undefined ? '' : shortDuration(((status.finishedAt ?? now) - status.startedAt) / 1000);
 		const {progress} = status ?? {};
 		const bytes =
-			progress === undefined
+			progress === undefined || progress.bytesIn + progress.bytesOut === 0
 				? ''
 				: progress.bytesIn === progress.bytesOut
 					? formatBytes(progress.bytesOut)

@@ -8,6 +8,7 @@ import {
 	type FormDialog,
 	type InfoDialog,
 	isCompleted,
+	type Option,
 	valuesOf,
 } from '../dialog.js';
 import {clean, type Glyphs} from '../glyphs.js';
@@ -67,7 +68,7 @@ export function dialogScreen(dialog: Dialog, frame: Frame): readonly Line[] {
 function panelOf(dialog: Dialog, frame: Frame, width: number, height: number): Panel {
 	switch (dialog.kind) {
 		case 'choice':
-			return choicePanel(dialog, frame.glyphs, width);
+			return choicePanel(dialog, frame.glyphs, {width, height});
 		case 'form':
 			return formPanel(dialog, frame.glyphs, width);
 		case 'plan':
@@ -79,7 +80,7 @@ function panelOf(dialog: Dialog, frame: Frame, width: number, height: number): P
 		case 'contents':
 			return contentsPanel(dialog, {glyphs: frame.glyphs, now: frame.now, width, height});
 		case 'help':
-			return helpPanel(dialog.top, frame, height);
+			return helpPanel(dialog.top, frame, {width, height});
 	}
 }
 
@@ -87,29 +88,35 @@ function paragraphs(text: readonly string[], glyphs: Glyphs, width: number): Lin
 	return text.flatMap(one => (one === '' ? [blank] : wrapWords(clean(one, glyphs), width).map(piece => [span(piece)])));
 }
 
-function choicePanel(dialog: ChoiceDialog, glyphs: Glyphs, width: number): Panel {
-	const options = dialog.options.map((option, index): Line => {
-		const chosen = index === dialog.cursor;
-		return [
-			span(chosen ? `${glyphs.pointer} ` : '  ', 'key'),
-			span(`${option.key}  `, 'key'),
-			span(clean(option.label, glyphs), option.danger ? 'failed' : chosen ? 'strong' : undefined),
-		];
-	});
-	const text = paragraphs(dialog.text, glyphs, width);
+/** In cells. */
+type Size = {readonly width: number; readonly height: number};
+
+/** The options are always visible: a text that is too long for that is cut. */
+function choicePanel(dialog: ChoiceDialog, glyphs: Glyphs, {width, height}: Size): Panel {
+	const options = dialog.options.flatMap((option, index) =>
+		optionLines(option, index === dialog.cursor, glyphs, width),
+	);
+	const below = [...options, ...commandLines(dialog.command, width, glyphs)];
+	const room = Math.max(1, height - below.length - 3);
+	const whole = paragraphs(dialog.text, glyphs, width);
+	const text = whole.length > room ? [...whole.slice(0, room - 1), [span(glyphs.cut, 'quiet')]] : whole;
 	return {
 		title: clean(dialog.title, glyphs),
-		lines: [
-			blank,
-			...text,
-			...(text.length > 0 ? [blank] : []),
-			...options,
-			...commandLines(dialog.command, width, glyphs),
-			blank,
-		],
+		lines: [blank, ...text, ...(text.length > 0 ? [blank] : []), ...below, blank],
 		keys: `enter choose${dialog.command === undefined ? '' : '  Y copy command'}  esc back`,
 		tall: false,
 	};
+}
+
+function optionLines({key, label, danger}: Option, isChosen: boolean, glyphs: Glyphs, width: number): readonly Line[] {
+	const start = `${key}  `;
+	const indent = 2 + cellWidth(start);
+	const tone = danger ? 'failed' : isChosen ? 'strong' : undefined;
+	return wrapWords(clean(label, glyphs), Math.max(10, width - indent)).map((piece, line) =>
+		line === 0
+			? [span(isChosen ? `${glyphs.pointer} ` : '  ', 'key'), span(start, 'key'), span(piece, tone)]
+			: [span(' '.repeat(indent)), span(piece, tone)],
+	);
 }
 
 /** Maximum rows for the note of a form, such as what Tab has found. */
@@ -189,16 +196,24 @@ function infoPanel(dialog: InfoDialog, width: number, height: number): Panel {
 	};
 }
 
-export function helpLines(glyphs: Glyphs, screen?: Screen): readonly Line[] {
+const helpIndent = 13;
+
+/** Returns the keys, those of `screen` first; what they do is wrapped at `width`. */
+export function helpLines(glyphs: Glyphs, width: number, screen?: Screen): readonly Line[] {
 	return keyGroups(glyphs.ascii, screen && mainScreenOf(screen)).flatMap((group, index): Line[] => [
 		...(index === 0 ? [] : [blank]),
 		[span(group.title, 'strong')],
-		...group.rows.map((row): Line => [span(`  ${fit(row.label, 10)} `, 'key'), span(row.help)]),
+		...group.rows.flatMap(row =>
+			wrapWords(row.help, width - helpIndent).map((piece, line): Line => [
+				span(`  ${fit(line === 0 ? row.label : '', helpIndent - 3)} `, 'key'),
+				span(piece),
+			]),
+		),
 	]);
 }
 
-function helpPanel(top: number, {glyphs, view}: Frame, height: number): Panel {
-	const lines = helpLines(glyphs, view.screen);
+function helpPanel(top: number, {glyphs, view}: Frame, {width, height}: Size): Panel {
+	const lines = helpLines(glyphs, width, view.screen);
 	const first = Math.max(0, Math.min(top, lines.length - height));
 	const more =
 		lines.length > height ? `  ${first + 1}-${Math.min(lines.length, first + height)} of ${lines.length}` : '';

@@ -14,30 +14,54 @@ import {wrapWords} from './wrap.js';
 
 const indent = '   ';
 
-/** Returns at most `height` lines: each section gets rows in turn, and the databases the rest. */
+/** Returns at most `height` lines. Where there is little room, the databases come first. */
 export function homeLines(frame: Frame, height = Infinity): readonly Line[] {
 	const {columns, glyphs} = frame;
-	const plan = planLines(frame);
-	const runs = runLines(frame);
-	const keys = keyLine();
 	const elsewhere = elsewhereLines(frame);
-	const places = placeLines(frame);
-	const few = height < 22;
-	const shownRuns = runs.slice(0, few ? 4 : 7);
-	const room = height - elsewhere.length - (places.length > 0 ? 2 : 0) - plan.length - shownRuns.length - 4;
-	const shown = [
-		...elsewhere,
-		...ageLines(frame, Math.max(3, room)),
-		blank,
-		...shownRuns,
-		blank,
-		...plan.slice(0, few ? 4 : plan.length),
-		...(places.length > 0 ? [blank] : []),
-		...places,
-		blank,
-		keys,
-	];
+	const [plan, runs, places] = [planLines(frame), runLines(frame), placeLines(frame)];
+	const rows = shareRows(height - elsewhere.length, {
+		ages: ageRows(frame),
+		runs: runs.length,
+		plan: plan.length,
+		places: places.length,
+		keys: 1,
+	});
+	const sections = [
+		ageLines(frame, rows.ages),
+		runs.slice(0, rows.runs),
+		plan.slice(0, rows.plan),
+		places.slice(0, rows.places),
+		rows.keys > 0 ? [keyLine()] : [],
+	].filter(section => section.length > 0);
+	const shown = [...elsewhere, ...sections.flatMap((section, index) => (index === 0 ? section : [blank, ...section]))];
 	return shown.map(line => cutLine(line, columns - 1, glyphs.cut));
+}
+
+type Rows = Readonly<Record<'ages' | 'runs' | 'plan' | 'places' | 'keys', number>>;
+
+/** Gives each section rows in turn, up to what it needs; all but the first have an empty row above. */
+function shareRows(height: number, needed: Rows): Rows {
+	const rows = {ages: 0, runs: 0, plan: 0, places: 0, keys: 0};
+	let left = height;
+	const give = (section: keyof Rows, upTo: number) => {
+		const above = rows[section] === 0 && section !== 'ages' ? 1 : 0;
+		const more = Math.min(needed[section] - rows[section], upTo - rows[section], left - above);
+		if (more <= 0) return;
+		rows[section] += more;
+		left -= more + above;
+	};
+	give('ages', 4);
+	give('runs', 2);
+	give('plan', 2);
+	give('ages', 9);
+	give('runs', 4);
+	give('places', 1);
+	give('plan', 4);
+	give('ages', Infinity);
+	give('plan', Infinity);
+	give('runs', 7);
+	give('keys', 1);
+	return rows;
 }
 
 /** Shows active runs of other processes in the backup directory. */
@@ -68,6 +92,12 @@ function problemLines(text: string, {columns, glyphs}: Frame): Line[] {
 	return wrapWords(clean(text, glyphs), Math.max(10, columns - 7)).map((piece, index) => [
 		span(`${indent}${index === 0 ? glyphs.failed : ' '} ${piece}`, 'failed'),
 	]);
+}
+
+/** Returns the rows that all databases need. */
+function ageRows(frame: Frame): number {
+	const {ages, problems = []} = frame.home;
+	return 1 + problems.flatMap(problem => problemLines(problem, frame)).length + Math.max(1, ages?.length ?? 0);
 }
 
 /** Shows each database with the age of its newest good dump, the oldest first. */

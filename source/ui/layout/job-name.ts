@@ -4,7 +4,7 @@ import {isSkipped} from '../../core/jobs.js';
 import type {JobState} from '../../core/state.js';
 import {clean, type Glyphs} from '../glyphs.js';
 
-const fileKinds: ReadonlySet<string> = new Set(['download', 'decrypt', 'upload', 'verify', 'restore']);
+const fileKinds: ReadonlySet<string> = new Set(['download', 'decrypt', 'upload', 'verify']);
 
 export function isFileJob(job: JobState): boolean {
 	return fileKinds.has(job.kind);

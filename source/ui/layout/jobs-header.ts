@@ -180,7 +180,8 @@ function workDone(run: RunState): string {
 	if (run.totals) return `${formatBytes(run.totals.bytes)} read`;
 	const done = currentJobs(run).filter(job => job.status === 'done');
 	const bytes = done.reduce((sum, job) => sum + (job.estimatedBytes ?? jobBytes(job)), 0);
-	return done.length === 0 ? '' : `${plural(done.length, 'file')}, ${formatBytes(bytes)}`;
+	const unit = done.every(job => job.kind === 'restore') ? 'database' : 'file';
+	return done.length === 0 ? '' : `${plural(done.length, unit)}, ${formatBytes(bytes)}`;
 }
 
 /** Shows the number of jobs by activity, and the destinations. Failures come first. */

@@ -16,6 +16,9 @@ import {planRegions} from './regions.js';
 import {planStages} from './stages.js';
 import {windowTop} from './window.js';
 
+/** Of the width, for the names of files: two dumps of one database differ only in their times. */
+const fileShare = 0.58;
+
 export type JobsScreen = {
 	readonly header: readonly Line[];
 	readonly list: readonly Line[];
@@ -28,21 +31,24 @@ export function jobsScreen(frame: Frame): JobsScreen {
 	const title = titleLine(frame);
 	const total = totalLine(run, now, columns, glyphs);
 	const counts = countsLine(run, columns, glyphs);
-	const header: Line[] =
-		regions.header < 3 ? [title, workShare(run) === undefined ? counts : total] : [title, total, counts];
+	const lowered = workShare(run) === undefined ? counts : total;
+	const header = run.jobs.size === 0 ? [title, total] : regions.header < 3 ? [title, lowered] : [title, total, counts];
 	if (regions.air) header.push(attachedLine(frame) ?? blank);
 	if (view.jobs.filter !== '') header.splice(-1, 1, filterNote(view.jobs.filter, frame));
-	if (run.jobs.size === 0)
+	if (run.jobs.size === 0) {
+		// An empty log leaves its rows to the databases.
+		const shownLog = Math.min(regions.log, shownLines(frame).length);
 		return {
 			header,
-			list: emptyLines(frame, rows - header.length - logHeight(regions.log) - 1),
-			log: logTail(frame, regions.log),
+			list: emptyLines(frame, rows - header.length - logHeight(shownLog) - 1),
+			log: logTail(frame, shownLog),
 		};
+	}
 	const jobs = listJobs(run, view.jobs);
 	const stages = planStages(run);
 	const directory = commonDirectory(jobs.filter(isFileJob).map(job => job.name));
 	const longest = jobs.reduce((most, job) => Math.max(most, cellWidth(shownName(job, directory, glyphs))), 0);
-	const plan = planColumns(columns - 1, stages, longest, jobs.every(isFileJob) ? 0.38 : 0.25);
+	const plan = planColumns(columns - 1, stages, longest, jobs.every(isFileJob) ? fileShare : 0.25);
 	if (regions.columnNames) header.push(headerLine(plan, {...view.jobs, title: nameTitle(jobs)}, glyphs));
 	const cursor = Math.max(
 		0,
@@ -84,11 +90,17 @@ function logHeight(log: number): number {
 	return log > 0 ? log + 1 : 0;
 }
 
+function shownLines({run}: Frame): Frame['run']['log'] {
+	return run.log.filter(line => line.level !== 'debug');
+}
+
 /** Shows the newest log lines under a rule. */
-function logTail({run, columns, glyphs}: Frame, height: number): readonly Line[] {
+function logTail(frame: Frame, height: number): readonly Line[] {
 	if (height === 0) return [];
-	const lines = run.log.filter(line => line.level !== 'debug').slice(-height);
-	const rows = lines.flatMap(line => logRows(line, {times: true, wrap: false, width: columns - 1, glyphs}));
+	const {columns, glyphs} = frame;
+	const rows = shownLines(frame)
+		.slice(-height)
+		.flatMap(line => logRows(line, {times: true, wrap: false, width: columns - 1, glyphs}));
 	const rule: Line = [span(` ${glyphs.rule.repeat(Math.max(0, columns - 2))}`, 'quiet')];
 	return [rule, ...rows, ...Array.from({length: height - rows.length}, () => blank)];
 }
