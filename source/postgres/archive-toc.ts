@@ -4,7 +4,7 @@
  */
 import {PgBackError} from '../core/errors.js';
 import {ArchiveBytes, ShortRead} from './archive-bytes.js';
-import {decoderFor} from './archive-encoding.js';
+import {decoderFor, sharedTextDecoder} from './archive-encoding.js';
 
 export const oldestArchive = 12;
 export const newestArchive = 16;
@@ -57,6 +57,8 @@ export type ArchiveToc = {
 	/** As printed, such as `15.18`. */
 	readonly serverVersion: string;
 	readonly dumpVersion: string;
+	/** Decodes names of roles and databases in definitions, see `sharedTextDecoder`; owners and tablespaces are decoded. */
+	readonly sharedText: (text: string) => string;
 	/** The client encoding of the dump, such as `UTF8`. */
 	readonly encoding: string;
 	readonly entries: readonly ArchiveEntry[];
@@ -70,7 +72,7 @@ const compressions = ['none', 'gzip', 'lz4', 'zstd'] as const;
 /** Bytes; the table of a database with a million objects has a few hundred MiB. */
 const largest = 1 << 30;
 
-export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding'> & {readonly count: number};
+export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding' | 'sharedText'> & {readonly count: number};
 
 /**
  * Parses a table of contents that arrives in pieces, and passes each entry to `take`, with one character per byte in its
@@ -236,6 +238,7 @@ function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], size: numbe
 	const {count: _, ...rest} = head;
 	const encoding = encodingOf(entries);
 	const decode = decoderFor(encoding);
+	const sharedText = sharedTextDecoder(databaseEncodingOf(entries) ?? encoding);
 	const optional = (text: string | undefined) => (text === undefined ? undefined : decode(text));
 	const ids = new Set(entries.map(entry => entry.dumpId));
 	if (ids.size !== entries.length) throw corrupt('two entries with the same id');
@@ -245,10 +248,15 @@ function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], size: numbe
 		definition: decode(entry.definition),
 		copy: decode(entry.copy),
 		schema: optional(entry.schema),
-		tablespace: optional(entry.tablespace),
-		owner: decode(entry.owner),
+		tablespace: entry.tablespace === undefined ? undefined : sharedText(decode(entry.tablespace)),
+		owner: sharedText(decode(entry.owner)),
 	}));
-	return {...rest, database: decode(rest.database), encoding, entries: decoded, size};
+	return {...rest, database: sharedText(decode(rest.database)), encoding, sharedText, entries: decoded, size};
+}
+
+function databaseEncodingOf(entries: readonly ArchiveEntry[]): string | undefined {
+	const definition = entries.find(({kind}) => kind === 'DATABASE')?.definition ?? '';
+	return / ENCODING = '([^']+)'/.exec(definition)?.[1];
 }
 
 function encodingOf(entries: readonly ArchiveEntry[]): string {

@@ -38,9 +38,9 @@ export function isAfterPrivileges({kind}: Pick<ArchiveEntry, 'kind'>): boolean {
 export function databaseOf(toc: ArchiveToc): DatabaseDefinition | undefined {
 	const main = toc.entries.find(entry => entry.kind === 'DATABASE');
 	if (!main) return undefined;
-	const texts = toc.entries.filter(isDatabaseEntry).map(entry => entry.definition);
+	const texts = toc.entries.filter(isDatabaseEntry).map(entry => toc.sharedText(entry.definition));
 	return parseDatabase(texts, {
-		name: main.tag,
+		name: toc.sharedText(main.tag),
 		owner: main.owner || undefined,
 		standardStrings: hasStandardStrings(toc.entries),
 	});
@@ -51,7 +51,10 @@ export function hasStandardStrings(entries: readonly ArchiveEntry[]): boolean {
 	return !entries.some(({kind, definition}) => kind === 'STDSTRINGS' && /'off'/.test(definition));
 }
 
-export function needsOf(entries: readonly ArchiveEntry[]): ArchiveNeeds {
+export function needsOf(
+	entries: readonly ArchiveEntry[],
+	sharedText: (text: string) => string = text => text,
+): ArchiveNeeds {
 	const owners = new Set<string>();
 	const grantees = new Set<string>();
 	const named = new Set<string>();
@@ -68,7 +71,7 @@ export function needsOf(entries: readonly ArchiveEntry[]): ArchiveNeeds {
 		// pg_database_owner, which older servers do not have.
 		if (owner !== '' && kind !== 'ACL' && kind !== 'COMMENT') owners.add(owner);
 		if (tablespace !== undefined && !tablespace.startsWith('pg_')) tablespaces.add(tablespace);
-		for (const role of rolesIn(entry)) (kind.endsWith('ACL') ? grantees : named).add(role);
+		for (const role of rolesIn(entry)) (kind.endsWith('ACL') ? grantees : named).add(sharedText(role));
 		if (kind === 'TABLE DATA') tables.add(`${entry.schema ?? ''}\0${tag}`);
 		if (kind === 'EXTENSION') extensions.add(tag);
 		if (kind === 'SUBSCRIPTION') subscriptions.push(tag);

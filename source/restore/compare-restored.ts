@@ -3,7 +3,7 @@ import {isUtf8} from 'node:buffer';
 import {hostname} from 'node:os';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {decoderFor} from '../postgres/archive-encoding.js';
+import {decoderFor, isDecodable} from '../postgres/archive-encoding.js';
 import {literal} from '../postgres/quote.js';
 import {oldestContents, readSchema, rowsOf, type TableRows} from '../postgres/recorded-contents.js';
 import type {Session} from '../postgres/session.js';
@@ -126,9 +126,11 @@ async function archiveText(
 function inUtf8({objects, tables, inserts, encoding}: DumpText): DumpText {
 	const decode = decoderFor(encoding);
 	const bytes = (name: string) => (encoding === 'UTF8' ? name : Buffer.from(decode(name)).toString('latin1'));
+	// In SQL_ASCII names are any bytes, which the session sends as they are.
+	const ofTable = encoding === 'SQL_ASCII' || !isDecodable(encoding) ? (name: string) => name : bytes;
 	return {
 		objects: new Set([...objects].map(bytes)),
-		tables: tables.map(one => ({...one, schema: bytes(one.schema), table: bytes(one.table)})),
+		tables: tables.map(one => ({...one, schema: ofTable(one.schema), table: ofTable(one.table)})),
 		inserts,
 		encoding: 'UTF8',
 	};

@@ -279,7 +279,13 @@ async function planDump(shared: DrillShared, dump: Dump, signal: AbortSignal): P
 			hint: 'install a newer PostgreSQL client, or set bin_directory',
 		});
 	const name = target.databaseName(dump.database);
-	const prepared = {...read, needs: needsOf(toc?.entries ?? []), isEmpty: false, findings: [], closure: undefined};
+	const prepared = {
+		...read,
+		needs: needsOf(toc?.entries ?? [], toc?.sharedText),
+		isEmpty: false,
+		findings: [],
+		closure: undefined,
+	};
 	const isHere = source.place.localPath !== undefined && !encrypted;
 	return {
 		prepared,

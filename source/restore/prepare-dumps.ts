@@ -2,6 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {drain} from '../lib/release.js';
+import {decodeScript} from '../postgres/archive-encoding.js';
 import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../postgres/archive-toc.js';
 import {hasIcu, hasLocale} from '../postgres/target-inventory.js';
 import {type Dump, sizeOf} from '../repository/dump-items.js';
@@ -57,7 +58,7 @@ export async function prepareDump(
 	const locales = definition && !options.only ? await localeFindings(dump.database, definition, target) : [];
 	return {
 		...read,
-		needs: plain?.needs ?? needsOf(entries),
+		needs: plain?.needs ?? needsOf(entries, toc?.sharedText),
 		isEmpty: (plain?.text.objects ?? objectsOf(all)).size === 0,
 		findings: [
 			...(only?.findings ?? []),
@@ -139,7 +140,7 @@ export function tocMember({path, files}: Dump): string {
 /** Bytes; only for small texts: scripts and globals, not for dumps. */
 const largestScript = 256 << 20;
 
-/** Throws CORRUPT when it is larger than any such file. */
+/** Decodes by the encoding that the script sets. Throws CORRUPT when it is larger than any such file. */
 export async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
 	const chunks: Uint8Array[] = [];
 	let size = 0;
@@ -148,7 +149,7 @@ export async function textOf(source: AsyncIterable<Uint8Array>): Promise<string>
 		if (size > largestScript) throw new PgBackError('CORRUPT', 'a script of more than 256 MiB');
 		chunks.push(Buffer.from(chunk));
 	}
-	return Buffer.concat(chunks).toString();
+	return decodeScript(Buffer.concat(chunks));
 }
 
 /** `--locale` accepts a locale of libc, `icu:NAME` or `builtin:NAME`. */
