@@ -63,6 +63,7 @@ export async function loadArchive(
 		...(options.owner === undefined ? [] : ['--no-owner']),
 		...(load.role === undefined ? [] : [`--role=${load.role}`]),
 		...(options.privileges ? [] : ['--no-privileges']),
+		...rowSecurity(pgRestore),
 		...(hasTablespaces(plan, target) ? [] : ['--no-tablespaces']),
 		...connection.args,
 		...(load.path === undefined ? [] : ['--', load.path]),
@@ -112,6 +113,14 @@ function canBeVerbose({prepared}: DatabasePlan, {jobs}: LoadOptions): boolean {
 
 function hasTablespaces({prepared}: DatabasePlan, {inventory}: RestoreTarget): boolean {
 	return [...prepared.needs.tablespaces].every(name => inventory.tablespaces.has(name));
+}
+
+/**
+ * Row security never removes rows that are loaded: they are refused or not, with either value of it. A materialized
+ * view of a table with policies can only be refreshed with it, and has the rows then that its owner may see.
+ */
+function rowSecurity({version}: Tool): readonly string[] {
+	return version >= 90_500 ? ['--enable-row-security'] : [];
 }
 
 function isTolerant(pgRestore: Tool, server: number): boolean {

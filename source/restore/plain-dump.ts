@@ -226,7 +226,9 @@ export async function loadPlain(
 /** Returns the statement in a form that the server knows. */
 function adapted(text: string, target: RestoreTarget): string {
 	const subscription = adaptSubscription(text, target.inventory.version);
-	return subscription?.lacks.length === 0 ? subscription.statement : inTablespaceOf(text, target);
+	if (subscription?.lacks.length === 0) return subscription.statement;
+	// As pg_restore --enable-row-security, see loadArchive.
+	return /^\s*set\s+row_security\s*=\s*off\s*$/i.test(text) ? '\nSET row_security = on' : inTablespaceOf(text, target);
 }
 
 /** Creates the subscriptions of an archive that pg_restore cannot create. Throws FAILED. */
@@ -290,7 +292,7 @@ const refresh = /^\s*refresh\s+materialized\s+view\s/i;
 /** The statements have one character per byte, in the encoding of the dump. */
 async function* lateScript(encoding: string, statements: readonly string[]): AsyncGenerator<Uint8Array> {
 	yield Buffer.from(`set client_encoding = ${literal(encoding)};\n`);
-	yield Buffer.from("select pg_catalog.set_config('search_path', '', false);\nset row_security = off;\n");
+	yield Buffer.from("select pg_catalog.set_config('search_path', '', false);\nset row_security = on;\n");
 	for (const statement of statements) yield Buffer.from(`${statement};\n`, 'latin1');
 }
 
