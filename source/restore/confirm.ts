@@ -3,7 +3,8 @@ import {messageOf, PgBackError} from '../core/errors.js';
 import type {JobQuestion} from '../core/events.js';
 import {isConfirmed, textToType} from '../lib/confirmation.js';
 import {display} from '../lib/display.js';
-import {formatBytes, plural} from '../lib/format.js';
+import {formatBytes, formatCount, plural} from '../lib/format.js';
+import {storedData, type StoredTable} from '../postgres/progress-inventory.js';
 import type {Session} from '../postgres/session.js';
 import {readTargetDatabases} from '../postgres/target-inventory.js';
 import type {RunContext} from '../runs/context.js';
@@ -11,6 +12,8 @@ import type {JobControl} from '../runs/scheduler.js';
 import {confirmOption} from './command-line.js';
 import type {DatabasePlan} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
+
+const shownTables = 6;
 
 /** Throws USAGE unless the user names exactly what will be replaced. */
 export async function confirmPlan(
@@ -29,6 +32,19 @@ export async function confirmPlan(
 		`type the ${names.length === 1 ? 'name' : 'names, separated by commas,'} of what will be replaced (${shown})`,
 	);
 	if (!isConfirmed(typed, names)) throw new PgBackError('USAGE', `${display(typed)} is not ${shown}: nothing was done`);
+}
+
+/** Returns `3 tables: sales.orders 24 MiB (~200 000 rows), ... and 2 more`, the largest first. */
+function describeTables(tables: readonly StoredTable[]): string {
+	const count = plural(tables.length, 'table');
+	if (tables.length === 0) return count;
+	const largest = tables.toSorted((a, b) => b.bytes - a.bytes).slice(0, shownTables);
+	const texts = largest.map(({schema, name, bytes, rows}) => {
+		const estimate = rows === undefined ? '' : ` (~${plural(rows, 'row')})`;
+		return `${display(`${schema}.${name}`)} ${formatBytes(bytes)}${estimate}`;
+	});
+	const more = tables.length - largest.length;
+	return `${count}: ${texts.join(', ')}${more > 0 ? `, and ${formatCount(more)} more` : ''}`;
 }
 
 /** Shows the old and the new database, and asks again if there is a user. Throws USAGE for any other answer. */
@@ -52,13 +68,7 @@ export async function confirmSwap(
 			return `${sizeText}, contents unknown: ${messageOf(error)}`; // a reason to replace it
 		}
 		try {
-			const rows = await session.query(
-				`select pg_catalog.format('%I.%I', n.nspname, c.relname), c.reltuples::bigint
-				from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-				where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by c.reltuples desc, 1`,
-			);
-			const largest = rows.slice(0, 10).map(([table, count]) => `${display(table ?? '')} ~${count ?? '?'}`);
-			return `${sizeText}, ${plural(rows.length, 'table')}: ${largest.join(', ')}`;
+			return `${sizeText}, ${describeTables((await storedData(session)).tables)}`;
 		} finally {
 			await session.close();
 		}

@@ -112,6 +112,9 @@ describe('in place of a database', {timeout: 170_000}, () => {
 		await damaged();
 		await using screen = await openMenu(site, directory);
 		await replaceShop(screen);
+		// The present one was never analyzed: its rows are not known.
+		await screen.sees(/present: +\S+ MiB, 1 table: sales\.customers \d+ KiB\s/);
+		await screen.sees(/restored: +\S+ MiB, 2 tables: sales\.customers \d+ KiB \(~500 rows\)/);
 		assert.equal(await site.target.psql('shop', 'select count(*) from sales.customers where name is null'), '500');
 		screen.type('shop');
 		await screen.sees(/database +shop/);
