@@ -61,10 +61,13 @@ const attached: ReadonlySet<string> = new Set([
 	],
 	...['SEQUENCE SET', 'SEQUENCE OWNED BY', 'STATISTICS DATA', 'PUBLICATION TABLE'],
 ]);
-/** Kinds that are relations of their own, or code: restored as dependents. */
+/** Kinds that DROP … CASCADE removes with what they use: restored as dependents. */
 const dependentKinds: ReadonlySet<string> = new Set([
 	...['VIEW', 'MATERIALIZED VIEW', 'FK CONSTRAINT', 'FUNCTION', 'PROCEDURE', 'AGGREGATE', 'OPERATOR', 'CAST'],
-	...['TRIGGER', 'POLICY', 'RULE', 'DEFAULT'],
+	...['TRIGGER', 'POLICY', 'RULE', 'DEFAULT', 'INDEX', 'STATISTICS', 'CHECK CONSTRAINT', 'DOMAIN', 'CONVERSION'],
+	...['OPERATOR CLASS', 'OPERATOR FAMILY', 'ACCESS METHOD', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY'],
+	...['EXTENSION', 'PROCEDURAL LANGUAGE', 'TRANSFORM', 'EVENT TRIGGER', 'FOREIGN DATA WRAPPER', 'SERVER'],
+	'USER MAPPING',
 ]);
 
 /** Returns the same key for a table and a view of one name, which cannot exist together. */
@@ -117,10 +120,11 @@ export function closureOf(all: readonly ArchiveEntry[], options: ClosureOptions)
 	if (options.dependents) {
 		for (const id of taken) {
 			for (const user of users.get(id) ?? []) {
-				if (taken.has(user.dumpId) || !isDependent(user) || isThere(user)) continue;
-				if (tagged.has(user.kind) && !hasItsTable(user, all, taken, present)) continue;
-				dependents.push(user);
-				take(user);
+				const dependent = viewOf(user, byId) ?? user;
+				if (taken.has(dependent.dumpId) || !isDependent(dependent) || isThere(dependent)) continue;
+				if (isOfRelation(dependent) && !hasItsTable(dependent, all, taken, present)) continue;
+				dependents.push(dependent);
+				take(dependent);
 			}
 		}
 		takeNeeds();
@@ -146,7 +150,15 @@ function inOrder(
 ): readonly ArchiveEntry[] {
 	const isLate = (entry: ArchiveEntry) =>
 		isAttachment(entry) && entry.dependencies.some(id => byId.has(id) && !taken.has(id));
-	return [...entries.filter(entry => !isLate(entry)), ...entries.filter(isLate)];
+	const late = entries.filter(isLate);
+	// The state of a trigger that a partition has from its parent can only be set when it is attached.
+	const states = late.length === 0 ? [] : entries.filter(isTriggerState);
+	return [...entries.filter(entry => !isLate(entry) && !states.includes(entry)), ...late, ...states];
+}
+
+/** Returns true for `ALTER TABLE … DISABLE TRIGGER …`, which pg_dump writes for triggers that it does not create. */
+function isTriggerState({kind, definition}: ArchiveEntry): boolean {
+	return kind === 'TRIGGER' && /^\s*ALTER /.test(definition);
 }
 
 /** A table only if it inherits: of one that uses another's row type, DROP … CASCADE removes the column. */
@@ -158,6 +170,18 @@ function isDependent({kind, definition}: ArchiveEntry): boolean {
 /** Returns true for something created under its own name, not a part or a comment. */
 function isObject({kind}: ArchiveEntry): boolean {
 	return !attached.has(kind) || kind === 'INDEX' || kind === 'STATISTICS';
+}
+
+/**
+ * Returns the view whose query is this rule: pg_dump separates them when the query depends on a key, or views depend on
+ * each other.
+ */
+function viewOf(
+	{kind, tag, dependencies}: ArchiveEntry,
+	byId: ReadonlyMap<number, ArchiveEntry>,
+): ArchiveEntry | undefined {
+	if (kind !== 'RULE' || !tag.endsWith(' _RETURN')) return undefined;
+	return dependencies.map(id => byId.get(id)).find(entry => entry?.kind === 'VIEW' && tag === `${entry.tag} _RETURN`);
 }
 
 function isPartOf(part: ArchiveEntry, whole: ArchiveEntry): boolean {
@@ -214,7 +238,11 @@ function partitionsOf(
 	return found;
 }
 
-/** Returns false for a foreign key of a table that neither exists nor is restored. */
+function isOfRelation({kind}: ArchiveEntry): boolean {
+	return tagged.has(kind) || kind === 'INDEX' || kind === 'STATISTICS';
+}
+
+/** Returns false for a part of a relation that neither exists nor is restored. */
 function hasItsTable(
 	key: ArchiveEntry,
 	all: readonly ArchiveEntry[],
@@ -223,9 +251,10 @@ function hasItsTable(
 ): boolean {
 	return all.some(
 		entry =>
-			entry.kind === 'TABLE' &&
-			entry.schema === key.schema &&
-			key.tag.startsWith(`${entry.tag} `) &&
+			['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'].includes(entry.kind) &&
+			(tagged.has(key.kind)
+				? entry.schema === key.schema && key.tag.startsWith(`${entry.tag} `)
+				: key.dependencies.includes(entry.dumpId)) &&
 			(taken.has(entry.dumpId) || present.has(objectKey(entry))),
 	);
 }

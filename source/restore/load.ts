@@ -119,7 +119,7 @@ function hasTablespaces({prepared}: DatabasePlan, {inventory}: RestoreTarget): b
  * Row security never removes rows that are loaded: they are refused or not, with either value of it. A materialized
  * view of a table with policies can only be refreshed with it, and has the rows then that its owner may see.
  */
-function rowSecurity({version}: Tool): readonly string[] {
+export function rowSecurity({version}: Tool): readonly string[] {
 	return version >= 90_500 ? ['--enable-row-security'] : [];
 }
 

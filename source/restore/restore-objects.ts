@@ -11,7 +11,7 @@ import {startChild} from '../process/child.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
 import {runPsqlScript} from '../stages/psql-script.js';
 import {checkInPlace, fetchDump} from './dump-bytes.js';
-import {endWorkers, hintFor, sessionOptions} from './load.js';
+import {endWorkers, hintFor, rowSecurity, sessionOptions} from './load.js';
 import {writeList} from './load-entries.js';
 import type {RestoreShared} from './restore-database.js';
 import type {DatabasePlan} from './restore-plan.js';
@@ -93,6 +93,7 @@ async function loadObjects(
 		command: pgRestore.path,
 		args: [
 			...['-f', '-', '-L', list],
+			...rowSecurity(pgRestore),
 			...(options.owner === undefined ? [] : ['--no-owner']),
 			...(options.privileges ? [] : ['--no-privileges']),
 			...([...prepared.needs.tablespaces].every(name => inventory.tablespaces.has(name)) ? [] : ['--no-tablespaces']),
@@ -140,8 +141,8 @@ const ours = /^\s*(?:begin \/\* pg_back \*\/|commit \/\* pg_back \*\/)$/;
 function passes(statement: string, path: string, version: number): string | undefined {
 	if (ours.test(statement)) return statement;
 	if (/^\s*set\s+transaction_timeout\b/i.test(statement)) return version < 170_000 ? undefined : statement;
-	if (/^\s*(?:set|alter)\s/i.test(statement) && !/^\s*set\s+(?:session\s+authorization|transaction\s)/i.test(statement))
-		return statement;
+	// pg_dump sets the session authorization for privileges that somebody else than the owner has granted.
+	if (/^\s*(?:set|alter)\s/i.test(statement) && !/^\s*set\s+transaction\s/i.test(statement)) return statement;
 	throw new PgBackError(
 		'CORRUPT',
 		`${display(path)} holds a statement that no restore of objects needs: ${display(statement.trim().slice(0, 60))}`,
