@@ -38,6 +38,8 @@ export type Place = {
 	/** Lists regular files and objects, including members of directory dumps, without hidden names. */
 	readonly list: (signal: AbortSignal) => AsyncIterable<PlaceFile>;
 	readonly read: (path: string, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+	/** Returns the SHA-256 that the upload has stored with an object, in lower case. */
+	readonly storedSha256?: (path: string, signal: AbortSignal) => Promise<string | undefined>;
 	/** Returns the local path; undefined for a remote. */
 	readonly localPath: ((path: string) => string) | undefined;
 	readonly manifests: (signal: AbortSignal) => Promise<readonly FoundManifest[]>;
@@ -102,6 +104,8 @@ export function remotePlace(run: RunContext, remote: Remote): Place {
 			}
 		},
 		read: (path, signal) => storage.get(`${prefix}${path}`, {signal}),
+		storedSha256: async (path, signal) =>
+			(await storage.stat(`${prefix}${path}`, {signal}))?.metadata['sha256']?.toLowerCase(),
 		localPath: undefined,
 		manifests: signal => remoteManifests(run, remote, signal),
 		async remove(paths, signal) {

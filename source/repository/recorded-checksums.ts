@@ -14,6 +14,8 @@ export type RecordedSource = {
 	readonly checksums: ReadonlySet<string>;
 	/** Reads a checksum file. */
 	readonly read: (path: string, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+	/** Returns the SHA-256 in the metadata of an object, for files without any other checksum. */
+	readonly stored?: ((path: string, signal: AbortSignal) => Promise<string | undefined>) | undefined;
 	/** What the user should do with a damaged file. */
 	readonly hint: string;
 };
@@ -70,16 +72,22 @@ export class RecordedChecksums {
 		return listed.filter(name => !there.has(name) && !there.has(`${name}.age`));
 	}
 
-	/** Compares with the manifest, and with the checksum files if that has no checksum. Throws CORRUPT. */
+	/**
+	 * Compares with the manifest, else with the checksum files, else with the metadata of the object. Throws CORRUPT.
+	 */
 	async compare(path: string, bytes: ReadBytes, signal: AbortSignal): Promise<void> {
-		const compared = this.#compareEntry(path, bytes);
-		if (compared.length === 0) await this.#compareLists(path, bytes, signal);
+		if (this.#compareEntry(path, bytes).length > 0) return;
+		const compared = await this.#compareLists(path, bytes, signal);
+		if (compared.length === 0) await this.#compareStored(path, bytes, signal);
 	}
 
-	/** Compares with the manifest and with all checksum files. Throws CORRUPT; returns what was compared, for people. */
+	/**
+	 * Compares with the manifest and with all checksum files, or if there are none, with the metadata of the object. Throws
+	 * CORRUPT; returns what was compared, for people.
+	 */
 	async compareAll(path: string, bytes: ReadBytes, signal: AbortSignal): Promise<readonly string[]> {
-		const compared = this.#compareEntry(path, bytes);
-		return [...compared, ...(await this.#compareLists(path, bytes, signal))];
+		const compared = [...this.#compareEntry(path, bytes), ...(await this.#compareLists(path, bytes, signal))];
+		return compared.length > 0 ? compared : this.#compareStored(path, bytes, signal);
 	}
 
 	#compareEntry(path: string, {size, digests}: ReadBytes): readonly string[] {
@@ -100,6 +108,13 @@ export class RecordedChecksums {
 			}
 		}
 		return compared;
+	}
+
+	async #compareStored(path: string, {digests}: ReadBytes, signal: AbortSignal): Promise<readonly string[]> {
+		const stored = await this.#source.stored?.(path, signal);
+		if (stored === undefined) return [];
+		if (stored !== digests.sha256) throw this.#differs(path, 'sha256', 'its metadata');
+		return ['sha256 of its metadata'];
 	}
 
 	#differs(path: string, algorithm: ChecksumAlgorithm, where: string): PgBackError {

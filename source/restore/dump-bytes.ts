@@ -1,4 +1,4 @@
-/** Reads the plain bytes of a dump at a place: decrypted, and compared with its manifest, else with its checksum file. */
+/** Reads the plain bytes of a dump at a place: decrypted, and compared with what is recorded about them. */
 import {chmod, mkdir, open} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {PgBackError} from '../core/errors.js';
@@ -31,7 +31,8 @@ export function dumpSource(
 	recorded: Pick<RecordedSource, 'known' | 'checksums'>,
 ): DumpSource {
 	const hint = 'restore another run with --run or --as-of, or from another location';
-	return {place, keys, known: recorded.known, recorded: new RecordedChecksums({...recorded, read: place.read, hint})};
+	const {read, storedSha256: stored} = place;
+	return {place, keys, known: recorded.known, recorded: new RecordedChecksums({...recorded, read, stored, hint})};
 }
 
 /** Yields the bytes, and compares them at the end: throws CORRUPT. Throws WRONG_KEY without the right key. */

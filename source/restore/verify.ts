@@ -119,6 +119,7 @@ export async function surveyPlace(run: RunContext, place: Place, selected?: (pat
 			known,
 			checksums,
 			read: place.read,
+			stored: place.storedSha256,
 			hint: 'use another run, and find out what changed the file',
 		}),
 	};

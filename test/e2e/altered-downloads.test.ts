@@ -7,7 +7,7 @@ import {runFetch} from '../../source/restore/fetch.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {newAgeKeys, nextSecond, scratchDirectory} from '../helpers/program.js';
 import {runContext} from '../helpers/run-context.js';
-import {type Place, placeKinds, regularFiles, runConfigured} from './remote-places.js';
+import {type Place, placeKinds, regularFiles, runConfigured, startS3Place} from './remote-places.js';
 
 let cluster: Cluster;
 let keys: Awaited<ReturnType<typeof newAgeKeys>>;
@@ -126,6 +126,46 @@ test('without manifests, as from pg_back 2.6, the checksum files are compared by
 		await place.replace(key, bytes);
 	}
 	assert.doesNotMatch(await cluster.psql('postgres', 'select datname from pg_database'), /restored/);
+});
+
+test('without manifests and checksum files, the metadata of the objects is compared by every command', async () => {
+	const place = await startS3Place();
+	try {
+		for (const format of ['c', 'd', 'p']) {
+			await nextSecond(); // the runs have different names
+			const made = ['-F', format, '--compress', '0', 'app'];
+			const {code, stderr} = await runConfigured(cluster, [...place.settings, 'upload = s3'], made, {
+				directory: scratchDirectory('made'),
+			});
+			assert.equal(code, 0, stderr);
+		}
+		for (const key of await place.keys()) if (key.endsWith('manifest.json')) place.server.objects.delete(key);
+		const row = 'c4ca4238a0b923820dcc509a6f75849b';
+		for (const key of (await place.keys()).filter(one => /app_.*(\.dump|Z\.sql|\.dat)$/.test(one))) {
+			const bytes = await place.read(key);
+			const at = bytes.indexOf(row);
+			if (at === -1) continue;
+			// Of another row: only a checksum shows the difference.
+			await place.replace(key, Buffer.concat([bytes.subarray(0, at), Buffer.from('d'), bytes.subarray(at + 1)]));
+			const run = runOf(key);
+			for (const args of [
+				['--download', 's3', `app_${run}*`],
+				['--verify', 's3', `app_${run}*`],
+				['--restore-drill', 's3', `app_${run}*`],
+				['--restore', 's3', '--run', run, 'app', '--into', 'restored'],
+				['--restore', 's3', '--run', run, 'app', '--into', 'restored', '--stream', 'yes'],
+			]) {
+				const directory = scratchDirectory('fetched');
+				const {code, stderr} = await runConfigured(cluster, place.settings, args, {directory});
+				assert.equal(code, 17, `${key}: ${args.join(' ')}\n${stderr}`);
+				assert.match(stderr, /does not match its metadata/);
+			}
+			await place.replace(key, bytes);
+		}
+		assert.doesNotMatch(await cluster.psql('postgres', 'select datname from pg_database'), /restored/);
+	} finally {
+		await place.stop();
+	}
 });
 
 for (const [name, withManifest] of [
