@@ -41,7 +41,7 @@ export async function runPurge(run: RunContext, where: LocationId): Promise<RunR
 		const emit = (event: NewEvent) => {
 			run.emit(event);
 			if (event.type === 'file.removed') counted.removed++;
-			if (event.type !== 'file.kept' || !isLock(event.reason)) return;
+			if (event.type !== 'file.kept' || !event.locked) return;
 			counted.locked++;
 			run.emit({type: 'log', level: 'info', text: `kept ${event.path}: ${event.reason}`});
 		};
@@ -70,11 +70,6 @@ export async function planPurgeOf(run: RunContext, where: LocationId): Promise<P
 	} finally {
 		await place.close();
 	}
-}
-
-/** Returns whether this is a store's reason for keeping an object. */
-function isLock(reason: string): boolean {
-	return /\b(?:locked|lock|hold|retention)\b/i.test(reason);
 }
 
 async function planPurge(run: RunContext, opened: Place): Promise<PurgePlanned> {

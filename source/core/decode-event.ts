@@ -101,7 +101,7 @@ const payloads: {readonly [K in EventType]: Decode<EventPayloads[K]>} = {
 		percent: number,
 	}),
 	'file.removed': object({path: string, location: string, reason: string}),
-	'file.kept': object({path: string, location: string, reason: string}),
+	'file.kept': object({path: string, location: string, reason: string, locked: optional(boolean)}),
 	'lock.waiting': object({job, blockedBy: list(lockInfo)}),
 	'lock.blocking': object({job, blocking: list(lockInfo)}),
 	'network.stalled': object({location: string, since: optional(instant), reason: optional(string)}),

@@ -317,7 +317,13 @@ export type EventPayloads = {
 	/** Removed by the purge, or a local copy removed after its upload. */
 	'file.removed': {readonly path: string; readonly location: string; readonly reason: string};
 	/** A file that the purge considered and kept. */
-	'file.kept': {readonly path: string; readonly location: string; readonly reason: string};
+	'file.kept': {
+		readonly path: string;
+		readonly location: string;
+		readonly reason: string;
+		/** The place would refuse to remove it (object lock, legal hold, retention policy), or did. */
+		readonly locked?: boolean;
+	};
 	/** A session waits for a lock: ours, or another session behind ours. */
 	'lock.waiting': {readonly job: string; readonly blockedBy: readonly LockInfo[]};
 	'lock.blocking': {readonly job: string; readonly blocking: readonly LockInfo[]};

@@ -7,9 +7,9 @@ import {
 	describeTool,
 	type FindOptions,
 	installHint,
-	newest,
 	packagedDirectories,
 	pathDirectories,
+	searchTool,
 	type Tool,
 	toolsIn,
 } from './tool-programs.js';
@@ -28,9 +28,11 @@ export type ChosenPgDump = {readonly tool: Tool; readonly reason: string; readon
 export async function choosePgDump(options: ServerOptions): Promise<ChosenPgDump> {
 	const {binDirectory, serverVersion, env} = options;
 	if (binDirectory !== undefined) return configuredPgDump(binDirectory, options);
+	const isOwn = (tool: Tool) =>
+		isSupported(tool) && (serverVersion === undefined || sameMajor(tool.version, serverVersion));
 	// PATH in its order first, then the directories of packages: each is asked only if none before it is suitable.
 	const path = pathDirectories(env);
-	const inPath = await searchPgDump(path, options);
+	const inPath = await searchTool('pg_dump', path, isOwn, options);
 	if (inPath.match) {
 		const reason = serverVersion === undefined ? 'first in PATH' : "matches the server's major version, first in PATH";
 		return {tool: inPath.match, reason};
@@ -39,19 +41,20 @@ export async function choosePgDump(options: ServerOptions): Promise<ChosenPgDump
 	const byName = packaged.toSorted(
 		(a, b) => Number(isNamedAfter(b, serverVersion)) - Number(isNamedAfter(a, serverVersion)),
 	);
-	const elsewhere = await searchPgDump(byName, options);
+	const elsewhere = await searchTool('pg_dump', byName, isOwn, options);
 	if (elsewhere.match) {
 		const reason = serverVersion === undefined ? 'none in PATH' : "matches the server's major version";
 		return {tool: elsewhere.match, reason};
 	}
-	const all = [...inPath.others, ...elsewhere.others];
-	const best = newest(all);
-	if (serverVersion === undefined || !best) throw await noneInstalled(options);
-	const fits = ({version}: Tool) => canDump(version, serverVersion);
+	// Nothing matched: these are all that are installed.
+	const installed = [...inPath.others, ...elsewhere.others];
+	const best = newestOf(installed.filter(isSupported));
+	if (serverVersion === undefined || !best) throw noneInstalled(installed);
+	const fits = (tool: Tool) => isSupported(tool) && canDump(tool.version, serverVersion);
 	const first = inPath.others.find(fits);
 	if (first) return {tool: first, reason: 'first in PATH that can dump this server'};
-	const tool = oldestOf(all.filter(fits));
-	if (!tool) throw await cannotDump(best, serverVersion, options);
+	const tool = oldestOf(installed.filter(fits));
+	if (!tool) throw cannotDump(best, serverVersion, installed);
 	return {
 		tool,
 		reason: 'oldest installed version that can dump this server',
@@ -62,32 +65,16 @@ export async function choosePgDump(options: ServerOptions): Promise<ChosenPgDump
 /** Returns it regardless of its version, with a warning when it does not fit the server. */
 async function configuredPgDump(directory: string, options: ServerOptions): Promise<ChosenPgDump> {
 	const {serverVersion} = options;
-	const [tool] = await toolsIn([directory], 'pg_dump', options);
-	if (!tool) throw await noneIn(directory, options);
-	if (!isSupported(tool)) throw unsupported(tool);
+	const {match: tool} = await searchTool('pg_dump', [directory], () => true, options);
+	const fits = tool && isSupported(tool) && (serverVersion === undefined || canDump(tool.version, serverVersion));
 	const reason = 'found in bin_directory';
-	if (serverVersion === undefined || canDump(tool.version, serverVersion)) return {tool, reason};
-	const {message, hint = ''} = await cannotDump(tool, serverVersion, options);
+	if (fits) return {tool, reason};
+	if (tool && !isSupported(tool)) throw unsupported(tool);
+	if (!tool) await requireTrusted(join(directory, 'pg_dump'));
+	const installed = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
+	if (!tool || serverVersion === undefined) throw noneIn(directory, installed);
+	const {message, hint = ''} = cannotDump(tool, serverVersion, installed);
 	return {tool, reason, warning: `${message}; ${hint}`};
-}
-
-/**
- * Returns the first one of the server's own major (without a server, the first), and those before it. The others are
- * not run.
- */
-async function searchPgDump(
-	directories: readonly string[],
-	options: ServerOptions,
-): Promise<{readonly match?: Tool; readonly others: readonly Tool[]}> {
-	const {serverVersion} = options;
-	const others: Tool[] = [];
-	for (const directory of directories) {
-		const [tool] = await toolsIn([directory], 'pg_dump', options);
-		if (!tool || !isSupported(tool)) continue;
-		if (serverVersion === undefined || sameMajor(tool.version, serverVersion)) return {match: tool, others};
-		others.push(tool);
-	}
-	return {others};
 }
 
 /** The server's own pg_restore may not be able to read archives of a newer pg_dump. */
@@ -101,41 +88,14 @@ function isNamedAfter(directory: string, server: number | undefined): boolean {
 	return server !== undefined && directory.split(/[/-]/).includes(formatMajor(server));
 }
 
+/** On ties, the first one. */
 function oldestOf(tools: readonly Tool[]): Tool | undefined {
-	return tools.reduce<Tool | undefined>(
-		(best, tool) => (best && best.version <= tool.version ? best : tool),
-		undefined,
-	);
+	return tools.toSorted((a, b) => a.version - b.version)[0];
 }
 
-/** Explains why no directory has a pg_dump that pg_back can run. */
-async function noneInstalled(options: FindOptions): Promise<PgBackError> {
-	const best = newest(await toolsIn(await candidateDirectories(options), 'pg_dump', options));
-	if (best) return unsupported(best);
-	return new PgBackError('TOOLS', 'pg_dump not found', {
-		hint: installHint,
-	});
-}
-
-/** Explains why `directory` has no pg_dump that may be executed. */
-async function noneIn(directory: string, options: FindOptions): Promise<PgBackError> {
-	const path = join(directory, 'pg_dump');
-	const {problem} = await whyUntrusted(path, {executed: true});
-	if (problem !== undefined)
-		return new PgBackError('TOOLS', `${path} will not be executed: ${problem}`, {
-			hint: 'the file and its directories must be owned by root or by the user that runs pg_back, and must not be writable by anyone else',
-		});
-	const best = newest(await supportedTools(options));
-	return new PgBackError('TOOLS', `pg_dump not found in ${directory}`, {
-		hint: best
-			? `${best.path} exists (${formatVersion(best.version)}): use --bin-directory ${dirname(best.path)}, or omit --bin-directory`
-			: installHint,
-	});
-}
-
-async function supportedTools(options: FindOptions): Promise<readonly Tool[]> {
-	const found = await toolsIn(await candidateDirectories(options), 'pg_dump', options);
-	return found.filter(isSupported);
+/** On ties, the first one. */
+function newestOf(tools: readonly Tool[]): Tool | undefined {
+	return tools.toSorted((a, b) => b.version - a.version)[0];
 }
 
 /** False for a program whose version is not known, too. */
@@ -145,14 +105,38 @@ function unsupported(tool: Tool): PgBackError {
 	return new PgBackError('TOOLS', `${describeTool(tool)}: pg_dump ${formatMajor(oldestTools)} or newer is needed`);
 }
 
+/** Explains why no directory has a pg_dump that pg_back can run. */
+function noneInstalled(installed: readonly Tool[]): PgBackError {
+	const best = newestOf(installed);
+	return best ? unsupported(best) : new PgBackError('TOOLS', 'pg_dump not found', {hint: installHint});
+}
+
+/** Throws TOOLS if the program must not be executed. */
+async function requireTrusted(path: string): Promise<void> {
+	const {problem} = await whyUntrusted(path, {executed: true});
+	if (problem === undefined) return;
+	throw new PgBackError('TOOLS', `${path} will not be executed: ${problem}`, {
+		hint: 'the file and its directories must be owned by root or by the user that runs pg_back, and must not be writable by anyone else',
+	});
+}
+
+function noneIn(directory: string, installed: readonly Tool[]): PgBackError {
+	const best = newestOf(installed.filter(isSupported));
+	return new PgBackError('TOOLS', `pg_dump not found in ${directory}`, {
+		hint: best
+			? `${best.path} exists (${formatVersion(best.version)}): use --bin-directory ${dirname(best.path)}, or omit --bin-directory`
+			: installHint,
+	});
+}
+
 /** Explains why `tool`, which is supported, cannot dump the server, and which one can. */
-async function cannotDump(tool: Tool, server: number, options: FindOptions): Promise<PgBackError> {
+function cannotDump(tool: Tool, server: number, installed: readonly Tool[]): PgBackError {
 	const major = formatMajor(server);
 	const reason =
 		tool.version > server
 			? `too new for a PostgreSQL ${major} server`
 			: `older than the server (${formatVersion(server)})`;
-	const right = newest((await supportedTools(options)).filter(({version}) => canDump(version, server)));
+	const right = newestOf(installed.filter(one => isSupported(one) && canDump(one.version, server)));
 	return new PgBackError('TOOLS', `${describeTool(tool)}, ${reason}: pg_dump ${major} is needed`, {
 		hint: right
 			? `${right.path} is ${formatVersion(right.version)}: use --bin-directory ${dirname(right.path)}`

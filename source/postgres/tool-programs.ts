@@ -64,6 +64,29 @@ export async function toolsIn(directories: readonly string[], name: string, opti
 	return tools.filter(tool => tool !== undefined);
 }
 
+export type SearchedTools = {
+	readonly match?: Tool;
+	/** Those before it, in order. */
+	readonly others: readonly Tool[];
+};
+
+/** Asks the directories in their order until a program matches. Those after it are not run. */
+export async function searchTool(
+	name: string,
+	directories: Iterable<string>,
+	isMatch: (tool: Tool) => boolean,
+	options: FindOptions,
+): Promise<SearchedTools> {
+	const others: Tool[] = [];
+	for (const directory of new Set(directories)) {
+		const tool = await toolAt(join(directory, name), options);
+		if (tool === undefined) continue;
+		if (isMatch(tool)) return {match: tool, others};
+		others.push(tool);
+	}
+	return {others};
+}
+
 /** Seconds for which a program that was found is not looked up again: a run asks for the same ones until it has connected. */
 const freshFor = 1;
 const fresh = new Map<string, {readonly tool: Tool; readonly at: number}>();
@@ -133,12 +156,4 @@ const failures = new Map<string, string>();
 export function describeTool({path, version}: Tool): string {
 	if (version > 0) return `${path} is ${formatVersion(version)}`;
 	return `the version of ${path} is not known: ${failures.get(path) ?? 'it did not run'}`;
-}
-
-/** On ties, the first in PATH order wins. */
-export function newest(tools: readonly Tool[]): Tool | undefined {
-	return tools.reduce<Tool | undefined>(
-		(best, tool) => (best && best.version >= tool.version ? best : tool),
-		undefined,
-	);
 }

@@ -11,7 +11,7 @@ import {
 	describeTool,
 	type FindOptions,
 	installHint,
-	newest,
+	searchTool,
 	type Tool,
 	toolsIn,
 } from './tool-programs.js';
@@ -40,16 +40,11 @@ const toolNames = ['pg_dump', 'pg_dumpall', 'psql', 'pg_restore'] as const;
  */
 export async function findPsql(options: FindOptions): Promise<Tool> {
 	const found: Tool[] = [];
-	const searched = new Set<string>();
 	// All directories are only listed when there is none next to pg_dump.
 	for (const directoriesOf of [nearby, candidateDirectories]) {
-		for (const directory of await directoriesOf(options)) {
-			if (searched.has(directory)) continue;
-			searched.add(directory);
-			const [tool] = await toolsIn([directory], 'psql', options);
-			if (tool && isUsable(tool)) return tool;
-			if (tool) found.push(tool);
-		}
+		const {match, others} = await searchTool('psql', await directoriesOf(options), isUsable, options);
+		if (match) return match;
+		found.push(...others);
 	}
 	const [old] = found;
 	throw new PgBackError('TOOLS', old ? `${describeTool(old)}: psql 11 or newer is needed` : 'psql not found', {
@@ -93,11 +88,10 @@ export async function findTools(options: ServerOptions): Promise<Tools> {
 
 async function findDumpall(directory: string, directories: readonly string[], options: ServerOptions): Promise<Tool> {
 	const {serverVersion, binDirectory} = options;
-	for (const one of [directory, ...directories.filter(other => other !== directory)]) {
-		const [tool] = await toolsIn([one], 'pg_dumpall', options);
-		if (tool && (serverVersion === undefined || canDump(tool.version, serverVersion) || binDirectory !== undefined))
-			return tool;
-	}
+	const fits = ({version}: Tool) =>
+		serverVersion === undefined || canDump(version, serverVersion) || binDirectory !== undefined;
+	const {match} = await searchTool('pg_dumpall', [directory, ...directories], fits, options);
+	if (match) return match;
 	throw new PgBackError('TOOLS', `no pg_dumpall for this server found next to ${join(directory, 'pg_dump')}`, {
 		hint: 'install the whole client package, or set its directory with --bin-directory',
 	});
@@ -114,20 +108,12 @@ async function findRestore(pgDump: Tool, options: ServerOptions): Promise<Tool |
 		dirname(await realpath(pgDump.path)),
 		...(await candidateDirectories(options)),
 	];
-	const found: Tool[] = [];
-	for (const directory of new Set(directories)) {
-		const [tool] = await toolsIn([directory], 'pg_restore', options);
-		if (!tool) continue;
-		const isOwn = directory === dirname(pgDump.path);
-		if (
-			isOwn
-				? serverVersion !== undefined || binDirectory !== undefined
-				: serverVersion !== undefined && tool.version >= pgDump.version
-		)
-			return tool;
-		found.push(tool);
-	}
-	return newest(found);
+	const belongs = ({path, version}: Tool) => {
+		if (dirname(path) === dirname(pgDump.path)) return serverVersion !== undefined || binDirectory !== undefined;
+		return serverVersion !== undefined && version >= pgDump.version;
+	};
+	const {match, others} = await searchTool('pg_restore', directories, belongs, options);
+	return match ?? others.toSorted((a, b) => b.version - a.version)[0];
 }
 
 /** Returns the configured directory, and the one that its pg_dump links to. */

@@ -39,7 +39,7 @@ export type Pace = {
 /** Seconds of a dump in addition to its bytes, until some of this run have been measured. */
 const guessedPerJob = 0.3;
 /** Bytes below which a job's time says nothing about its rate. */
-const small = 16 * 1024 * 1024;
+const smallJob = 16 * 1024 * 1024;
 
 export function paceOf(entries: readonly RunEntry[], rates: TableRates, time: number): Pace {
 	const seen = entries.flatMap(entry => {
@@ -50,8 +50,8 @@ export function paceOf(entries: readonly RunEntry[], rates: TableRates, time: nu
 		const dump = ended?.dumpSeconds;
 		return [{bytes: (job.bytes ?? 0) * share, seconds, dump, expected: job.past && job.past.seconds * share}];
 	});
-	const big = seen.filter(one => one.bytes > small);
-	const tiny = seen.filter(one => one.bytes <= small);
+	const big = seen.filter(one => one.bytes > smallJob);
+	const tiny = seen.filter(one => one.bytes <= smallJob);
 	const compared = seen.filter(one => one.expected !== undefined);
 	const expected = sum(compared.map(one => one.expected ?? 0));
 	const trust = 0.1 * sum(entries.map(({job}) => job.past?.seconds ?? 0)) + 0.001;
@@ -74,7 +74,7 @@ export function expectedSeconds({job, tables, tracker}: RunEntry, pace: Pace): n
 	const copying = copySeconds(tracker?.tables ?? tables, workers, pace.rates);
 	if (copying !== undefined) return pace.perJob + copying * pace.tail;
 	if (bytes === undefined) return undefined;
-	if (pace.perByte === undefined) return bytes <= small * 4 ? pace.perJob : undefined;
+	if (pace.perByte === undefined) return bytes <= smallJob * 4 ? pace.perJob : undefined;
 	return Math.max(pace.perJob, bytes * pace.perByte);
 }
 

@@ -19,8 +19,8 @@ type Entry = RunEntry & {
 /** Seconds of a job in addition to its bytes, and per byte, where only proportions matter. */
 const guess = {job: 0.3, byte: 1 / 50_000_000} as const;
 const windowMs = 10_000;
-/** Bytes below which a job's time says nothing about its rate. */
-const small = 64 * 1024 * 1024;
+/** Bytes below which the time of an earlier dump says nothing about its rate. */
+const smallPast = 64 * 1024 * 1024;
 /** Fraction of a run's bytes below which a database does not affect the remaining time. */
 const worthKnowing = 0.01;
 
@@ -38,7 +38,7 @@ export class RunProgress {
 
 	/** In the order in which they will be started. */
 	expect(jobs: readonly ExpectedJob[]): void {
-		const known = jobs.flatMap(job => (job.past && job.past.bytes > small ? [job.past] : []));
+		const known = jobs.flatMap(job => (job.past && job.past.bytes > smallPast ? [job.past] : []));
 		const bytes = sum(known.map(past => past.bytes));
 		const perByte = bytes > 0 ? sum(known.map(past => past.seconds)) / bytes : guess.byte;
 		for (const job of jobs) {

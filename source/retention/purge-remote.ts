@@ -131,7 +131,7 @@ function createReports({location, decisions}: PurgePlan, emit: Emit, signal: Abo
 			} else if (kept === undefined) {
 				removed++;
 				emit({type: 'file.removed', path, location, reason});
-			} else emit({type: 'file.kept', path, location, reason: kept});
+			} else emit({type: 'file.kept', path, location, reason: kept, locked: true});
 		},
 		/** Returns the errors; one for all that could not be checked. */
 		all: (): PurgeErrors => (unchecked.length === 0 ? errors : [...errors, uncheckedError(location, unchecked)]),
@@ -172,7 +172,8 @@ async function carryOut(
 			if (decision.action === 'remove' && isManifest(item.path)) continue;
 			if (held || item.action === 'keep') {
 				const reason = held ? 'its manifest could not be removed' : item.reason;
-				emit({type: 'file.kept', path: item.path, location, reason});
+				const locked = !held && reason === decision.group.locked;
+				emit({type: 'file.kept', path: item.path, location, reason, ...(locked && {locked})});
 			} else if (item.directory) await removal.directory(item);
 			else await removal.add(item);
 		}

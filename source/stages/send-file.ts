@@ -133,7 +133,7 @@ async function putProven(target: Target, key: string, source: PutSource, facts: 
 	const place = {storage, key, signal};
 	const original = () => ({source, size: facts.size(), sha256: facts.sha256()});
 	let held = 0;
-	const onTurn = (hasSlot: boolean) => {
+	const onSlot = (hasSlot: boolean) => {
 		meter.countSlots(Number(hasSlot) - held);
 		held = Number(hasSlot);
 	};
@@ -145,7 +145,7 @@ async function putProven(target: Target, key: string, source: PutSource, facts: 
 			confirmed = bytes;
 		};
 		try {
-			const result = await putOnce(storage, key, source, {facts, journal, signal, onProgress: count, onTurn});
+			const result = await putOnce(storage, key, source, {facts, journal, signal, onProgress: count, onSlot});
 			if (isProof(result.proof) || !options.deleteLocal) return result;
 			options.emit({type: 'log', level: 'info', text: `reading ${key} back from ${storage.location} to verify it`});
 			return {...result, proof: await proveStored(place, original(), result)};
@@ -165,14 +165,14 @@ type Attempt = {
 	readonly journal: unknown;
 	readonly signal: AbortSignal;
 	readonly onProgress: (bytes: number) => void;
-	readonly onTurn: (hasSlot: boolean) => void;
+	readonly onSlot: (hasSlot: boolean) => void;
 };
 
 function putOnce(
 	storage: Storage,
 	key: string,
 	source: PutSource,
-	{facts, journal, signal, onProgress, onTurn}: Attempt,
+	{facts, journal, signal, onProgress, onSlot}: Attempt,
 ): Promise<PutResult> {
 	return storage.put(key, source, {
 		signal,
@@ -186,7 +186,7 @@ function putOnce(
 		journal,
 		onJournal: facts.onJournal,
 		onProgress,
-		onTurn,
+		onSlot,
 	});
 }
 

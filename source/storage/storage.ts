@@ -89,7 +89,7 @@ export type PutOptions = {
 	/**
 	 * Called with true when the upload gets a slot (decorators/limit.ts), with false when it waits for one or is done.
 	 */
-	readonly onTurn?: (hasSlot: boolean) => void;
+	readonly onSlot?: (hasSlot: boolean) => void;
 	/** Returns the lower-case hexadecimal SHA-256 of the whole source, once known; compared by stores that can. */
 	readonly sha256?: () => string | undefined;
 	/** Called with the state that a later upload needs to resume, whenever it changes. The caller persists it. */

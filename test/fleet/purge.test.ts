@@ -125,9 +125,9 @@ describe('purge', () => {
 				'30',
 			],
 		];
-		const object = (key: string) => {
-			const bytes = Buffer.from('dump');
-			server.objects.set(key, {bytes, size: 4, etag: 'x', modified: Date.now(), headers: {}, version: '1'});
+		const object = (key: string, text = 'dump') => {
+			const bytes = Buffer.from(text);
+			server.objects.set(key, {bytes, size: bytes.length, etag: 'x', modified: Date.now(), headers: {}, version: '1'});
 		};
 
 		test('who may not delete dumps without a failure, and the fleet sees a run that has ended', async () => {
@@ -143,6 +143,11 @@ describe('purge', () => {
 
 		test('who may purges: what the store has locked is kept, and that is no failure', async () => {
 			for (const key of [locked, `p/${dump('app', 50)}`, `p/${dump('app', 1)}`]) object(key);
+			// A pin is no lock of the store, whatever its reason says.
+			const pinned = dump('app', 45);
+			const pin = {schema: 1, runId: 'r', by: 'dba', host: 'db1', time: at(45), reason: 'locked for the audit'};
+			object(`p/${pinned}`);
+			object(`p/pg_back_${at(45)}.pinned.json`, JSON.stringify({...pin, files: [pinned]}));
 			const refused = await runProgram(['--no-config-file', ...s3('dumper'), '--purge=s3']);
 			assert.equal(refused.code, 14, refused.stderr);
 			const {code, stderr} = await runProgram(['--no-config-file', ...s3('purger'), '--purge=s3']);

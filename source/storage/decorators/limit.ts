@@ -13,13 +13,13 @@ export function withLimit(storage: Storage, transfers: number | Gate): Storage {
 		...storage,
 		async put(key, source, options) {
 			if (source.growing) return putGrowing(storage, gate, {key, source, growing: source.growing, options});
-			options.onTurn?.(false);
+			options.onSlot?.(false);
 			const leave = await gate.enter(options.signal, isComplete);
-			options.onTurn?.(true);
+			options.onSlot?.(true);
 			try {
 				return await storage.put(key, source, options);
 			} finally {
-				options.onTurn?.(false);
+				options.onSlot?.(false);
 				leave();
 			}
 		},
@@ -45,7 +45,7 @@ type GrowingPut = {
 
 async function putGrowing(storage: Storage, gate: Gate, {key, source, growing, options}: GrowingPut) {
 	const turn = createTurn(gate, growing, options);
-	options.onTurn?.(false);
+	options.onSlot?.(false);
 	try {
 		await turn.take(0, options.signal);
 		return await storage.put(key, yieldingSource(source, turn), options);
@@ -60,7 +60,7 @@ type Turn = {
 	readonly leave: () => void;
 };
 
-function createTurn(gate: Gate, growing: GrowingBytes, {signal: whole, onTurn}: PutOptions): Turn {
+function createTurn(gate: Gate, growing: GrowingBytes, {signal: whole, onSlot}: PutOptions): Turn {
 	// A part that is sent again is read while the next one is: both share one slot.
 	let slot: Promise<() => void> | undefined;
 	const leave = () => {
@@ -69,7 +69,7 @@ function createTurn(gate: Gate, growing: GrowingBytes, {signal: whole, onTurn}: 
 		slot = undefined;
 		left.then(
 			end => {
-				onTurn?.(false);
+				onSlot?.(false);
 				end();
 			},
 			() => undefined, // aborted in the queue: there is nothing to release
@@ -77,7 +77,7 @@ function createTurn(gate: Gate, growing: GrowingBytes, {signal: whole, onTurn}: 
 	};
 	const enter = async () => {
 		const end = await gate.enter(whole, growing.isComplete);
-		onTurn?.(true);
+		onSlot?.(true);
 		return end;
 	};
 	return {

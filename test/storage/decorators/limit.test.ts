@@ -94,7 +94,7 @@ describe('limits', () => {
 		const storage = withLimit(line, 1);
 		const file = new GrowingFile('part', 'final');
 		const turns: boolean[] = [];
-		const growing = storage.put('growing', sourceOf(file), {signal: never, onTurn: has => turns.push(has)});
+		const growing = storage.put('growing', sourceOf(file), {signal: never, onSlot: has => turns.push(has)});
 		await put(storage, 'before the first byte');
 		file.grow(10);
 		await turn();
