@@ -70,7 +70,7 @@ await joinChunks(common, outputs, 'program.js', [
 ]);
 await joinChunks(common, outputs, 'encryption.js', [
 	'source/stages/age/key-problems.ts',
-	'source/runs/identities.ts',
+	'source/stages/age/load-keys.ts',
 	'source/stages/age/encrypt.ts',
 ]);
 // What all stores need, then the SDK of S3 with what uses it. Each is loaded only when one of its commands asks for it.

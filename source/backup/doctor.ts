@@ -14,7 +14,7 @@ import {checkAge} from '../repository/check-age.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
-import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {loadConfiguredDecryption, loadRunEncryption} from '../runs/identities.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import {nearestExisting} from './backup-directory.js';
 import {checkDirectory, checkRemote, checkServer, withSession} from './check-connections.js';
@@ -152,9 +152,9 @@ async function examineFiles(run: RunContext, directory: string): Promise<Finding
 async function examineKeys(run: RunContext): Promise<Finding> {
 	const {encrypt} = run.configuration.settings;
 	if (!encrypt) return ok('keys', 'dumps are not encrypted');
-	const {loadRunDecryption, loadRunEncryption} = await import('../runs/identities.js');
 	const encryption = await loadRunEncryption(run);
-	if (!hasDecryptionMaterial(run))
+	const keys = await loadConfiguredDecryption(run);
+	if (keys === undefined)
 		return ok(
 			'keys',
 			'the public keys are valid; no private key is configured, so the dumps cannot be decrypted on this host',
@@ -164,7 +164,7 @@ async function examineKeys(run: RunContext): Promise<Finding> {
 	const probe = Buffer.from(run.runId);
 	const sealed = encryptStream(once(probe), encryption, run.signal);
 	const opened: Uint8Array[] = [];
-	for await (const chunk of decryptStream(sealed, await loadRunDecryption(run), run.signal)) opened.push(chunk);
+	for await (const chunk of decryptStream(sealed, keys, run.signal)) opened.push(chunk);
 	if (!Buffer.concat(opened).equals(probe))
 		throw new PgBackError('CORRUPT', 'decrypting what was just encrypted gave different data');
 	return ok('keys', 'the configured private key decrypts new dumps');

@@ -6,7 +6,7 @@ import {closeAll, openUploadPlaces, type Remote, shortRetries} from '../reposito
 import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
 import type {RunContext} from '../runs/context.js';
-import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {loadConfiguredDecryption} from '../runs/identities.js';
 import {findOptions, prepare} from '../runs/prepare-backup.js';
 import {lockReport} from '../runs/run-locks.js';
 import {checkHookCommand} from '../stages/hook-command.js';
@@ -34,8 +34,7 @@ export async function planWithoutRunning(run: RunContext, options: PlanOptions =
 	try {
 		await checkHookCommand(settings.preBackupHook, run.env);
 		remotes = await openUploadPlaces(run, shortRetries);
-		if (settings.verify === 'full' && hasDecryptionMaterial(run))
-			await (await import('../runs/identities.js')).loadRunDecryption(run);
+		if (settings.verify === 'full') await loadConfiguredDecryption(run);
 		const psql = await findPsql(findOptions(run));
 		const session = await openSession({psql: psql.path, connection, signal: run.signal});
 		try {

@@ -11,7 +11,7 @@ import {closeAll, openUploadPlaces, type Remote, uploadOptions} from '../reposit
 import type {Subject} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import {findFlock} from '../runs/file-lock.js';
-import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {loadConfiguredDecryption} from '../runs/identities.js';
 import {type BackupFailures, findOptions, type Prepared, verifyTools} from '../runs/prepare-backup.js';
 import {RunLocks} from '../runs/run-locks.js';
 import {Scheduler, type Task} from '../runs/scheduler.js';
@@ -163,10 +163,7 @@ async function sharedBy(
 }
 
 async function readBackOf(run: RunContext, tools: Tools): Promise<ReadBack> {
-	const keys = hasDecryptionMaterial(run)
-		? await (await import('../runs/identities.js')).loadRunDecryption(run)
-		: undefined;
-	return {keys, tools: verifyTools(run, tools)};
+	return {keys: await loadConfiguredDecryption(run), tools: verifyTools(run, tools)};
 }
 
 async function recorderOf(

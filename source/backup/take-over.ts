@@ -2,7 +2,6 @@
  * Adopts what another process of the same divided run has uploaded. Metadata and names prove nothing: an object counts
  * only when reading it back gives the checksum in the manifest of the shard, or in a claim.
  */
-import {createHash} from 'node:crypto';
 import {basename} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {isMainRole} from '../core/main-file.js';
@@ -10,10 +9,9 @@ import {display} from '../lib/display.js';
 import type {Manifest, ManifestFile} from '../repository/manifest.js';
 import {parseManifest} from '../repository/manifest-read.js';
 import type {Remote} from '../repository/remote.js';
-import {createSmallObject, readSmallObject} from '../repository/small-object.js';
+import {createSmallObject, readSmallObject, sha256OfObject} from '../repository/small-object.js';
 import {parsePath, type ShardName, type Subject, subjectText} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
-import {isMissing} from '../storage/errors.js';
 import {checksumOfClaim, type Claim, claimName, largestClaim, parseClaim} from './claims.js';
 import {type Adopted, type ClaimedFile, shipped} from './shard.js';
 
@@ -57,7 +55,7 @@ export function createTakeOver(options: TakeOverOptions): TakeOver {
 		return found;
 	};
 	const prove = async (candidates: readonly Candidate[], signal: AbortSignal) => {
-		const checksumOf = memoize((key: string) => sha256Of(remote, key, signal));
+		const checksumOf = memoize((key: string) => sha256OfObject(storage, key, signal));
 		for (const candidate of candidates) {
 			const files = await proveAll(options, candidate, {signal, checksumOf});
 			if (files) return files;
@@ -119,7 +117,7 @@ async function proveAll(
 		if (stored === undefined && index > 0 && content !== undefined) {
 			// Another process may be faster.
 			await createSmallObject(storage, key, Buffer.from(content, 'base64'), {signal});
-			stored = await sha256Of(remote, key, signal);
+			stored = await sha256OfObject(storage, key, signal);
 		}
 		if (index === 0 && stored !== file.sha256) return undefined;
 		if (stored !== file.sha256)
@@ -142,17 +140,6 @@ function memoize(read: ChecksumOf): ChecksumOf {
 		known.set(key, reading);
 		return reading;
 	};
-}
-
-async function sha256Of({storage}: Remote, key: string, signal: AbortSignal): Promise<string | undefined> {
-	const hash = createHash('sha256');
-	try {
-		for await (const chunk of storage.get(key, {signal})) hash.update(chunk);
-	} catch (error) {
-		if (isMissing(error)) return undefined;
-		throw error;
-	}
-	return hash.digest('hex');
 }
 
 async function readManifests(

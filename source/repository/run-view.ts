@@ -2,7 +2,7 @@
 import type {ParsedName} from '../retention/names.js';
 import {createRunGrouper} from '../retention/runs.js';
 import type {RunContext} from '../runs/context.js';
-import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {loadConfiguredDecryption} from '../runs/identities.js';
 import type {DecryptionKeys} from '../stages/age/load-keys.js';
 import {type DumpItem, isDump, listItems, sizeOf} from './dump-items.js';
 import {type Named, namesOfRun} from './find-run.js';
@@ -115,8 +115,5 @@ export async function withRecorded(
 /** Returns a function that loads the configured keys at its first call; undefined if there are none. */
 export function createKeyRing(run: RunContext): () => Promise<DecryptionKeys | undefined> {
 	let keys: Promise<DecryptionKeys | undefined> | undefined;
-	return () =>
-		(keys ??= hasDecryptionMaterial(run)
-			? import('../runs/identities.js').then(({loadRunDecryption}) => loadRunDecryption(run))
-			: Promise.resolve(undefined));
+	return () => (keys ??= loadConfiguredDecryption(run));
 }

@@ -1,4 +1,5 @@
-/** Reads small objects, with a size limit, because anyone with write permission may have created them. */
+/** Reads and writes small objects, with a size limit, because anyone with write permission may have created them; compares any. */
+import {createHash} from 'node:crypto';
 import {PgBackError} from '../core/errors.js';
 import {isMissing} from '../storage/errors.js';
 import type {Storage} from '../storage/storage.js';
@@ -23,6 +24,18 @@ export async function readSmallObject(
 		throw error;
 	}
 	return Buffer.concat(chunks).toString();
+}
+
+/** Returns the SHA-256 of an object of any size, in lower-case hexadecimal; undefined when there is none. */
+export async function sha256OfObject(storage: Storage, key: string, signal: AbortSignal): Promise<string | undefined> {
+	const hash = createHash('sha256');
+	try {
+		for await (const chunk of storage.get(key, {signal})) hash.update(chunk);
+	} catch (error) {
+		if (isMissing(error)) return undefined;
+		throw error;
+	}
+	return hash.digest('hex');
 }
 
 export type PutSmallOptions = {

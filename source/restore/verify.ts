@@ -12,8 +12,7 @@ import {missingMember, RecordedChecksums} from '../repository/recorded-checksums
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
 import {type ParsedName, parsePath} from '../retention/names.js';
 import type {RunContext, RunResult} from '../runs/context.js';
-import {loadRunDecryption} from '../runs/identities.js';
-import {hasDecryptionMaterial} from '../runs/key-material.js';
+import {loadConfiguredDecryption} from '../runs/identities.js';
 import {findOptions, verifyTools} from '../runs/prepare-backup.js';
 import {runJobs} from '../runs/run-jobs.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
@@ -76,7 +75,7 @@ export async function runVerify(
  * number of the others that are gone. `selected` accepts paths of the place, instead of patterns.
  */
 export async function surveyPlace(run: RunContext, place: Place, selected?: (path: string) => boolean) {
-	const keys = hasDecryptionMaterial(run) ? await loadRunDecryption(run) : undefined;
+	const keys = await loadConfiguredDecryption(run);
 	const tools = await findTools(findOptions(run));
 	if (!tools.pgRestore)
 		run.emit({

@@ -1,12 +1,7 @@
-import {
-	type DecryptionKeys,
-	type EncryptionKeys,
-	type KeyContext,
-	loadDecryptionKeys,
-	loadEncryptionKeys,
-} from '../stages/age/load-keys.js';
+/** Loads the configured keys. The code of age is loaded only when there are some. */
+import type {DecryptionKeys, EncryptionKeys, KeyContext} from '../stages/age/load-keys.js';
 import type {RunContext} from './context.js';
-import {keyMaterial} from './key-material.js';
+import {hasDecryptionMaterial, keyMaterial} from './key-material.js';
 
 /** Loads and checks the configured key material for encryption. Throws CONFIG before any work. */
 export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys> {
@@ -17,15 +12,22 @@ export async function loadRunEncryption(run: RunContext): Promise<EncryptionKeys
 	const keys = usesKeys
 		? {...all, passphrase: undefined, passphraseFile: undefined, passphraseCommand: undefined}
 		: all;
-	return loadEncryptionKeys(keys, context(run));
+	const {loadEncryptionKeys} = await import('../stages/age/load-keys.js');
+	return loadEncryptionKeys(keys, contextOf(run));
 }
 
 /** Loads the configured key material for decryption. */
 export async function loadRunDecryption(run: RunContext): Promise<DecryptionKeys> {
-	return loadDecryptionKeys(keyMaterial(run), context(run));
+	const {loadDecryptionKeys} = await import('../stages/age/load-keys.js');
+	return loadDecryptionKeys(keyMaterial(run), contextOf(run));
 }
 
-function context(run: RunContext): KeyContext {
+/** Loads the configured key material for decryption; undefined if there is none, and then the user is not asked. */
+export async function loadConfiguredDecryption(run: RunContext): Promise<DecryptionKeys | undefined> {
+	return hasDecryptionMaterial(run) ? loadRunDecryption(run) : undefined;
+}
+
+function contextOf(run: RunContext): KeyContext {
 	return {
 		env: run.env,
 		signal: run.signal,

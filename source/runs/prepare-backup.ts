@@ -5,6 +5,7 @@ import {type FindOptions, findTools, type Tools} from '../postgres/tools.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';
 import type {VerifyTools} from '../stages/read-dump.js';
 import type {RunContext} from './context.js';
+import {loadRunEncryption} from './identities.js';
 
 export type BackupOptions = {
 	/** Overrides the databases in the configuration. */
@@ -28,7 +29,7 @@ export type Prepared = {
 /** Parses keys and the connection, and finds the tools. The caller disposes of the connection. */
 export async function prepare(run: RunContext): Promise<Prepared> {
 	const {settings} = run.configuration;
-	const encryption = settings.encrypt ? await (await import('./identities.js')).loadRunEncryption(run) : undefined;
+	const encryption = settings.encrypt ? await loadRunEncryption(run) : undefined;
 	await findTools(backupToolOptions(run));
 	const {dbname, host, port, user} = settings;
 	const connection = await buildConnection({dbname, host, port, user}, run.toolEnv);

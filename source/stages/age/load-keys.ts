@@ -3,9 +3,8 @@ import {messageOf, PgBackError} from '../../core/errors.js';
 import {createDecryptor} from './decrypt.js';
 import {type DecryptionKeys, parseIdentities} from './identities.js';
 import {isProtected, readEncryptionFile, readKeyFile} from './key-file.js';
-import {type KeyContext, type PassphraseMaterial, readPassphrase} from './passphrase.js';
+import {checkPassphrase, type KeyContext, type PassphraseMaterial, readPassphrase} from './passphrase.js';
 import {
-	checkPassphrase,
 	type EncryptionKeys,
 	parseRecipients,
 	passphraseEncryption,

@@ -3,7 +3,6 @@ import type {Environment} from '../../lib/environment.js';
 import {captureChild} from '../../process/child.js';
 import {timeLimit} from '../../process/time-limit.js';
 import {readEncryptionFile} from './key-file.js';
-import {checkPassphrase} from './recipients.js';
 
 /** At most one of the first three. */
 export type PassphraseMaterial = {
@@ -47,6 +46,13 @@ export async function readPassphrase(material: PassphraseMaterial, context: KeyC
 	}
 	if (passphraseCommand === undefined) return undefined;
 	return checkPassphrase(await runCommand(passphraseCommand, context), 'cipher_pass_command');
+}
+
+/** Returns the bytes of a passphrase. Throws CONFIG when it is empty. */
+export function checkPassphrase(passphrase: string | Buffer, source: string): Buffer {
+	const bytes = Buffer.from(passphrase);
+	if (bytes.length === 0) throw new PgBackError('CONFIG', `${source}: the passphrase must not be empty`);
+	return bytes;
 }
 
 async function runCommand(

@@ -1,6 +1,7 @@
 import {Encrypter} from 'age-encryption';
 import {PgBackError} from '../../core/errors.js';
 import {emptyFile} from './empty-file.js';
+import {checkPassphrase} from './passphrase.js';
 
 /** The keys to encrypt to: a passphrase, or one or more public keys, never both. Parsed and checked. */
 export type EncryptionKeys = {
@@ -54,13 +55,6 @@ export async function tryRecipients(keys: EncryptionKeys): Promise<void> {
 /** Returns keys that encrypt to a passphrase. Throws CONFIG when it is empty. */
 export function passphraseEncryption(passphrase: string | Buffer): EncryptionKeys {
 	return {passphrase: checkPassphrase(passphrase, 'passphrase'), recipients: [], postQuantum: false};
-}
-
-/** Returns the bytes of a passphrase. Throws CONFIG when it is empty. */
-export function checkPassphrase(passphrase: string | Buffer, source: string): Buffer {
-	const bytes = Buffer.from(passphrase);
-	if (bytes.length === 0) throw new PgBackError('CONFIG', `${source}: the passphrase must not be empty`);
-	return bytes;
 }
 
 function isPostQuantum(recipient: string): boolean {
