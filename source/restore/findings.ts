@@ -121,6 +121,15 @@ export function databaseFindings(
 	const lacks = (text: string, hint: string) => about({severity: 'stop', code: 'TARGET_LACKS', text, hint});
 	const findings: Finding[] = [...prepared.findings];
 	const {extensions, tablespaces, privileged, subscriptions} = prepared.needs;
+	const superuser = createsAsSuperuser(inventory, options);
+	const onlySuperuser = (what: string, pattern: string) => {
+		const skip = `--skip ${quoted(pattern)}`;
+		if (!inventory.superuser) return lacks(`only a superuser can create ${what}`, `use a superuser, or ${skip}`);
+		return lacks(
+			`only a superuser can create ${what}, and ${display(options.owner ?? '')} of --owner is none`,
+			`restore without --owner and use REASSIGN OWNED afterwards, or ${skip}`,
+		);
+	};
 	for (const name of extensions) {
 		if (!inventory.extensions.has(name))
 			findings.push(lacks(`extension ${display(name)} is not available in the target`, packageHint(name)));
@@ -128,13 +137,8 @@ export function databaseFindings(
 			findings.push(
 				lacks(`extension ${display(name)} needs shared_preload_libraries`, `add ${name} to it and restart the server`),
 			);
-		else if (!inventory.superuser && !inventory.trustedExtensions.has(name))
-			findings.push(
-				lacks(
-					`only a superuser can create extension ${display(name)}`,
-					`use a superuser, or --skip ${quoted(`extension ${name}`)}`,
-				),
-			);
+		else if (!superuser && !inventory.trustedExtensions.has(name))
+			findings.push(onlySuperuser(`extension ${display(name)}`, `extension ${name}`));
 	}
 	for (const name of tablespaces) {
 		if (!inventory.tablespaces.has(name))
@@ -145,19 +149,19 @@ export function databaseFindings(
 				}),
 			);
 	}
-	if (!inventory.superuser) {
-		for (const {what, name} of privileged)
-			findings.push(
-				lacks(`only a superuser can create ${what} ${display(name)}`, `use a superuser, or --skip ${quoted(name)}`),
-			);
-		findings.push(...ownerFindings(plan, inventory, options).map(about));
-	}
+	if (!superuser) for (const {what, name} of privileged) findings.push(onlySuperuser(`${what} ${display(name)}`, name));
+	if (!inventory.superuser) findings.push(...ownerFindings(plan, inventory, options).map(about));
 	for (const name of subscriptions)
 		findings.push(about({severity: 'note', text: `subscription ${display(name)} is restored disabled`}));
 	if (mode === 'skip')
 		findings.push(about({severity: 'note', text: `${display(target)} is unchanged: both it and the dump are empty`}));
 	else findings.push(...nameFindings(plan, inventory, options).map(about));
 	return findings;
+}
+
+/** With --owner everything is created as that role. */
+function createsAsSuperuser({superuser, roles}: Inventory, {owner}: RestoreOptions): boolean {
+	return superuser && (owner === undefined || roles.get(owner)?.attributes.get('SUPERUSER') === true);
 }
 
 /** Without superuser, objects can only be created for roles that our user may act as. */

@@ -145,14 +145,27 @@ class NeedsCollector {
 		} else if (kind === 'POLICY') add(this.#named, namesAfter(tokens, 'TO'));
 		else if (kind === 'USER') add(this.#named, namesAfter(tokens, 'FOR'));
 		else if (kind === 'SUBSCRIPTION') this.#subscriptions.push(nameOf(tokens[2]) ?? '');
-		else if (kind === 'EVENT') this.#privileged.push({what: 'event trigger', name: nameOf(tokens[3]) ?? ''});
+		else if (kind === 'EVENT') this.#takePrivileged('event trigger', tokens[3]);
+		else if (kind === 'PUBLICATION' && /\bFOR ALL TABLES\b|\bTABLES IN SCHEMA\b/.test(wordsOf(tokens)))
+			this.#takePrivileged('publication', tokens[2]);
+		else if (kind === 'FOREIGN' && tokens[2]?.value === 'DATA') this.#takePrivileged('foreign data wrapper', tokens[4]);
+	}
+
+	/** Several statements may be about one object. */
+	#takePrivileged(what: string, token: Token | undefined): void {
+		const name = nameOf(token) ?? '';
+		if (!this.#privileged.some(one => one.what === what && one.name === name)) this.#privileged.push({what, name});
 	}
 }
 
 const words: ReadonlySet<string> = new Set(['alter', 'grant', 'revoke', 'create', 'set']);
 /** The only CREATE statements that are parsed: a function may be large. */
 const interesting =
-	/^\s*(?:alter\s|grant\s|revoke\s|set\s|create\s+(?:extension|policy|user\s+mapping|event\s+trigger|subscription)\s)/i;
+	/^\s*(?:alter\s|grant\s|revoke\s|set\s|create\s+(?:extension|policy|user\s+mapping|event\s+trigger|subscription|publication|foreign\s+data\s+wrapper)\s)/i;
+
+function wordsOf(tokens: readonly Token[]): string {
+	return tokens.flatMap(({kind, value}) => (kind === 'word' ? [value] : [])).join(' ');
+}
 
 /** Returns an empty list for irrelevant statements. The text has one character per byte. */
 function tokensOf(bytes: string): readonly Token[] {
