@@ -19,7 +19,9 @@ export function describeComparison({before, after, databases, notCompared, isEqu
 			: [`  not compared, because a dump is gone, as after a purge: ${notCompared.map(display).join(', ')}`]),
 		isEqual
 			? `the runs are equal: ${plural(equal, 'database')}`
-			: `the runs differ in ${plural(databases.length - equal, 'database')}; ${equal} equal`,
+			: databases.length === equal
+				? `no difference found, but not everything was compared: ${plural(equal, 'database')} equal, ${notCompared.length} not compared`
+				: `the runs differ in ${plural(databases.length - equal, 'database')}; ${equal} equal`,
 	];
 }
 

@@ -24,6 +24,7 @@ export type RunComparison = {
 	readonly databases: readonly DatabaseDifference[];
 	/** Databases that both runs dumped, and one of whose dumps is gone. */
 	readonly notCompared: readonly string[];
+	/** Everything was compared, and nothing differs. */
 	readonly isEqual: boolean;
 };
 
@@ -44,7 +45,7 @@ export async function diffRuns(run: RunContext, names: readonly [string, string]
 		after: after.compared,
 		databases,
 		notCompared,
-		isEqual: databases.every(({change}) => change === 'equal'),
+		isEqual: notCompared.length === 0 && databases.every(({change}) => change === 'equal'),
 	};
 }
 

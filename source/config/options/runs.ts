@@ -10,7 +10,7 @@ export const runs = {
 		value: 'RUN',
 		default: '',
 		group,
-		help: 'compare two runs (--diff RUN RUN [@STORE]): databases, tables by rows and bytes, schema; exits with 1 when they differ',
+		help: 'compare two runs (--diff RUN RUN [@STORE]): databases, tables by rows and bytes, schema; exits with 1 when they differ or could not be compared completely',
 	},
 	findTable: {
 		long: 'find-table',
