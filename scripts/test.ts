@@ -31,7 +31,10 @@ const {values, positionals} = parseArgs({
 });
 
 function testFiles(path: string): string[] {
-	if (!existsSync(path)) throw new Error(`no such file or directory: ${path}`);
+	if (!existsSync(path)) {
+		process.stderr.write(`npm test: no such file or directory: ${path}\n`);
+		process.exit(2);
+	}
 	return statSync(path).isDirectory()
 		? globSync(join(path, '**/*.test.{ts,tsx}')).map(file => resolve(file))
 		: [resolve(path)];
