@@ -69,13 +69,13 @@ export class Selection<T extends Candidate> {
 
 	/** Returns true when the file may be selected; hidden files never are. */
 	add(item: T): boolean {
-		const names = namesOf(item.path, this.#options.prefix);
-		if (names.hidden) return false;
+		if (isHidden(item.path)) return false;
 		this.#seen++;
 		if (this.#patterns.length === 0) {
 			if (this.#keep) this.#all.push(item);
 			return true;
 		}
+		const names = namesOf(item.path, this.#options.prefix);
 		let taken = false;
 		for (const one of this.#patterns) {
 			const isFile = names.file.some(name => one.takes(name));
@@ -135,7 +135,6 @@ function withoutDirectory(pattern: string, directory: string | undefined): strin
 }
 
 type Names = {
-	readonly hidden: boolean;
 	/** The texts that a pattern for files is compared with. */
 	readonly file: readonly string[];
 	/** The exact name of the database, or the subject of a server-wide file. */
@@ -143,15 +142,13 @@ type Names = {
 };
 
 function namesOf(path: string, prefix = ''): Names {
-	if (isHidden(path)) return {hidden: true, file: [], database: undefined};
 	const parsed = parsePath(path);
-	if (!parsed) return {hidden: false, file: [path, `${prefix}${path}`], database: undefined};
+	if (!parsed) return {file: [path, `${prefix}${path}`], database: undefined};
 	const dump = dumpOf(path, parsed);
 	const base = dump.slice(parsed.directory.length);
 	const name = databaseOf(parsed);
 	const decoded = `${name ?? parsed.subjectText}${base.slice(parsed.subjectText.length)}`;
 	return {
-		hidden: false,
 		file: [path, `${prefix}${path}`, dump, `${prefix}${dump}`, base, decoded],
 		database: name,
 	};

@@ -28,8 +28,8 @@ export async function* listObjects(
 		const {entries, page, marker} = await onePage(bucket, prefix, {after, ...next, buffer}, signal);
 		let last: string | undefined;
 		let greatest: string | undefined;
+		signal.throwIfAborted(); // for each entry it would take as long as decoding it
 		for (const entry of entries()) {
-			signal.throwIfAborted();
 			last = entry.key;
 			if (greatest === undefined || compareKeys(last, greatest) > 0) greatest = last;
 			// Some services ignore the prefix or the start of a listing.
