@@ -7,7 +7,7 @@ import type {BackupPlan, PlacePurge, PlannedOutput, PlanProblem} from './plan.js
 
 export const planSchema = 1;
 
-export type PlanObject = {
+type PlanObject = {
 	readonly schema: typeof planSchema;
 	/** ISO 8601, UTC. */
 	readonly start: string;
@@ -34,7 +34,7 @@ export type PlanObject = {
 	readonly problems: readonly PlanProblem[];
 };
 
-export type PurgeObject = {
+type PurgeObject = {
 	/** `backup` for the backup directory, otherwise the store's name. */
 	readonly place: string;
 	readonly location: string;
@@ -43,11 +43,12 @@ export type PurgeObject = {
 	readonly keep: readonly PurgedFile[];
 };
 
-export type PurgedFile = {readonly path: string; readonly reason: string};
+type PurgedFile = {readonly path: string; readonly reason: string};
 
-export function planObject(plan: BackupPlan): PlanObject {
+/** Yields the text of the plan in pieces, because a purge may name a million files. */
+export function* planText(plan: BackupPlan): Generator<string> {
 	const {server, tools} = plan;
-	return {
+	const before: Omit<PlanObject, 'purge' | 'warnings' | 'problems'> = {
 		schema: planSchema,
 		start: plan.start,
 		server: {
@@ -64,27 +65,39 @@ export function planObject(plan: BackupPlan): PlanObject {
 		jobs: plan.jobs,
 		places: plan.places.map(({store, location}) => ({place: store, location})),
 		outputs: plan.outputs,
-		purge: plan.purge.map(purgeObject),
-		warnings: plan.warnings,
-		problems: plan.problems,
 	};
+	const after: Pick<PlanObject, 'warnings' | 'problems'> = {warnings: plan.warnings, problems: plan.problems};
+	yield `${JSON.stringify(before).slice(0, -1)},"purge":[`;
+	for (const [index, purge] of plan.purge.entries()) {
+		if (index > 0) yield ',';
+		yield* purgeText(purge);
+	}
+	yield `],${JSON.stringify(after).slice(1)}`;
 }
 
 function toolObject({path, version}: Tool) {
 	return {path, version: formatVersion(version)};
 }
 
-/** Yields items with absolute paths, independent of the working directory; keys are unchanged. */
-export function* placeItems({place, plan}: PlacePurge): Generator<PlannedItem> {
-	for (const item of printedItems(plan)) yield place === 'backup' ? {...item, path: resolve(item.path)} : item;
+/** Yields what is removed or kept, with absolute paths, independent of the working directory; keys are unchanged. */
+export function* placeItems({place, plan}: PlacePurge, action: PlannedItem['action']): Generator<PlannedItem> {
+	for (const item of printedItems(plan, action)) yield place === 'backup' ? {...item, path: resolve(item.path)} : item;
 }
 
-export function purgeObject(purge: PlacePurge): PurgeObject {
-	const {place, location} = purge;
-	const remove: PurgedFile[] = [];
-	const keep: PurgedFile[] = [];
-	for (const item of placeItems(purge)) (item.action === 'remove' ? remove : keep).push(fileObject(item));
-	return {place, location, remove, keep};
+/** Yields the text of a `PurgeObject` in pieces. */
+export function* purgeText(purge: PlacePurge): Generator<string> {
+	const about: Omit<PurgeObject, 'remove' | 'keep'> = {place: purge.place, location: purge.location};
+	yield JSON.stringify(about).slice(0, -1);
+	for (const action of ['remove', 'keep'] as const satisfies readonly (keyof PurgeObject)[]) {
+		yield `,"${action}":[`;
+		let isFirst = true;
+		for (const item of placeItems(purge, action)) {
+			yield `${isFirst ? '' : ','}${JSON.stringify(fileObject(item))}`;
+			isFirst = false;
+		}
+		yield ']';
+	}
+	yield '}';
 }
 
 function fileObject({path, reason}: PlannedItem): PurgedFile {

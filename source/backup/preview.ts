@@ -38,7 +38,7 @@ export async function previewBackup(
 
 function purgeText(place: PlacePurge): string {
 	let removed = 0;
-	for (const item of placeItems(place)) if (item.action === 'remove') removed++;
+	for (const _ of placeItems(place, 'remove')) removed++;
 	return `${plural(removed, 'file')} would be removed from ${place.location}`;
 }
 

@@ -1,7 +1,7 @@
 /** `--dry-run`: prints the plan of a backup on stdout, for people or (`--json`) for programs. */
 import {planWithoutRunning} from '../backup/dry-run.js';
 import {type BackupPlan, errorOf, type PlacePurge, type PlannedOutput} from '../backup/plan.js';
-import {placeItems, planObject, purgeObject} from '../backup/plan-object.js';
+import {placeItems, planText, purgeText} from '../backup/plan-object.js';
 import {planPurgeOf} from '../backup/run-purge.js';
 import {display} from '../lib/display.js';
 import {formatBytes, plural} from '../lib/format.js';
@@ -16,7 +16,7 @@ import {type Io, writerTo} from './io.js';
 /** Writes, runs and removes nothing. Returns the status that the run would have. */
 export async function dryRun(io: Io, run: RunContext): Promise<RunResult> {
 	const plan = await planWithoutRunning(run);
-	if (run.configuration.settings.json) io.stdout.write(`${JSON.stringify(planObject(plan))}\n`);
+	if (run.configuration.settings.json) await printText(io, planText(plan));
 	else await printLines(io, planLines(plan, run));
 	return resultOf(plan.problems.map(errorOf), run.signal);
 }
@@ -24,7 +24,7 @@ export async function dryRun(io: Io, run: RunContext): Promise<RunResult> {
 /** `--purge --dry-run`: prints the plan of one place's purge. */
 export async function printPurge(io: Io, run: RunContext, where: LocationId): Promise<RunResult> {
 	const {purge, errors, skipped} = await planPurgeOf(run, where);
-	if (run.configuration.settings.json) io.stdout.write(`${JSON.stringify(purgeObject(purge))}\n`);
+	if (run.configuration.settings.json) await printText(io, purgeText(purge));
 	else await printLines(io, joined(skipped, purgeLines(purge)));
 	return resultOf(errors, run.signal);
 }
@@ -33,13 +33,21 @@ function* joined(...parts: readonly Iterable<string>[]): Generator<string> {
 	for (const part of parts) yield* part;
 }
 
-/** Writes as fast as the reader reads, because there may be a million lines; a closed pipe ends the output. */
 async function printLines(io: Io, lines: Iterable<string>): Promise<void> {
+	await print(io, lines, line => `${display(line)}\n`);
+}
+
+async function printText(io: Io, pieces: Iterable<string>): Promise<void> {
+	await print(io, joined(pieces, ['\n']), piece => piece);
+}
+
+/** Writes as fast as the reader reads, because there may be a million pieces; a closed pipe ends the output. */
+async function print(io: Io, pieces: Iterable<string>, textOf: (piece: string) => string): Promise<void> {
 	const write = writerTo(io);
 	let pending = '';
 	try {
-		for (const line of lines) {
-			pending += `${display(line)}\n`;
+		for (const piece of pieces) {
+			pending += textOf(piece);
 			if (pending.length < 16_384) continue;
 			await write(pending);
 			pending = '';
@@ -109,9 +117,9 @@ function* purgeLines(place: PlacePurge): Generator<string> {
 		['keep', 'to keep in'],
 	] as const) {
 		let count = 0;
-		for (const item of placeItems(place)) if (item.action === action) count++;
+		for (const _ of placeItems(place, action)) count++;
 		yield `${heading} ${display(place.location)}, ${plural(count, 'file')}:`;
-		for (const item of placeItems(place)) if (item.action === action) yield itemLine(item);
+		for (const item of placeItems(place, action)) yield itemLine(item);
 	}
 }
 

@@ -13,22 +13,22 @@ export async function readPins(
 	return pins;
 }
 
-/** Sets the reason of each group that a pin keeps; clears it in all others. */
+/** Sets the reason of each group that a pin keeps. `groupWith` returns the group of a listed path. */
 export function applyPins(
-	groups: Iterable<PurgeGroup & {pinned?: string | undefined}>,
+	groupWith: (path: string) => (PurgeGroup & {pinned?: string | undefined}) | undefined,
 	pins: ReadonlyMap<string, Pinned>,
 	records: ReadonlyMap<string, RunRecord>,
 ): void {
-	if (pins.size === 0) return;
 	const reasons = new Map<string, string>();
 	for (const [path, {reason, paths}] of pins) {
 		const recorded = records.get(path.replace(/pinned\.json$/, 'manifest.json'))?.files ?? [];
 		for (const one of [path, ...paths, ...recorded.map(file => file.path)]) reasons.set(one, reason);
 	}
-	for (const group of groups) {
-		for (const {path} of groupItems({group, action: 'keep', reason: ''})) {
+	for (const pinned of reasons.keys()) {
+		const group = groupWith(pinned);
+		for (const {path} of group ? groupItems({group, action: 'keep', reason: ''}) : []) {
 			const reason = reasons.get(path);
-			if (reason !== undefined) group.pinned = reason;
+			if (group && reason !== undefined) group.pinned = reason;
 		}
 	}
 }

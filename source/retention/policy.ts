@@ -48,7 +48,8 @@ export type PolicyContext = {
 	readonly clockDoubt?: string;
 };
 
-export type Decision<Group> = {readonly group: Group; readonly action: 'keep' | 'remove'; readonly reason: string};
+export type Outcome = {readonly action: 'keep' | 'remove'; readonly reason: string};
+export type Decision<Group> = Outcome & {readonly group: Group};
 
 const second = 1000;
 const day = 86_400 * second;
@@ -62,18 +63,31 @@ export function decide<Group extends DumpGroup>(
 	context: PolicyContext,
 ): Decision<Group>[] {
 	const newestFirst = groups.toSorted((a, b) => b.time - a.time || (a.timeText < b.timeText ? 1 : -1));
-	const reasons = keptWhole(newestFirst, policy);
-	const start = Math.floor(context.start / second) * second;
 	const clockDoubt =
 		context.clockDoubt ?? clockWentBack(context) ?? doubtOf(newestFirst.find(group => isFromFuture(group, context)));
+	const judge = createJudge(policy, {...context, clockDoubt});
+	return newestFirst.map(group => ({group, ...judge(group)}));
+}
+
+/** What the policy needs of a group. */
+export type JudgedGroup = Omit<DumpGroup, 'timeText'>;
+
+/**
+ * Returns the function that decides about one group after the other, newest first, so that no list of them is needed.
+ * `context` must contain the doubt about a dump from the future.
+ */
+export function createJudge(policy: RetentionPolicy, context: PolicyContext): (group: JudgedGroup) => Outcome {
+	const countedAs = createCount(policy);
+	const start = Math.floor(context.start / second) * second;
+	const judged = {...context, start, clockDoubt: context.clockDoubt ?? clockWentBack(context)};
 	const limit = describeLimit(policy);
 	const incomplete = `no complete dump in it, ${limit}`;
-	return newestFirst.map(group => {
-		const kept = reasonToKeep(group, reasons.get(group), policy, {...context, start, clockDoubt});
-		if (kept !== undefined) return {group, action: 'keep', reason: kept};
-		if (group.locked !== undefined) return {group, action: 'keep', reason: group.locked};
-		return {group, action: 'remove', reason: group.whole ? limit : incomplete};
-	});
+	return group => {
+		const kept = reasonToKeep(group, countedAs(group), policy, judged);
+		if (kept !== undefined) return {action: 'keep', reason: kept};
+		if (group.locked !== undefined) return {action: 'keep', reason: group.locked};
+		return {action: 'remove', reason: group.whole ? limit : incomplete};
+	};
 }
 
 /** Milliseconds by which the clocks of other hosts may be ahead of ours. */
@@ -95,12 +109,12 @@ export function isFromFuture(
 	return other.current !== true && other.time > now + clockTolerance;
 }
 
-function doubtOf(ahead: DumpGroup | undefined): string | undefined {
+export function doubtOf(ahead: JudgedGroup | undefined): string | undefined {
 	return ahead && `a dump of ${new Date(ahead.time).toISOString()} is dated in the future`;
 }
 
 function reasonToKeep(
-	group: DumpGroup,
+	group: JudgedGroup,
 	counted: string | undefined,
 	policy: RetentionPolicy,
 	{start, clockDoubt}: PolicyContext,
@@ -133,28 +147,27 @@ const periodKinds = [
 	['yearly', 'keepYearly'],
 ] as const satisfies readonly (readonly [PeriodKind, keyof RetentionPolicy])[];
 
-/** Only complete dumps are counted, so that a broken one does not displace a good one. */
-function keptWhole<Group extends DumpGroup>(
-	newestFirst: readonly Group[],
-	policy: RetentionPolicy,
-): Map<Group, string> {
-	const whole = newestFirst.filter(group => group.whole && group.protectedBecause === undefined);
-	const reasons = new Map<Group, string>();
-	for (const [kind, key] of periodKinds) {
-		const seen = new Set<string>();
-		for (const group of whole) {
-			if (seen.size >= (policy[key] ?? 0)) break;
+/**
+ * Returns the function that gives the reason for which a number keeps a group, to be called for each, newest first. Only
+ * complete dumps are counted, so that a broken one does not displace a good one.
+ */
+function createCount(policy: RetentionPolicy): (group: JudgedGroup) => string | undefined {
+	const {minKeep, olderThan} = policy;
+	const kinds = periodKinds.map(([kind, key]) => ({kind, most: policy[key] ?? 0, seen: new Set<string>()}));
+	let counted = 0;
+	return group => {
+		if (!group.whole || group.protectedBecause !== undefined) return undefined;
+		let reason: string | undefined;
+		for (const {kind, most, seen} of kinds) {
+			if (seen.size >= most) continue;
 			const period = periodOf(group.time, kind);
-			if (!seen.has(period)) reasons.set(group, `kept as the ${kind} of ${period}`);
+			if (!seen.has(period)) reason = `kept as the ${kind} of ${period}`;
 			seen.add(period);
 		}
-	}
-	const newest = whole.slice(0, Math.max(0, policy.minKeep));
-	for (const group of newest)
-		reasons.set(group, policy.minKeep > 1 ? `newest ${policy.minKeep} are kept` : 'newest is kept');
-	const [last] = whole;
-	if (last && policy.olderThan >= 0 && !reasons.has(last)) reasons.set(last, 'last good dump');
-	return reasons;
+		const rank = counted++;
+		if (rank < minKeep) return minKeep > 1 ? `newest ${minKeep} are kept` : 'newest is kept';
+		return reason ?? (rank === 0 && olderThan >= 0 ? 'last good dump' : undefined);
+	};
 }
 
 function describeAge(age: number): string {

@@ -28,22 +28,36 @@ export function ofHiddenRun({record, time, timeText}: PurgeGroup, runs: readonly
 /** Milliseconds by which the clocks of a host and of a place may differ. */
 const clockDifference = 3_600_000;
 
-/** Returns one line for each reason, for any number of files. */
-export function protectedWarnings(groups: readonly PurgeGroup[]): string[] {
-	const kinds = Map.groupBy(groups, ({foreign, hidden}) => (foreign ? 'foreign' : hidden ? 'hidden' : 'other'));
-	return [
-		...protectedWarning(kinds.get('foreign'), 'its owner can purge or remove it'),
-		...protectedWarning(kinds.get('hidden'), 'repair that manifest, or remove it to purge by the names of the files'),
-		...protectedWarning(
-			kinds.get('other'),
-			'the runs of that server purge them; give each server its own upload_prefix',
-		),
-	];
+/** Collects old groups that are not purged: one line for each reason, for any number of them. */
+export type ProtectedWarnings = {
+	/** Called for the groups of one subject after the other, newest first. */
+	readonly add: (subject: object, group: PurgeGroup) => void;
+	readonly lines: () => readonly string[];
+};
+
+export function createProtectedWarnings(): ProtectedWarnings {
+	const kinds = new Map<string, {subject: object; shown: PurgeGroup; count: number}>();
+	return {
+		add(subject, group) {
+			const kind = group.foreign ? 'foreign' : group.hidden ? 'hidden' : 'other';
+			const known = kinds.get(kind) ?? {subject, shown: group, count: 0};
+			kinds.set(kind, known);
+			known.count++;
+			// The oldest one of the first subject.
+			if (known.subject === subject) known.shown = group;
+		},
+		lines: () =>
+			Object.entries(advices).flatMap(([kind, advice]) => {
+				const {shown, count} = kinds.get(kind) ?? {count: 0};
+				if (shown?.protectedBecause === undefined) return [];
+				const more = count > 1 ? `, and ${plural(count - 1, 'other dump')}` : '';
+				return [`not purged, although old: ${nameOf(shown)} (${shown.protectedBecause})${more}; ${advice}`];
+			}),
+	};
 }
 
-function protectedWarning(groups: readonly PurgeGroup[] = [], advice: string): string[] {
-	const [first] = groups;
-	if (first?.protectedBecause === undefined) return [];
-	const more = groups.length > 1 ? `, and ${plural(groups.length - 1, 'other dump')}` : '';
-	return [`not purged, although old: ${nameOf(first)} (${first.protectedBecause})${more}; ${advice}`];
-}
+const advices = {
+	foreign: 'its owner can purge or remove it',
+	hidden: 'repair that manifest, or remove it to purge by the names of the files',
+	other: 'the runs of that server purge them; give each server its own upload_prefix',
+};

@@ -99,8 +99,8 @@ export type PurgeGroup = DumpGroup & {
 export type PurgePlan = {
 	/** For events: `local` or the storage's location. */
 	readonly location: string;
-	/** Manifests first. */
-	readonly decisions: readonly Decision<PurgeGroup>[];
+	/** Manifests first. Made as they are asked for, because there may be a million; may be iterated again. */
+	readonly decisions: Iterable<Decision<PurgeGroup>>;
 	/** Obstacles that need attention: names of dumps that are dated in the future. */
 	readonly warnings: readonly string[];
 };
@@ -125,7 +125,8 @@ export function* groupItems({group, action, reason}: Decision<PurgeGroup>): Gene
 	const start = group.stem + group.timeText;
 	if (group.directory) yield {path: `${start}.d`, directory: true, action, reason};
 	const rank = (tail: string) => (isManifest(tail) ? 0 : tail.length);
-	for (const tail of group.tails.toSorted((a, b) => rank(a) - rank(b))) {
+	const {tails} = group;
+	for (const tail of tails.length === 1 ? tails : tails.toSorted((a, b) => rank(a) - rank(b))) {
 		yield {path: start + tail, directory: false, action, reason};
 	}
 }
@@ -137,9 +138,13 @@ export function canceledText(location: string, removed: number, decisions: Purge
 	return `the purge of ${location} was canceled after ${formatCount(removed)} of ${plural(planned, 'removal')}`;
 }
 
-/** Yields items for people: each object of a directory dump at a remote by its own key, if the plan names them. */
-export function* printedItems(plan: PurgePlan): Generator<PlannedItem> {
+/**
+ * Yields what is removed or kept, for people: each object of a directory dump at a remote by its own key, if the plan
+ * names them.
+ */
+export function* printedItems(plan: PurgePlan, action: PlannedItem['action']): Generator<PlannedItem> {
 	for (const decision of plan.decisions) {
+		if (decision.action !== action) continue;
 		const {members, stem, timeText} = decision.group;
 		for (const item of groupItems(decision)) {
 			if (!item.directory || !members) yield item;
@@ -182,7 +187,12 @@ export function nameOf(group: PurgeGroup): string {
 
 /** Returns only what is to be removed, which is sufficient to restrict a later purge to its plan. */
 export function removalsOf(plan: PurgePlan): PurgePlan {
-	return {...plan, decisions: plan.decisions.filter(({action}) => action === 'remove')};
+	return {
+		...plan,
+		decisions: repeatable(function* () {
+			for (const decision of plan.decisions) if (decision.action === 'remove') yield decision;
+		}),
+	};
 }
 
 /**
@@ -193,25 +203,40 @@ export function removalsOf(plan: PurgePlan): PurgePlan {
 export function restrictPlan(actual: PurgePlan, planned: PurgePlan): PurgePlan {
 	const allowed = new Map<string, PurgeGroup>();
 	for (const {group, action} of planned.decisions) if (action === 'remove') allowed.set(keyOf(group), group);
+	const isFree = ({action, group}: Decision<PurgeGroup>) => action === 'keep' || group.current === true;
 	const staying = new Set<string>();
-	const restricted = actual.decisions.map(decision => {
-		const {group} = decision;
-		if (decision.action === 'keep' || group.current) return [decision];
-		const [going, held] = divide(group, allowed.get(keyOf(group)));
+	for (const decision of actual.decisions) {
+		const held = isFree(decision) ? undefined : divide(decision.group, allowed.get(keyOf(decision.group)))[1];
 		for (const {path} of held ? groupItems({...decision, group: held}) : []) staying.add(path);
-		return [
-			...(going ? [{...decision, group: going}] : []),
-			...(held ? [{group: held, action: 'keep', reason: notPlanned} as const] : []),
-		];
-	});
+	}
 	if (staying.size === 0) return actual;
-	const decisions = restricted.flat().map(decision => {
-		const describes = hasManifest(decision.group) && decision.group.record?.files.some(file => staying.has(file.path));
-		return describes && decision.action === 'remove'
-			? ({...decision, action: 'keep', reason: 'describes files that stay'} as const)
-			: decision;
-	});
-	return {...actual, decisions};
+	const restricted = function* (decision: Decision<PurgeGroup>): Generator<Decision<PurgeGroup>> {
+		if (isFree(decision)) {
+			yield decision;
+			return;
+		}
+		const [going, held] = divide(decision.group, allowed.get(keyOf(decision.group)));
+		if (going) yield {...decision, group: going};
+		if (held) yield {group: held, action: 'keep', reason: notPlanned};
+	};
+	return {
+		...actual,
+		decisions: repeatable(function* () {
+			for (const whole of actual.decisions)
+				for (const decision of restricted(whole)) {
+					const {group, action} = decision;
+					const describes = hasManifest(group) && group.record?.files.some(file => staying.has(file.path));
+					yield describes && action === 'remove'
+						? {...decision, action: 'keep', reason: 'describes files that stay'}
+						: decision;
+				}
+		}),
+	};
+}
+
+/** Returns an iterable that starts `generate` for each iteration. */
+export function repeatable<T>(generate: () => Generator<T>): Iterable<T> {
+	return {[Symbol.iterator]: generate};
 }
 
 const notPlanned = 'it appeared after the plan of this run was made';

@@ -159,8 +159,8 @@ async function carryOut(
 	{emit, signal}: {readonly emit: Emit; readonly signal: AbortSignal},
 ): Promise<void> {
 	const {location} = plan;
-	const manifests = plan.decisions.filter(({group}) => hasManifest(group));
-	for (const decision of manifests.filter(({action}) => action === 'remove')) {
+	for (const decision of plan.decisions) {
+		if (decision.action === 'keep' || !hasManifest(decision.group)) continue;
 		for (const item of groupItems(decision)) if (isManifest(item.path)) await removal.add(item);
 	}
 	const stuck = await removal.flush();

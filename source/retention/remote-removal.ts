@@ -4,7 +4,7 @@ import {contentsNames} from './planner.js';
 import type {PlannedItem} from './purge-plan.js';
 
 /** Each batch is confirmed by a listing, so the batches are large; the removed keys are in memory meanwhile. */
-const batchSize = 100_000;
+const sizeOfBatches = ({listsRanges}: Storage) => (listsRanges === true ? 10_000 : 100_000);
 
 export type RemovalReport = {
 	/**
@@ -40,6 +40,7 @@ export class RemovalEnded extends Error {
  */
 export function createRemoval(storage: Storage, options: RemoveOptions, {done}: RemovalReport): Removal {
 	const stop = options.stop ?? options.signal;
+	const batchSize = sizeOfBatches(storage);
 	let batch: PlannedItem[] = [];
 	const failed = new Set<string>();
 
@@ -125,11 +126,11 @@ async function stepsOf(
 		else (contentsNames.some(name => prefix + name === key) ? first : files).push(key);
 	}
 	const deepestFirst = directories.toSorted((a, b) => b.length - a.length).map(key => [key]);
-	return [first, ...chunks(files), ...deepestFirst].filter(keys => keys.length > 0);
+	return [first, ...chunks(files, sizeOfBatches(storage)), ...deepestFirst].filter(keys => keys.length > 0);
 }
 
-function* chunks(keys: readonly string[]): Generator<readonly string[]> {
-	for (let start = 0; start < keys.length; start += batchSize) yield keys.slice(start, start + batchSize);
+function* chunks(keys: readonly string[], size: number): Generator<readonly string[]> {
+	for (let start = 0; start < keys.length; start += size) yield keys.slice(start, start + size);
 }
 
 /** The budget for retries is used up: the next request would only take as long. */

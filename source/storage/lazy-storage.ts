@@ -1,6 +1,6 @@
 import type {Storage} from './storage.js';
 
-export type LazyStorageFacts = Pick<Storage, 'kind' | 'location' | 'isPermanent' | 'watchesIdle'>;
+export type LazyStorageFacts = Pick<Storage, 'kind' | 'location' | 'isPermanent' | 'watchesIdle' | 'listsRanges'>;
 
 /**
  * Returns a store that is opened by the first operation, and by the next one if that failed: opening must not delay a

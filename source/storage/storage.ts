@@ -226,6 +226,8 @@ export type Storage = {
 	 * in steps that take longer than that on a slow line; all others are watched by the idle decorator.
 	 */
 	readonly watchesIdle?: boolean;
+	/** True when a listing with `after` begins there; other stores read what comes before too. */
+	readonly listsRanges?: boolean;
 	/** Closes connections. May be called twice. */
 	readonly close: () => Promise<void>;
 };

@@ -57,7 +57,9 @@ if (kind === 'runs') {
 		current: new Set(),
 		signal: new AbortController().signal,
 	});
-	result = `${plan.decisions.length} dumps, ${plan.decisions.filter(({action}) => action === 'remove').length} to remove`;
+	const counts = {keep: 0, remove: 0};
+	for (const {action} of plan.decisions) counts[action]++;
+	result = `${counts.keep + counts.remove} dumps, ${counts.remove} to remove`;
 }
 const seconds = (performance.now() - began) / 1000;
 process.stdout.write(JSON.stringify({peak: process.resourceUsage().maxRSS * 1024, seconds, result}));

@@ -127,7 +127,7 @@ describe('a directory dump', () => {
 		const plan = planOf(names, zero, coming(zero));
 		assert.deepEqual(removed(plan), ['a_2026-09-01T00:00:00Z.d']);
 		assert.deepEqual(
-			[...printedItems(plan)].map(item => item.path),
+			[...printedItems(plan, 'remove'), ...printedItems(plan, 'keep')].map(item => item.path),
 			names,
 		);
 	});

@@ -66,7 +66,10 @@ export function b2Location({bucket}: B2Settings): string {
  */
 export async function openB2Later(settings: B2Settings, context: OpenContext): Promise<Storage> {
 	checkB2Settings(settings);
-	const facts = {kind: 'b2', location: b2Location(settings), isPermanent: isPermanentError, watchesIdle: true};
+	const facts = {
+		...{kind: 'b2', location: b2Location(settings), isPermanent: isPermanentError},
+		...{watchesIdle: true, listsRanges: true},
+	};
 	const during = (signal: AbortSignal): OpenContext => ({
 		...context,
 		signal,

@@ -2,6 +2,7 @@ import {messageOf} from '../../core/errors.js';
 import {display} from '../../lib/display.js';
 import {type Clock, systemClock} from '../clock.js';
 import {isPermanentError, StorageError, storageError} from '../errors.js';
+import {compareKeys} from '../object-keys.js';
 import {removalWaits, stillThere} from '../removal-check.js';
 import type {RemoveOptions, RemoveResult, Storage} from '../storage.js';
 
@@ -15,7 +16,7 @@ const width = 8;
 /**
  * Checks after each removal that the keys are gone: a service or a proxy may confirm a removal and remove nothing.
  * Those that still exist get an error. Few keys are inspected; many cost one listing of what their names have in
- * common. Of a service with versions, it is sufficient that the current one is removed. Throws only when no removal was
+ * common, from the first to the last. Of a service with versions, it is sufficient that the current one is removed. Throws only when no removal was
  * confirmed; otherwise each key has a result, also when it was canceled, or when the check failed.
  */
 export function withConfirmedRemoval(storage: Storage, clock: Clock = systemClock): Storage {
@@ -149,15 +150,28 @@ async function findListed(
 ): Promise<readonly RemoveResult[]> {
 	const wanted = new Map(removed.map(one => [one.key, one]));
 	const found: RemoveResult[] = [];
-	for await (const {key} of storage.list(commonPrefix([...wanted.keys()]), {signal})) {
+	const {prefix, after, last} = rangeOf([...wanted.keys()]);
+	const isRange = storage.listsRanges === true;
+	for await (const {key} of storage.list(prefix, {signal, ...(isRange && after !== '' && {after})})) {
+		if (isRange && compareKeys(key, last) > 0) break;
 		const one = wanted.get(key);
 		if (one) found.push(one);
 	}
 	return found;
 }
 
-function commonPrefix(keys: readonly string[]): string {
+/** Returns the prefix that the keys have in common, a text before all of them (or nothing), and the last of them. */
+function rangeOf(keys: readonly string[]): {readonly prefix: string; readonly after: string; readonly last: string} {
 	let common = keys[0] ?? '';
-	for (const key of keys) while (!key.startsWith(common)) common = common.slice(0, -1);
-	return common.isWellFormed() ? common : common.slice(0, -1);
+	let [first, last] = [common, common];
+	for (const key of keys) {
+		while (!key.startsWith(common)) common = common.slice(0, -1);
+		if (compareKeys(key, first) < 0) first = key;
+		if (compareKeys(key, last) > 0) last = key;
+	}
+	return {prefix: wellFormed(common), after: wellFormed(first.slice(0, -1)), last};
+}
+
+function wellFormed(text: string): string {
+	return text.isWellFormed() ? text : text.slice(0, -1);
 }

@@ -31,6 +31,7 @@ export async function openGcs(settings: GcsSettings, context: OpenContext): Prom
 		kind: 'gcs',
 		location,
 		watchesIdle: true,
+		listsRanges: true,
 		list: (prefix, {signal, after}) =>
 			completeEntries(list(bucket, prefix, signal, after), {
 				...{location, log: context.log, seen},

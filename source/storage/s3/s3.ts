@@ -56,6 +56,7 @@ export async function openS3(settings: S3Settings, context: OpenContext): Promis
 		cleanup: (prefix, options) => abortStale(bucket, prefix, options),
 		isPermanent: isPermanentError,
 		watchesIdle: true,
+		listsRanges: true,
 		close: () => {
 			bucket.close();
 			return Promise.resolve();

@@ -1,6 +1,6 @@
 /** Groups names into dumps: a dump includes its checksum files, its createdb.sql and the members of its directory. */
 import type {ListedFile} from '../../core/handle.js';
-import {createColumn} from './columns.js';
+import {createColumn} from '../../lib/columns.js';
 import {createIdentities, isOwn} from './identities.js';
 import {createRowLists} from './row-lists.js';
 import {createWords} from './words.js';

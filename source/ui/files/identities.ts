@@ -1,6 +1,6 @@
 /** Determines which files belong to the same dump: by the beginning of their names, and by how they are stored. */
 import type {ListedFile} from '../../core/handle.js';
-import {createColumn} from './columns.js';
+import {createColumn} from '../../lib/columns.js';
 import {createTextIndex} from './text-index.js';
 import {createWords} from './words.js';
 

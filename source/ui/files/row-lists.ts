@@ -1,5 +1,5 @@
 /** Lists of rows, stored as links between the rows. Each row is in one list. */
-import {createColumn} from './columns.js';
+import {createColumn} from '../../lib/columns.js';
 
 export type RowLists = {
 	readonly count: () => number;

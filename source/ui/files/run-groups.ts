@@ -1,5 +1,5 @@
 /** Assigns dumps to runs: by the manifest that names them, else by the time in their names. */
-import {createColumn} from './columns.js';
+import {createColumn} from '../../lib/columns.js';
 import {copyOf} from './packed-names.js';
 
 export type RunGroups = {

@@ -1,6 +1,6 @@
 /** A compact listing of any length: names, the dumps that they belong to, and the runs of these. */
 import type {DumpVerdict, ListedFile, RunSummary} from '../../core/handle.js';
-import {createColumn} from './columns.js';
+import {createColumn} from '../../lib/columns.js';
 import {createDumpTable, type DumpTable} from './dumps.js';
 import {createPackedNames} from './packed-names.js';
 import {createRunGroups, type RunGroups} from './run-groups.js';

@@ -1,5 +1,5 @@
 /** Finds the number of a text among millions without storing the texts: an open-addressing hash table of numbers and hashes. */
-import {createColumn} from './columns.js';
+import {createColumn} from '../../lib/columns.js';
 
 export type TextIndex = {
 	readonly find: (text: string) => number | undefined;
