@@ -1,6 +1,7 @@
 /** The state of a run as plain JSON, for another process. */
 import {boolean, count, type Decode, dictionary, list, number, object, oneOf, optional, string} from '../lib/decode.js';
 import {KeyedList} from '../lib/keyed-list.js';
+import {TailList} from '../lib/tail-list.js';
 import {
 	byStage,
 	command,
@@ -19,11 +20,14 @@ import {
 import {logLevels} from './events.js';
 import type {JobState, LogLine, RunState, StageStatus} from './state.js';
 
-/** A state with its jobs as an array. */
-export type Snapshot = Omit<RunState, 'jobs'> & {readonly jobs: readonly JobState[]};
+/** A state with its jobs and its log as arrays. */
+export type Snapshot = Omit<RunState, 'jobs' | 'log'> & {
+	readonly jobs: readonly JobState[];
+	readonly log: readonly LogLine[];
+};
 
 export function takeSnapshot(state: RunState): Snapshot {
-	return {...state, jobs: [...state.jobs.values()]};
+	return {...state, jobs: [...state.jobs.values()], log: state.log.slice()};
 }
 
 const stageStatus: Decode<StageStatus> = object({
@@ -89,6 +93,6 @@ const snapshot: Decode<Snapshot> = object(shape);
 
 /** Throws DecodeError for anything that is not a snapshot. */
 export function decodeSnapshot(value: unknown): RunState {
-	const {jobs, ...state} = snapshot(value, '');
-	return {...state, jobs: KeyedList.of(jobs)};
+	const {jobs, log, ...state} = snapshot(value, '');
+	return {...state, jobs: KeyedList.of(jobs), log: TailList.of(log)};
 }

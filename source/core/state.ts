@@ -1,5 +1,6 @@
 /** The state of a run: a pure function of its events, and the single source for every front end. No I/O. */
 import {KeyedList} from '../lib/keyed-list.js';
+import {TailList} from '../lib/tail-list.js';
 import {describeEvent} from './describe.js';
 import type {
 	Command,
@@ -107,7 +108,7 @@ export type RunState = {
 	readonly batch: number;
 	readonly jobs: KeyedList<JobState>;
 	/** The latest lines, at most `maxLogLines`. */
-	readonly log: readonly LogLine[];
+	readonly log: TailList<LogLine>;
 	readonly logCount: number;
 	readonly warnings: number;
 	/** Databases with a shrunken dump, with the loss in percent. */
@@ -136,7 +137,7 @@ export const emptyState: RunState = {
 	destinations: [],
 	batch: 0,
 	jobs: KeyedList.of<JobState>([]),
-	log: [],
+	log: TailList.of<LogLine>([]),
 	logCount: 0,
 	warnings: 0,
 };
@@ -243,7 +244,7 @@ function withLog(state: RunState, event: RunEvent): RunState {
 	const added = lines.map((line, offset) => ({...line, time: event.time, index: state.logCount + offset}));
 	return {
 		...state,
-		log: [...state.log, ...added].slice(-maxLogLines),
+		log: state.log.with(added, maxLogLines),
 		logCount: state.logCount + added.length,
 		warnings: state.warnings + lines.filter(line => line.level === 'warn').length,
 	};

@@ -4,7 +4,7 @@ import {contentsNames} from './planner.js';
 import type {PlannedItem} from './purge-plan.js';
 
 /** Each batch is confirmed by a listing, so the batches are large; the removed keys are in memory meanwhile. */
-const sizeOfBatches = ({listsRanges}: Storage) => (listsRanges === true ? 10_000 : 100_000);
+const sizeOfBatches = ({listsRanges}: Storage) => (listsRanges === true ? 2_000 : 100_000);
 
 export type RemovalReport = {
 	/**

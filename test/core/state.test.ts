@@ -133,7 +133,7 @@ test('the log is bounded, its numbers go on, warnings are counted, old states st
 	for (let i = 0; i < maxLogLines + 10; i++) bus.emit({type: 'log', level: i % 2 ? 'warn' : 'info', text: String(i)});
 	const state = bus.state();
 	assert.deepEqual(
-		[state.log.length, state.logCount, state.log[0]?.index, state.warnings],
+		[state.log.length, state.logCount, state.log.at(0)?.index, state.warnings],
 		[maxLogLines, maxLogLines + 10, 10, 505],
 	);
 	assert.deepEqual([before.log.length, before.logCount], [0, 0]);

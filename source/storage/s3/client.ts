@@ -169,7 +169,10 @@ function createClient(settings: S3Settings, region: string, context: OpenContext
 			error: quiet,
 		},
 	};
-	return new S3Client(config);
+	const client = new S3Client(config);
+	// It copies each request and each response for a log that nobody reads: 1,000 keys for each batch of removals.
+	client.middlewareStack.remove('loggerMiddleware');
+	return client;
 }
 
 type SdkSettings = {

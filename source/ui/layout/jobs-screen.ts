@@ -1,5 +1,5 @@
 /** Formats the Jobs screen: header, the visible part of the list, and the end of the log. */
-import type {JobState} from '../../core/state.js';
+import type {JobState, LogLine} from '../../core/state.js';
 import {workShare} from '../../core/work.js';
 import {commonDirectory} from '../../lib/common-directory.js';
 import {cellWidth} from '../../lib/width.js';
@@ -90,7 +90,7 @@ function logHeight(log: number): number {
 	return log > 0 ? log + 1 : 0;
 }
 
-function shownLines({run}: Frame): Frame['run']['log'] {
+function shownLines({run}: Frame): readonly LogLine[] {
 	return run.log.filter(line => line.level !== 'debug');
 }
 
