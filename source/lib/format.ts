@@ -2,11 +2,11 @@
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** Returns `0 B`, `12 KiB`, `8.1 GiB`: two to four digits. */
+/** Returns `0 B`, `12 KiB`, `8.1 GiB`: at most three digits, but for bytes, so that columns of 8 have room for a `~`. */
 export function formatBytes(bytes: number): string {
 	let value = bytes;
 	let unit = 0;
-	while (value >= 1023.5 && unit < units.length - 1) {
+	while (value >= (unit === 0 ? 1023.5 : 999.5) && unit < units.length - 1) {
 		value /= 1024;
 		unit++;
 	}
