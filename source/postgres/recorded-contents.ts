@@ -173,15 +173,15 @@ export async function rowsOf(
 	names: readonly ({readonly schema: string; readonly table: string} | undefined)[],
 ): Promise<readonly FoundRows[]> {
 	const relations = await session.query(
-		`select n.nspname, c.relname, c.relkind, c.relkind = 'f' or exists (select from pg_catalog.pg_depend d
+		`select n.nspname, c.relname, c.oid, c.relkind, c.relkind = 'f' or exists (select from pg_catalog.pg_depend d
 			where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'f')`,
 		{timeout: 0},
 	);
 	const there = new Map(
-		relations.map(([schema, table, kind, external]) => [
+		relations.map(([schema, table, oid, kind, external]) => [
 			`${schema ?? ''}\0${table ?? ''}`,
-			{kind, isExternal: external === 't'},
+			{oid, kind, isExternal: external === 't'},
 		]),
 	);
 	const found: FoundRows[] = [];
@@ -191,13 +191,25 @@ export async function rowsOf(
 			found.push(name && relation === undefined ? 'missing' : 'external');
 			continue;
 		}
-		const {schema, table} = name;
-		const only = relation.kind === 'r' ? 'only ' : '';
-		const [[rows] = []] = await session.query(
-			`select pg_catalog.count(*) from ${only}${identifier(schema)}.${identifier(table)}`,
-			{timeout: 0},
-		);
-		found.push(Number(rows));
+		const table = `${identifier(name.schema)}.${identifier(name.table)}`;
+		let sum = 0;
+		for (const one of relation.kind === 'p' ? await localPartitions(session, relation.oid) : [table]) {
+			const [[rows] = []] = await session.query(`select pg_catalog.count(*) from only ${one}`, {timeout: 0});
+			sum += Number(rows);
+		}
+		found.push(sum);
 	}
 	return found;
+}
+
+/** Returns the partitions that hold rows in this database, at all levels. The rows of foreign ones are not dumped. */
+async function localPartitions(session: Session, oid: string | null | undefined): Promise<readonly string[]> {
+	const partitions = await session.query(
+		`with recursive tree (oid) as (select ${Number(oid)}::pg_catalog.oid
+			union all select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.oid)
+		select pg_catalog.format('%I.%I', n.nspname, c.relname) from tree join pg_catalog.pg_class c on c.oid = tree.oid
+		join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r'`,
+		{timeout: 0},
+	);
+	return partitions.map(([name]) => name ?? '');
 }

@@ -178,7 +178,9 @@ export function namesFrom(tokens: readonly Token[], from: number): readonly stri
 		if (tokens[at]?.kind === 'word' && tokens[at]?.value === 'GROUP') at++;
 		const found = nameOf(tokens[at]);
 		if (found === undefined) return names;
-		if (tokens[at]?.kind === 'name' || !notRoles.has(tokens[at]?.value ?? '')) names.push(found);
+		// No role can be called public: for the server it is PUBLIC in quotes, too.
+		if (found !== 'public' && (tokens[at]?.kind === 'name' || !notRoles.has(tokens[at]?.value ?? '')))
+			names.push(found);
 		if (tokens[at + 1]?.value !== ',') return names;
 		at++;
 	}

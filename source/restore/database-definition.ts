@@ -190,7 +190,7 @@ function granteesOf(tokens: readonly Token[]): readonly string[] {
 	const end = tokens.findIndex(token => token.kind === 'word' && ['WITH', 'GRANTED'].includes(token.value));
 	return tokens
 		.slice(0, end === -1 ? undefined : end)
-		.filter(token => token.kind !== 'symbol' && !(token.kind === 'word' && token.value === 'PUBLIC'))
+		.filter(token => token.kind !== 'symbol' && nameOf(token) !== 'public')
 		.flatMap(names);
 }
 

@@ -24,6 +24,7 @@ import {withUsage} from './read-access.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan, Finding} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
+import {isForOtherDatabase} from './script-options.js';
 
 /** Yields the text of a plain dump, decrypted and decompressed. Throws TOOLS for lz4. */
 export function plainText(
@@ -69,6 +70,7 @@ export async function readPlainNeeds(
 	const rules: ScannerRules = {
 		what: dump.path,
 		words,
+		dropConnect: true,
 		statement(bytes) {
 			found.take(tokensOf(bytes));
 			newer ??= new NewerStatements(target.inventory, dumpedVersion.exec(head)?.[1], options);
@@ -196,7 +198,7 @@ function add(set: Set<string>, names: readonly string[]): void {
  * Loads the text with psql, which stops at the first error. Returns the contents of the dump. Throws FAILED or CORRUPT.
  */
 export async function loadPlain(
-	{run, target, options, source, isDrill = false}: LoadTarget & {readonly source: DumpSource},
+	{run, target, options, source}: LoadTarget & {readonly source: DumpSource},
 	{hidden, prepared}: DatabasePlan,
 	control: JobControl,
 ): Promise<DumpText> {
@@ -206,14 +208,14 @@ export async function loadPlain(
 	const reader = new DumpTextReader();
 	const bytes = plainText(source, dump, signal, count => meter.count('download', count));
 	const late: string[] = [];
-	const own = isDrill ? new Set([...words, 'drop', 'comment']) : words;
+	const own = new Set([...words, 'drop', 'comment']);
 	const execute = async (text: AsyncIterable<Uint8Array>, rules: Partial<ScannerRules>) => {
 		const errors = await runPsqlScript({
 			psql: target.psql,
 			account: target.account,
 			connection: restoringConnection(target, options, hidden),
 			source: text,
-			rules: {what: dump.path, dropConnect: isDrill, ...rules},
+			rules: {what: dump.path, dropConnect: true, ...rules},
 			signal,
 			onLine: line => run.emit({type: 'job.output', job: id, line}),
 		});
@@ -222,7 +224,7 @@ export async function loadPlain(
 	await execute(readingText(bytes, reader), {
 		words: superuser ? withStatistics(own, version) : new Set([...own, 'select', 'refresh']),
 		statement(text) {
-			if (isLeftOut(text, options, target) || (isDrill && aboutDatabases.test(text))) return undefined;
+			if (isLeftOut(text, options, target) || isForOtherDatabase(text)) return undefined;
 			if (superuser || !refresh.test(text)) return adapted(text, target);
 			late.push(text);
 			return undefined;
@@ -308,10 +310,6 @@ async function* lateScript(encoding: string, statements: readonly string[]): Asy
 	yield Buffer.from("select pg_catalog.set_config('search_path', '', false);\nset row_security = on;\n");
 	for (const statement of statements) yield Buffer.from(`${statement};\n`, 'latin1');
 }
-
-/** Statements of `pg_dump --create` about the database itself, which must not run in a server that others use. */
-const aboutDatabases =
-	/^\s*(?:create|drop|alter|comment\s+on)\s+database\s|^\s*(?:grant|revoke)\s[^]+\son\s+database\s|^\s*alter\s+role\s/i;
 
 /** Escapes a value for PGOPTIONS, where spaces and backslashes need a backslash. */
 function escapeOption(text: string): string {
