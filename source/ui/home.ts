@@ -22,7 +22,7 @@ export type HomeStore = {
 	readonly home: () => Home;
 	/** Reads everything that is not being read already. */
 	readonly load: () => void;
-	/** Reads again what has failed, or is older than a minute. Remote locations are only read by `load`. */
+	/** Like `load` at the first call; then reads again what has failed, or is older than a minute, and no remote location. */
 	readonly refresh: () => void;
 	readonly close: () => void;
 };
@@ -56,19 +56,17 @@ export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeS
 
 	function readElsewhere(): void {
 		// Errors of reading the directory are reported by the other reads.
-		const none = () => put({elsewhere: []});
-		read('elsewhere', async () => put({elsewhere: await handle.runsElsewhere()}), none);
+		read(
+			'elsewhere',
+			async () => put({elsewhere: await handle.runsElsewhere()}),
+			() => put({elsewhere: []}),
+		);
 	}
 
 	function readRuns(): void {
 		const [first] = handle.locations();
 		if (first === undefined) return put({runs: []});
-		const work = async () => {
-			let runs: RunSummary[] = [];
-			for await (const run of handle.runs(first.id, {signal}))
-				runs = [...runs, run].toSorted((a, b) => b.time - a.time).slice(0, shownRuns);
-			put({runs});
-		};
+		const work = async () => put({runs: await newestRuns(handle.runs(first.id, {signal}))});
 		read('runs', work, message => put({runs: home.runs ?? [], problems: [message]}));
 	}
 
@@ -91,16 +89,19 @@ export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeS
 		}
 	}
 
+	function load(): void {
+		put({places: handle.locations().map(location => location.label)});
+		readElsewhere();
+		readPlan();
+		readRuns();
+		readAges(true);
+	}
+
 	return {
 		home: () => home,
-		load() {
-			put({places: handle.locations().map(location => location.label)});
-			readElsewhere();
-			readPlan();
-			readRuns();
-			readAges(true);
-		},
+		load,
 		refresh() {
+			if (home.places === undefined) return load();
 			readElsewhere();
 			if (home.planProblem !== undefined || isOld('plan')) readPlan();
 			if (isOld('runs')) {
@@ -110,6 +111,12 @@ export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeS
 		},
 		close: () => stop.abort(),
 	};
+}
+
+async function newestRuns(all: AsyncIterable<RunSummary>): Promise<readonly RunSummary[]> {
+	let runs: RunSummary[] = [];
+	for await (const run of all) runs = [...runs, run].toSorted((a, b) => b.time - a.time).slice(0, shownRuns);
+	return runs;
 }
 
 type Read = (what: string, work: () => Promise<void>, onFailure: (message: string) => void) => void;

@@ -100,7 +100,8 @@ export async function mountConsole(request: MountRequest): Promise<MountResult> 
 	const {console: c, screen, home} = session;
 	try {
 		startOn(c, handle, start);
-		if (handle.state().command === 'console' && !c.info.readOnly) home.load();
+		// A console that opens on other dumps reads nothing but these.
+		if (start === 'jobs' && handle.state().command === 'console' && !c.info.readOnly) home.load();
 		if (!c.info.readOnly) c.attempt(loadKeptDrafts(c));
 		const reason = await visit(session, request).finally(screen.terminal.release);
 		if (reason === 'hangup') await keep(session, request);

@@ -122,6 +122,30 @@ describe('Jobs', () => {
 		await screen.result;
 	});
 
+	it('is read at the first visit of a console that opens on other dumps', async () => {
+		const engine = createFakeEngine({databases: 4, names: 5});
+		const read: string[] = [];
+		const handle = {
+			...engine,
+			preview: async (...args: Parameters<typeof engine.preview>) => {
+				read.push('plan');
+				return engine.preview(...args);
+			},
+			ages: async (...args: Parameters<typeof engine.ages>) => {
+				read.push(args[0]);
+				return engine.ages(...args);
+			},
+		};
+		await using screen = mount(handle, {start: {files: 's3'}, now: () => fakeNow});
+		await screen.waitFor(text => text.includes('5 files'), 'the listing');
+		assert.deepEqual(read, []);
+		await screen.type('1');
+		await screen.waitFor(text => text.includes('shop_2') && text.includes('4 databases'), 'the databases');
+		assert.deepEqual(read, ['plan', ...engine.locations().map(({id}) => id)]);
+		await screen.type('q');
+		await screen.result;
+	});
+
 	it('says in whole why the server cannot be asked, and asks again', async () => {
 		const engine = createFakeEngine({databases: 4});
 		let isDown = true;
