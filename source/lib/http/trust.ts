@@ -43,17 +43,24 @@ export type Trust = {
  * Throws HttpConfigError immediately for a configured file that cannot be read or contains no certificate.
  */
 export function createTrust(env: Environment, caFile = ''): Trust {
-	const named = [
-		...(caFile === '' ? [] : certificatesIn(caFile, 'ca_file')),
-		...fileVariables.flatMap(name => (env[name] ? certificatesIn(env[name], name) : [])),
-		...(env['SSL_CERT_DIR'] ? certificatesBelow(env['SSL_CERT_DIR']) : []),
+	const files = [
+		...(caFile === '' ? [] : [[caFile, 'ca_file'] as const]),
+		...fileVariables.flatMap(name => (env[name] ? [[env[name], name] as const] : [])),
+	];
+	const directories = env['SSL_CERT_DIR'];
+	// One certificate is enough to know: parsing all of a host's takes a third of the start of a command.
+	for (const [path, setting] of files) certificatesIn(path, setting, 1);
+	if (directories) certificatesBelow(directories, 1);
+	const named = () => [
+		...[...new Map(files)].flatMap(([path, setting]) => certificatesIn(path, setting)),
+		...(directories ? certificatesBelow(directories) : []),
 	];
 	const sources = () => [
 		...[systemCertificates().path ?? []].flat(),
 		...(caFile === '' ? [] : [`${caFile} (ca_file)`]),
 		...[...fileVariables, 'SSL_CERT_DIR'].flatMap(name => (env[name] ? [`${env[name]} (${name})`] : [])),
 	];
-	const authorities = () => [...new Set([...rootCertificates, ...systemCertificates().certificates, ...named])];
+	const authorities = () => [...new Set([...rootCertificates, ...systemCertificates().certificates, ...named()])];
 	let made: SecureContext | undefined;
 	return {
 		context: () =>
@@ -68,9 +75,10 @@ export function createTrust(env: Environment, caFile = ''): Trust {
 }
 
 /**
- * Returns the certificates of a file, in PEM. Throws HttpConfigError, with the name of the setting, if there are none.
+ * Returns the certificates of a file, in PEM, at most `most`. Throws HttpConfigError, with the name of the setting, if
+ * there are none.
  */
-export function certificatesIn(path: string, setting: string): readonly string[] {
+export function certificatesIn(path: string, setting: string, most = Infinity): readonly string[] {
 	const hint = `${setting} must be a file of certificates in PEM format`;
 	let bytes: Buffer;
 	try {
@@ -91,21 +99,24 @@ export function certificatesIn(path: string, setting: string): readonly string[]
 								: code;
 		throw new HttpConfigError(`could not read ${path} (${setting}): ${why ?? 'unknown error'}`, hint, cause);
 	}
-	const found = parse(bytes);
+	const found = parse(bytes, most);
 	if (found.length === 0) throw new HttpConfigError(`${path} (${setting}) contains no certificate`, hint);
 	return found;
 }
 
 /** Parses PEM with any text around it, or one certificate in DER. */
-function parse(bytes: Buffer): readonly string[] {
+function parse(bytes: Buffer, most: number): readonly string[] {
 	const blocks = pemBlocks(bytes.toString('latin1'));
-	return (blocks.length > 0 ? blocks : [bytes]).flatMap(one => {
+	const found: string[] = [];
+	for (const one of blocks.length > 0 ? blocks : [bytes]) {
+		if (found.length >= most) break;
 		try {
-			return [new X509Certificate(one).toString()];
+			found.push(new X509Certificate(one).toString());
 		} catch {
-			return [];
+			// no certificate: others may be
 		}
-	});
+	}
+	return found;
 }
 
 function pemBlocks(text: string): readonly string[] {
@@ -117,20 +128,19 @@ function pemBlocks(text: string): readonly string[] {
 }
 
 /** Reads SSL_CERT_DIR, one or more directories separated by `:`. */
-function certificatesBelow(directories: string): readonly string[] {
-	const found = directories
-		.split(':')
-		.filter(Boolean)
-		.flatMap(directory =>
-			entriesOf(directory).flatMap(name => {
-				try {
-					const path = join(directory, name);
-					return statSync(path).isFile() ? parse(readFileSync(path)) : [];
-				} catch {
-					return []; // a dangling link, or another kind of file
-				}
-			}),
-		);
+function certificatesBelow(directories: string, most = Infinity): readonly string[] {
+	const found: string[] = [];
+	for (const directory of directories.split(':').filter(Boolean)) {
+		for (const name of entriesOf(directory)) {
+			if (found.length >= most) break;
+			try {
+				const path = join(directory, name);
+				if (statSync(path).isFile()) found.push(...parse(readFileSync(path), most));
+			} catch {
+				// a dangling link, or another kind of file
+			}
+		}
+	}
 	if (found.length > 0) return found;
 	throw new HttpConfigError(
 		`${directories} (SSL_CERT_DIR) contains no certificate`,
