@@ -40,6 +40,8 @@ const byName: Readonly<Record<string, Fault>> = {
 	QuotaExceeded: 'full',
 	InsufficientStorage: 'full',
 	XMinioStorageFull: 'full',
+	InvalidObjectState: 'invalid',
+	InternalError: 'server',
 	NotImplemented: 'unsupported',
 	MethodNotAllowed: 'unsupported',
 	SlowDown: 'throttled',
@@ -186,6 +188,8 @@ function hintFor(name: string): string | undefined {
 		NoSuchBucket: 'check s3_bucket, s3_region and s3_endpoint',
 		AccessControlListNotSupported: 'the bucket does not accept ACLs: leave s3_acl empty',
 		SignatureDoesNotMatch: 'check the secret key and, with a custom endpoint, s3_region and s3_force_path',
+		InvalidObjectState:
+			'the object is in an archive tier such as Glacier: restore it there first (aws s3api restore-object), then try again',
 		CredentialsProviderError: 'set s3_key_id and s3_secret, s3_profile, or the credentials of the AWS tools',
 	};
 	return hints[name];

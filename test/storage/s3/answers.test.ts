@@ -240,3 +240,26 @@ describe('locked objects', () => {
 		});
 	}
 });
+
+describe('an object in an archive tier', () => {
+	it('is told from a lack of rights, and not tried again', () =>
+		withAnswers(
+			(_request, response) => {
+				const {body} = xml(
+					'Error',
+					element('', {Code: 'InvalidObjectState', Message: 'not valid for the storage class'}),
+				);
+				response.writeHead(403, {'content-type': 'application/xml'}).end(body);
+			},
+			async (storage, count) => {
+				await assert.rejects(readAll(storage.get('key', {signal: never})), (error: unknown) => {
+					assert.ok(error instanceof StorageError);
+					assert.match(error.message, /InvalidObjectState/);
+					assert.doesNotMatch(error.message, /access denied/);
+					assert.match(error.hint ?? '', /archive tier such as Glacier: restore it there first/);
+					return true;
+				});
+				assert.equal(count(), 1);
+			},
+		));
+});
