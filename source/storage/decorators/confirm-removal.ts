@@ -152,12 +152,32 @@ async function findListed(
 	const found: RemoveResult[] = [];
 	const {prefix, after, last} = rangeOf([...wanted.keys()]);
 	const isRange = storage.listsRanges === true;
+	const isPast = createEnd(last);
 	for await (const {key} of storage.list(prefix, {signal, ...(isRange && after !== '' && {after})})) {
-		if (isRange && compareKeys(key, last) > 0) break;
+		if (isRange && isPast(key)) break;
 		const one = wanted.get(key);
 		if (one) found.push(one);
 	}
 	return found;
+}
+
+/** Keys beyond the last one that are read before a listing counts as sorted: one page. */
+const sortedKeys = 1000;
+
+/**
+ * Returns a function that returns true once no key up to `last` can follow. A service may list without an order: then
+ * it never does, so that the whole listing is read.
+ */
+function createEnd(last: string): (key: string) => boolean {
+	let before = '';
+	let beyond = 0;
+	let isSorted = true;
+	return key => {
+		isSorted &&= compareKeys(key, before) >= 0;
+		before = key;
+		if (compareKeys(key, last) > 0) beyond++;
+		return isSorted && beyond > sortedKeys;
+	};
 }
 
 /** Returns the prefix that the keys have in common, a text before all of them (or nothing), and the last of them. */
