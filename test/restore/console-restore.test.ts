@@ -84,7 +84,7 @@ test('the job waits before the swap: another answer replaces nothing, its name d
 		await until(handle, state => [...state.jobs.values()].some(job => job.question !== undefined));
 		const [job] = handle.state().jobs.values();
 		assert.ok(job?.question);
-		assert.match(job.question.restored, /1 table: public\.t ~10/);
+		assert.match(job.question.restored, /1 table: public\.t 8\.0 KiB \(~10 rows\)/);
 		assert.equal(await rows('app'), '0', 'nothing has changed so far');
 		handle.answer(job.id, answer);
 		await handle.idle();
