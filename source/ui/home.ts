@@ -22,8 +22,13 @@ export type HomeStore = {
 	readonly home: () => Home;
 	/** Reads everything that is not being read already. */
 	readonly load: () => void;
-	/** Like `load` at the first call; then reads again what has failed, or is older than a minute, and no remote location. */
+	/**
+	 * Like `load` at the first call; then reads again what has failed, or is older than a minute. A remote location only
+	 * if it was never read.
+	 */
 	readonly refresh: () => void;
+	/** Ends what is being read: what is not shown must not slow down what is. */
+	readonly pause: () => void;
 	readonly close: () => void;
 };
 
@@ -35,14 +40,12 @@ export type HomeHandle = Pick<EngineHandle, 'preview' | 'runs' | 'locations' | '
 
 export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeStore {
 	let home: Home = {};
-	const stop = new AbortController();
-	const {signal} = stop;
+	let isClosed = false;
 	const put = (patch: Home) => {
-		if (signal.aborted) return;
 		home = {...home, ...patch};
-		onChange();
+		if (!isClosed) onChange();
 	};
-	const {read, isOld} = createReadings(signal);
+	const {read, isOld, wasRead, stop} = createReadings();
 	const ages = new Map<string, readonly DatabaseAge[]>();
 	const problems = new Map<string, string>();
 
@@ -66,17 +69,18 @@ export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeS
 	function readRuns(): void {
 		const [first] = handle.locations();
 		if (first === undefined) return put({runs: []});
-		const work = async () => put({runs: await newestRuns(handle.runs(first.id, {signal}))});
+		const work = async (signal: AbortSignal) => put({runs: await newestRuns(handle.runs(first.id, {signal}))});
 		read('runs', work, message => put({runs: home.runs ?? [], problems: [message]}));
 	}
 
-	function readAges(withRemotes: boolean): void {
+	function readAges(isDue: (what: string, remote: boolean) => boolean): void {
 		for (const {id, label, remote} of handle.locations()) {
-			if (remote && !withRemotes) continue;
+			const what = `ages ${id}`;
+			if (!isDue(what, remote)) continue;
 			const show = () => put({ages: mergeAges([...ages.values()].flat()), problems: [...problems.values()]});
 			read(
-				`ages ${id}`,
-				async () => {
+				what,
+				async signal => {
 					ages.set(id, await handle.ages(id, {signal}));
 					problems.delete(id);
 					show();
@@ -94,7 +98,7 @@ export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeS
 		readElsewhere();
 		readPlan();
 		readRuns();
-		readAges(true);
+		readAges(() => true);
 	}
 
 	return {
@@ -104,12 +108,14 @@ export function createHomeStore(handle: HomeHandle, onChange: () => void): HomeS
 			if (home.places === undefined) return load();
 			readElsewhere();
 			if (home.planProblem !== undefined || isOld('plan')) readPlan();
-			if (isOld('runs')) {
-				readRuns();
-				readAges(false);
-			}
+			if (isOld('runs')) readRuns();
+			readAges((what, remote) => (remote ? !wasRead(what) : isOld(what)));
 		},
-		close: () => stop.abort(),
+		pause: stop,
+		close() {
+			isClosed = true;
+			stop();
+		},
 	};
 }
 
@@ -119,27 +125,45 @@ async function newestRuns(all: AsyncIterable<RunSummary>): Promise<readonly RunS
 	return runs;
 }
 
-type Read = (what: string, work: () => Promise<void>, onFailure: (message: string) => void) => void;
+type Readings = {
+	/** Does nothing while the same is being read. */
+	readonly read: (
+		what: string,
+		work: (signal: AbortSignal) => Promise<void>,
+		onFailure: (message: string) => void,
+	) => void;
+	readonly isOld: (what: string) => boolean;
+	readonly wasRead: (what: string) => boolean;
+	/** Aborts what is being read, as if it had not begun. */
+	readonly stop: () => void;
+};
 
 /** Allows one read of each kind at a time, and remembers when the last one ended. */
-function createReadings(signal: AbortSignal): {readonly read: Read; readonly isOld: (what: string) => boolean} {
+function createReadings(): Readings {
 	const reading = new Set<string>();
 	/** Monotonic milliseconds. */
 	const readAt = new Map<string, number>();
+	let running = new AbortController();
 	return {
 		read(what, work, onFailure) {
 			if (reading.has(what)) return;
 			reading.add(what);
-			work()
+			const {signal} = running;
+			work(signal)
 				.catch((error: unknown) => {
 					if (!signal.aborted) onFailure(messageOf(error));
 				})
 				.finally(() => {
 					reading.delete(what);
-					readAt.set(what, performance.now());
+					if (!signal.aborted) readAt.set(what, performance.now());
 				});
 		},
 		isOld: what => performance.now() - (readAt.get(what) ?? -Infinity) > freshFor,
+		wasRead: what => readAt.has(what),
+		stop() {
+			running.abort();
+			running = new AbortController();
+		},
 	};
 }
 

@@ -156,7 +156,7 @@ function openSession({handle: own, stdin, stdout, options, signal}: MountRequest
 		leave,
 		onChange() {
 			const current = c.view().screen;
-			if (current === 'jobs' && current !== lastScreen) refreshHome();
+			if (current !== lastScreen) (current === 'jobs' ? refreshHome : home.pause)();
 			lastScreen = current;
 			frames.soon();
 		},

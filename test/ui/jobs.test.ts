@@ -146,6 +146,34 @@ describe('Jobs', () => {
 		await screen.result;
 	});
 
+	it('is not read on while another screen is shown, and again on return', async () => {
+		const engine = createFakeEngine({databases: 4, names: 5});
+		const signals: AbortSignal[] = [];
+		const handle = {
+			...engine,
+			ages: async (location: string, options: {readonly signal: AbortSignal}) => {
+				const isFirst = signals.push(options.signal) <= engine.locations().length;
+				if (!isFirst) return engine.ages(location, options);
+				return new Promise<never>((_, reject) => {
+					options.signal.addEventListener('abort', () => reject(options.signal.reason as Error));
+				});
+			},
+		};
+		await using screen = mount(handle, {now: () => fakeNow});
+		await screen.waitFor(text => text.includes('4 databases') && text.includes('reading'), 'the plan');
+		await screen.type('2');
+		await screen.waitFor(text => text.includes('files'), 'Files');
+		assert.deepEqual(
+			signals.map(signal => signal.aborted),
+			engine.locations().map(() => true),
+		);
+		await screen.type('1');
+		await screen.waitFor(text => /shop_0 +8h old/.test(text), 'the ages');
+		assert.equal(signals.length, 2 * engine.locations().length, 'the remote ones too');
+		await screen.type('q');
+		await screen.result;
+	});
+
 	it('says in whole why the server cannot be asked, and asks again', async () => {
 		const engine = createFakeEngine({databases: 4});
 		let isDown = true;
