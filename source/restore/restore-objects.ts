@@ -141,7 +141,7 @@ const ours = /^\s*(?:begin \/\* pg_back \*\/|commit \/\* pg_back \*\/)$/;
 function passes(statement: string, path: string, version: number): string | undefined {
 	if (ours.test(statement)) return statement;
 	if (/^\s*set\s+transaction_timeout\b/i.test(statement)) return version < 170_000 ? undefined : statement;
-	// pg_dump sets the session authorization for privileges that somebody else than the owner has granted.
+	// pg_dump sets the session authorization for privileges that a role other than the owner has granted.
 	if (/^\s*(?:set|alter)\s/i.test(statement) && !/^\s*set\s+transaction\s/i.test(statement)) return statement;
 	throw new PgBackError(
 		'CORRUPT',

@@ -16,8 +16,9 @@ const width = 8;
 /**
  * Checks after each removal that the keys are gone: a service or a proxy may confirm a removal and remove nothing.
  * Those that still exist get an error. Few keys are inspected; many cost one listing of what their names have in
- * common, from the first to the last. Of a service with versions, it is sufficient that the current one is removed. Throws only when no removal was
- * confirmed; otherwise each key has a result, also when it was canceled, or when the check failed.
+ * common, from the first to the last. Of a service with versions, it is sufficient that the current one is removed.
+ * Throws only when no removal was confirmed; otherwise each key has a result, also when it was canceled, or when the
+ * check failed.
  */
 export function withConfirmedRemoval(storage: Storage, clock: Clock = systemClock): Storage {
 	// After a removal that had no effect, waiting again would only take long.

@@ -170,7 +170,7 @@ function createClient(settings: S3Settings, region: string, context: OpenContext
 		},
 	};
 	const client = new S3Client(config);
-	// It copies each request and each response for a log that nobody reads: 1,000 keys for each batch of removals.
+	// It copies each request and response for a log that is never read: 1,000 keys for each batch of removals.
 	client.middlewareStack.remove('loggerMiddleware');
 	return client;
 }
