@@ -1,10 +1,10 @@
 /** State and settings that the tasks of one backup share. */
 import {createHash} from 'node:crypto';
-import type {PlannedJob, StageName} from '../core/events.js';
+import type {Emit, PlannedJob, StageName} from '../core/events.js';
 import {shownCommand} from '../lib/shown-command.js';
 import type {Connection} from '../postgres/connection.js';
 import type {Tools} from '../postgres/tools.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunIdentity, ServerContext} from '../runs/context.js';
 import type {RunLocks} from '../runs/run-locks.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';
 import type {PendingFile} from '../stages/artifact.js';
@@ -19,7 +19,7 @@ import type {ShardWork} from './shard.js';
 
 /** State and settings that the tasks of one backup share. */
 export type BackupShared = {
-	readonly run: RunContext;
+	readonly run: ServerContext & RunIdentity;
 	/** The databases were named explicitly: a missing one is then an error. */
 	readonly named: boolean;
 	readonly connection: Connection;
@@ -71,7 +71,7 @@ function stagesOf(shared: StageSettings): StageName[] {
 }
 
 /** Returns callbacks that report a child's command line and output as events of its job. */
-export function reportsOf({emit}: RunContext, job: string): Pick<DumpCommand, 'onLine' | 'onStart'> {
+export function reportsOf(emit: Emit, job: string): Pick<DumpCommand, 'onLine' | 'onStart'> {
 	return {
 		onLine: line => emit({type: 'job.output', job, line}),
 		onStart: words => emit({type: 'job.command', job, command: shownCommand(words)}),

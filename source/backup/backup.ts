@@ -3,7 +3,7 @@ import {CancelledError, toPgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {takeModeRefusals} from '../lib/files.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunContext, RunIdentity, RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {type BackupFailures, prepare} from '../runs/prepare-backup.js';
 import {type HookOptions, runHook} from '../stages/hook.js';
@@ -36,7 +36,11 @@ export async function runBackup(run: RunContext, options: BackupRequest = {}): P
 }
 
 /** Runs `work` between the hooks: the post hook always runs, even after a signal, once the pre hook was tried. */
-async function withHooks(run: RunContext, failed: BackupFailures, work: () => Promise<void>): Promise<void> {
+async function withHooks(
+	run: StoreContext & RunIdentity,
+	failed: BackupFailures,
+	work: () => Promise<void>,
+): Promise<void> {
 	const {preBackupHook, postBackupHook} = run.configuration.settings;
 	try {
 		if (preBackupHook.length > 0) await hook(run, {label: 'pre-backup', words: preBackupHook, signal: run.signal});
@@ -51,7 +55,7 @@ async function withHooks(run: RunContext, failed: BackupFailures, work: () => Pr
 	if (run.signal.aborted) expire();
 	else run.signal.addEventListener('abort', expire, {once: true});
 	try {
-		const more = outcomeEnvironment(run, failed);
+		const more = outcomeEnvironment(run.signal, failed);
 		await hook(run, {label: 'post-backup', words: postBackupHook, signal: grace.signal, more});
 	} catch (error) {
 		failed.failures.push(toPgBackError(error));
@@ -67,15 +71,15 @@ async function withHooks(run: RunContext, failed: BackupFailures, work: () => Pr
 const hookGrace = 8000;
 
 async function hook(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'env' | 'runId'>,
 	{more, ...hook}: Pick<HookOptions, 'label' | 'words' | 'signal'> & {readonly more?: Record<string, string>},
 ): Promise<void> {
 	const env = {...run.env, PGBK_RUN_ID: run.runId, ...more};
 	await runHook({...hook, env, emit: run.emit, timeout: run.configuration.settings.hookTimeout});
 }
 
-function outcomeEnvironment(run: RunContext, {failures, databases}: BackupFailures): Record<string, string> {
-	const {exitCode, outcome} = resultOf(failures, run.signal);
+function outcomeEnvironment(signal: AbortSignal, {failures, databases}: BackupFailures): Record<string, string> {
+	const {exitCode, outcome} = resultOf(failures, signal);
 	return {
 		PGBK_STATUS: outcome === 'done' ? 'success' : outcome === 'failed' ? 'failure' : 'cancelled',
 		PGBK_EXIT_CODE: String(exitCode),

@@ -10,7 +10,7 @@ import {formatVersion} from '../postgres/versions.js';
 import {openRemote, type Remote, shortRetries, type Store} from '../repository/remote.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunIdentity, RunResult, SecretContext, ServerContext, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {findOptions, prepare} from '../runs/prepare-backup.js';
 import {lockReport} from '../runs/run-locks.js';
@@ -18,7 +18,7 @@ import type {RemoveResult} from '../storage/storage.js';
 import {directoryProblem, nearestExisting} from './backup-directory.js';
 
 /** Makes every check, regardless of the results of the others. */
-export async function checkConnections(run: RunContext): Promise<RunResult> {
+export async function checkConnections(run: ServerContext & SecretContext & RunIdentity): Promise<RunResult> {
 	const {upload, backupDirectory} = run.configuration.settings;
 	const checks: (readonly [string, () => Promise<string>])[] = [
 		['server', () => checkServer(run)],
@@ -39,7 +39,7 @@ export async function checkConnections(run: RunContext): Promise<RunResult> {
 }
 
 /** Logs in and returns server, user and pg_dump, for people. Throws CONNECTION, TOOLS. */
-export async function checkServer(run: RunContext): Promise<string> {
+export async function checkServer(run: ServerContext & SecretContext): Promise<string> {
 	return withSession(run, async session => {
 		const server = await serverInfo(session);
 		const {pgDump, warning} = await findTools({...findOptions(run), serverVersion: server.versionNumber});
@@ -50,7 +50,10 @@ export async function checkServer(run: RunContext): Promise<string> {
 }
 
 /** Calls `use` with a session to the configured database. Throws CONFIG, CONNECTION, TOOLS, and what `use` throws. */
-export async function withSession<T>(run: RunContext, use: (session: Session) => Promise<T>): Promise<T> {
+export async function withSession<T>(
+	run: ServerContext & SecretContext,
+	use: (session: Session) => Promise<T>,
+): Promise<T> {
 	const {connection} = await prepare(run);
 	try {
 		const psql = await findPsql(findOptions(run));
@@ -66,7 +69,7 @@ export async function withSession<T>(run: RunContext, use: (session: Session) =>
 }
 
 /** Returns that the directory is writable, or will be created, for people. Throws FILE_SYSTEM or CONFIG. */
-export async function checkDirectory(run: RunContext, path: string): Promise<string> {
+export async function checkDirectory(run: StoreContext, path: string): Promise<string> {
 	const problem = await directoryProblem(path);
 	if (problem) throw problem;
 	await checkSharedDirectory(run);
@@ -87,7 +90,7 @@ function routeOf(remote: Remote): string {
  * Writes, reads, lists and deletes a small object. Without the permission to delete, a backup that does not purge there
  * works.
  */
-export async function checkRemote(run: RunContext, store: Store): Promise<string> {
+export async function checkRemote(run: StoreContext & RunIdentity, store: Store): Promise<string> {
 	const remote = await openRemote(run, store, shortRetries);
 	const {storage, prefix, location} = remote;
 	const key = `${prefix}pg_back_probe_${run.tag}`;

@@ -213,7 +213,7 @@ function pgDumpCommand(
 		onEnd: control.lendSlot,
 		isSmall: isSmallDatabase(job.database.size),
 		what: `pg_dump of ${display(name)}`,
-		...reportsOf(run, id),
+		...reportsOf(run.emit, id),
 	});
 	return {command, warnings: [...warnings, ...settingWarnings(shared, settings)]};
 }

@@ -6,7 +6,7 @@ import {formatVersion} from '../postgres/versions.js';
 import type {Manifest, ManifestFile, PlainFacts, PlannedRemovals, ShardFacts} from '../repository/manifest.js';
 import {manifestPathOf} from '../repository/remote-keys.js';
 import {planItems} from '../retention/purge-plan.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, RunIdentity} from '../runs/context.js';
 import type {Scheduler} from '../runs/scheduler.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';
 import {shortRecipient} from '../stages/age/short-recipient.js';
@@ -34,7 +34,7 @@ export type DescribedRun = DescribedFiles & {
 };
 
 export type DescribedFiles = {
-	readonly run: RunContext;
+	readonly run: ConfiguredContext & RunIdentity;
 	readonly encryption: EncryptionKeys | undefined;
 	/** With `verify = full`: returns whether this file was read completely. */
 	readonly fullyRead: (file: PendingFile) => boolean;

@@ -1,6 +1,7 @@
 /** `--doctor`: one page about everything that a backup needs, with the exit statuses of monitoring plug-ins. */
 import {readdir, stat, statfs} from 'node:fs/promises';
 import {join} from 'node:path';
+import type {Configuration} from '../config/configuration.js';
 import {freshFor} from '../core/dump-age.js';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
@@ -13,7 +14,7 @@ import {formatVersion} from '../postgres/versions.js';
 import {checkAge} from '../repository/check-age.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunIdentity, SecretContext, ServerContext, StoreContext} from '../runs/context.js';
 import {loadConfiguredDecryption, loadRunEncryption} from '../runs/identities.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import {nearestExisting} from './backup-directory.js';
@@ -31,7 +32,7 @@ export type Finding = {
 const clockTolerance = 60;
 
 /** Makes every check, regardless of the results of the others. Rejects only when the run is stopped. */
-export async function examine(run: RunContext): Promise<readonly Finding[]> {
+export async function examine(run: ServerContext & SecretContext & RunIdentity): Promise<readonly Finding[]> {
 	const {upload, backupDirectory} = run.configuration.settings;
 	const directory = downloadBase(backupDirectory);
 	const checks: readonly (readonly [string, () => Promise<Finding | readonly Finding[]>])[] = [
@@ -40,13 +41,13 @@ export async function examine(run: RunContext): Promise<readonly Finding[]> {
 		['clock', () => examineClock(run)],
 		['backup directory', async () => ok('backup directory', await checkDirectory(run, directory))],
 		['disk', async () => examineDisk(await nearestExisting(directory))],
-		['files', () => examineFiles(run, directory)],
+		['files', () => examineFiles(run.configuration, directory)],
 		...upload.map(
 			store => [`remote ${store}`, async () => ok(`remote ${store}`, await checkRemote(run, store))] as const,
 		),
 		['keys', () => examineKeys(run)],
 		['newest dumps', () => examineAge(run)],
-		['configuration file', () => examineConfigurationFile(run)],
+		['configuration file', () => examineConfigurationFile(run.configuration)],
 	];
 	const findings: Finding[] = [];
 	for (const [what, check] of checks) {
@@ -81,7 +82,7 @@ const ok = (what: string, text: string): Finding => ({level: 'ok', what, text});
 const warning = (what: string, text: string): Finding => ({level: 'warning', what, text});
 
 /** Reports which tools a run would use and why, and known vulnerabilities of their versions. */
-async function examineTools(run: RunContext): Promise<readonly Finding[]> {
+async function examineTools(run: ServerContext & SecretContext): Promise<readonly Finding[]> {
 	const untrusted: Finding[] = [];
 	const options = {...findOptions(run), onUntrusted: (text: string) => untrusted.push(warning('tools', text))};
 	const serverVersion = await withSession(run, session => Promise.resolve(session.serverVersion));
@@ -104,7 +105,7 @@ async function examineTools(run: RunContext): Promise<readonly Finding[]> {
 	];
 }
 
-async function examineClock(run: RunContext): Promise<Finding> {
+async function examineClock(run: ServerContext & SecretContext): Promise<Finding> {
 	const [theirs, ours] = await withSession(run, async session => {
 		const [[text] = []] = await session.query('select extract(epoch from pg_catalog.clock_timestamp())');
 		return [Number(text), run.now().getTime() / 1000] as const;
@@ -127,8 +128,8 @@ async function examineDisk(directory: string): Promise<Finding> {
 }
 
 /** Checks that other users cannot read the dumps, unless that was configured. */
-async function examineFiles(run: RunContext, directory: string): Promise<Finding> {
-	const {backupFileMode} = run.configuration.settings;
+async function examineFiles(configuration: Configuration, directory: string): Promise<Finding> {
+	const {backupFileMode} = configuration.settings;
 	const wanted = backupFileMode ?? 0o777;
 	const entries = (await lstatIfThere(directory)) ? await readdir(directory, {withFileTypes: true}) : [];
 	const readable: string[] = [];
@@ -149,7 +150,7 @@ async function examineFiles(run: RunContext, directory: string): Promise<Finding
 }
 
 /** Checks, if private keys are available, that they decrypt what is encrypted. */
-async function examineKeys(run: RunContext): Promise<Finding> {
+async function examineKeys(run: SecretContext & RunIdentity): Promise<Finding> {
 	const {encrypt} = run.configuration.settings;
 	if (!encrypt) return ok('keys', 'dumps are not encrypted');
 	const encryption = await loadRunEncryption(run);
@@ -170,14 +171,14 @@ async function examineKeys(run: RunContext): Promise<Finding> {
 	return ok('keys', 'the configured private key decrypts new dumps');
 }
 
-async function examineAge(run: RunContext): Promise<Finding> {
+async function examineAge(run: StoreContext): Promise<Finding> {
 	const {text, status} = await checkAge(run, freshFor);
 	const summary = text.replace(/^PG_BACK \w+ - /, '').replace(/ \| .*$/, '');
 	return {level: status === 0 ? 'ok' : status === 2 ? 'critical' : 'warning', what: 'newest dumps', text: summary};
 }
 
-async function examineConfigurationFile(run: RunContext): Promise<Finding> {
-	const {configFile} = run.configuration;
+async function examineConfigurationFile(configuration: Configuration): Promise<Finding> {
+	const {configFile} = configuration;
 	if (configFile === undefined) return ok('configuration file', 'none, the defaults are used');
 	try {
 		const {mode, uid} = await stat(configFile);

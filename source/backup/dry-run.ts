@@ -5,7 +5,7 @@ import {findPsql} from '../postgres/tools.js';
 import {closeAll, openUploadPlaces, type Remote, shortRetries} from '../repository/remote.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, SecretContext, ServerContext, StoreContext} from '../runs/context.js';
 import {loadConfiguredDecryption} from '../runs/identities.js';
 import {findOptions, prepare} from '../runs/prepare-backup.js';
 import {lockReport} from '../runs/run-locks.js';
@@ -26,7 +26,10 @@ export type PlanOptions = {
  * Connects, lists and checks; writes nothing, runs no hook, pauses nothing. Throws errors that stop a run before it
  * dumps anything; later failures are in the plan's `problems`.
  */
-export async function planWithoutRunning(run: RunContext, options: PlanOptions = {}): Promise<BackupPlan> {
+export async function planWithoutRunning(
+	run: ServerContext & SecretContext,
+	options: PlanOptions = {},
+): Promise<BackupPlan> {
 	const {settings} = run.configuration;
 	await checkSharedDirectory(run);
 	const {connection} = await prepare(run);
@@ -61,7 +64,7 @@ function beforeHook(facts: PlanFacts): PlanFacts {
 type Place = {readonly purge: PlacePurge | undefined; readonly errors: readonly PgBackError[]};
 
 async function withPurge(
-	run: RunContext,
+	run: StoreContext,
 	facts: PlanFacts,
 	remotes: readonly Remote[],
 	{listRemote = true}: PlanOptions,
@@ -73,7 +76,7 @@ async function withPurge(
 	const places: Place[] = [await planBackupDirectory(context)];
 	const {purgeRemote} = settings;
 	for (const remote of listRemote ? remotes : [])
-		places.push(await (purgeRemote ? planRemoteLocation({...context, remote}) : checkUploadTarget(remote, run)));
+		places.push(await (purgeRemote ? planRemoteLocation({...context, remote}) : checkUploadTarget(remote, run.signal)));
 	const problems = [...facts.problems, ...places.flatMap(place => place.errors), ...(await postHookProblem(run))];
 	const warnings = [...facts.warnings, ...(await lockReport(downloadBase(settings.backupDirectory), run.env))];
 	return planBackup(
@@ -85,19 +88,19 @@ async function withPurge(
 /** Checks that a remote that is only uploaded to responds. A run needs no permission to list it. */
 async function checkUploadTarget(
 	remote: Remote,
-	run: RunContext,
+	signal: AbortSignal,
 ): Promise<{purge: undefined; errors: readonly PgBackError[]}> {
 	try {
-		for await (const _ of remote.list(run.signal)) break;
+		for await (const _ of remote.list(signal)) break;
 	} catch (error) {
-		run.signal.throwIfAborted();
+		signal.throwIfAborted();
 		if (!(error instanceof StorageError && error.fault === 'forbidden'))
 			return {purge: undefined, errors: [toPgBackError(error)]};
 	}
 	return {purge: undefined, errors: []};
 }
 
-async function postHookProblem({configuration, env}: RunContext) {
+async function postHookProblem({configuration, env}: Pick<RunContext, 'configuration' | 'env'>) {
 	try {
 		await checkHookCommand(configuration.settings.postBackupHook, env);
 		return [];

@@ -1,6 +1,7 @@
 /** Dumps the databases, with replay paused if the server is a standby. */
 import {join} from 'node:path';
 import {toPgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {plural} from '../lib/format.js';
 import {pauseReplication, type ReplicationPause} from '../postgres/replication.js';
 import type {Session} from '../postgres/session.js';
@@ -10,7 +11,7 @@ import type {Scheduler, Task} from '../runs/scheduler.js';
 import type {Sessions} from './sessions.js';
 
 export type DumpOptions = {
-	readonly run: RunContext;
+	readonly run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>;
 	readonly sessions: Sessions;
 	/** The control connection. */
 	readonly session: Session;
@@ -59,7 +60,7 @@ export async function dumpDatabases(
  * Warns about a standby that was promoted during the run: the dumps are complete, but the next run may connect to the
  * wrong server.
  */
-export async function warnOfPromotion(run: RunContext, sessions: Sessions): Promise<void> {
+export async function warnOfPromotion(emit: Emit, sessions: Sessions): Promise<void> {
 	try {
 		const session = await sessions.open();
 		const [[standby] = []] = await session.query('select pg_catalog.pg_is_in_recovery()');
@@ -68,5 +69,5 @@ export async function warnOfPromotion(run: RunContext, sessions: Sessions): Prom
 	} catch {
 		return; // the jobs have reported the error of the connection
 	}
-	run.emit({type: 'log', level: 'warn', text: 'the standby was promoted during the backup: it is a primary now'});
+	emit({type: 'log', level: 'warn', text: 'the standby was promoted during the backup: it is a primary now'});
 }

@@ -9,7 +9,7 @@ import {findPsql, type Tools} from '../postgres/tools.js';
 import type {Manifest} from '../repository/manifest.js';
 import {closeAll, openUploadPlaces, type Remote, uploadOptions} from '../repository/remote.js';
 import type {Subject} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, SecretContext, ServerContext} from '../runs/context.js';
 import {findFlock} from '../runs/file-lock.js';
 import {loadConfiguredDecryption} from '../runs/identities.js';
 import {type BackupFailures, findOptions, type Prepared, verifyTools} from '../runs/prepare-backup.js';
@@ -162,12 +162,12 @@ async function sharedBy(
 	};
 }
 
-async function readBackOf(run: RunContext, tools: Tools): Promise<ReadBack> {
+async function readBackOf(run: ServerContext & SecretContext, tools: Tools): Promise<ReadBack> {
 	return {keys: await loadConfiguredDecryption(run), tools: verifyTools(run, tools)};
 }
 
 async function recorderOf(
-	run: RunContext,
+	run: ServerContext,
 	{connection}: Prepared,
 	control: Session,
 	databases: readonly Database[],
@@ -227,7 +227,7 @@ async function runJobs({backup, session, planned, shared}: PlannedBackup): Promi
 		scheduler.add([...missing, ...others]);
 		await scheduler.idle();
 		await dumpDatabases({run, sessions, session, scheduler}, tasks);
-		if (server.inRecovery) await warnOfPromotion(run, sessions);
+		if (server.inRecovery) await warnOfPromotion(run.emit, sessions);
 		scheduler.add(left);
 		await scheduler.idle();
 	} finally {
@@ -285,7 +285,7 @@ async function recordAndPurge(
 	let shrunk: readonly string[] = [];
 	const alarm = async (manifest: Manifest) => (shrunk = await findShrunk(run, places, manifest));
 	const about = {start, server, databases: asked, scheduler, published, purge, takeOver};
-	const dropped = facts.part === undefined ? [] : vanished(run, facts);
+	const dropped = facts.part === undefined ? [] : vanished(run.emit, facts);
 	const isOwn = (name: string) => facts.part?.has(name) ?? true;
 	const ofShard = shardFacts(shard, [...dropped, ...[...gone].filter(isOwn)]);
 	const failures = await writeManifest({...shared, ...about, shard: ofShard, findShrunk: alarm});

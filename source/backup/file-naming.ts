@@ -17,7 +17,10 @@ export type OutputNeeds = {
 	readonly needsSha256: boolean;
 };
 
-export function outputSettings(run: RunContext, {algorithm, encryption, needsSha256}: OutputNeeds): OutputSettings {
+export function outputSettings(
+	run: Pick<RunContext, 'configuration' | 'tag'>,
+	{algorithm, encryption, needsSha256}: OutputNeeds,
+): OutputSettings {
 	const {backupFileMode, encryptKeepSource, verify} = run.configuration.settings;
 	return {
 		run: run.tag,
@@ -31,14 +34,14 @@ export function outputSettings(run: RunContext, {algorithm, encryption, needsSha
 
 /** Names the files of a run: each output has the time at which it starts, or all have the same time. */
 export class FileNamer {
-	readonly #run: RunContext;
+	readonly #run: Pick<RunContext, 'configuration' | 'now' | 'signal'>;
 	readonly #named = new Set<string>();
 	#uniform: Date | undefined;
 	/** The time of the pg_hba.conf file, which the pg_ident.conf file shares. */
 	#hba: Date | undefined;
 
 	/** `time` is used in all names, instead of the time at which each output starts. */
-	constructor(run: RunContext, time?: Date) {
+	constructor(run: Pick<RunContext, 'configuration' | 'now' | 'signal'>, time?: Date) {
 		this.#run = run;
 		this.#uniform = time;
 	}

@@ -3,7 +3,7 @@ import {messageOf} from '../core/errors.js';
 import type {Manifest} from '../repository/manifest.js';
 import {localManifests, remoteManifests} from '../repository/manifests.js';
 import type {Remote} from '../repository/remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext} from '../runs/context.js';
 import {databaseJobId} from './job-subjects.js';
 import {dumpOf, lastGoodDump, lossOf, percentOf} from './shrink.js';
 
@@ -11,7 +11,7 @@ import {dumpOf, lastGoodDump, lossOf, percentOf} from './shrink.js';
  * Returns the databases with a shrunken dump. Only warns: a place that does not respond must not make a backup fail.
  */
 export async function findShrunk(
-	run: RunContext,
+	run: ConfiguredContext,
 	places: readonly Remote[],
 	manifest: Manifest,
 ): Promise<readonly string[]> {
@@ -39,11 +39,11 @@ export async function findShrunk(
 	return shrunk;
 }
 
-async function manifestsThere(run: RunContext, places: readonly Remote[]): Promise<readonly Manifest[]> {
+async function manifestsThere(run: ConfiguredContext, places: readonly Remote[]): Promise<readonly Manifest[]> {
 	return (await Promise.all(places.map(async remote => manifestsAt(run, remote)))).flat();
 }
 
-async function manifestsAt(run: RunContext, remote: Remote): Promise<readonly Manifest[]> {
+async function manifestsAt(run: ConfiguredContext, remote: Remote): Promise<readonly Manifest[]> {
 	try {
 		return (await remoteManifests(run, remote, run.signal)).map(found => found.manifest);
 	} catch (error) {

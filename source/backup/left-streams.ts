@@ -5,7 +5,7 @@ import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {localManifests, remoteManifests} from '../repository/manifests.js';
 import {manifestPathOf} from '../repository/remote-keys.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext} from '../runs/context.js';
 import {tableOfContents} from '../stages/member-pass.js';
 import type {LeftUpload} from '../stages/resume-upload.js';
 import {abortStream} from '../stages/stream-record.js';
@@ -15,7 +15,7 @@ import {removeUploadRecord} from '../stages/upload-journal.js';
  * Aborts or removes what the record of a killed run names, and removes the record. A failure causes a warning, and the
  * record stays.
  */
-export async function abortLeftStream(run: RunContext, left: LeftUpload): Promise<void> {
+export async function abortLeftStream(run: ConfiguredContext, left: LeftUpload): Promise<void> {
 	const {options, recordFile, record} = left;
 	const {storage, emit} = options;
 	const {location, key} = record;
@@ -37,7 +37,7 @@ export async function abortLeftStream(run: RunContext, left: LeftUpload): Promis
  * Removes the members of a directory dump that has no table of contents. A record is only a hint: with its table of
  * contents, or in a manifest, it may be a dump that can be restored, and everything of it stays.
  */
-async function removeLeftMembers(run: RunContext, {options, recordFile, record}: LeftUpload): Promise<void> {
+async function removeLeftMembers(run: ConfiguredContext, {options, recordFile, record}: LeftUpload): Promise<void> {
 	const {storage, keyFor, emit} = options;
 	const {key, location} = record;
 	const {signal} = run;

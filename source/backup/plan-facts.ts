@@ -1,4 +1,5 @@
 /** Collects the facts from which a backup is planned. Writes nothing. */
+import type {Configuration} from '../config/configuration.js';
 import {type PgBackError, toPgBackError} from '../core/errors.js';
 import {listDatabases, type Server, serverInfo} from '../postgres/catalog.js';
 import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
@@ -6,7 +7,7 @@ import type {Session} from '../postgres/session.js';
 import {findTools, type Tools} from '../postgres/tools.js';
 import type {Remote} from '../repository/remote.js';
 import {directoryFor, type Subject} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {ReportContext, ServerContext} from '../runs/context.js';
 import {backupToolOptions} from '../runs/prepare-backup.js';
 import {directoryProblem} from './backup-directory.js';
 import {askPgDump, resolveCompressions} from './compression.js';
@@ -20,7 +21,7 @@ export type Found = {
 };
 
 export type FactOptions = {
-	readonly run: RunContext;
+	readonly run: ServerContext;
 	readonly session: Session;
 	/** Milliseconds since the epoch. */
 	readonly start: number;
@@ -60,7 +61,7 @@ export async function findFacts(options: FactOptions): Promise<Found> {
 		...known,
 		compression,
 		missingFiles: missingFilesOf(serverFiles),
-		directories: await findBadDirectories(run, names),
+		directories: await findBadDirectories(configuration, names),
 		problems: [],
 		warnings: [
 			...(tools.warning === undefined ? [] : [tools.warning]),
@@ -71,7 +72,7 @@ export async function findFacts(options: FactOptions): Promise<Found> {
 }
 
 async function readServerFiles(
-	run: RunContext,
+	run: ReportContext,
 	session: Session,
 	isUnneeded: boolean,
 ): Promise<ReadonlyMap<ServerFileKind, ServerFile>> {
@@ -105,10 +106,10 @@ export function whyMissing({warning}: ServerFile): string {
 
 /** Returns every directory that the run cannot write to, by its path. */
 async function findBadDirectories(
-	run: RunContext,
+	configuration: Configuration,
 	databases: readonly string[],
 ): Promise<ReadonlyMap<string, PgBackError>> {
-	const {backupDirectory, dumpOnly} = run.configuration.settings;
+	const {backupDirectory, dumpOnly} = configuration.settings;
 	const special = dumpOnly ? [] : (['globals', 'settings', 'hba', 'ident'] as const);
 	const subjects: Subject[] = [
 		...databases.map(name => ({kind: 'database', name}) as const),

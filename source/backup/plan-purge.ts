@@ -1,6 +1,7 @@
 /** Lists the places with dumps and plans their purge, before the run and again at its end. */
 import {hostname} from 'node:os';
 import {join, resolve} from 'node:path';
+import type {Configuration} from '../config/configuration.js';
 import type {DatabaseSettings} from '../config/options.js';
 import type {PgBackError} from '../core/errors.js';
 import type {ServerInfo} from '../core/events.js';
@@ -16,7 +17,7 @@ import {planLocalPurge, purgeError} from '../retention/purge.js';
 import {manifestPaths, type PurgeSubject, type RunRecord} from '../retention/purge-plan.js';
 import {planRemotePurge} from '../retention/purge-remote.js';
 import {addressOf, type ServerIdentity} from '../retention/server-identity.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext} from '../runs/context.js';
 import {whyKept} from './find-shrunk.js';
 import {jobId} from './job-subjects.js';
 import type {PlacePurge, PlannedOutput} from './plan.js';
@@ -30,7 +31,7 @@ export type PurgeFacts = {
 };
 
 export type PurgeContext = {
-	readonly run: RunContext;
+	readonly run: ConfiguredContext;
 	readonly facts: PurgeFacts;
 	/** Subjects with old dumps to purge. */
 	readonly subjects: readonly Subject[];
@@ -54,11 +55,11 @@ export type PlacePlanned = {
 export async function planBackupDirectory(context: PurgeContext): Promise<PlacePlanned> {
 	const {run, coming} = context;
 	const {backupDirectory} = run.configuration.settings;
-	const records = localRecords(run, await localManifests(run));
+	const records = localRecords(run.configuration, await localManifests(run));
 	const {plan, errors} = await planLocalPurge({
 		...purgeOptions(context, file => file.leaves !== true),
 		records,
-		readPin: pinReader(run, localPinSource(run)),
+		readPin: pinReader(run, localPinSource(run.configuration)),
 		directory: backupDirectory,
 		mayBeMissing: coming !== undefined,
 		runTag: run.tag,
@@ -93,9 +94,9 @@ export async function planRemoteLocation(context: RemoteContext): Promise<PlaceP
 	const {plan, errors} = await planRemotePurge({
 		...purgeOptions(context, file => file.key !== undefined),
 		records,
-		readPin: pinReader(run, remotePinSource(run, remote)),
+		readPin: pinReader(run, remotePinSource(run.configuration, remote)),
 		storage: remote.storage,
-		directoryOf: remoteDirectory(run),
+		directoryOf: remoteDirectory(run.configuration),
 		...(ignores && {ignores}),
 		hiddenRuns,
 		nameMembers: nameMembers === true,
@@ -108,8 +109,8 @@ export async function planRemoteLocation(context: RemoteContext): Promise<PlaceP
  * Returns the directory of a subject's files at the remote: the upload prefix and the path relative to the backup
  * directory.
  */
-export function remoteDirectory(run: RunContext): (subjectText: string) => string {
-	const {backupDirectory, uploadPrefix} = run.configuration.settings;
+export function remoteDirectory(configuration: Configuration): (subjectText: string) => string {
+	const {backupDirectory, uploadPrefix} = configuration.settings;
 	return text => {
 		const directory = remoteKey(
 			backupDirectory,

@@ -2,13 +2,13 @@
 import type {PlanPreview, PreviewOptions} from '../core/handle.js';
 import {plural} from '../lib/format.js';
 import {formatVersion} from '../postgres/versions.js';
-import type {RunContext} from '../runs/context.js';
+import type {SecretContext, ServerContext} from '../runs/context.js';
 import {planWithoutRunning} from './dry-run.js';
 import type {BackupPlan, PlacePurge} from './plan.js';
 import {placeItems} from './plan-object.js';
 
 export async function previewBackup(
-	run: RunContext,
+	run: ServerContext & SecretContext,
 	databases: readonly string[],
 	{listRemote = true}: PreviewOptions = {},
 ): Promise<PlanPreview> {

@@ -5,14 +5,14 @@ import type {Subject} from '../retention/names.js';
 import {executeLocalPurge} from '../retention/purge.js';
 import {restrictPlan} from '../retention/purge-plan.js';
 import {executeRemotePurge} from '../retention/purge-remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext} from '../runs/context.js';
 import type {PlanFacts} from './plan.js';
 import {type PlacePlanned, planBackupDirectory, planRemoteLocation} from './plan-purge.js';
 import type {Published} from './published-files.js';
 import type {PlannedPurge} from './run-plan.js';
 
 export type PurgeStep = {
-	readonly run: RunContext;
+	readonly run: ConfiguredContext;
 	readonly facts: Pick<PlanFacts, 'start' | 'inventory' | 'server'>;
 	readonly published: Published;
 	/** Where this run has uploaded to. */

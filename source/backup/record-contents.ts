@@ -40,7 +40,7 @@ export function toRecord(
 }
 
 export type RecordOptions = {
-	readonly run: RunContext;
+	readonly run: Pick<RunContext, 'emit'>;
 	readonly psql: string;
 	readonly connection: Connection;
 	/** Another session of the server, which can cancel a count of this one. */

@@ -10,7 +10,7 @@ import {closeAll, openUploadPlaces, uploadOptions} from '../repository/remote.js
 import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
 import {parseFileName} from '../retention/names.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, JobsContext, RunContext, RunResult, StoreContext} from '../runs/context.js';
 import type {Lock} from '../runs/file-lock.js';
 import {resultOf} from '../runs/outcome.js';
 import {runJobs} from '../runs/run-jobs.js';
@@ -25,10 +25,14 @@ import {abortLeftStream} from './left-streams.js';
 /** A file with the uploads that are left. */
 type Found = {readonly path: string; readonly left: readonly LeftUpload[]};
 
-type Resumption = {readonly run: RunContext; readonly locks: RunLocks; readonly places: readonly UploadOptions[]};
+type Resumption = {
+	readonly run: Pick<RunContext, 'emit' | 'env'>;
+	readonly locks: RunLocks;
+	readonly places: readonly UploadOptions[];
+};
 
 /** `--resume-uploads`: finishes interrupted uploads, and does nothing else. */
-export async function runResumeUploads(run: RunContext): Promise<RunResult> {
+export async function runResumeUploads(run: ConfiguredContext & JobsContext): Promise<RunResult> {
 	if (run.configuration.settings.upload.length === 0)
 		throw new PgBackError('CONFIG', 'no remote location to upload to', {hint: 'set upload or use --upload'});
 	await checkSharedDirectory(run);
@@ -49,7 +53,7 @@ export async function runResumeUploads(run: RunContext): Promise<RunResult> {
 }
 
 /** Uploads what is left of a finished job, as that job: it is not dumped again. */
-export async function runUploadOf(run: RunContext, job: JobState): Promise<RunResult> {
+export async function runUploadOf(run: ConfiguredContext & JobsContext, job: JobState): Promise<RunResult> {
 	if (run.configuration.settings.upload.length === 0)
 		throw new PgBackError('CONFIG', 'no remote location to upload to');
 	const remotes = await openUploadPlaces(run);
@@ -100,7 +104,7 @@ function uploadTask(job: JobState, left: (control: JobControl) => Promise<readon
 
 /** Returns the tasks for interrupted uploads, to be run after the dumps of a backup. */
 export async function resumeTasks(
-	run: RunContext,
+	run: StoreContext,
 	locks: RunLocks,
 	places: readonly UploadOptions[],
 ): Promise<readonly Task[]> {
@@ -112,7 +116,7 @@ export async function resumeTasks(
  * Returns the uploads to resume. An untrusted record is reported and kept; one for a missing or changed file is
  * removed.
  */
-async function leftUploads(run: RunContext, places: readonly UploadOptions[]): Promise<readonly Found[]> {
+async function leftUploads(run: StoreContext, places: readonly UploadOptions[]): Promise<readonly Found[]> {
 	const found = new Map<string, LeftUpload[]>();
 	const {backupDirectory} = run.configuration.settings;
 	if ((await lstatIfThere(downloadBase(backupDirectory))) === undefined) return []; // the first run

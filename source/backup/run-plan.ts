@@ -1,10 +1,11 @@
 /** The plan that a run makes before it writes anything, and executes. */
+import type {Emit} from '../core/events.js';
 import type {ServerFile} from '../postgres/server-files.js';
 import type {Session} from '../postgres/session.js';
 import {formatVersion} from '../postgres/versions.js';
 import type {Remote} from '../repository/remote.js';
 import {removalsOf} from '../retention/purge-plan.js';
-import type {RunContext} from '../runs/context.js';
+import type {ServerContext} from '../runs/context.js';
 import type {Task} from '../runs/scheduler.js';
 import {jobId} from './job-subjects.js';
 import {type BackupPlan, errorOf, planBackup, type PlanFacts, plannedSubjects, type ServerFileKind} from './plan.js';
@@ -30,7 +31,7 @@ export type PlannedPurge = {
 };
 
 export type RunPlanOptions = {
-	readonly run: RunContext;
+	readonly run: ServerContext;
 	readonly session: Session;
 	readonly start: number;
 	readonly databases: readonly string[] | undefined;
@@ -54,10 +55,10 @@ export async function planRun(options: RunPlanOptions): Promise<RunPlan> {
 	for (const text of draft.warnings) run.emit({type: 'log', level: 'warn', text});
 	if (draft.refused) throw errorOf(draft.refused);
 	const context = {run, facts, subjects: plannedSubjects(draft), coming: draft.outputs};
-	const local = remembered(run, await planBackupDirectory(context));
+	const local = remembered(run.emit, await planBackupDirectory(context));
 	const purged = run.configuration.settings.purgeRemote ? places : [];
 	const far = Promise.all(
-		purged.map(async remote => remembered(run, await planRemoteLocation({...context, remote, ignores: isOwn}))),
+		purged.map(async remote => remembered(run.emit, await planRemoteLocation({...context, remote, ignores: isOwn}))),
 	);
 	far.catch(() => undefined); // a run that fails before its purge does not await it
 	return {
@@ -91,7 +92,7 @@ export function asPlanned({outputs}: BackupPlan, tasks: readonly Task[]): readon
 	});
 }
 
-function remembered({emit}: RunContext, planned: PlacePlanned): PlacePlanned {
+function remembered(emit: Emit, planned: PlacePlanned): PlacePlanned {
 	for (const text of planned.purge.plan.warnings) emit({type: 'log', level: 'warn', text});
 	return {...planned, purge: {...planned.purge, plan: removalsOf(planned.purge.plan)}};
 }

@@ -15,7 +15,7 @@ import {formatAge} from '../retention/policy.js';
 import {executeLocalPurge} from '../retention/purge.js';
 import {executeRemotePurge} from '../retention/purge-remote.js';
 import type {ServerIdentity} from '../retention/server-identity.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {shrunkIn} from './find-shrunk.js';
 import {type PlacePlanned, planBackupDirectory, planRemoteLocation} from './plan-purge.js';
@@ -31,7 +31,7 @@ const day = 86_400_000;
  * Plans and executes. Fails with what could not be removed; files that the place has locked are kept, which is not a
  * failure.
  */
-export async function runPurge(run: RunContext, where: LocationId): Promise<RunResult> {
+export async function runPurge(run: StoreContext, where: LocationId): Promise<RunResult> {
 	run.emit({type: 'run.phase', phase: 'purging', text: 'purging old dumps'});
 	const place = await openPlace(run, where);
 	try {
@@ -63,7 +63,7 @@ export async function runPurge(run: RunContext, where: LocationId): Promise<RunR
 }
 
 /** Returns the plan without executing it. */
-export async function planPurgeOf(run: RunContext, where: LocationId): Promise<PurgePlanned> {
+export async function planPurgeOf(run: StoreContext, where: LocationId): Promise<PurgePlanned> {
 	const place = await openPlace(run, where);
 	try {
 		return await planPurge(run, place);
@@ -72,7 +72,7 @@ export async function planPurgeOf(run: RunContext, where: LocationId): Promise<P
 	}
 }
 
-async function planPurge(run: RunContext, opened: Place): Promise<PurgePlanned> {
+async function planPurge(run: ConfiguredContext, opened: Place): Promise<PurgePlanned> {
 	const manifests = await opened.manifests(run.signal);
 	const place: Place = {...opened, manifests: () => Promise.resolve(manifests)}; // downloaded once
 	const {arguments: names, forDatabase} = run.configuration;

@@ -76,7 +76,7 @@ function globalsTask(shared: BackupShared, withPasswords: boolean): Task {
 								ignoresWriteErrors: true,
 								isSmall: true,
 								what: 'pg_dumpall of globals',
-								...reportsOf(run, id),
+								...reportsOf(run.emit, id),
 							},
 							{...options, role: 'globals', plainPath},
 						),

@@ -1,16 +1,16 @@
 import type {Connection} from '../postgres/connection.js';
 import {openSession, type Session} from '../postgres/session.js';
 import {findPsql} from '../postgres/tools.js';
-import type {RunContext} from '../runs/context.js';
+import type {ServerContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
 
 /** Opens the sessions of a run for queries, such as its control connection, and closes them at its end. */
 export class Sessions {
-	readonly #run: RunContext;
+	readonly #run: ServerContext;
 	readonly #connection: Connection;
 	readonly #open: Session[] = [];
 
-	constructor(run: RunContext, connection: Connection) {
+	constructor(run: ServerContext, connection: Connection) {
 		this.#run = run;
 		this.#connection = connection;
 	}

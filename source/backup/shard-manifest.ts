@@ -6,7 +6,7 @@ import {rm} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
 import type {Manifest} from '../repository/manifest.js';
 import type {ShardName} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {ReportContext} from '../runs/context.js';
 import {type PendingFile, publishAll} from '../stages/artifact.js';
 import {JobMeter} from '../stages/meter.js';
 import type {UploadOptions} from '../stages/upload.js';
@@ -42,7 +42,7 @@ export async function writeShardManifest(step: ManifestStep, texts: ManifestText
 }
 
 /** Returns false when another process has used the name. */
-async function sendAll(run: RunContext, place: UploadOptions, files: readonly PendingFile[]): Promise<boolean> {
+async function sendAll(run: ReportContext, place: UploadOptions, files: readonly PendingFile[]): Promise<boolean> {
 	const target = {job: 'manifest', meter: new JobMeter('manifest', run.emit), signal: run.signal};
 	try {
 		// The private manifest is first: an encrypting manifest is only readable with it.

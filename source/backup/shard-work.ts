@@ -1,9 +1,10 @@
 /** Turns a backup into a shard of a divided run: checks what others have uploaded before each job. */
 import {PgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import type {ManifestFile, ShardFacts} from '../repository/manifest.js';
 import {type Remote, uploadOptions} from '../repository/remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, RunIdentity} from '../runs/context.js';
 import type {Task} from '../runs/scheduler.js';
 import type {FileNamer} from './file-naming.js';
 import {subjectOf} from './job-subjects.js';
@@ -15,7 +16,7 @@ import {createTakeOver, type TakeOver} from './take-over.js';
 export type ShardParts = {readonly work: ShardWork; readonly takeOver: TakeOver};
 
 export function startShard(
-	run: RunContext,
+	run: ConfiguredContext & RunIdentity,
 	remote: Remote | undefined,
 	{shard, namer, published}: {readonly shard: ShardRun; readonly namer: FileNamer; readonly published: Published},
 ): ShardParts {
@@ -35,18 +36,14 @@ export function startShard(
 			find: takeOver.find,
 			adopt(job, files) {
 				published.adopt(job, files);
-				for (const file of files) report(run, job, file);
+				for (const file of files) report(run.emit, job, file);
 			},
 		},
 	};
 }
 
 /** Reports the files as those of the job, in every front end. */
-function report(
-	{emit}: RunContext,
-	job: string,
-	{role, size, sha256, encryption, shipped: places}: ManifestFile,
-): void {
+function report(emit: Emit, job: string, {role, size, sha256, encryption, shipped: places}: ManifestFile): void {
 	const [place] = places;
 	if (!place) return;
 	const {location, key, checked} = place;
@@ -79,7 +76,7 @@ export function requireSameServer({systemIdentifier: planned}: ShardRun, {server
 }
 
 /** Returns databases of this shard that no longer exist. Each is logged. */
-export function vanished(run: RunContext, facts: PlanFacts): readonly string[] {
+export function vanished(emit: Emit, facts: PlanFacts): readonly string[] {
 	const {databases, missing} = selectionOf(facts);
 	const known = new Set([...databases, ...missing].map(({name}) => name));
 	const gone = [...(facts.part ?? [])].filter(name => !known.has(name));
@@ -87,7 +84,7 @@ export function vanished(run: RunContext, facts: PlanFacts): readonly string[] {
 		const text = display(
 			`database ${name} was dropped or excluded after the plan of this run was made: not dumping it`,
 		);
-		run.emit({type: 'log', level: 'warn', text});
+		emit({type: 'log', level: 'warn', text});
 	}
 	return gone;
 }

@@ -3,7 +3,7 @@ import {lstatIfThere} from '../lib/files.js';
 import {fileIdentity} from '../lib/own-file.js';
 import {backupDirectories} from '../repository/backup-directories.js';
 import type {Remote} from '../repository/remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, RunContext} from '../runs/context.js';
 import {readUploadRecords} from '../stages/upload-journal.js';
 import {storesWithPartials} from '../storage/storage.js';
 
@@ -14,7 +14,7 @@ const sweepTime = 60_000;
  * Removes unfinished files of `dead` runs (six characters each) at the remote location, except those that an upload
  * record will resume. Runs of other hosts and users are never in `dead`. A failure causes a warning.
  */
-export async function sweepRemote(run: RunContext, remote: Remote, dead: ReadonlySet<string>): Promise<void> {
+export async function sweepRemote(run: ConfiguredContext, remote: Remote, dead: ReadonlySet<string>): Promise<void> {
 	const {storage, prefix, store, location} = remote;
 	if (dead.size === 0 || !storesWithPartials.has(store) || !storage.cleanup) return;
 	try {
@@ -30,7 +30,7 @@ export async function sweepRemote(run: RunContext, remote: Remote, dead: Readonl
 	}
 }
 
-async function leftJournals(run: RunContext): Promise<readonly unknown[]> {
+async function leftJournals(run: Pick<RunContext, 'configuration' | 'tag'>): Promise<readonly unknown[]> {
 	const journals: unknown[] = [];
 	for (const directory of await backupDirectories(run.configuration.settings.backupDirectory)) {
 		if ((await lstatIfThere(directory)) === undefined) continue;

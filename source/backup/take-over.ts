@@ -23,7 +23,7 @@ export type TakeOver = {
 };
 
 export type TakeOverOptions = {
-	readonly run: RunContext;
+	readonly run: Pick<RunContext, 'emit' | 'runId'>;
 	readonly remote: Remote;
 	/** Relative to the root of the store, with a trailing slash. */
 	readonly claims: string;

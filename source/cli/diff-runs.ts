@@ -1,11 +1,15 @@
 import {PgBackError} from '../core/errors.js';
 import {describeComparison} from '../repository/describe-differences.js';
 import {type ComparedRun, diffRuns, type RunComparison} from '../repository/diff-runs.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, RunResult, SecretContext} from '../runs/context.js';
 import {type Io, writerTo} from './io.js';
 
 /** Prints the differences on stdout, with `--json` as one object. Returns exit status 0 when there are none, else 1. */
-export async function printDifferences(io: Io, run: RunContext, first: string): Promise<RunResult> {
+export async function printDifferences(
+	io: Io,
+	run: ConfiguredContext & SecretContext,
+	first: string,
+): Promise<RunResult> {
 	const {arguments: others, settings} = run.configuration;
 	const [second, place, ...rest] = others;
 	if (second === undefined || second.startsWith('@') || rest.length > 0 || (place && !place.startsWith('@')))

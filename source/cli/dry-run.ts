@@ -3,26 +3,27 @@ import {planWithoutRunning} from '../backup/dry-run.js';
 import {type BackupPlan, errorOf, type PlacePurge, type PlannedOutput} from '../backup/plan.js';
 import {placeItems, planText, purgeText} from '../backup/plan-object.js';
 import {planPurgeOf} from '../backup/run-purge.js';
+import type {Configuration} from '../config/configuration.js';
 import {display} from '../lib/display.js';
 import {formatBytes, plural} from '../lib/format.js';
 import {cellWidth} from '../lib/width.js';
 import {formatVersion} from '../postgres/versions.js';
 import type {LocationId} from '../repository/locations.js';
 import type {PlannedItem} from '../retention/purge-plan.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunContext, RunResult, SecretContext, ServerContext, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {type Io, writerTo} from './io.js';
 
 /** Writes, runs and removes nothing. Returns the status that the run would have. */
-export async function dryRun(io: Io, run: RunContext): Promise<RunResult> {
+export async function dryRun(io: Io, run: ServerContext & SecretContext): Promise<RunResult> {
 	const plan = await planWithoutRunning(run);
 	if (run.configuration.settings.json) await printText(io, planText(plan));
-	else await printLines(io, planLines(plan, run));
+	else await printLines(io, planLines(plan, run.configuration));
 	return resultOf(plan.problems.map(errorOf), run.signal);
 }
 
 /** `--purge --dry-run`: prints the plan of one place's purge. */
-export async function printPurge(io: Io, run: RunContext, where: LocationId): Promise<RunResult> {
+export async function printPurge(io: Io, run: StoreContext, where: LocationId): Promise<RunResult> {
 	const {purge, errors, skipped} = await planPurgeOf(run, where);
 	if (run.configuration.settings.json) await printText(io, purgeText(purge));
 	else await printLines(io, joined(skipped, purgeLines(purge)));
@@ -58,9 +59,9 @@ async function print(io: Io, pieces: Iterable<string>, textOf: (piece: string) =
 	}
 }
 
-function* planLines(plan: BackupPlan, run: RunContext): Generator<string> {
+function* planLines(plan: BackupPlan, configuration: Configuration): Generator<string> {
 	const {server, tools, outputs} = plan;
-	const {settings} = run.configuration;
+	const {settings} = configuration;
 	const role = server.inRecovery ? 'standby' : 'primary';
 	yield 'dry run: nothing is written, executed or removed';
 	yield `server     PostgreSQL ${server.version} ${role} at ${display(server.host)}:${server.port} as ${display(server.user)}`;

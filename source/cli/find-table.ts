@@ -6,12 +6,12 @@ import {describeTable} from '../repository/dump-tables.js';
 import {placeNamed} from '../repository/find-run.js';
 import {findTable, type FoundTable} from '../repository/find-table.js';
 import {backupLocation} from '../repository/locations.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, RunResult, SecretContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {type Io, writerTo} from './io.js';
 
 /** Prints a line for each dump that contains the table, newest first; with `--json` an object per line. */
-export async function printTables(io: Io, run: RunContext, pattern: string): Promise<RunResult> {
+export async function printTables(io: Io, run: ConfiguredContext & SecretContext, pattern: string): Promise<RunResult> {
 	const [store, ...others] = run.configuration.arguments;
 	if (others.length > 0)
 		throw new PgBackError('USAGE', `--find-table takes one place, not ${plural(others.length + 1, 'argument')}`);

@@ -7,11 +7,11 @@ import {viewFleet} from '../fleet/view-fleet.js';
 import {replaceMetrics} from '../reporters/metrics.js';
 import {type Metric, printMetrics, type Sample} from '../reporters/prometheus.js';
 import {unknown} from '../repository/check-age.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunResult, StoreContext} from '../runs/context.js';
 import {type Io, writerTo} from './io.js';
 
 /** Runs `--fleet`, `--check-age` and `--fleet-metrics` with a single read. */
-export async function fleetWork(io: Io, run: RunContext): Promise<RunResult> {
+export async function fleetWork(io: Io, run: StoreContext): Promise<RunResult> {
 	const {checkAge: limit, fleetMetrics, fleet, long, json, ascii} = run.configuration.settings;
 	if (limit === undefined) {
 		const found = await views(run);
@@ -36,7 +36,7 @@ async function print(io: Io, lines: readonly string[]): Promise<void> {
 	}
 }
 
-function views(run: RunContext): Promise<readonly ServerView[]> {
+function views(run: StoreContext): Promise<readonly ServerView[]> {
 	const {settings, arguments: names} = run.configuration;
 	const store = fleetStore(settings, names);
 	if (store === undefined) throw new TypeError('checked before: a store is named');

@@ -5,7 +5,7 @@ import {listRemote} from '../repository/list-remote.js';
 import {describePin, findPins, remotePinSource} from '../repository/pins.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import type {StorageObject} from '../storage/storage.js';
 import {type Io, writerTo} from './io.js';
@@ -14,7 +14,7 @@ import {type Io, writerTo} from './io.js';
  * Prints one key per line on stdout as they arrive, with control and invisible characters escaped (`--json` has the
  * exact keys); `--long` adds size, time and the parsed name, `--json` prints an object per line.
  */
-export async function printRemote(io: Io, run: RunContext, store: Store): Promise<RunResult> {
+export async function printRemote(io: Io, run: StoreContext, store: Store): Promise<RunResult> {
 	const {long, json} = run.configuration.settings;
 	const pinned = json || long ? await pinnedKeys(run, store) : () => undefined;
 	const line = json
@@ -42,13 +42,13 @@ export async function printRemote(io: Io, run: RunContext, store: Store): Promis
 }
 
 /** Returns the reason for which a key's run is pinned. */
-async function pinnedKeys(run: RunContext, store: Store): Promise<(key: string) => string | undefined> {
+async function pinnedKeys(run: StoreContext, store: Store): Promise<(key: string) => string | undefined> {
 	const remote = await openRemote(run, store, shortRetries);
 	try {
-		const source = remotePinSource(run, remote);
+		const source = remotePinSource(run.configuration, remote);
 		const pinned = new Map<string, string>();
 		const names = new Map<string, string>();
-		for (const {path, pin} of (await findPins(run, source, run.signal)).values()) {
+		for (const {path, pin} of (await findPins(run.emit, source, run.signal)).values()) {
 			names.set(path.replace(/pinned\.json$/, ''), describePin(pin));
 			for (const file of pin?.files ?? []) pinned.set(source.resolve(file), describePin(pin));
 		}

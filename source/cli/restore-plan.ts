@@ -1,3 +1,4 @@
+import type {Configuration} from '../config/configuration.js';
 import type {LocationId} from '../repository/locations.js';
 import {planLines, planPreview} from '../restore/describe-plan.js';
 import {stopError} from '../restore/findings.js';
@@ -9,14 +10,14 @@ import type {Io} from './io.js';
 /** Prints on stdout what a restore would do, and all obstacles. Creates nothing. */
 export async function printRestorePlan(io: Io, run: RunContext, where: LocationId): Promise<RunResult> {
 	const plan = await planOf(run, where);
-	print(io, run, plan);
+	print(io, run.configuration, plan);
 	const stop = stopError(plan.findings);
 	if (stop) throw stop;
 	return {exitCode: 0, outcome: 'done'};
 }
 
-function print(io: Io, run: RunContext, plan: RestorePlan): void {
-	if (run.configuration.settings.json) {
+function print(io: Io, configuration: Configuration, plan: RestorePlan): void {
+	if (configuration.settings.json) {
 		io.stdout.write(`${JSON.stringify(planPreview(plan), null, 2)}\n`);
 		return;
 	}

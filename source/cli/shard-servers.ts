@@ -7,10 +7,10 @@ import {shardsOf, type SharedPlan} from '../fleet/shards/run-plan.js';
 import {planStore} from '../fleet/shards/store-plan.js';
 import {plural} from '../lib/format.js';
 import {openRemote, type Remote} from '../repository/remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, ServerContext, StoreContext} from '../runs/context.js';
 import {emitTo, runOfServer, type ServersCommand} from './server-runs.js';
 
-type Named = {readonly server: string; readonly run: RunContext};
+type Named = {readonly server: string; readonly run: StoreContext & ServerContext};
 
 /**
  * Returns the servers for which this process dumps something; none with `--write-plan`. Throws CONFIG, USAGE and
@@ -47,7 +47,7 @@ export async function serversOfShard(options: ServersCommand): Promise<readonly 
 	}
 }
 
-async function openPlace(run: RunContext): Promise<Remote> {
+async function openPlace(run: StoreContext): Promise<Remote> {
 	const [store] = run.configuration.settings.upload;
 	if (store === undefined)
 		throw new PgBackError('CONFIG', '--shard needs upload: the processes of a run meet at the remote location');
@@ -80,7 +80,7 @@ function requireOnePlace(configurations: readonly Configuration[]): void {
 		);
 }
 
-function hasPart(plan: SharedPlan, run: RunContext, index: number): boolean {
+function hasPart(plan: SharedPlan, run: Pick<RunContext, 'configuration'>, index: number): boolean {
 	const server = plan.servers.find(({name}) => name === serverNameOf(run));
 	// A server that is not in the plan is reported by its own process.
 	return server === undefined || shardsOf(server).includes(index);

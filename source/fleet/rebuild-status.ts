@@ -8,11 +8,11 @@ import {openPlace} from '../repository/place.js';
 import {type Proven, readProofs} from '../repository/proofs.js';
 import type {Store} from '../repository/remote.js';
 import {verdictOf} from '../repository/verdict.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {type DatabaseStatus, type ServerStatus, statusKey, statusSchema} from './status.js';
 
-export async function rebuildStatus(run: RunContext, store: Store): Promise<RunResult> {
+export async function rebuildStatus(run: StoreContext, store: Store): Promise<RunResult> {
 	const {fleetPrefix, serverName, expectEvery} = run.configuration.settings;
 	const server = serverName === '' ? hostname() : serverName;
 	const place = await openPlace(run, store);

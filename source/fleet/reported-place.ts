@@ -6,11 +6,11 @@ import {commonDirectory} from '../lib/common-directory.js';
 import {display} from '../lib/display.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {StoreContext} from '../runs/context.js';
 import {concurrentReads, type FleetServer, readFleet} from './read-fleet.js';
 
 /** Returns our configuration with the prefix of the server's dumps. Throws NOTHING_TO_DO if none is reported, and STORAGE. */
-export async function reportedConfiguration(run: RunContext, store: Store, server: string): Promise<Configuration> {
+export async function reportedConfiguration(run: StoreContext, store: Store, server: string): Promise<Configuration> {
 	const {configuration, signal} = run;
 	const {settings} = configuration;
 	const remote = await openRemote(run, store, {...shortRetries, jobs: concurrentReads});

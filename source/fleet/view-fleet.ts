@@ -5,7 +5,7 @@ import type {FleetProgress} from '../core/fleet-handle.js';
 import {display} from '../lib/display.js';
 import {compileGlob} from '../lib/glob.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {StoreContext} from '../runs/context.js';
 import {viewOf} from './judge.js';
 import {concurrentReads, readFleet} from './read-fleet.js';
 
@@ -18,7 +18,7 @@ export type FleetQuery = {
 
 /** Returns the servers by name. Throws USAGE, STORAGE, and NOTHING_TO_DO for a pattern that no server matches. */
 export async function viewFleet(
-	run: RunContext,
+	run: StoreContext,
 	{store, patterns, onProgress}: FleetQuery,
 ): Promise<readonly ServerView[]> {
 	const {configuration, signal} = run;

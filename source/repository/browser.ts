@@ -97,11 +97,14 @@ export function createBrowser(context: Omit<RunContext, 'signal'>): Browser {
 }
 
 /** Yields what the manifests of a place say, with what drills and pins add. */
-async function* summaries(run: RunContext, place: Place): AsyncGenerator<RunSummary> {
+async function* summaries(
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
+	place: Place,
+): AsyncGenerator<RunSummary> {
 	const {signal} = run;
 	const base = downloadBase(run.configuration.settings.backupDirectory);
 	const proofs = await readProofs(run, place, signal);
-	const pins = await findPins(run, pinSource(run, place), signal);
+	const pins = await findPins(run.emit, pinSource(run.configuration, place), signal);
 	for (const found of await place.manifests(signal)) {
 		const {path, manifest} = found;
 		const pin = pins.get(pinPath(path));
@@ -163,7 +166,11 @@ function verdictsOf(place: Place, base: string, found: FoundManifest, proof: Pro
 }
 
 /** Returns labels and values in order, for people, from the name and the manifest. */
-export async function describeDump(run: RunContext, place: Place, path: string): Promise<readonly [string, string][]> {
+export async function describeDump(
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
+	place: Place,
+	path: string,
+): Promise<readonly [string, string][]> {
 	const {signal} = run;
 	const parsed = parsePath(path);
 	const found = (await place.manifests(signal)).find(({manifest}) => manifest.files.some(file => file.path === path));

@@ -4,7 +4,7 @@ import type {DatabaseAge} from '../core/handle.js';
 import {display} from '../lib/display.js';
 import {formatDuration, plural} from '../lib/format.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, StoreContext} from '../runs/context.js';
 import type {StoreName} from '../storage/definitions.js';
 import {backupLocation, type LocationId} from './locations.js';
 import {localPlace, type Place, type PlaceFile, remotePlace} from './place.js';
@@ -26,11 +26,11 @@ const clockTolerance = 5 * 60_000;
  * Checks the dumps in the backup directory and at the upload destination: the newest counts. With several destinations
  * each must have a recent dump. `limit` is in milliseconds.
  */
-export async function checkAge(run: RunContext, limit: number): Promise<AgeReport> {
+export async function checkAge(run: StoreContext, limit: number): Promise<AgeReport> {
 	const {upload, includeDbs} = run.configuration.settings;
 	const now = run.now().getTime();
 	const at = (id: LocationId) => withPlace(run, id, place => findDumps(run, place, now + clockTolerance));
-	if (upload.length > 1) return checkEachAge(run, await foundAtEach(run, upload, at), limit);
+	if (upload.length > 1) return checkEachAge(run, await foundAtEach(run.signal, upload, at), limit);
 	const newest = new Map<string, number>();
 	/** A database that has only truncated or changed dumps must still be reported. */
 	const seen = new Set<string>();
@@ -51,7 +51,7 @@ type FoundAtEach = {
 };
 
 async function foundAtEach(
-	run: RunContext,
+	signal: AbortSignal,
 	upload: readonly StoreName[],
 	at: (id: LocationId) => Promise<FoundDumps>,
 ): Promise<FoundAtEach> {
@@ -61,7 +61,7 @@ async function foundAtEach(
 		try {
 			found.set(id, await at(id));
 		} catch (error) {
-			run.signal.throwIfAborted();
+			signal.throwIfAborted();
 			problems.push(messageOf(error));
 		}
 	}
@@ -69,7 +69,11 @@ async function foundAtEach(
 }
 
 /** Reports each database at each place. What is known to be missing weighs more than a place that does not respond. */
-function checkEachAge(run: RunContext, {found, problems}: FoundAtEach, limit: number): AgeReport {
+function checkEachAge(
+	run: Pick<RunContext, 'configuration' | 'now'>,
+	{found, problems}: FoundAtEach,
+	limit: number,
+): AgeReport {
 	const {upload, includeDbs} = run.configuration.settings;
 	const seen = new Set([...found.values()].flatMap(dumps => [...dumps.seen]));
 	const databases = includeDbs.length > 0 ? includeDbs : [...seen];
@@ -97,7 +101,7 @@ function checkEachAge(run: RunContext, {found, problems}: FoundAtEach, limit: nu
 }
 
 /** Returns the same findings for one place, with the results of restore drills for each database. */
-export async function databaseAges(run: RunContext, id: LocationId): Promise<readonly DatabaseAge[]> {
+export async function databaseAges(run: StoreContext, id: LocationId): Promise<readonly DatabaseAge[]> {
 	const {includeDbs} = run.configuration.settings;
 	return withPlace(run, id, async place => {
 		const {good, seen} = await findDumps(run, place, run.now().getTime() + clockTolerance);
@@ -117,7 +121,7 @@ export async function databaseAges(run: RunContext, id: LocationId): Promise<rea
 
 /** Returns the databases that have a good dump at a place and would have none without `paths`. */
 export async function lastGoodOf(
-	run: RunContext,
+	run: StoreContext,
 	id: LocationId,
 	paths: readonly string[],
 ): Promise<readonly string[]> {
@@ -137,7 +141,7 @@ async function* without(files: AsyncIterable<PlaceFile>, paths: ReadonlySet<stri
 	for await (const file of files) if (!paths.has(file.path)) yield file;
 }
 
-async function withPlace<T>(run: RunContext, id: LocationId, use: (place: Place) => Promise<T>): Promise<T> {
+async function withPlace<T>(run: StoreContext, id: LocationId, use: (place: Place) => Promise<T>): Promise<T> {
 	const place = id === backupLocation ? localPlace(run) : remotePlace(run, await openRemote(run, id, shortRetries));
 	try {
 		return await use(place);

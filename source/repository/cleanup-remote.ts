@@ -1,5 +1,5 @@
 import {plural} from '../lib/format.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {openRemote, type Store} from './remote.js';
 
@@ -9,7 +9,7 @@ const graceful = 24 * 3_600_000;
 /**
  * Aborts unfinished uploads below our prefix that are older than a day: they are never resumed, and they cost money.
  */
-export async function cleanupRemote(run: RunContext, store: Store): Promise<RunResult> {
+export async function cleanupRemote(run: StoreContext, store: Store): Promise<RunResult> {
 	const remote = await openRemote(run, store);
 	try {
 		const {storage, prefix, location} = remote;

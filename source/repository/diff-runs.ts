@@ -2,7 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import type {ArchiveToc} from '../postgres/archive-toc.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, SecretContext, StoreContext} from '../runs/context.js';
 import {isGone, readToc, tablesOf} from './dump-tables.js';
 import {oneRun, parseReference, type RunReference} from './find-run.js';
 import {backupLocation} from './locations.js';
@@ -33,7 +33,10 @@ export type RunComparison = {
  * unknown run or when all dumps of one are gone, USAGE for an ambiguous one, WRONG_KEY without the key of an encrypted archive, CORRUPT for a damaged
  * one.
  */
-export async function diffRuns(run: RunContext, names: readonly [string, string]): Promise<RunComparison> {
+export async function diffRuns(
+	run: ConfiguredContext & SecretContext,
+	names: readonly [string, string],
+): Promise<RunComparison> {
 	const keyRing = createKeyRing(run);
 	const sides: {compared: ComparedRun; side: RunSide}[] = [];
 	for (const name of names) sides.push(await sideOf(run, parseReference(run, name), keyRing));
@@ -49,10 +52,10 @@ export async function diffRuns(run: RunContext, names: readonly [string, string]
 	};
 }
 
-async function sideOf(run: RunContext, reference: RunReference, keyRing: ReturnType<typeof createKeyRing>) {
+async function sideOf(run: StoreContext, reference: RunReference, keyRing: ReturnType<typeof createKeyRing>) {
 	const place = await openPlace(run, reference.place ?? backupLocation);
 	try {
-		const view = oneRun(await viewRuns(run, place), reference.run, place.label);
+		const view = oneRun(await viewRuns(run.signal, place), reference.run, place.label);
 		const keys = view.dumps.some(dump => dump.encrypted) ? await keyRing() : undefined;
 		const whole = await withRecorded(run, place, view, keys);
 		const databases = new Map<string, DatabaseSide>();

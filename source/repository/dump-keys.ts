@@ -2,7 +2,7 @@
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {MissingSecret} from '../core/handle.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {SecretContext} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {missingSecret} from '../runs/key-material.js';
 import {openHeader} from '../stages/age/header.js';
@@ -19,7 +19,7 @@ const mostSamples = 4;
  * with secrets that were given, and what the place answers.
  */
 export async function missingForDumps(
-	run: RunContext,
+	run: SecretContext,
 	place: Place,
 	keys: readonly string[],
 ): Promise<MissingSecret | undefined> {
@@ -27,7 +27,7 @@ export async function missingForDumps(
 	const samples = await Promise.all(
 		spread(keys.filter(key => key.endsWith('.age'))).map(async path => ({
 			path,
-			header: await headerOf(run, place, path),
+			header: await headerOf(run.signal, place, path),
 		})),
 	);
 	if (samples.length === 0) return configured;
@@ -35,7 +35,7 @@ export async function missingForDumps(
 	const kind = withPassphrase === 0 ? 'private key' : withPassphrase === samples.length ? 'passphrase' : 'key';
 	if (configured) return configured.kind === 'identity passphrase' && kind !== 'passphrase' ? configured : {kind};
 	try {
-		return await tryKeys(run, place, await loadRunDecryption(run), {samples, kind});
+		return await tryKeys(run.signal, place, await loadRunDecryption(run), {samples, kind});
 	} catch (error) {
 		// What a person has just typed is told to them; what is configured can be made up for by typing.
 		if (run.secrets || !(error instanceof PgBackError)) throw error;
@@ -47,7 +47,7 @@ type Sample = {readonly path: string; readonly header: Uint8Array};
 
 /** Undefined when one of the samples opens: what others need shows with them. */
 async function tryKeys(
-	run: RunContext,
+	signal: AbortSignal,
 	place: Place,
 	keys: DecryptionKeys,
 	{samples, kind}: {readonly samples: readonly Sample[]; readonly kind: 'key' | 'passphrase' | 'private key'},
@@ -55,11 +55,11 @@ async function tryKeys(
 	let problem: string | undefined;
 	for (const {path, header} of samples) {
 		try {
-			await openHeader(header, keys, run.signal);
+			await openHeader(header, keys, signal);
 			return undefined;
 		} catch (error) {
 			if (!(error instanceof PgBackError) || error.code !== 'WRONG_KEY') throw error;
-			problem ??= (await problemByRecipient(run, place, keys, path)) ?? error.message;
+			problem ??= (await problemByRecipient(signal, place, keys, path)) ?? error.message;
 		}
 	}
 	return {kind, ...(problem !== undefined && {problem})};
@@ -67,7 +67,7 @@ async function tryKeys(
 
 /** For whom the dump is, where its manifest says so, and whose the key is. */
 async function problemByRecipient(
-	run: RunContext,
+	signal: AbortSignal,
 	place: Place,
 	{identities}: DecryptionKeys,
 	path: string,
@@ -75,17 +75,17 @@ async function problemByRecipient(
 	if (identities.length === 0) return undefined;
 	const member = parsePath(path)?.member;
 	const dump = member === undefined ? path : path.slice(0, -member.length - 1);
-	const files = (await place.manifests(run.signal)).flatMap(({manifest}) => manifest.files);
+	const files = (await place.manifests(signal)).flatMap(({manifest}) => manifest.files);
 	const recipients = files.find(file => file.path === dump)?.encryption?.to;
 	if (recipients === undefined || recipients.length === 0) return undefined;
 	const mine = await describeIdentities(identities);
 	return `this dump is encrypted to ${recipients.join(', ')}, but the key is for ${mine}`;
 }
 
-async function headerOf(run: RunContext, place: Place, path: string): Promise<Uint8Array> {
+async function headerOf(signal: AbortSignal, place: Place, path: string): Promise<Uint8Array> {
 	const stop = new AbortController();
 	try {
-		return await readHeader(place.read(path, AbortSignal.any([run.signal, stop.signal])));
+		return await readHeader(place.read(path, AbortSignal.any([signal, stop.signal])));
 	} finally {
 		stop.abort();
 	}

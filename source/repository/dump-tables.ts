@@ -27,7 +27,7 @@ export type TableView = TableName & {
  * the errors of the place.
  */
 export async function readToc(
-	run: RunContext,
+	run: Pick<RunContext, 'signal'>,
 	place: Place,
 	{path, parsed, files, encrypted}: DumpView,
 	keys: DecryptionKeys | undefined,

@@ -11,7 +11,7 @@ import type {Manifest} from './manifest.js';
 export type RunReference = {readonly run: string; readonly place: LocationId | undefined};
 
 /** Throws USAGE for an unknown place, and CONFIG for a store whose settings are missing. */
-export function parseReference(context: RunContext, text: string): RunReference {
+export function parseReference(context: Pick<RunContext, 'configuration' | 'env'>, text: string): RunReference {
 	const at = text.lastIndexOf('@');
 	if (at === -1) return {run: text, place: undefined};
 	return {run: text.slice(0, at), place: placeNamed(context, text.slice(at + 1))};
@@ -21,7 +21,7 @@ export function parseReference(context: RunContext, text: string): RunReference 
  * Returns the place with a name: `s3`, or `backup` (also `here`) for the backup directory. Throws like
  * `parseReference`.
  */
-export function placeNamed({configuration, env}: RunContext, text: string): LocationId {
+export function placeNamed({configuration, env}: Pick<RunContext, 'configuration' | 'env'>, text: string): LocationId {
 	const name = text.trim().toLowerCase();
 	if (name === backupLocation || name === 'here') return backupLocation;
 	const store = storeNames.find(one => one === name);

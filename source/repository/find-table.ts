@@ -3,7 +3,7 @@ import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {objectPattern} from '../postgres/object-patterns.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, SecretContext} from '../runs/context.js';
 import {isGone, readToc, tablesOf, type TableView} from './dump-tables.js';
 import type {LocationId} from './locations.js';
 import {openPlace} from './place.js';
@@ -20,7 +20,11 @@ export type FoundTable = {
  * Yields matches as they are found. Dumps that cannot be read are reported as warnings. Throws NOTHING_TO_DO at the end
  * when no dump contains the table. Those that are gone are counted in one line.
  */
-export async function* findTable(run: RunContext, pattern: string, id: LocationId): AsyncGenerator<FoundTable> {
+export async function* findTable(
+	run: ConfiguredContext & SecretContext,
+	pattern: string,
+	id: LocationId,
+): AsyncGenerator<FoundTable> {
 	const matches = objectPattern(pattern);
 	const keyRing = createKeyRing(run);
 	const place = await openPlace(run, id);
@@ -33,7 +37,7 @@ export async function* findTable(run: RunContext, pattern: string, id: LocationI
 		run.emit({type: 'log', level: 'warn', text: display(text)});
 	};
 	try {
-		for (const view of await viewRuns(run, place)) {
+		for (const view of await viewRuns(run.signal, place)) {
 			gone += view.gone.length;
 			const needsKey = view.dumps.some(dump => dump.encrypted);
 			const keys = needsKey ? await keyRing() : undefined;

@@ -1,4 +1,4 @@
-import type {RunContext} from '../runs/context.js';
+import type {StoreContext} from '../runs/context.js';
 import type {StorageObject} from '../storage/storage.js';
 import {openRemote, shortRetries, type Store} from './remote.js';
 import {nothingMatches, Selection} from './selection.js';
@@ -7,7 +7,7 @@ import {nothingMatches, Selection} from './selection.js';
  * Yields the objects of a store that match the patterns, as they arrive. SFTP directories and hidden names are omitted.
  * Throws NOTHING_TO_DO at the end for a pattern that matched nothing.
  */
-export async function* listRemote(run: RunContext, store: Store): AsyncGenerator<StorageObject> {
+export async function* listRemote(run: StoreContext, store: Store): AsyncGenerator<StorageObject> {
 	const remote = await openRemote(run, store, shortRetries);
 	try {
 		const {prefix, location} = remote;

@@ -3,13 +3,14 @@
  * skipped.
  */
 import {join} from 'node:path';
+import type {Configuration} from '../config/configuration.js';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {readOwnText} from '../lib/own-file.js';
 import {directoryFor, parseFileName, parsePath, type Subject} from '../retention/names.js';
 import type {HiddenRun} from '../retention/ownership.js';
 import type {RunRecord} from '../retention/purge-plan.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, ReportContext, RunContext} from '../runs/context.js';
 import type {StorageObject} from '../storage/storage.js';
 import {readDirectoryIfThere} from './backup-directories.js';
 import {joinShards} from './join-shards.js';
@@ -32,12 +33,12 @@ const subject: Subject = {kind: 'run'};
 const largest = 64 << 20;
 
 /** Returns the directory that contains the run's own files. */
-export function manifestDirectory(run: RunContext): string {
-	return directoryFor(run.configuration.settings.backupDirectory, subject);
+export function manifestDirectory(configuration: Configuration): string {
+	return directoryFor(configuration.settings.backupDirectory, subject);
 }
 
-export async function localManifests(run: RunContext): Promise<readonly FoundManifest[]> {
-	const directory = manifestDirectory(run);
+export async function localManifests(run: ConfiguredContext): Promise<readonly FoundManifest[]> {
+	const directory = manifestDirectory(run.configuration);
 	const found: FoundManifest[] = [];
 	for (const entry of await readDirectoryIfThere(directory)) {
 		if (!entry.isFile() || !isManifest(entry.name)) continue;
@@ -48,7 +49,7 @@ export async function localManifests(run: RunContext): Promise<readonly FoundMan
 }
 
 export async function remoteManifests(
-	run: RunContext,
+	run: ConfiguredContext,
 	remote: Pick<Remote, 'keyFor' | 'storage'>,
 	signal: AbortSignal,
 	skips: (key: string) => boolean = () => false,
@@ -58,14 +59,14 @@ export async function remoteManifests(
 
 /** Returns the unreadable ones too. */
 export async function readRemoteManifests(
-	run: RunContext,
+	run: ConfiguredContext,
 	remote: Pick<Remote, 'keyFor' | 'storage'>,
 	signal: AbortSignal,
 	skips: (key: string) => boolean,
 ): Promise<{readonly found: readonly FoundManifest[]; readonly hidden: readonly HiddenRun[]}> {
 	const found: FoundManifest[] = [];
 	const hidden: HiddenRun[] = [];
-	for await (const object of remoteManifestObjects(run, remote, signal)) {
+	for await (const object of remoteManifestObjects(run.configuration, remote, signal)) {
 		const {key, modified = Infinity} = object;
 		if (skips(key) || (await keepRemote(run, remote, {object, found, signal}))) continue;
 		hidden.push({path: key, from: parsePath(key)?.time ?? 0, until: modified});
@@ -74,17 +75,17 @@ export async function readRemoteManifests(
 }
 
 async function* remoteManifestObjects(
-	run: RunContext,
+	configuration: Configuration,
 	{keyFor, storage}: Pick<Remote, 'keyFor' | 'storage'>,
 	signal: AbortSignal,
 ): AsyncGenerator<StorageObject> {
-	const start = keyFor(join(manifestDirectory(run), 'pg_back_'));
+	const start = keyFor(join(manifestDirectory(configuration), 'pg_back_'));
 	for await (const object of storage.list(start, {signal}))
 		if (isManifest(object.key.slice(object.key.lastIndexOf('/') + 1))) yield object;
 }
 
 function keepRemote(
-	run: RunContext,
+	run: ReportContext,
 	{storage}: Pick<Remote, 'storage'>,
 	{
 		object,
@@ -106,7 +107,7 @@ function keepRemote(
  * and no more of them than needed.
  */
 export async function remoteEntries(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
 	remote: Remote,
 	keys: readonly string[],
 	signal: AbortSignal,
@@ -119,7 +120,7 @@ export async function remoteEntries(
 	});
 	if (wanted.length === 0) return entries;
 	const unread: {readonly object: StorageObject; readonly time: number}[] = [];
-	for await (const object of remoteManifestObjects(run, remote, signal))
+	for await (const object of remoteManifestObjects(run.configuration, remote, signal))
 		unread.push({object, time: parsePath(object.key)?.time ?? 0});
 	for (const {path, time} of wanted) {
 		if (unread.length === 0) break;
@@ -144,7 +145,7 @@ function isManifest(name: string): boolean {
 
 /** Returns false, with a warning, for a manifest that cannot be read. */
 async function keep(
-	run: RunContext,
+	run: ReportContext,
 	{path, location}: {readonly path: string; readonly location: string | undefined},
 	found: FoundManifest[],
 	read: () => Promise<string>,
@@ -160,8 +161,8 @@ async function keep(
 }
 
 /** Returns what a purge of the backup directory needs from its manifests. */
-export function localRecords(run: RunContext, found: readonly FoundManifest[]): RunRecord[] {
-	const base = downloadBase(run.configuration.settings.backupDirectory);
+export function localRecords(configuration: Configuration, found: readonly FoundManifest[]): RunRecord[] {
+	const base = downloadBase(configuration.settings.backupDirectory);
 	return found.map(one => runRecord(one.manifest, one, relative => join(base, relative)));
 }
 

@@ -5,10 +5,11 @@
 import {rm} from 'node:fs/promises';
 import {hostname, userInfo} from 'node:os';
 import {isSystemError, PgBackError, toPgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere, syncDirectory} from '../lib/files.js';
 import {once} from '../lib/single-chunk.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {describeRun, type Named, namesOfRun, oneRun, parseReference} from './find-run.js';
@@ -19,7 +20,7 @@ import {openPlace, type Place, remotePlace} from './place.js';
 import {openRemote, shortRetries} from './remote.js';
 
 /** Pins the run at every place where it exists; it must exist at one place at least. */
-export async function pinRun(run: RunContext, text: string): Promise<RunResult> {
+export async function pinRun(run: StoreContext, text: string): Promise<RunResult> {
 	const {reason} = run.configuration.settings;
 	if (reason.length > longestReason)
 		throw new PgBackError('USAGE', `--reason: at most ${longestReason} characters, not ${reason.length}`);
@@ -33,9 +34,9 @@ export async function pinRun(run: RunContext, text: string): Promise<RunResult> 
 	});
 }
 
-export async function unpinRun(run: RunContext, text: string): Promise<RunResult> {
+export async function unpinRun(run: StoreContext, text: string): Promise<RunResult> {
 	return atEachPlace(run, text, async (place, name) => {
-		const pins = await findPins(run, pinSource(run, place), run.signal);
+		const pins = await findPins(run.emit, pinSource(run.configuration, place), run.signal);
 		const named = [
 			...(await place.manifests(run.signal)).map(({path, manifest}) => ({
 				...namesOfRun(path, manifest),
@@ -47,8 +48,8 @@ export async function unpinRun(run: RunContext, text: string): Promise<RunResult
 		const pin = pins.get(chosen.path);
 		if (!pin)
 			throw new PgBackError('NOTHING_TO_DO', `run ${describeRun(chosen)} is not pinned at ${display(place.label)}`);
-		await removePin(run, place, chosen.path);
-		say(run, 'info', `unpinned run ${describeRun(chosen)} at ${place.label}; it was ${describePin(pin.pin)}`);
+		await removePin(run.signal, place, chosen.path);
+		say(run.emit, 'info', `unpinned run ${describeRun(chosen)} at ${place.label}; it was ${describePin(pin.pin)}`);
 	});
 }
 
@@ -65,7 +66,7 @@ function uniqueByPath<T extends {readonly path: string}>(all: readonly T[]): rea
 
 /** Tries every place. Fails if the run is at none of them, or if a place returns an error. */
 async function atEachPlace(
-	run: RunContext,
+	run: StoreContext,
 	text: string,
 	work: (place: Place, name: string) => Promise<void>,
 ): Promise<RunResult> {
@@ -90,13 +91,13 @@ async function atEachPlace(
 			else failures.push(failure);
 		}
 	}
-	if (failures.length > 0 && places.length > 1) for (const failure of failures) say(run, 'error', failure.message);
+	if (failures.length > 0 && places.length > 1) for (const failure of failures) say(run.emit, 'error', failure.message);
 	if (failures.length === 0 && absent.length === places.length) return resultOf(absent.slice(0, 1), run.signal);
-	for (const {message} of absent) say(run, 'info', message);
+	for (const {message} of absent) say(run.emit, 'info', message);
 	return resultOf(failures, run.signal);
 }
 
-async function writePin(run: RunContext, place: Place, found: FoundManifest): Promise<void> {
+async function writePin(run: StoreContext, place: Place, found: FoundManifest): Promise<void> {
 	const {manifest, parts = [found.path]} = found;
 	const path = pinPath(found.path);
 	const named = describeRun({id: manifest.runId, time: Date.parse(manifest.start)});
@@ -114,13 +115,13 @@ async function writePin(run: RunContext, place: Place, found: FoundManifest): Pr
 		await createPin(run, place, path, Buffer.from(`${JSON.stringify(pin, null, '\t')}\n`));
 	} catch (error) {
 		if (!isExisting(error)) throw error;
-		const before = await readPin(run, pinSource(run, place), path, run.signal);
+		const before = await readPin(run.emit, pinSource(run.configuration, place), path, run.signal);
 		if (!before?.pin)
 			throw new PgBackError('EXISTS', `${display(path)} is there already and is no pin`, {
 				hint: 'look at it, and remove it',
 			});
 		say(
-			run,
+			run.emit,
 			'warn',
 			`run ${named} at ${place.label} is ${describePin(before.pin)} already; to change that, --unpin it first`,
 		);
@@ -128,14 +129,14 @@ async function writePin(run: RunContext, place: Place, found: FoundManifest): Pr
 	}
 	// A concurrent purge that listed the place earlier may have removed the run.
 	for (const manifestPath of parts) {
-		if (await isThere(run, place, manifestPath)) continue;
+		if (await isThere(run.signal, place, manifestPath)) continue;
 		throw new PgBackError('FAILED', `run ${named} at ${display(place.label)} was removed while it was being pinned`);
 	}
-	say(run, 'info', `run ${named} at ${place.label} is ${describePin(pin)}`);
+	say(run.emit, 'info', `run ${named} at ${place.label} is ${describePin(pin)}`);
 }
 
 /** Creates a pin; never overwrites one. */
-async function createPin(run: RunContext, place: Place, path: string, bytes: Buffer): Promise<void> {
+async function createPin(run: ConfiguredContext, place: Place, path: string, bytes: Buffer): Promise<void> {
 	if (place.remote) {
 		const source = {size: bytes.byteLength, read: (offset: number) => once(bytes.subarray(offset))};
 		await place.remote.storage.put(path, source, {signal: run.signal, ifAbsent: true});
@@ -152,23 +153,23 @@ function isExisting(error: unknown): boolean {
 	return isSystemError(error) && error.code === 'EEXIST';
 }
 
-async function isThere(run: RunContext, {remote}: Place, path: string): Promise<boolean> {
-	if (remote) return (await remote.storage.stat(path, {signal: run.signal})) !== undefined;
+async function isThere(signal: AbortSignal, {remote}: Place, path: string): Promise<boolean> {
+	if (remote) return (await remote.storage.stat(path, {signal: signal})) !== undefined;
 	return (await lstatIfThere(path)) !== undefined;
 }
 
-async function removePin(run: RunContext, {remote, label}: Place, path: string): Promise<void> {
+async function removePin(signal: AbortSignal, {remote, label}: Place, path: string): Promise<void> {
 	if (!remote) {
 		await rm(path);
 		await syncDirectory(path.slice(0, path.lastIndexOf('/')) || '/');
 		return;
 	}
-	const [result] = await remote.storage.remove([path], {signal: run.signal});
+	const [result] = await remote.storage.remove([path], {signal: signal});
 	if (result?.error) throw result.error;
 	if (result?.kept !== undefined)
 		throw new PgBackError('STORAGE', `the pin ${display(path)} at ${display(label)} cannot be removed: ${result.kept}`);
 }
 
-function say(run: RunContext, level: 'info' | 'warn' | 'error', text: string): void {
-	run.emit({type: 'log', level, text: display(text)});
+function say(emit: Emit, level: 'info' | 'warn' | 'error', text: string): void {
+	emit({type: 'log', level, text: display(text)});
 }

@@ -2,13 +2,15 @@
  * Pins: who keeps a run and why, in `pg_back_<time>.pinned.json` next to its manifest. No purge removes a pinned run.
  */
 import {join} from 'node:path';
+import type {Configuration} from '../config/configuration.js';
 import {isSystemError, messageOf} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {count, type Decode, DecodeError, list, object, optional, string, text} from '../lib/decode.js';
 import {display} from '../lib/display.js';
 import {readOwnText, UnsafeFileError} from '../lib/own-file.js';
 import {parsePath} from '../retention/names.js';
 import type {Pinned, ReadPin} from '../retention/purge-plan.js';
-import type {RunContext} from '../runs/context.js';
+import type {ReportContext} from '../runs/context.js';
 import {isMissing} from '../storage/errors.js';
 import {readDirectoryIfThere} from './backup-directories.js';
 import {manifestDirectory} from './manifests.js';
@@ -78,9 +80,9 @@ export type PinSource = {
 	readonly resolve: (relative: string) => string;
 };
 
-export function localPinSource(run: RunContext): PinSource {
-	const base = downloadBase(run.configuration.settings.backupDirectory);
-	const directory = manifestDirectory(run);
+export function localPinSource(configuration: Configuration): PinSource {
+	const base = downloadBase(configuration.settings.backupDirectory);
+	const directory = manifestDirectory(configuration);
 	return {
 		async *paths() {
 			for (const {name} of await readDirectoryIfThere(directory)) if (isPin(name)) yield join(directory, name);
@@ -94,11 +96,13 @@ export function localPinSource(run: RunContext): PinSource {
 	};
 }
 
-export function remotePinSource(run: RunContext, remote: Remote): PinSource {
+export function remotePinSource(configuration: Configuration, remote: Remote): PinSource {
 	const {storage, prefix} = remote;
 	return {
 		async *paths(signal) {
-			for await (const {key} of storage.list(remote.keyFor(join(manifestDirectory(run), 'pg_back_')), {signal}))
+			for await (const {key} of storage.list(remote.keyFor(join(manifestDirectory(configuration), 'pg_back_')), {
+				signal,
+			}))
 				if (isPin(key)) yield key;
 		},
 		async read(key, signal) {
@@ -126,8 +130,8 @@ async function isListed({storage}: Remote, key: string, signal: AbortSignal): Pr
 	return false;
 }
 
-export function pinSource(run: RunContext, {remote}: {readonly remote: Remote | undefined}): PinSource {
-	return remote ? remotePinSource(run, remote) : localPinSource(run);
+export function pinSource(configuration: Configuration, {remote}: {readonly remote: Remote | undefined}): PinSource {
+	return remote ? remotePinSource(configuration, remote) : localPinSource(configuration);
 }
 
 function isPin(name: string): boolean {
@@ -146,7 +150,7 @@ export type FoundPin = {
  * of ours still counts, so that no pinned run is removed. Throws the errors of a remote.
  */
 export async function readPin(
-	run: RunContext,
+	emit: Emit,
 	source: PinSource,
 	pinFile: string,
 	signal: AbortSignal,
@@ -155,41 +159,41 @@ export async function readPin(
 		const content = await source.read(pinFile, signal);
 		if (content === undefined) return undefined;
 		const pin = parsePin(content);
-		if (!pin) warn(run, `the pin ${pinFile} is damaged: its run is kept; remove it with --unpin`);
+		if (!pin) warn(emit, `the pin ${pinFile} is damaged: its run is kept; remove it with --unpin`);
 		return {path: pinFile, pin};
 	} catch (error) {
 		if (error instanceof UnsafeFileError) {
-			warn(run, `ignoring the pin ${pinFile}: ${error.message}`);
+			warn(emit, `ignoring the pin ${pinFile}: ${error.message}`);
 			return undefined;
 		}
 		if (!isSystemError(error)) throw error;
-		warn(run, `the pin ${pinFile} cannot be read (${messageOf(error)}): its run is kept`);
+		warn(emit, `the pin ${pinFile} cannot be read (${messageOf(error)}): its run is kept`);
 		return {path: pinFile, pin: undefined};
 	}
 }
 
 /** Returns the reader that a purge uses. */
-export function pinReader(run: RunContext, source: PinSource): ReadPin {
+export function pinReader(run: ReportContext, source: PinSource): ReadPin {
 	return async (pinFile): Promise<Pinned | undefined> => {
-		const found = await readPin(run, source, pinFile, run.signal);
+		const found = await readPin(run.emit, source, pinFile, run.signal);
 		return found && {reason: describePin(found.pin), paths: (found.pin?.files ?? []).map(source.resolve)};
 	};
 }
 
 /** Returns every pin of a place, by its path. */
 export async function findPins(
-	run: RunContext,
+	emit: Emit,
 	source: PinSource,
 	signal: AbortSignal,
 ): Promise<ReadonlyMap<string, FoundPin>> {
 	const pins = new Map<string, FoundPin>();
 	for await (const pinFile of source.paths(signal)) {
-		const found = await readPin(run, source, pinFile, signal);
+		const found = await readPin(emit, source, pinFile, signal);
 		if (found) pins.set(pinFile, found);
 	}
 	return pins;
 }
 
-function warn(run: RunContext, message: string): void {
-	run.emit({type: 'log', level: 'warn', text: display(message)});
+function warn(emit: Emit, message: string): void {
+	emit({type: 'log', level: 'warn', text: display(message)});
 }

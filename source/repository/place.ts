@@ -9,7 +9,7 @@ import {partialPattern} from '../lib/files.js';
 import {isHidden} from '../lib/hidden.js';
 import {withStats} from '../lib/stat-files.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, StoreContext} from '../runs/context.js';
 import {readHandle} from '../stages/hash.js';
 import {storageError} from '../storage/errors.js';
 import {backupDirectories, readDirectory} from './backup-directories.js';
@@ -49,14 +49,14 @@ export type Place = {
 };
 
 export async function openPlace(
-	run: RunContext,
+	run: StoreContext,
 	id: LocationId,
 	options: {readonly retryBudget?: number} = {},
 ): Promise<Place> {
 	return id === backupLocation ? localPlace(run) : remotePlace(run, await openRemote(run, id, options));
 }
 
-export function localPlace(run: RunContext): Place {
+export function localPlace(run: ConfiguredContext): Place {
 	const {backupDirectory} = run.configuration.settings;
 	const base = downloadBase(backupDirectory);
 	return {
@@ -90,7 +90,7 @@ export function localPlace(run: RunContext): Place {
 	};
 }
 
-export function remotePlace(run: RunContext, remote: Remote): Place {
+export function remotePlace(run: ConfiguredContext, remote: Remote): Place {
 	const {storage, prefix} = remote;
 	return {
 		id: remote.store,

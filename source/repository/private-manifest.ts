@@ -1,4 +1,5 @@
 import {relative} from 'node:path';
+import type {Configuration} from '../config/configuration.js';
 import {messageOf} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import type {RunContext} from '../runs/context.js';
@@ -18,16 +19,16 @@ const largest = 256 << 20;
  * unreadable one causes a warning.
  */
 export async function withPrivateManifest(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
 	place: Place,
 	found: FoundManifest,
 	keys: DecryptionKeys | undefined,
 ): Promise<Manifest> {
 	let {manifest} = found;
 	if (!keys || !manifest.files.some(file => file.encryption)) return manifest;
-	for (const path of privatePaths(run, found, place)) {
+	for (const path of privatePaths(run.configuration, found, place)) {
 		try {
-			manifest = joinManifest(manifest, parsePrivateManifest(await readText(run, place, path, keys), path));
+			manifest = joinManifest(manifest, parsePrivateManifest(await readText(run.signal, place, path, keys), path));
 		} catch (error) {
 			run.signal.throwIfAborted();
 			const text = `cannot read the recorded contents of this run (${path}): ${messageOf(error)}`;
@@ -38,14 +39,14 @@ export async function withPrivateManifest(
 }
 
 /** Paths relative to the place. */
-function privatePaths(run: RunContext, {path, parts}: FoundManifest, {remote}: Place): readonly string[] {
-	const base = downloadBase(run.configuration.settings.backupDirectory);
+function privatePaths(configuration: Configuration, {path, parts}: FoundManifest, {remote}: Place): readonly string[] {
+	const base = downloadBase(configuration.settings.backupDirectory);
 	return (parts ?? [path]).map(one =>
 		(remote ? one.slice(remote.prefix.length) : relative(base, one)).replace(/manifest\.json$/, 'private.json.age'),
 	);
 }
 
-async function readText({signal}: RunContext, place: Place, path: string, keys: DecryptionKeys): Promise<string> {
+async function readText(signal: AbortSignal, place: Place, path: string, keys: DecryptionKeys): Promise<string> {
 	const chunks: Buffer[] = [];
 	let size = 0;
 	for await (const chunk of decryptStream(place.read(path, signal), keys, signal)) {

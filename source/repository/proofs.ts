@@ -1,12 +1,13 @@
 /** Results of restore drills of a run: `pg_back_<time>.proven.json` next to its manifest. */
 import {join} from 'node:path';
+import type {Configuration} from '../config/configuration.js';
 import {isSystemError, messageOf} from '../core/errors.js';
 import {count, type Decode, DecodeError, list, object, oneOf, optional, string, text} from '../lib/decode.js';
 import {display} from '../lib/display.js';
 import {readOwnText, UnsafeFileError} from '../lib/own-file.js';
 import {once} from '../lib/single-chunk.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, RunContext} from '../runs/context.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {readDirectoryIfThere} from './backup-directories.js';
 import type {Manifest} from './manifest.js';
@@ -103,13 +104,13 @@ export function provenPath(manifestPath: string): string {
 
 /** Reads every proof at a place, by run; with `only` the one at that path. */
 export async function readProofs(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit'>,
 	place: Place,
 	signal: AbortSignal,
 	only?: string,
 ): Promise<ReadonlyMap<string, Proven>> {
 	const proofs = new Map<string, Proven>();
-	for await (const {path, read} of proofFiles(run, place, signal)) {
+	for await (const {path, read} of proofFiles(run.configuration, place, signal)) {
 		if (only !== undefined && path !== only) continue;
 		try {
 			const proof = parseProven(await read());
@@ -124,7 +125,7 @@ export async function readProofs(
 
 /** Reads the proof of one run. */
 export async function readProof(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
 	place: Place,
 	{path, manifest}: FoundManifest,
 ): Promise<Proven | undefined> {
@@ -136,8 +137,8 @@ type ProofFile = {readonly path: string; readonly read: () => Promise<string>};
 /** Bytes; far more than any proof has. */
 const largest = 64 << 20;
 
-async function* proofFiles(run: RunContext, place: Place, signal: AbortSignal): AsyncGenerator<ProofFile> {
-	const directory = manifestDirectory(run);
+async function* proofFiles(configuration: Configuration, place: Place, signal: AbortSignal): AsyncGenerator<ProofFile> {
+	const directory = manifestDirectory(configuration);
 	const {remote} = place;
 	const isProof = (name: string) => parsePath(name)?.suffix === 'proven.json';
 	if (remote) {
@@ -154,7 +155,7 @@ async function* proofFiles(run: RunContext, place: Place, signal: AbortSignal): 
 
 /** Adds the results of a drill to those of earlier ones. A place that is not writable causes a warning. */
 export async function writeProof(
-	run: RunContext,
+	run: ConfiguredContext,
 	place: Place,
 	{path, manifest}: FoundManifest,
 	databases: readonly ProvenDatabase[],

@@ -1,6 +1,6 @@
 /** The remote location of a run: opens it from the configuration, and maps local paths to keys. */
 import type {HttpClients} from '../lib/http/http.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, StoreContext} from '../runs/context.js';
 import type {UploadOptions} from '../stages/upload.js';
 import {type StoreName, storeNamed} from '../storage/definitions.js';
 import {openStorage, shareLimits, type WrapOptions} from '../storage/open.js';
@@ -40,7 +40,7 @@ export type RemoteOptions = {
 
 /** Throws CONFIG or STORAGE when the location cannot be used. The caller closes. */
 export async function openRemote(
-	run: RunContext,
+	run: StoreContext,
 	store: Store,
 	options: RemoteOptions & {readonly shared?: WrapOptions | undefined} = {},
 ): Promise<Remote> {
@@ -90,7 +90,7 @@ export async function openRemote(
  * Opens every place that dumps are uploaded to, in the configured order. They share the upload slots and the bandwidth.
  * Throws like `openRemote`. The caller closes them.
  */
-export async function openUploadPlaces(run: RunContext, options: RemoteOptions = {}): Promise<readonly Remote[]> {
+export async function openUploadPlaces(run: StoreContext, options: RemoteOptions = {}): Promise<readonly Remote[]> {
 	const {upload, uploadJobs, bandwidthLimit} = run.configuration.settings;
 	const limits = shareLimits(upload.length, {jobs: options.jobs ?? uploadJobs, bandwidth: bandwidthLimit});
 	const opened: Remote[] = [];
@@ -108,7 +108,10 @@ export async function closeAll(remotes: readonly Remote[]): Promise<void> {
 	await Promise.all(remotes.map(async remote => remote.close()));
 }
 
-export function uploadOptions(run: RunContext, {storage, keyFor}: Remote): UploadOptions {
+export function uploadOptions(
+	run: Pick<RunContext, 'configuration' | 'emit' | 'tag'>,
+	{storage, keyFor}: Remote,
+): UploadOptions {
 	const {deleteUploaded, localCopy} = run.configuration.settings;
 	return {storage, keyFor, run: run.tag, deleteLocal: deleteUploaded || !localCopy, emit: run.emit};
 }

@@ -1,7 +1,7 @@
 /** The runs of a place with their existing dumps: from manifests, or from file names for runs without one. */
 import type {ParsedName} from '../retention/names.js';
 import {createRunGrouper} from '../retention/runs.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, SecretContext} from '../runs/context.js';
 import {loadConfiguredDecryption} from '../runs/identities.js';
 import type {DecryptionKeys} from '../stages/age/load-keys.js';
 import {type DumpItem, isDump, listItems, sizeOf} from './dump-items.js';
@@ -33,9 +33,9 @@ export type RunView = Named & {
 };
 
 /** Returns the runs, newest first. */
-export async function viewRuns(run: RunContext, place: Place): Promise<readonly RunView[]> {
-	const manifests = await place.manifests(run.signal);
-	const {items} = await listItems(place, run.signal);
+export async function viewRuns(signal: AbortSignal, place: Place): Promise<readonly RunView[]> {
+	const manifests = await place.manifests(signal);
+	const {items} = await listItems(place, signal);
 	const named = new Set(manifests.flatMap(({manifest}) => manifest.files.map(file => file.path)));
 	const recorded = manifests.map((found): RunView => {
 		const dumps = found.manifest.files.flatMap(file => {
@@ -97,7 +97,7 @@ function oncePerDatabase(dumps: readonly DumpView[]): readonly DumpView[] {
 
 /** Returns the run joined with its private manifest, if a key for it is available. */
 export async function withRecorded(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
 	place: Place,
 	view: RunView,
 	keys: DecryptionKeys | undefined,
@@ -113,7 +113,7 @@ export async function withRecorded(
 }
 
 /** Returns a function that loads the configured keys at its first call; undefined if there are none. */
-export function createKeyRing(run: RunContext): () => Promise<DecryptionKeys | undefined> {
+export function createKeyRing(run: SecretContext): () => Promise<DecryptionKeys | undefined> {
 	let keys: Promise<DecryptionKeys | undefined> | undefined;
 	return () => (keys ??= loadConfiguredDecryption(run));
 }

@@ -3,7 +3,7 @@ import {PgBackError} from '../core/errors.js';
 import type {RunOfFiles} from '../core/runs-handle.js';
 import {display} from '../lib/display.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {StoreContext} from '../runs/context.js';
 import {oneRun} from './find-run.js';
 import type {LocationId} from './locations.js';
 import {describePin, findPins, pinPath, pinSource} from './pins.js';
@@ -15,14 +15,14 @@ import {viewRuns} from './run-view.js';
  * ignored.
  */
 export async function runsOfFiles(
-	run: RunContext,
+	run: StoreContext,
 	location: LocationId,
 	keys: readonly string[],
 ): Promise<readonly RunOfFiles[]> {
 	const place = await openPlace(run, location);
 	try {
 		const manifests = await place.manifests(run.signal);
-		const pins = await findPins(run, pinSource(run, place), run.signal);
+		const pins = await findPins(run.emit, pinSource(run.configuration, place), run.signal);
 		const found = new Map<string, RunOfFiles>();
 		for (const key of keys) {
 			const parsed = parsePath(key);
@@ -44,10 +44,10 @@ export async function runsOfFiles(
 }
 
 /** Returns the id of the newest older run. Throws NOTHING_TO_DO without one. */
-export async function runBefore(run: RunContext, location: LocationId, after: string): Promise<string> {
+export async function runBefore(run: StoreContext, location: LocationId, after: string): Promise<string> {
 	const place = await openPlace(run, location);
 	try {
-		const runs = await viewRuns(run, place);
+		const runs = await viewRuns(run.signal, place);
 		const {time} = oneRun(runs, after, place.label);
 		const before = runs.find(one => one.time < time && one.dumps.length > 0);
 		if (before) return before.id;
@@ -60,7 +60,7 @@ export async function runBefore(run: RunContext, location: LocationId, after: st
 }
 
 /** Returns whether a location has any encrypted file. */
-export async function holdsEncrypted(run: RunContext, location: LocationId): Promise<boolean> {
+export async function holdsEncrypted(run: StoreContext, location: LocationId): Promise<boolean> {
 	const place = await openPlace(run, location);
 	try {
 		for await (const {path} of place.list(run.signal)) if (path.endsWith('.age')) return true;

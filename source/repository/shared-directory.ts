@@ -12,7 +12,7 @@ import {downloadBase} from './remote-keys.js';
  * Warns when every user can write to a sticky directory of ours, or when the mount has no file modes. Throws CONFIG
  * when others can write to any other directory, or to one above it that is not sticky, unless that is allowed.
  */
-export async function checkSharedDirectory(run: RunContext): Promise<void> {
+export async function checkSharedDirectory(run: Pick<RunContext, 'configuration' | 'emit' | 'tag'>): Promise<void> {
 	const {backupDirectory, allowSharedDirectory} = run.configuration.settings;
 	const base = downloadBase(backupDirectory);
 	const all = await backupDirectories(backupDirectory).catch(() => []); // the run itself reports unreadable directories

@@ -1,7 +1,7 @@
 /** What killed restores and drills left in the target server. */
 import {PgBackError} from '../core/errors.js';
 import {plural} from '../lib/format.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunContext, RunResult, ServerContext, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {removeLeftRoles} from './created-roles.js';
 import {removeLeftDrills} from './drill-databases.js';
@@ -12,13 +12,16 @@ import {openRestoreTarget, type RestoreTarget} from './restore-target.js';
 type Found = {readonly databases: number; readonly roles: number; readonly failed: number};
 
 /** Removes what killed restores left, the databases before the roles that own them. A failure causes a warning. */
-export async function removeLeftovers(run: RunContext, target: RestoreTarget): Promise<Found> {
+export async function removeLeftovers(
+	run: Pick<RunContext, 'emit' | 'signal' | 'tag'>,
+	target: RestoreTarget,
+): Promise<Found> {
 	const databases = await removeLeftDatabases(run, target);
 	return sumOf(databases, await removeLeftRoles(run, target.session));
 }
 
 /** Runs `--cleanup-restores`. */
-export async function cleanupRestores(run: RunContext): Promise<RunResult> {
+export async function cleanupRestores(run: StoreContext & ServerContext): Promise<RunResult> {
 	await sweepRestoreDirectories(run);
 	const target = await openRestoreTarget(run, new Set());
 	try {

@@ -7,7 +7,7 @@ import {formatBytes, formatCount, plural} from '../lib/format.js';
 import {storedData, type StoredTable} from '../postgres/progress-inventory.js';
 import type {Session} from '../postgres/session.js';
 import {readTargetDatabases} from '../postgres/target-inventory.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfirmContext, RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
 import {confirmOption} from './command-line.js';
 import type {DatabasePlan} from './restore-plan.js';
@@ -17,7 +17,7 @@ const shownTables = 6;
 
 /** Throws USAGE unless the user names exactly what will be replaced. */
 export async function confirmPlan(
-	run: RunContext,
+	run: Pick<RunContext, 'askLine'>,
 	names: readonly string[],
 	confirmed: readonly string[] | undefined,
 ): Promise<void> {
@@ -49,7 +49,7 @@ function describeTables(tables: readonly StoredTable[]): string {
 
 /** Shows the old and the new database, and asks again if there is a user. Throws USAGE for any other answer. */
 export async function confirmSwap(
-	run: RunContext,
+	run: ConfirmContext,
 	target: RestoreTarget,
 	{target: name, hidden}: DatabasePlan,
 	{id, signal}: Pick<JobControl, 'id' | 'signal'>,

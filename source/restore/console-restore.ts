@@ -20,7 +20,11 @@ export async function restoreAsked(
 	return runRestore(withRequest(run, request, confirmed), storeOf(request.location) ?? backupLocation);
 }
 
-function withRequest(run: RunContext, request: RestoreRequest, confirmed: readonly string[] | undefined): RunContext {
+function withRequest<Context extends Pick<RunContext, 'configuration'>>(
+	run: Context,
+	request: RestoreRequest,
+	confirmed: readonly string[] | undefined,
+): Context {
 	const {location: _, databases, server, secrets: __, ...options} = request;
 	const {configuration} = run;
 	const settings = {

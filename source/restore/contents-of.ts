@@ -14,13 +14,17 @@ import type {LocationId} from '../repository/locations.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {createKeyRing, type DumpView, type RunView, viewRuns, withRecorded} from '../repository/run-view.js';
 import {type ParsedName, parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext, SecretContext} from '../runs/context.js';
 import {missingSecret} from '../runs/key-material.js';
 import {isDatabaseEntry} from './archive-facts.js';
 import {preamble, relationKinds} from './only-objects.js';
 
 /** Opens a place and lists the contents of a dump. */
-export async function contentsAt(run: RunContext, location: LocationId, key: string): Promise<DumpContents> {
+export async function contentsAt(
+	run: ConfiguredContext & SecretContext,
+	location: LocationId,
+	key: string,
+): Promise<DumpContents> {
 	const place = await openPlace(run, location);
 	try {
 		return await contentsOf(run, place, key);
@@ -33,11 +37,11 @@ export async function contentsAt(run: RunContext, location: LocationId, key: str
  * Lists the contents of the dump that `key` is or belongs to. Throws WRONG_KEY without the key of an encrypted dump,
  * CORRUPT, TOOLS, and the errors of the place.
  */
-async function contentsOf(run: RunContext, place: Place, key: string): Promise<DumpContents> {
+async function contentsOf(run: SecretContext, place: Place, key: string): Promise<DumpContents> {
 	const parsed = parsePath(key);
 	const path = parsed?.member === undefined ? key : key.slice(0, -parsed.member.length - 1);
 	const facts = await describeDump(run, place, path);
-	const view = await viewOf(run, place, path);
+	const view = await viewOf(run.signal, place, path);
 	const found = view?.dumps.find(dump => dump.path === path);
 	if (!view || !found) return {...empty(key), facts, note: 'this is not the dump of a database'};
 	// Empty secrets request what is known without a key.
@@ -70,16 +74,14 @@ function empty(key: string): Omit<DumpContents, 'facts'> {
  * Returns the run of one dump, with that dump only. The location is listed only if no manifest names the files of the
  * dump.
  */
-async function viewOf(run: RunContext, place: Place, path: string): Promise<RunView | undefined> {
-	const found = (await place.manifests(run.signal)).find(({manifest}) =>
-		manifest.files.some(file => file.path === path),
-	);
+async function viewOf(signal: AbortSignal, place: Place, path: string): Promise<RunView | undefined> {
+	const found = (await place.manifests(signal)).find(({manifest}) => manifest.files.some(file => file.path === path));
 	const file = found?.manifest.files.find(one => one.path === path);
 	const parsed = parsePath(path);
 	if (!file && parsed && isSingleDump(parsed)) return unrecordedView(path, parsed);
 	const isKnown = file?.role === 'dump' && (file.directory !== true || file.members !== undefined);
 	if (!found || !isKnown || !parsed) {
-		const runs = await viewRuns(run, place);
+		const runs = await viewRuns(signal, place);
 		return runs.find(({dumps}) => dumps.some(dump => dump.path === path));
 	}
 	const files = file.members?.map(member => ({path: `${path}/${member.path}`, size: member.size}));

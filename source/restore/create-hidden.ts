@@ -3,7 +3,6 @@ import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {PostgresError, type Session} from '../postgres/session.js';
-import type {RunContext} from '../runs/context.js';
 import {creationOptions} from './database-definition.js';
 import {markStatement} from './leftovers.js';
 import type {RestoreOptions} from './restore-options.js';
@@ -12,7 +11,7 @@ import type {RestoreTarget} from './restore-target.js';
 
 /** Throws TARGET_LACKS when the server rejects the database's definition. */
 export async function createHidden(
-	run: RunContext,
+	runId: string,
 	{session, inventory}: RestoreTarget,
 	{hidden, definition, prepared}: DatabasePlan,
 	options: RestoreOptions,
@@ -38,7 +37,7 @@ export async function createHidden(
 			},
 		);
 	}
-	await session.query(markStatement(hidden, run.runId, prepared.dump.database));
+	await session.query(markStatement(hidden, runId, prepared.dump.database));
 	if (!superuser) await session.query(`revoke all on database ${identifier(hidden)} from public`);
 }
 

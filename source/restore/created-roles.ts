@@ -3,6 +3,7 @@
  * fails or was killed. Without superuser our user is a member of them meanwhile, to create their objects.
  */
 import {messageOf, PgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {PostgresError, type Session} from '../postgres/session.js';
@@ -16,7 +17,7 @@ import {inTransaction} from './settings-and-rename.js';
 
 /** Creates all missing roles, or none. Existing roles are never altered. */
 export async function createRoles(
-	run: RunContext,
+	run: Pick<RunContext, 'emit' | 'signal' | 'tag'>,
 	{session, inventory}: RestoreTarget,
 	roles: RolePlan,
 ): Promise<void> {
@@ -38,7 +39,7 @@ export async function createRoles(
 
 /** Completes the created roles; those of a restore that has restored nothing are dropped unless something depends on them. */
 export async function finishRoles(
-	run: RunContext,
+	run: Pick<RunContext, 'emit' | 'tag'>,
 	target: RestoreTarget,
 	roles: RolePlan,
 	{isFailed}: {readonly isFailed: boolean},
@@ -55,7 +56,7 @@ export async function finishRoles(
 			if (left) throw new PgBackError('FAILED', `the database ${display(left[0] ?? '')} still exists`);
 			const marked = (await markedRoles(session)).filter(role => role.tag === run.tag && names.includes(role.name));
 			const dropped: string[] = [];
-			for (const role of marked) if (await finish(run, session, role, isFailed)) dropped.push(role.name);
+			for (const role of marked) if (await finish(run.emit, session, role, isFailed)) dropped.push(role.name);
 			if (dropped.length > 0)
 				run.emit({
 					type: 'log',
@@ -73,12 +74,12 @@ export async function finishRoles(
 }
 
 /** Finishes the roles of killed restores: unused ones are dropped. A failure causes a warning. */
-export async function removeLeftRoles(run: RunContext, session: Session): Promise<Removed> {
+export async function removeLeftRoles(run: Pick<RunContext, 'emit' | 'tag'>, session: Session): Promise<Removed> {
 	const removed = {dropped: 0, failed: 0};
 	for (const role of await markedRoles(session)) {
 		if (role.tag === run.tag) continue;
 		await ifFree(session, restoreLock(role.tag), async () => {
-			const isDropped = await finish(run, session, role, true);
+			const isDropped = await finish(run.emit, session, role, true);
 			if (isDropped === undefined) removed.failed++;
 			if (isDropped === true) removed.dropped++;
 			if (isDropped === undefined) return;
@@ -109,12 +110,7 @@ async function markedRoles(session: Session): Promise<readonly MarkedRole[]> {
 }
 
 /** Returns whether the role was dropped; undefined after a warning. */
-async function finish(
-	run: RunContext,
-	session: Session,
-	role: MarkedRole,
-	mayDrop: boolean,
-): Promise<boolean | undefined> {
+async function finish(emit: Emit, session: Session, role: MarkedRole, mayDrop: boolean): Promise<boolean | undefined> {
 	try {
 		if (mayDrop && !role.isCopy && (await dropUnused(session, role.name))) return true;
 		await inTransaction(session, completion(role, session));
@@ -122,7 +118,7 @@ async function finish(
 	} catch (error) {
 		if (!(error instanceof PostgresError)) throw error;
 		const membership = role.by === undefined ? '' : `, and ${display(role.by)} is still a member of it`;
-		run.emit({
+		emit({
 			type: 'log',
 			level: 'warn',
 			text: `the created role ${display(role.name)} still has the comment of a restore${membership}: ${messageOf(error)}`,

@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {type ArchiveToc, ArchiveTocParser} from '../postgres/archive-toc.js';
 import {findTools} from '../postgres/tools.js';
 import {firstError, startChild} from '../process/child.js';
-import type {RunContext} from '../runs/context.js';
+import type {ServerContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import type {RestoreTarget} from './restore-target.js';
 
@@ -13,7 +13,7 @@ import type {RestoreTarget} from './restore-target.js';
  * server. Throws FAILED when the database cannot be read.
  */
 export async function tocOfDatabase(
-	run: RunContext,
+	run: ServerContext,
 	{connection, inventory}: RestoreTarget,
 	database: string,
 	{signal, encoding = 'UTF8'}: {readonly signal: AbortSignal; readonly encoding?: string},

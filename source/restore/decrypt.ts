@@ -9,7 +9,7 @@ import {goodDumps} from '../repository/good-dumps.js';
 import {localPlace} from '../repository/place.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, JobsContext, RunContext, RunResult, SecretContext} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {resultOf} from '../runs/outcome.js';
 import {runJobs} from '../runs/run-jobs.js';
@@ -29,7 +29,7 @@ export type DecryptOptions = {
 	readonly toStdout?: (chunk: Uint8Array) => Promise<void>;
 };
 
-export async function runDecrypt(run: RunContext, options: DecryptOptions = {}): Promise<RunResult> {
+export async function runDecrypt(run: SecretContext & JobsContext, options: DecryptOptions = {}): Promise<RunResult> {
 	const keys = await loadRunDecryption(run);
 	const {paths, unmatched, seen} = await encryptedFiles(run);
 	const {jobs, backupDirectory} = run.configuration.settings;
@@ -43,9 +43,7 @@ export async function runDecrypt(run: RunContext, options: DecryptOptions = {}):
 	const sizes = await sizesOf(paths);
 	return runJobs(run, toStdout ? 1 : jobs, locks => [
 		...paths.map(path =>
-			toStdout
-				? streamTask(run, path, keys, toStdout)
-				: decryptTask({run, locks, keys}, path, {bytes: sizes.get(path)}),
+			toStdout ? streamTask(path, keys, toStdout) : decryptTask({run, locks, keys}, path, {bytes: sizes.get(path)}),
 		),
 		...unmatched.map(pattern =>
 			unmatchedTask('decrypt', pattern, nothingMatches(pattern, backupDirectory, seen, 'encrypted file')),
@@ -57,7 +55,7 @@ export async function runDecrypt(run: RunContext, options: DecryptOptions = {}):
  * Returns the .age files of the backup directory that match the patterns, including those in directory dumps. A pattern
  * that is the path of a file (as expanded by a shell) selects that file.
  */
-async function encryptedFiles(run: RunContext) {
+async function encryptedFiles(run: ConfiguredContext) {
 	const named: string[] = [];
 	const patterns: string[] = [];
 	for (const argument of run.configuration.arguments) {
@@ -94,7 +92,15 @@ export async function sizesOf(paths: readonly string[]): Promise<ReadonlyMap<str
 
 /** Writes to the same directory unless another path is given. */
 export function decryptTask(
-	{run, locks, keys}: {readonly run: RunContext; readonly locks: RunLocks; readonly keys: DecryptionKeys},
+	{
+		run,
+		locks,
+		keys,
+	}: {
+		readonly run: Pick<RunContext, 'configuration' | 'emit' | 'tag'>;
+		readonly locks: RunLocks;
+		readonly keys: DecryptionKeys;
+	},
 	path: string,
 	to: {readonly plainPath?: string; readonly force?: boolean; readonly bytes?: number} = {},
 ): Task {
@@ -128,12 +134,7 @@ export function decryptTask(
 	};
 }
 
-function streamTask(
-	run: RunContext,
-	path: string,
-	keys: DecryptionKeys,
-	write: NonNullable<DecryptOptions['toStdout']>,
-): Task {
+function streamTask(path: string, keys: DecryptionKeys, write: NonNullable<DecryptOptions['toStdout']>): Task {
 	return {
 		plan: {id: `decrypt:${path}`, kind: 'decrypt', name: path, stages: ['decrypt']},
 		async run({signal, meter}) {

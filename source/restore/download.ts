@@ -18,7 +18,7 @@ import {downloadBase} from '../repository/remote-keys.js';
 import {type Candidate, nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
 import {targetPath} from '../repository/target-path.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, JobsContext, RunResult, SecretContext} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {runJobs} from '../runs/run-jobs.js';
 import type {RunLocks} from '../runs/run-locks.js';
@@ -32,7 +32,7 @@ import type {StorageObject} from '../storage/storage.js';
 import {existsError, named} from './decrypt.js';
 import {downloadResumably} from './resume-download.js';
 
-export async function runDownload(run: RunContext, store: Store): Promise<RunResult> {
+export async function runDownload(run: SecretContext & JobsContext, store: Store): Promise<RunResult> {
 	const {settings, arguments: patterns} = run.configuration;
 	if (patterns.length === 0) {
 		throw new PgBackError('USAGE', 'no filter given to download files, use globs as command line arguments', {
@@ -136,7 +136,7 @@ function missingTask(key: string, problem: PgBackError): Task {
 }
 
 type DownloadShared = {
-	readonly run: RunContext;
+	readonly run: ConfiguredContext & JobsContext;
 	readonly remote: Remote;
 	readonly locks: RunLocks;
 	/** A local directory. */

@@ -2,7 +2,7 @@
 import type {LocationId} from '../repository/locations.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {type Proven, readProofs} from '../repository/proofs.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, StoreContext} from '../runs/context.js';
 import type {Task} from '../runs/scheduler.js';
 import {type DrillPlan, planDrills} from './drill-plan.js';
 
@@ -14,7 +14,7 @@ export type Budget = {
 };
 
 /** `seconds` from now on. */
-export function startBudget(run: RunContext, seconds: number): Budget {
+export function startBudget(run: Pick<RunContext, 'emit' | 'now'>, seconds: number): Budget {
 	const deadline = run.now().getTime() + seconds * 1000;
 	let hasBegun = false;
 	const isUsed = () => hasBegun && run.now().getTime() > deadline;
@@ -36,7 +36,7 @@ export function startBudget(run: RunContext, seconds: number): Budget {
 
 /** Puts the plans, and the dumps of each, into the order in which their databases were last restored; those that never were are first. */
 export async function stalestFirst(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
 	place: Place,
 	plans: readonly DrillPlan[],
 ): Promise<readonly DrillPlan[]> {
@@ -47,7 +47,7 @@ export async function stalestFirst(
  * Returns the time of the last drill of each database that has a dump, in milliseconds since the epoch, the oldest
  * first; 0 for one that was never restored. Throws what opening the place and planning a drill throw.
  */
-export async function drillTimes(run: RunContext, where: LocationId): Promise<readonly number[]> {
+export async function drillTimes(run: StoreContext, where: LocationId): Promise<readonly number[]> {
 	const place = await openPlace(run, where);
 	try {
 		const {plans} = await planDrills(run, place, {newestOfEach: true});
@@ -60,7 +60,7 @@ export async function drillTimes(run: RunContext, where: LocationId): Promise<re
 
 type Drills = ReadonlyMap<string, number>;
 
-async function lastDrills(run: RunContext, place: Place): Promise<Drills> {
+async function lastDrills(run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>, place: Place): Promise<Drills> {
 	return newestOf([...(await readProofs(run, place, run.signal)).values()]);
 }
 

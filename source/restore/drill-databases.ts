@@ -15,7 +15,7 @@ export function roleMark(tag: string): string {
 }
 
 /** Takes the lock of this drill, and removes leftovers of killed drills from a given server. */
-export async function sweepGivenServer(run: RunContext, target: Given): Promise<void> {
+export async function sweepGivenServer(run: Pick<RunContext, 'emit' | 'signal' | 'tag'>, target: Given): Promise<void> {
 	await takeLock(target.session, drillLock(run.tag));
 	await removeLeftDrills(run, target);
 }
@@ -24,7 +24,7 @@ type Given = Pick<RestoreTarget, 'session' | 'maintenance' | 'open'>;
 
 /** Removes databases and roles of killed drills, with our form of name and comment. A failure causes a warning. */
 export async function removeLeftDrills(
-	run: RunContext,
+	run: Pick<RunContext, 'emit' | 'signal' | 'tag'>,
 	target: Given,
 ): Promise<{readonly databases: Removed; readonly roles: Removed}> {
 	const {session} = target;

@@ -23,7 +23,7 @@ export type DrillDirectory = {
 
 /** Creates the working directory of a drill or a restore, after removing those of killed ones. The caller closes it. */
 export async function openDrillDirectory(
-	run: RunContext,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'env'>,
 	kind: 'drill' | 'restore' = 'drill',
 ): Promise<DrillDirectory> {
 	const parent = workParent(run, kind);
@@ -58,13 +58,13 @@ export async function openDrillDirectory(
 }
 
 /** Returns the parent of those directories. */
-export function workParent(run: RunContext, kind: 'drill' | 'restore'): string {
+export function workParent(run: Pick<RunContext, 'configuration' | 'env'>, kind: 'drill' | 'restore'): string {
 	const {drillDirectory, restoreDirectory} = run.configuration.settings;
 	return (kind === 'drill' ? drillDirectory : restoreDirectory) || (run.env['TMPDIR'] ?? tmpdir());
 }
 
 /** Removes the directories of killed restores, which hold decrypted dumps. */
-export async function sweepRestoreDirectories(run: RunContext): Promise<void> {
+export async function sweepRestoreDirectories(run: Pick<RunContext, 'configuration' | 'emit' | 'env'>): Promise<void> {
 	await sweepDrills(run, workParent(run, 'restore'), 'restore');
 }
 
@@ -72,7 +72,11 @@ export async function sweepRestoreDirectories(run: RunContext): Promise<void> {
  * Removes only directories of our own account with a free lock; one without a lock file belongs to a drill that is just
  * starting.
  */
-async function sweepDrills(run: RunContext, parent: string, kind: 'drill' | 'restore'): Promise<void> {
+async function sweepDrills(
+	run: Pick<RunContext, 'emit' | 'env'>,
+	parent: string,
+	kind: 'drill' | 'restore',
+): Promise<void> {
 	const pattern = kind === 'drill' ? /^pg_back-drill-\w{6}$/ : /^pg_back-restore-\w{6}$/;
 	for (const name of await readdir(parent)) {
 		if (!pattern.test(name)) continue;

@@ -1,5 +1,6 @@
 /** Selects what a drill restores, and from which runs. */
 import {PgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {
@@ -55,7 +56,11 @@ type Choice = {readonly path: string; readonly size: number; readonly item?: Dum
  * Plans the drill: without patterns the newest run; with patterns the newest good dump of each matching database, from
  * any run. Throws NOTHING_TO_DO when nothing is selected.
  */
-export async function planDrills(run: RunContext, place: Place, options: DrillChoice = {}): Promise<DrillPlans> {
+export async function planDrills(
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
+	place: Place,
+	options: DrillChoice = {},
+): Promise<DrillPlans> {
 	const {selected, newestOfEach = false} = options;
 	const {items, checksums} = await listItems(place, run.signal);
 	const manifests = (await place.manifests(run.signal)).toSorted(
@@ -87,7 +92,7 @@ export async function planDrills(run: RunContext, place: Place, options: DrillCh
 	const runs = runsOf(items, manifests);
 	const chosen =
 		patterns.length > 0
-			? newestGood(run, matched, manifests)
+			? newestGood(run.emit, matched, manifests)
 			: selected
 				? matched
 				: newestRun(matched, manifests, runs);
@@ -155,11 +160,7 @@ function newestRun(
 }
 
 /** Returns the newest complete dump of each database; newer ones that are missing or truncated are reported. */
-function newestGood(
-	run: RunContext,
-	matched: readonly Choice[],
-	manifests: readonly FoundManifest[],
-): readonly Choice[] {
+function newestGood(emit: Emit, matched: readonly Choice[], manifests: readonly FoundManifest[]): readonly Choice[] {
 	const isGood = goodDumps(manifests);
 	return [...Map.groupBy(matched, one => parsePath(one.path)?.subjectText).values()].flatMap(all => {
 		const dumps = all.toSorted((a, b) => timeOf(b) - timeOf(a));
@@ -167,7 +168,7 @@ function newestGood(
 		const newer = dumps.filter(one => good === undefined || timeOf(one) > timeOf(good));
 		for (const {path, item} of newer) {
 			if (item)
-				run.emit({type: 'log', level: 'warn', text: display(`${path} is not complete, restoring ${good?.path ?? ''}`)});
+				emit({type: 'log', level: 'warn', text: display(`${path} is not complete, restoring ${good?.path ?? ''}`)});
 		}
 		const same = dumps.filter(one => good !== undefined && one.item && timeOf(one) === timeOf(good));
 		return [...same, ...newer.filter(one => one.item === undefined)];

@@ -1,5 +1,6 @@
 /** The target server of a drill: a scratch server, or a given server for drills. */
 import {messageOf, PgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {knownVulnerabilities} from '../postgres/client-vulnerabilities.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
@@ -10,7 +11,7 @@ import {readInventory} from '../postgres/target-inventory.js';
 import {findPsql, findServers, type Tool} from '../postgres/tools.js';
 import {parseVersion} from '../postgres/versions.js';
 import type {Manifest} from '../repository/manifest.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, ServerContext, StoreContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import {sweepGivenServer} from './drill-databases.js';
 import type {DrillDirectory} from './drill-directory.js';
@@ -33,7 +34,7 @@ const maintenance = 'pg_back_drill';
  * closes it.
  */
 export async function openDrillTarget(
-	run: RunContext,
+	run: StoreContext & ServerContext,
 	manifest: Manifest | undefined,
 	directory: DrillDirectory,
 	superuser: string,
@@ -43,7 +44,7 @@ export async function openDrillTarget(
 }
 
 async function openScratch(
-	run: RunContext,
+	run: StoreContext & ServerContext,
 	manifest: Manifest | undefined,
 	{server: directory, lock}: DrillDirectory,
 	superuser: string,
@@ -87,7 +88,7 @@ async function openScratch(
 	}
 }
 
-async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname: string): Promise<DrillTarget> {
+async function openGiven(run: ServerContext, manifest: Manifest | undefined, dbname: string): Promise<DrillTarget> {
 	const connection = await buildConnection({dbname}, run.toolEnv, 'pg_back drill');
 	try {
 		const target = await openOn(run, connection);
@@ -107,7 +108,7 @@ async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname
 			databaseName: database => hiddenName(database, `drill-${run.tag}`),
 			createdRoles,
 			async close() {
-				await dropRoles(run, target, createdRoles);
+				await dropRoles(run.emit, target, createdRoles);
 				await session.close();
 				await connection.dispose();
 			},
@@ -119,15 +120,15 @@ async function openGiven(run: RunContext, manifest: Manifest | undefined, dbname
 }
 
 /** A scratch server opens two sessions, with one warning for both. */
-const warned = new WeakSet<RunContext>();
+const warned = new WeakSet<object>();
 
-function warnOfHoles(run: RunContext, psql: Tool): void {
+function warnOfHoles(run: Pick<RunContext, 'emit'>, psql: Tool): void {
 	const text = knownVulnerabilities(psql);
 	if (text !== undefined && !warned.has(run)) run.emit({type: 'log', level: 'warn', text});
 	warned.add(run);
 }
 
-async function openOn(run: RunContext, connection: Connection): Promise<RestoreTarget> {
+async function openOn(run: ServerContext, connection: Connection): Promise<RestoreTarget> {
 	const psql = await findPsql(findOptions(run));
 	warnOfHoles(run, psql);
 	const open: RestoreTarget['open'] = (database, signal = run.signal) =>
@@ -142,12 +143,12 @@ async function openOn(run: RunContext, connection: Connection): Promise<RestoreT
 }
 
 /** Drops roles. One that something still depends on is kept and reported. */
-async function dropRoles(run: RunContext, target: RestoreTarget, roles: readonly string[]): Promise<void> {
+async function dropRoles(emit: Emit, target: RestoreTarget, roles: readonly string[]): Promise<void> {
 	for (const role of roles) {
 		try {
 			await onSession(target, session => session.query(`drop role if exists ${identifier(role)}`));
 		} catch (error) {
-			run.emit({
+			emit({
 				type: 'log',
 				level: 'warn',
 				text: `could not drop role ${display(role)} of the drill (${messageOf(error)}): run pg_back --cleanup-restores to try again`,
@@ -162,7 +163,7 @@ const majorOf = (version: number) => (version >= 100_000 ? Math.floor(version / 
  * Chooses the oldest server that is not older than the dump's tools, so that it supports everything that they write;
  * else than the dump's server.
  */
-async function chooseServer(run: RunContext, manifest: Manifest | undefined): Promise<Tool> {
+async function chooseServer(run: ServerContext, manifest: Manifest | undefined): Promise<Tool> {
 	const servers = await findServers(findOptions(run));
 	const server = majorOf(versionOf(manifest?.server.version));
 	const tools = majorOf(versionOf(manifest?.tools['pg_dump']));

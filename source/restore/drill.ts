@@ -1,6 +1,7 @@
 /** A restore drill: restores a complete run into a scratch server, and compares the result with what was dumped. */
 import {rm} from 'node:fs/promises';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {findRestores, type Tool} from '../postgres/tools.js';
@@ -110,10 +111,10 @@ async function drillRun(
 	const manifest = plan.found && (await withPrivateManifest(run, place, plan.found, keys));
 	const known = manifest ? recordedFiles(manifest) : new Map<string, ManifestFile>();
 	const source = dumpSource(place, keys, {known, checksums});
-	announce(run, plan, place.label);
+	announce(run.emit, plan, place.label);
 	const directory = await openDrillDirectory(run);
 	try {
-		const target = await openDrillTarget(run, manifest, directory, await dumpedSuperuser(run, source, plan));
+		const target = await openDrillTarget(run, manifest, directory, await dumpedSuperuser(run.signal, source, plan));
 		const progress = await startProgress(run, target, manifest);
 		try {
 			const shared: DrillShared = {
@@ -140,7 +141,11 @@ async function drillRun(
 }
 
 /** Restores everything in a dump, and compares it row by row; without globals there are no owners. */
-function drillOptions(run: RunContext, {globals}: DrillPlan, {inventory}: DrillTarget): RestoreOptions {
+function drillOptions(
+	run: Pick<RunContext, 'configuration' | 'now'>,
+	{globals}: DrillPlan,
+	{inventory}: DrillTarget,
+): RestoreOptions {
 	const hasRoles = globals !== undefined;
 	return {
 		...restoreOptions(run),
@@ -154,7 +159,7 @@ function drillOptions(run: RunContext, {globals}: DrillPlan, {inventory}: DrillT
  * Returns the name for the superuser of a scratch server: that of the dumped server, if its globals are readable and
  * contain it.
  */
-async function dumpedSuperuser({signal}: RunContext, source: DumpSource, {globals}: DrillPlan): Promise<string> {
+async function dumpedSuperuser(signal: AbortSignal, source: DumpSource, {globals}: DrillPlan): Promise<string> {
 	if (!globals) return 'postgres';
 	try {
 		return bootstrapRole(Buffer.from(await textOf(dumpBytes(source, globals.path, signal))).toString('latin1'));
@@ -164,14 +169,14 @@ async function dumpedSuperuser({signal}: RunContext, source: DumpSource, {global
 	}
 }
 
-function announce(run: RunContext, {found, dumps, globals}: DrillPlan, label: string): void {
+function announce(emit: Emit, {found, dumps, globals}: DrillPlan, label: string): void {
 	const manifest = found?.manifest;
 	const what = manifest
 		? `run ${manifest.runId} of ${manifest.start}`
 		: 'the newest group of dumps, which has no manifest,';
-	run.emit({type: 'log', level: 'info', text: `restoring ${plural(dumps.length, 'database')} of ${what} at ${label}`});
+	emit({type: 'log', level: 'info', text: `restoring ${plural(dumps.length, 'database')} of ${what} at ${label}`});
 	if (globals) return;
-	run.emit({
+	emit({
 		type: 'log',
 		level: 'warn',
 		text: 'this run has no globals: owners and privileges are not restored',
@@ -243,17 +248,17 @@ async function drillDatabase(shared: DrillShared, dump: Dump, control: JobContro
 		shared.proofs.push(proof);
 	} finally {
 		for (const path of fetched) await rm(path, {recursive: true, force: true});
-		await dropDrilled(run, target, plan.hidden);
+		await dropDrilled(run.emit, target, plan.hidden);
 	}
 }
 
 /** A failure is reported: nothing else would name a database that is left in a given server. */
-async function dropDrilled(run: RunContext, target: DrillTarget, database: string): Promise<void> {
+async function dropDrilled(emit: Emit, target: DrillTarget, database: string): Promise<void> {
 	try {
 		await dropOwnDatabase(target, database);
 	} catch (error) {
 		if (target.scratch) return; // removed with its server
-		run.emit({
+		emit({
 			type: 'log',
 			level: 'warn',
 			text: `the database ${display(database)} of the drill still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`,

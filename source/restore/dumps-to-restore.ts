@@ -6,12 +6,12 @@ import {backupLocation, storeOf} from '../repository/locations.js';
 import type {FoundManifest} from '../repository/manifests.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {parsePath} from '../retention/names.js';
-import type {RunContext} from '../runs/context.js';
+import type {StoreContext} from '../runs/context.js';
 
 const formats: Readonly<Record<string, string>> = {dump: 'custom', tar: 'tar', d: 'directory'};
 
 /** Opens a location and finds the dumps. Throws like `dumpsOf`. */
-export async function findDumps(run: RunContext, location: string, keys: readonly string[]): Promise<DumpsToRestore> {
+export async function findDumps(run: StoreContext, location: string, keys: readonly string[]): Promise<DumpsToRestore> {
 	const place = await openPlace(run, storeOf(location) ?? backupLocation);
 	try {
 		return await dumpsOf(place, keys, run.signal);

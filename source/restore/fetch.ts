@@ -9,7 +9,7 @@ import {storeOf} from '../repository/locations.js';
 import {openRemote} from '../repository/remote.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {targetPath} from '../repository/target-path.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {JobsContext, RunResult, SecretContext, ServerContext} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {findOptions, verifyTools} from '../runs/prepare-backup.js';
 import {runJobs} from '../runs/run-jobs.js';
@@ -17,7 +17,10 @@ import type {StorageObject} from '../storage/storage.js';
 import {decryptTask, sizesOf} from './decrypt.js';
 import {downloadObjects} from './download.js';
 
-export async function runFetch(run: RunContext, request: FetchRequest): Promise<RunResult> {
+export async function runFetch(
+	run: ServerContext & SecretContext & JobsContext,
+	request: FetchRequest,
+): Promise<RunResult> {
 	const store = storeOf(request.location);
 	if (store === undefined) return runLocalDecrypt(run, request);
 	const keys = request.decrypt ? await loadRunDecryption(run) : undefined;
@@ -56,7 +59,7 @@ export async function runFetch(run: RunContext, request: FetchRequest): Promise<
  * target.
  */
 export async function runLocalDecrypt(
-	run: RunContext,
+	run: SecretContext & JobsContext,
 	request: Omit<FetchRequest, 'location' | 'decrypt'>,
 ): Promise<RunResult> {
 	const keys = await loadRunDecryption(run);

@@ -3,7 +3,7 @@ import {PgBackError} from '../core/errors.js';
 import type {LoadTracker} from '../progress/load-tracker.js';
 import type {RestoreProgress} from '../progress/restore-progress.js';
 import type {Manifest} from '../repository/manifest.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunIdentity, ServerContext, StoreContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
 import type {DumpText, TextRows} from '../stages/dump-text.js';
 import {isStatistics} from './archive-facts.js';
@@ -23,7 +23,7 @@ import {together} from './together.js';
 import {workPath} from './work-path.js';
 
 export type FillContext = {
-	readonly run: RunContext;
+	readonly run: StoreContext & ServerContext & RunIdentity;
 	readonly target: RestoreTarget;
 	readonly source: DumpSource;
 	readonly manifest: Manifest | undefined;
@@ -70,7 +70,7 @@ export async function fillDatabase(
 	if (members) fetched.push(members.directory);
 	signal.throwIfAborted();
 	meter.start('create');
-	await createHidden(run, target, plan, options);
+	await createHidden(run.runId, target, plan, options);
 	meter.finish('create');
 	signal.throwIfAborted();
 	meter.start('load');

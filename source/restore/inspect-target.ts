@@ -3,13 +3,13 @@ import {PgBackError} from '../core/errors.js';
 import type {TargetServer, TargetView} from '../core/restore-handle.js';
 import {display} from '../lib/display.js';
 import type {TargetDatabase} from '../postgres/target-inventory.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, ServerContext} from '../runs/context.js';
 import {keptComment} from './leftovers.js';
 import {hiddenTag} from './restore-plan.js';
 import {dropOwnDatabase, openRestoreTarget} from './restore-target.js';
 
 /** Rejects with CONNECTION and similar errors. */
-export async function inspectTarget(run: RunContext, server: TargetServer): Promise<TargetView> {
+export async function inspectTarget(run: ServerContext, server: TargetServer): Promise<TargetView> {
 	const target = await openRestoreTarget(atServer(run, server), new Set());
 	try {
 		const {label, inventory} = target;
@@ -30,7 +30,7 @@ export async function inspectTarget(run: RunContext, server: TargetServer): Prom
 }
 
 /** Drops only databases with our form of name and our comment. Throws USAGE for any other database. */
-export async function dropKept(run: RunContext, server: TargetServer, name: string): Promise<void> {
+export async function dropKept(run: ServerContext, server: TargetServer, name: string): Promise<void> {
 	const target = await openRestoreTarget(atServer(run, server), new Set());
 	try {
 		const database = target.inventory.databases.get(name);
@@ -43,7 +43,10 @@ export async function dropKept(run: RunContext, server: TargetServer, name: stri
 	}
 }
 
-export function atServer(run: RunContext, server: TargetServer): RunContext {
+export function atServer<Context extends Pick<RunContext, 'configuration'>>(
+	run: Context,
+	server: TargetServer,
+): Context {
 	const {configuration} = run;
 	return {...run, configuration: {...configuration, settings: {...configuration.settings, ...server}}};
 }

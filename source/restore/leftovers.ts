@@ -20,7 +20,10 @@ export const keptComment = 'pg_back: kept from a failed restore';
  * Removes the databases with exactly our form of name, of restores that are not active, with our comment, or without a
  * comment and empty. A failed removal causes a warning.
  */
-export async function removeLeftDatabases(run: RunContext, target: RestoreTarget): Promise<Removed> {
+export async function removeLeftDatabases(
+	run: Pick<RunContext, 'emit' | 'signal' | 'tag'>,
+	target: RestoreTarget,
+): Promise<Removed> {
 	const {session} = target;
 	const rows = await session.query(
 		`select d.datname, pg_catalog.shobj_description(d.oid, 'pg_database') from pg_catalog.pg_database d

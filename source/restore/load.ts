@@ -6,7 +6,7 @@ import {releaseDisposable} from '../lib/release.js';
 import type {Tool} from '../postgres/tools.js';
 import {type Child, type ChildResult, describeEnd, InputWriter, startChild} from '../process/child.js';
 import {isInformation, type LoadTracker} from '../progress/load-tracker.js';
-import type {RunContext} from '../runs/context.js';
+import type {ServerContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
@@ -26,7 +26,7 @@ export type LoadOptions = {
 };
 
 export type LoadTarget = {
-	readonly run: RunContext;
+	readonly run: ServerContext;
 	readonly target: RestoreTarget;
 	readonly options: RestoreOptions;
 	/** Reports all errors, not only the first. */

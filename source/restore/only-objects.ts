@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {type Closure, closureOf, objectKey} from '../postgres/archive-closure.js';
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
 import {objectPattern} from '../postgres/object-patterns.js';
-import type {RunContext} from '../runs/context.js';
+import type {ServerContext} from '../runs/context.js';
 import {isDatabaseEntry} from './archive-facts.js';
 import {tocOfDatabase} from './database-toc.js';
 import type {RestoreOptions} from './restore-options.js';
@@ -27,7 +27,7 @@ export const preamble: ReadonlySet<string> = new Set(['ENCODING', 'STDSTRINGS', 
 
 /** Compares the archive with the contents of the database `name`. */
 export async function chooseObjects(
-	run: RunContext,
+	run: ServerContext,
 	toc: ArchiveToc,
 	target: RestoreTarget,
 	{database, name, options}: {readonly database: string; readonly name: string; readonly options: RestoreOptions},

@@ -10,6 +10,7 @@ import {plural} from '../lib/format.js';
 import {identifier, literal} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
 import type {ProvenDatabase} from '../repository/proofs.js';
+import type {ConfirmContext} from '../runs/context.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
 import {runHook} from '../stages/hook.js';
 import {analyzeTables} from './analyze.js';
@@ -25,6 +26,7 @@ import {propertyStatements, renameHidden} from './settings-and-rename.js';
 import {type Swap, swapDatabases, swapFailure} from './swap.js';
 
 export type RestoreShared = FillContext & {
+	readonly run: ConfirmContext;
 	/** Existing roles, including those that this restore has created. */
 	readonly roles: ReadonlySet<string>;
 	/** Receives what was compared. */

@@ -33,7 +33,7 @@ export type RestoreOptions = {
 };
 
 /** Throws USAGE for a time or a pattern that cannot be read. */
-export function restoreOptions(run: RunContext): RestoreOptions {
+export function restoreOptions(run: Pick<RunContext, 'configuration' | 'now'>): RestoreOptions {
 	const {settings, arguments: patterns} = run.configuration;
 	const text = (value: string) => (value === '' ? undefined : value);
 	const asOf = settings.asOf === '' ? undefined : parseAsOf(settings.asOf, run.now());

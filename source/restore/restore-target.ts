@@ -6,7 +6,7 @@ import {openSession, type Session} from '../postgres/session.js';
 import {type Inventory, readInventory} from '../postgres/target-inventory.js';
 import {findPsql, type Tool} from '../postgres/tools.js';
 import type {Account} from '../process/account.js';
-import type {RunContext} from '../runs/context.js';
+import type {RunContext, ServerContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
 
 export type RestoreTarget = {
@@ -29,7 +29,7 @@ export type RestoreTarget = {
 /**
  * Connects to the database of `-d`, or to postgres or template1 if that is going to be replaced. The caller closes it.
  */
-export async function openRestoreTarget(run: RunContext, taken: ReadonlySet<string>): Promise<RestoreTarget> {
+export async function openRestoreTarget(run: ServerContext, taken: ReadonlySet<string>): Promise<RestoreTarget> {
 	const {dbname, host, port, user} = run.configuration.settings;
 	const connection = await buildConnection({dbname, host, port, user}, run.toolEnv, 'pg_back restore');
 	try {
@@ -63,7 +63,7 @@ export async function openRestoreTarget(run: RunContext, taken: ReadonlySet<stri
 }
 
 async function openMaintenance(
-	run: RunContext,
+	run: Pick<RunContext, 'signal'>,
 	named: string | undefined,
 	taken: ReadonlySet<string>,
 	open: (database: string, signal: AbortSignal) => Promise<Session>,

@@ -111,7 +111,7 @@ async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Pl
 				known,
 				prepared,
 				globals,
-				differences: await differencesFor(run, source, {chosen, target, options}),
+				differences: await differencesFor(run.signal, source, {chosen, target, options}),
 				restores: await findRestores(findOptions(run)),
 				untouched: await untouchedOf(target),
 				network: place.remote !== undefined && place.id !== 'local',
@@ -134,13 +134,13 @@ async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Pl
 
 /** Only for a restore of the whole server, because a database has no settings of the server. */
 async function differencesFor(
-	run: RunContext,
+	signal: AbortSignal,
 	source: DumpSource,
 	{chosen, target, options}: Pick<Planned, 'chosen' | 'target' | 'options'>,
 ): Promise<readonly Finding[]> {
 	if (options.patterns.length > 0) return [];
-	const read = (path: string) => textOf(dumpBytes(source, path, run.signal));
-	return configurationFindings(chosen.configuration, target.session, read, run.signal);
+	const read = (path: string) => textOf(dumpBytes(source, path, signal));
+	return configurationFindings(chosen.configuration, target.session, read, signal);
 }
 
 /** Every server has postgres and template1: when they are empty there and in the dump, there is nothing to restore. */
@@ -163,7 +163,11 @@ async function roomIn(directory: string): Promise<number> {
 	return bavail * bsize;
 }
 
-async function provenText(run: RunContext, place: Place, {found}: ChosenRun): Promise<string> {
+async function provenText(
+	run: Pick<RunContext, 'configuration' | 'emit' | 'signal'>,
+	place: Place,
+	{found}: ChosenRun,
+): Promise<string> {
 	if (!found) return 'never restored in a drill';
 	const proof = await readProof(run, place, found);
 	const [proven, restored] = [lastProven(found.manifest, proof), lastRestored(found.manifest, proof)];

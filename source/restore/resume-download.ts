@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {formatBytes} from '../lib/format.js';
 import {algorithmsFor} from '../repository/checksum-files.js';
 import type {Remote} from '../repository/remote.js';
-import type {RunContext} from '../runs/context.js';
+import type {ConfiguredContext} from '../runs/context.js';
 import type {RunLocks} from '../runs/run-locks.js';
 import {counted} from '../stages/dump.js';
 import type {JobMeter} from '../stages/meter.js';
@@ -18,7 +18,7 @@ import {isMissing, isReplaced} from '../storage/errors.js';
 import type {StorageObject} from '../storage/storage.js';
 
 export type ResumableDownload = {
-	readonly run: RunContext;
+	readonly run: ConfiguredContext;
 	readonly remote: Remote;
 	readonly locks: RunLocks;
 	/** The keys of checksum files at the remote. */

@@ -1,7 +1,7 @@
 /** Runs the jobs of a restore with limited concurrency, and their progress. */
 import {type RestoreProgress, startRestoreProgress} from '../progress/restore-progress.js';
 import type {Manifest} from '../repository/manifest.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {ConfiguredContext, JobsContext, RunResult} from '../runs/context.js';
 import {runJobs} from '../runs/run-jobs.js';
 import type {Scheduler, Task} from '../runs/scheduler.js';
 import {restoreOptions} from './restore-options.js';
@@ -16,7 +16,7 @@ const connectionsOfJob = 3;
  * connections.
  */
 export function runPlanned(
-	run: RunContext,
+	run: ConfiguredContext & JobsContext,
 	{databases}: RestorePlan,
 	{inventory}: RestoreTarget,
 	{taskOf, progress}: {readonly taskOf: (plan: DatabasePlan) => Task; readonly progress: RestoreProgress},
@@ -26,7 +26,7 @@ export function runPlanned(
 	const concurrency = Math.min(jobs, most);
 	const forSmall = Math.min(Math.max(jobs, restoreOptions(run).jobs), most);
 	let scheduler: Scheduler | undefined;
-	const watched: RunContext = {
+	const watched: JobsContext = {
 		...run,
 		onScheduler(one) {
 			scheduler = one;
@@ -50,7 +50,7 @@ export function runPlanned(
 }
 
 export function startProgress(
-	run: RunContext,
+	run: ConfiguredContext,
 	target: RestoreTarget,
 	manifest: Manifest | undefined,
 ): Promise<RestoreProgress> {

@@ -6,7 +6,7 @@ import {display} from '../lib/display.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {PostgresError, type Session} from '../postgres/session.js';
 import {readTargetDatabases, type TargetDatabase} from '../postgres/target-inventory.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {RunResult, ServerContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {isPreviousOf, previousName} from './restore-plan.js';
 import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
@@ -169,7 +169,7 @@ export function swapByHand({name, previous, incoming, statements}: Swap): readon
 }
 
 /** `--swap-back NAME`: renames the last replaced database back; the present one is kept like a replaced one. */
-export async function swapBack(run: RunContext, name: string): Promise<RunResult> {
+export async function swapBack(run: ServerContext, name: string): Promise<RunResult> {
 	const target = await openRestoreTarget(run, new Set([name]));
 	try {
 		const databases = await readTargetDatabases(target.session);

@@ -11,7 +11,7 @@ import {openPlace, type Place} from '../repository/place.js';
 import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
 import {type ParsedName, parsePath} from '../retention/names.js';
-import type {RunContext, RunResult} from '../runs/context.js';
+import type {JobsContext, RunContext, RunResult, SecretContext, ServerContext} from '../runs/context.js';
 import {loadConfiguredDecryption} from '../runs/identities.js';
 import {findOptions, verifyTools} from '../runs/prepare-backup.js';
 import {runJobs} from '../runs/run-jobs.js';
@@ -26,7 +26,7 @@ import {named} from './decrypt.js';
 /** A dump, a server-wide output, or a directory dump with its members. */
 
 export type VerifyShared = {
-	readonly run: RunContext;
+	readonly run: Pick<RunContext, 'emit'>;
 	readonly place: Place;
 	readonly keys: DecryptionKeys | undefined;
 	readonly tools: VerifyTools;
@@ -38,7 +38,7 @@ export type VerifyShared = {
  * NOTHING_TO_DO when nothing is selected.
  */
 export async function runVerify(
-	run: RunContext,
+	run: ServerContext & SecretContext & JobsContext,
 	where: LocationId,
 	selected?: (path: string) => boolean,
 ): Promise<RunResult> {
@@ -74,7 +74,11 @@ export async function runVerify(
  * Returns the existing files, and those in manifests: `missing` are gone without a newer dump in their place, `replaced` is the
  * number of the others that are gone. `selected` accepts paths of the place, instead of patterns.
  */
-export async function surveyPlace(run: RunContext, place: Place, selected?: (path: string) => boolean) {
+export async function surveyPlace(
+	run: ServerContext & SecretContext,
+	place: Place,
+	selected?: (path: string) => boolean,
+) {
 	const keys = await loadConfiguredDecryption(run);
 	const tools = await findTools(findOptions(run));
 	if (!tools.pgRestore)

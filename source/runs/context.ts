@@ -6,22 +6,64 @@ import type {Secrets} from '../core/handle.js';
 import type {Environment} from '../lib/environment.js';
 import type {Scheduler} from './scheduler.js';
 
-/** The parameters that every command of the engine receives. */
-export type RunContext = {
+/** Which run it is. */
+export type RunIdentity = {
 	readonly runId: string;
-	/** Six characters of [a-z0-9], part of the names of partial files and of the run's lock file. */
-	readonly tag: string;
-	readonly configuration: Configuration;
-	readonly env: Environment;
-	/** `env` without secrets, for PostgreSQL programs. */
-	readonly toolEnv: Readonly<Record<string, string>>;
+	readonly version: string;
+};
+
+/** What reports, and can be stopped. */
+export type ReportContext = {
 	readonly emit: Emit;
 	/** Aborted with a CancelledError to stop the run. */
 	readonly signal: AbortSignal;
+};
+
+/** What decides by the configuration. */
+export type ConfiguredContext = ReportContext & {
+	readonly configuration: Configuration;
 	readonly now: () => Date;
-	readonly version: string;
+	/** Six characters of [a-z0-9], part of the names of partial files and of the run's lock file. */
+	readonly tag: string;
+};
+
+/** What opens the places where dumps are kept. */
+export type StoreContext = ConfiguredContext & {
+	readonly env: Environment;
+};
+
+/** What runs PostgreSQL programs. */
+export type ServerContext = ConfiguredContext & {
+	/** The environment without secrets. */
+	readonly toolEnv: Readonly<Record<string, string>>;
+};
+
+/** What loads keys and passphrases. */
+export type SecretContext = ReportContext & {
+	readonly configuration: Configuration;
+	readonly env: Environment;
 	/** Asks the user at the terminal, without echo; absent if there is no terminal. */
 	readonly askSecret?: (label: string) => Promise<string>;
+	/** Entered by the user of the console: they take precedence over configured ones, and are kept in memory only. */
+	readonly secrets?: Secrets;
+};
+
+/** What runs jobs while it holds locks. */
+export type JobsContext = ReportContext & {
+	readonly env: Environment;
+	readonly now: () => Date;
+	readonly tag: string;
+	/** Called with the scheduler of the jobs, so that they can be canceled and repeated. */
+	readonly onScheduler?: (scheduler: Scheduler) => void;
+	/**
+	 * Called when the run has locked a directory, from which other processes may then query its status. Never throws; may
+	 * be called more than once.
+	 */
+	readonly serveStatus?: (directory: string) => Promise<void>;
+};
+
+/** What asks the user to confirm. */
+export type ConfirmContext = ReportContext & {
 	/** Asks the user at the terminal, with echo; absent if there is no terminal. */
 	readonly askLine?: (label: string) => Promise<string>;
 	/**
@@ -29,16 +71,10 @@ export type RunContext = {
 	 * terminal.
 	 */
 	readonly askJob?: (job: string, question: JobQuestion, signal: AbortSignal) => Promise<string>;
-	/** Entered by the user of the console: they take precedence over configured ones, and are kept in memory only. */
-	readonly secrets?: Secrets;
-	/**
-	 * Called when the run has locked a directory, from which other processes may then query its status. Never throws; may
-	 * be called more than once.
-	 */
-	readonly serveStatus?: (directory: string) => Promise<void>;
-	/** Called with the scheduler of the jobs, so that they can be canceled and repeated. */
-	readonly onScheduler?: (scheduler: Scheduler) => void;
 };
+
+/** What every command of the engine receives. A function below it takes only the parts that it uses. */
+export type RunContext = RunIdentity & StoreContext & ServerContext & SecretContext & JobsContext & ConfirmContext;
 
 export type RunResult = {
 	readonly exitCode: number;

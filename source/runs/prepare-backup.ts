@@ -4,7 +4,7 @@ import {buildConnection, type Connection} from '../postgres/connection.js';
 import {type FindOptions, findTools, type Tools} from '../postgres/tools.js';
 import type {EncryptionKeys} from '../stages/age/load-keys.js';
 import type {VerifyTools} from '../stages/read-dump.js';
-import type {RunContext} from './context.js';
+import type {RunContext, SecretContext, ServerContext} from './context.js';
 import {loadRunEncryption} from './identities.js';
 
 export type BackupOptions = {
@@ -27,7 +27,7 @@ export type Prepared = {
 };
 
 /** Parses keys and the connection, and finds the tools. The caller disposes of the connection. */
-export async function prepare(run: RunContext): Promise<Prepared> {
+export async function prepare(run: ServerContext & SecretContext): Promise<Prepared> {
 	const {settings} = run.configuration;
 	const encryption = settings.encrypt ? await loadRunEncryption(run) : undefined;
 	await findTools(backupToolOptions(run));
@@ -38,12 +38,15 @@ export async function prepare(run: RunContext): Promise<Prepared> {
 }
 
 /** Returns the tools that read dumps to their end; a pg_restore without output for a minute is killed. */
-export function verifyTools(run: RunContext, {pgRestore}: Pick<Tools, 'pgRestore'>): VerifyTools {
+export function verifyTools(
+	run: Pick<RunContext, 'signal' | 'toolEnv'>,
+	{pgRestore}: Pick<Tools, 'pgRestore'>,
+): VerifyTools {
 	return {pgRestore: pgRestore?.path, env: run.toolEnv, signal: run.signal, stallTimeout: 60_000};
 }
 
 /** Returns which tools a backup needs. */
-export function backupToolOptions(run: RunContext): FindOptions {
+export function backupToolOptions(run: ServerContext): FindOptions {
 	const {dumpOnly, verify} = run.configuration.settings;
 	const without = [
 		...(dumpOnly ? (['pg_dumpall'] as const) : []),
@@ -53,9 +56,9 @@ export function backupToolOptions(run: RunContext): FindOptions {
 }
 
 /** The warnings that each run has already emitted. */
-const untrusted = new WeakMap<RunContext, Set<string>>();
+const untrusted = new WeakMap<object, Set<string>>();
 
-export function findOptions(run: RunContext): FindOptions {
+export function findOptions(run: ServerContext): FindOptions {
 	const {binDirectory} = run.configuration.settings;
 	const onUntrusted = (text: string) => {
 		const warned = untrusted.get(run) ?? new Set<string>();

@@ -1,5 +1,5 @@
 import type {Emit, NewEvent} from '../core/events.js';
-import type {RunContext, RunResult} from './context.js';
+import type {JobsContext, RunResult} from './context.js';
 import {createFileProgress} from './file-progress.js';
 import {resultOf} from './outcome.js';
 import {RunLocks} from './run-locks.js';
@@ -14,7 +14,7 @@ export type JobProgressSource = Estimates & {
 
 /** Plans and runs independent jobs, and returns their result. */
 export async function runJobs(
-	run: RunContext,
+	run: JobsContext,
 	concurrency: number,
 	tasksOf: (locks: RunLocks) => readonly Task[],
 	more?: JobProgressSource,

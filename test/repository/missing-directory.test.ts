@@ -14,7 +14,7 @@ const readers: Readonly<
 	Record<string, (run: RecordedRun) => Promise<{readonly size?: number; readonly length?: number}>>
 > = {
 	manifests: run => localManifests(run),
-	pins: run => findPins(run, pinSource(run, {remote: undefined}), run.signal),
+	pins: run => findPins(run.emit, pinSource(run.configuration, {remote: undefined}), run.signal),
 	proofs: run => readProofs(run, localPlace(run), run.signal),
 };
 

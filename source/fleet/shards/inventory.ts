@@ -5,7 +5,7 @@ import {PgBackError} from '../../core/errors.js';
 import {formatTimestamp} from '../../lib/time.js';
 import {listDatabases, serverInfo} from '../../postgres/catalog.js';
 import {buildConnection} from '../../postgres/connection.js';
-import type {RunContext} from '../../runs/context.js';
+import type {RunContext, ServerContext} from '../../runs/context.js';
 
 export type Inventory = {
 	readonly databases: readonly {readonly name: string; readonly bytes: number}[];
@@ -15,7 +15,7 @@ export type Inventory = {
 };
 
 /** Includes requested names that do not exist: the shard that gets them reports them. Throws CONNECTION and TOOLS. */
-export async function takeInventory(run: RunContext): Promise<Inventory> {
+export async function takeInventory(run: ServerContext): Promise<Inventory> {
 	const {dbname, host, port, user, includeDbs, excludeDbs, withTemplates} = run.configuration.settings;
 	const connection = await buildConnection({dbname, host, port, user}, run.toolEnv);
 	const sessions = new Sessions(run, connection);

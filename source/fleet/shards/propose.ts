@@ -3,7 +3,7 @@ import {messageOf} from '../../core/errors.js';
 import {display} from '../../lib/display.js';
 import type {Remote} from '../../repository/remote.js';
 import {readSmallObject} from '../../repository/small-object.js';
-import {newRunId, type RunContext} from '../../runs/context.js';
+import {newRunId, type RunContext, type ServerContext} from '../../runs/context.js';
 import {largestStatus, parseServerStatus, parseStatusName, statusPrefix} from '../status.js';
 import {assignShards, weigh} from './assign.js';
 import {type Inventory, requireDivisible, takeInventory, timeTextOf} from './inventory.js';
@@ -14,7 +14,7 @@ export type Proposal = {
 	readonly shards: number;
 	readonly remote: Remote;
 	/** One for each server. */
-	readonly runs: readonly RunContext[];
+	readonly runs: readonly ServerContext[];
 	/** Servers that are queried at the same time. */
 	readonly concurrency: number;
 	/**
@@ -24,7 +24,7 @@ export type Proposal = {
 	readonly mayFail: boolean;
 };
 
-type Found = {readonly run: RunContext; readonly name: string; readonly inventory: Inventory};
+type Found = {readonly run: Pick<RunContext, 'configuration'>; readonly name: string; readonly inventory: Inventory};
 
 export async function propose(proposal: Proposal): Promise<SharedPlan> {
 	const {runName, shards, runs} = proposal;
@@ -113,7 +113,7 @@ async function secondsOf({runs, remote}: Proposal, server: string): Promise<Read
 /**
  * Returns how many shards may work on a server at the same time: each needs a connection for each dump, and two more.
  */
-function shardLimit({configuration: {settings}}: RunContext): number {
+function shardLimit({configuration: {settings}}: Pick<RunContext, 'configuration'>): number {
 	const {maxConnectionsPerServer: most, jobs} = settings;
 	return most === 0 ? Infinity : Math.max(1, Math.floor(most / (jobs + 2)));
 }

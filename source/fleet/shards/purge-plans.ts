@@ -3,14 +3,14 @@ import {messageOf} from '../../core/errors.js';
 import {plural} from '../../lib/format.js';
 import {openRemote, type Store} from '../../repository/remote.js';
 import {readSmallObject} from '../../repository/small-object.js';
-import type {RunContext} from '../../runs/context.js';
+import type {StoreContext} from '../../runs/context.js';
 import {largestPlan, parseSharedPlan, planKey, plansPrefix, runDirectory} from './run-plan.js';
 
 /** Milliseconds after its deadline in which a failed run can still be inspected. */
 const graceTime = 7 * 86_400_000;
 
 /** No manifest needs them. What cannot be read or removed causes a warning and is kept. */
-export async function purgePlans(run: RunContext, store: Store): Promise<void> {
+export async function purgePlans(run: StoreContext, store: Store): Promise<void> {
 	const {fleetPrefix} = run.configuration.settings;
 	const remote = await openRemote(run, store);
 	const {storage, location} = remote;

@@ -1,11 +1,12 @@
 /** `--shard`: one process of a run that is divided among several, on any hosts that an engine provides. */
 import {runBackup} from '../../backup/backup.js';
 import type {ShardRun} from '../../backup/shard.js';
+import type {Configuration} from '../../config/configuration.js';
 import type {ShardChoice} from '../../config/shard.js';
 import {CancelledError, PgBackError} from '../../core/errors.js';
 import {plural} from '../../lib/format.js';
 import {openRemote, type Remote} from '../../repository/remote.js';
-import type {RunContext, RunResult} from '../../runs/context.js';
+import type {RunContext, RunResult, StoreContext} from '../../runs/context.js';
 import {resultOf} from '../../runs/outcome.js';
 import {requireDivisible, timeTextOf} from './inventory.js';
 import {propose, serverNameOf} from './propose.js';
@@ -19,7 +20,7 @@ export async function runShard(run: RunContext, choice: ShardChoice): Promise<Ru
 	try {
 		const store = planStore(run, remote, choice.runName);
 		const plan = (await store.read()) ?? (await store.agree(await proposeAlone(run, remote, choice)));
-		await checkPlan(run, choice, plan, store);
+		await checkPlan(run.now, choice, plan, store);
 		const server = ownServer(run, plan);
 		return await runPart(run, {choice, plan, server, store});
 	} finally {
@@ -33,7 +34,7 @@ export async function writePlan(run: RunContext, choice: ShardChoice): Promise<R
 	try {
 		const store = planStore(run, remote, choice.runName);
 		const plan = (await store.read()) ?? (await store.write(await proposeAlone(run, remote, choice)));
-		await checkPlan(run, choice, plan, store);
+		await checkPlan(run.now, choice, plan, store);
 		const databases = plan.servers.reduce((sum, server) => sum + server.databases.length, 0);
 		const text = `the plan of run ${plan.runName}: ${plural(databases, 'database')} in ${plural(plan.shards, 'shard')}`;
 		run.emit({type: 'log', level: 'info', text});
@@ -43,7 +44,7 @@ export async function writePlan(run: RunContext, choice: ShardChoice): Promise<R
 	}
 }
 
-async function openStore(run: RunContext): Promise<Remote> {
+async function openStore(run: StoreContext): Promise<Remote> {
 	const [store] = run.configuration.settings.upload;
 	if (store === undefined)
 		throw new PgBackError('CONFIG', '--shard needs upload: the processes meet at the remote location');
@@ -54,7 +55,7 @@ async function proposeAlone(run: RunContext, remote: Remote, {of, runName}: Shar
 	return propose({runName, shards: of, remote, runs: [run], concurrency: 1, mayFail: false});
 }
 
-async function checkPlan(run: RunContext, choice: ShardChoice, plan: SharedPlan, store: PlanStore): Promise<void> {
+async function checkPlan(now: () => Date, choice: ShardChoice, plan: SharedPlan, store: PlanStore): Promise<void> {
 	const {runName} = choice;
 	if (plan.shards !== choice.of)
 		throw new PgBackError(
@@ -64,7 +65,7 @@ async function checkPlan(run: RunContext, choice: ShardChoice, plan: SharedPlan,
 				hint: 'give all processes of a run the same number of shards, and each run a --run-name of its own',
 			},
 		);
-	if (run.now().getTime() > Date.parse(plan.deadline))
+	if (now().getTime() > Date.parse(plan.deadline))
 		throw new PgBackError('CONFIG', `the deadline of run ${runName} was ${plan.deadline}`, {
 			hint: 'start a new run with another --run-name, or raise run_deadline',
 		});
@@ -75,7 +76,7 @@ async function checkPlan(run: RunContext, choice: ShardChoice, plan: SharedPlan,
 }
 
 /** Throws CONFIG when the plan does not contain the server of this configuration. */
-function ownServer(run: RunContext, plan: SharedPlan): PlannedServer {
+function ownServer(run: Pick<RunContext, 'configuration'>, plan: SharedPlan): PlannedServer {
 	const name = serverNameOf(run);
 	const server = plan.servers.find(one => one.name === name);
 	const hint = 'give each run a --run-name of its own, and all its processes the same configuration';
@@ -115,7 +116,7 @@ async function runPart(run: RunContext, {choice, plan, server, store}: Part): Pr
 	try {
 		const result = await runBackup(
 			{...inSpool(run, spool.template), runId: plan.runId},
-			{shard: shardRun(run, {plan, server, index, own, dead: spool.dead})},
+			{shard: shardRun(run.configuration, {plan, server, index, own, dead: spool.dead})},
 		);
 		if (result.exitCode === 0) await store.markDone(server.name, index);
 		return result;
@@ -128,7 +129,7 @@ async function runPart(run: RunContext, {choice, plan, server, store}: Part): Pr
 }
 
 function shardRun(
-	run: RunContext,
+	configuration: Configuration,
 	{
 		plan,
 		server,
@@ -143,7 +144,7 @@ function shardRun(
 		readonly dead: ReadonlySet<string>;
 	},
 ): ShardRun {
-	const {fleetPrefix} = run.configuration.settings;
+	const {fleetPrefix} = configuration.settings;
 	return {
 		facts: {
 			index,
@@ -165,7 +166,7 @@ function shardRun(
 /**
  * Files are written to the spool and uploaded from there; old dumps are purged by `--purge`, which sees the whole run.
  */
-function inSpool(run: RunContext, template: string): RunContext {
+function inSpool<Context extends Pick<RunContext, 'configuration'>>(run: Context, template: string): Context {
 	const {configuration} = run;
 	return {
 		...run,

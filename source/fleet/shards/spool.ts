@@ -8,7 +8,7 @@ import {join, relative} from 'node:path';
 import {messageOf} from '../../core/errors.js';
 import {display} from '../../lib/display.js';
 import {downloadBase} from '../../repository/remote-keys.js';
-import type {RunContext} from '../../runs/context.js';
+import type {ConfiguredContext, JobsContext, RunContext} from '../../runs/context.js';
 import {runIsAlive, RunLocks} from '../../runs/run-locks.js';
 
 export type Spool = {
@@ -23,7 +23,7 @@ export type Spool = {
 const pattern = /^\.pg_back-shard-([a-z0-9]{6})$/;
 
 /** Throws FILE_SYSTEM when nothing can be created in the backup directory. */
-export async function openSpool(run: RunContext): Promise<Spool> {
+export async function openSpool(run: ConfiguredContext & JobsContext): Promise<Spool> {
 	const {backupDirectory} = run.configuration.settings;
 	const base = downloadBase(backupDirectory);
 	const own = join(base, `.pg_back-shard-${run.tag}`);
@@ -47,7 +47,7 @@ export async function openSpool(run: RunContext): Promise<Spool> {
 	}
 }
 
-async function removeDead(run: RunContext, base: string): Promise<ReadonlySet<string>> {
+async function removeDead(run: Pick<RunContext, 'emit' | 'env' | 'tag'>, base: string): Promise<ReadonlySet<string>> {
 	const dead = new Set<string>();
 	for (const entry of await readdir(base, {withFileTypes: true})) {
 		const tag = pattern.exec(entry.name)?.[1];

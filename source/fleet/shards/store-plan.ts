@@ -32,7 +32,11 @@ export type PlanStore = {
 	readonly isComplete: (plan: SharedPlan) => Promise<boolean>;
 };
 
-export function planStore(run: RunContext, remote: Remote, runName: string): PlanStore {
+export function planStore(
+	run: Pick<RunContext, 'configuration' | 'now' | 'signal'>,
+	remote: Remote,
+	runName: string,
+): PlanStore {
 	const {fleetPrefix} = run.configuration.settings;
 	const {storage} = remote;
 	const {signal} = run;
@@ -85,7 +89,7 @@ export function planStore(run: RunContext, remote: Remote, runName: string): Pla
  * Writes an object twice on the condition that it does not exist: a store that accepts both writes would let two
  * processes follow two plans. Throws CONFIG in that case.
  */
-async function requireConditions(run: RunContext, {storage}: Remote): Promise<void> {
+async function requireConditions(run: Pick<RunContext, 'configuration' | 'signal'>, {storage}: Remote): Promise<void> {
 	const key = `${plansPrefix(run.configuration.settings.fleetPrefix)}probe`;
 	try {
 		for (let attempt = 1; attempt <= 2; attempt++) {
