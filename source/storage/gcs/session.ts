@@ -86,6 +86,9 @@ async function readStatus(bucket: Bucket, key: string, answer: Answer): Promise<
 	return {bytes: range ? Number(range[1]) + 1 : 0};
 }
 
+/** Bytes in which the service keeps what it receives. */
+const granularity = 256 * 1024;
+
 export type Chunk = {
 	readonly key: string;
 	readonly session: string;
@@ -124,6 +127,7 @@ export async function sendChunk(
 	const retrier = requestRetrier(context, signal);
 	const total = last ? String(end) : '*';
 	let from = at;
+	let most = at;
 	const send = async () => {
 		const range = from === end ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
 		const headers = {'content-range': range, ...(last ? {'x-goog-hash': `crc32c=${crc32c}`} : {})};
@@ -143,11 +147,17 @@ export async function sendChunk(
 		if (status?.done) return status.done;
 		if (status === undefined || status.bytes < at || status.bytes > end) throw new SessionLost(bucket, key);
 		if (status.bytes === end && !last) return undefined;
-		if (status.bytes > from) retrier.progressed();
-		else if (failure === undefined)
-			await retrier.failed(
-				storageError('server', {...where, location: bucket.location}, 'the service accepted none of a chunk'),
-			);
+		// An answer that goes back and forth, or on by a byte, must not make the upload endless.
+		if (status.bytes - most >= granularity || (status.bytes === end && most < end)) {
+			retrier.progressed();
+			most = status.bytes;
+		} else if (failure === undefined) {
+			const reason =
+				status.bytes === end
+					? 'the service has received everything, but does not complete the upload'
+					: `the service accepted only ${Math.max(0, status.bytes - from)} of ${end - from} bytes`;
+			await retrier.failed(storageError('server', {...where, location: bucket.location}, reason));
+		}
 		from = status.bytes;
 	}
 }

@@ -93,6 +93,30 @@ describe('GCS: what goes wrong', () => {
 		assert.ok(server.objects.get('part/taken')?.bytes.equals(bytes));
 	});
 
+	for (const [what, ranges] of [
+		['goes back and forth', [chunkSize - 2, 0]],
+		['grows by a byte', Array.from({length: 5000}, (_, at) => at)],
+		['is everything, without an object', [chunkSize - 1]],
+	] as const) {
+		it(`gives up when what the service says to have ${what}`, {timeout: 30_000}, async () => {
+			let asked = 0;
+			server.faults.push({
+				matches: line => line.startsWith('PUT /upload'),
+				get do() {
+					return {status: 308, headers: {range: `bytes=0-${ranges[asked++ % ranges.length]}`}};
+				},
+				times: Infinity,
+			});
+			const storage = await open({retryBudget: 60_000});
+			const one = bytesSource(bytes.subarray(0, chunkSize));
+			await assert.rejects(
+				storage.put('not/ending', one, {signal: never}),
+				/the service (?:accepted only \d+ of \d+ bytes|has received everything, but does not complete the upload) \(gave up/,
+			);
+			assert.ok(asked < 100, `${asked} requests`);
+		});
+	}
+
 	it('refuses what arrived wrongly', async () => {
 		server.faults.push({
 			matches: (line, headers) => line.startsWith('PUT /upload') && headers['x-goog-hash'] !== undefined,
