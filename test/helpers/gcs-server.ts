@@ -48,6 +48,8 @@ export type GcsQuirks = {
 	objects?: number;
 	/** Checksums that are omitted from all responses. */
 	without?: readonly ('crc32c' | 'md5Hash')[];
+	/** How the right checksum is written; in base64 by default. */
+	notation?: (crc32c: string) => unknown;
 	/** Operations that are rejected with 403, and why. */
 	denied?: readonly ('read' | 'remove' | 'update')[];
 	/** The text that rejects a removal because of a retention policy or hold, with its reason. */
@@ -242,13 +244,17 @@ function skips(fault: GcsFault): boolean {
 	return true;
 }
 
-function describe(name: string, {bytes, crc32c, generation, updated, metadata}: Stored, {without = []}: GcsQuirks) {
+function describe(
+	name: string,
+	{bytes, crc32c, generation, updated, metadata}: Stored,
+	{without = [], notation = String}: GcsQuirks,
+) {
 	const md5Hash = createHash('md5').update(bytes).digest('base64');
 	return {
 		kind: 'storage#object',
 		name,
 		size: String(bytes.length),
-		...(!without.includes('crc32c') && {crc32c}),
+		...(!without.includes('crc32c') && {crc32c: notation(crc32c)}),
 		...(!without.includes('md5Hash') && {md5Hash}),
 		generation: String(generation),
 		updated,

@@ -83,7 +83,7 @@ function resourceOf(value: Record<string, unknown>): Resource | undefined {
 		name,
 		size,
 		modified: Number.isFinite(modified) ? modified : undefined,
-		crc32c: stringOf(value['crc32c']),
+		crc32c: crcOf(value['crc32c']),
 		md5Hash: stringOf(value['md5Hash']),
 		generation: numberOf(value['generation']) === undefined ? undefined : String(value['generation']),
 		metadata: isRecord(metadata)
@@ -95,6 +95,13 @@ function resourceOf(value: Record<string, unknown>): Resource | undefined {
 
 function stringOf(value: unknown): string | undefined {
 	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Returns undefined for anything but four bytes in base64: a value in another notation says nothing of the bytes. */
+function crcOf(value: unknown): string | undefined {
+	return typeof value === 'string' && /^[\w+/-]{6}={0,2}$/.test(value)
+		? Buffer.from(value, 'base64').toString('base64')
+		: undefined;
 }
 
 /** Parses a count; the API writes 64-bit numbers as strings. */

@@ -68,11 +68,13 @@ export async function sessionStatus(
 	signal: AbortSignal,
 ): Promise<SessionStatus | undefined> {
 	const call = {method: 'PUT', url: session, headers: {'content-range': 'bytes */*'}, also: [308, 404, 410]} as const;
-	return bucket.request({operation: 'upload', key}, signal, call, async answer => {
-		if (answer.status !== 404 && answer.status !== 410) return readStatus(bucket, key, answer);
-		await answer.response.arrayBuffer();
-		return undefined;
-	});
+	return bucket.request({operation: 'upload', key}, signal, call, answer => statusIfKnown(bucket, key, answer));
+}
+
+async function statusIfKnown(bucket: Bucket, key: string, answer: Answer): Promise<SessionStatus | undefined> {
+	if (answer.status !== 404 && answer.status !== 410) return readStatus(bucket, key, answer);
+	await answer.response.arrayBuffer();
+	return undefined;
 }
 
 async function readStatus(bucket: Bucket, key: string, answer: Answer): Promise<SessionStatus> {
@@ -131,8 +133,14 @@ export async function sendChunk(
 	const send = async () => {
 		const range = from === end ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
 		const headers = {'content-range': range, ...(last ? {'x-goog-hash': `crc32c=${crc32c}`} : {})};
-		const call = {method: 'PUT', url: session, headers, body: bytes.subarray(from - at), also: [308]} as const;
-		return bucket.once(where, signal, call, answer => readStatus(bucket, key, answer));
+		const call = {
+			method: 'PUT',
+			url: session,
+			headers,
+			body: bytes.subarray(from - at),
+			also: [308, 404, 410],
+		} as const;
+		return bucket.once(where, signal, call, answer => statusIfKnown(bucket, key, answer));
 	};
 	for (;;) {
 		let status: SessionStatus | undefined;

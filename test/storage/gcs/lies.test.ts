@@ -105,6 +105,29 @@ describe('GCS: what proves an upload', () => {
 		});
 	}
 
+	for (const [what, notation, by] of [
+		['in hexadecimal', (crc: string) => Buffer.from(crc, 'base64').toString('hex'), 'size'],
+		['null', () => null, 'size'],
+		['a number', () => 7, 'size'],
+		['in base64url', (crc: string) => Buffer.from(crc, 'base64').toString('base64url'), 'checksum'],
+	] as const) {
+		it(`a checksum that is ${what} is not taken for that of other bytes`, async () => {
+			vault.quirk({notation});
+			const key = `notation/${what}`;
+			assert.equal((await vault.put(key, small)).proof.by, by);
+			assert.ok(vault.server.objects.has(key));
+		});
+	}
+
+	for (const status of [404, 410]) {
+		it(`an upload whose session the service forgets (${status}) begins again`, async () => {
+			vault.server.faults.push({matches: line => line.startsWith('PUT /upload'), do: {status}, skip: 1, times: 2});
+			const {proof} = await vault.put(`forgotten/${status}`, large, {}, await vault.openRetrying());
+			assert.equal(proof.by, 'checksum');
+			assert.ok(vault.server.objects.get(`forgotten/${status}`)?.bytes.equals(large));
+		});
+	}
+
 	it('an object of another upload is never touched, whatever a journal says', async () => {
 		await vault.put('theirs/one', Buffer.from('theirs'));
 		const session = `${vault.server.url}/upload/storage/v1/b/vault/o?upload_id=x`;
@@ -119,7 +142,11 @@ describe('GCS: what proves an upload', () => {
 			matches: line => line.startsWith('PUT /upload'),
 			do: {status: 200, body: JSON.stringify({name, size: String(small.length), generation: '7'})},
 		});
-		await assert.rejects(vault.put(name, small), error => isStorageError(error, /does not exist after the upload/));
+		await assert.rejects(vault.put(name, small), error => {
+			isStorageError(error, /does not exist after the upload/);
+			assert.match((error as StorageError).hint ?? '', /did not keep/);
+			return true;
+		});
 	});
 
 	it('an answer that describes another object is none', async () => {
