@@ -53,10 +53,16 @@ export type Verdict =
 	| {readonly kind: 'doubtful'; readonly reason: string}
 	| {readonly kind: 'damaged'; readonly reason: string};
 
+/** Says how many bytes are stored when it is not the number that was sent. */
+export function sizeText(stored: number, sent: number): string {
+	return stored < sent
+		? `only ${stored} of ${sent} bytes were stored`
+		: `${stored} bytes were stored instead of ${sent}`;
+}
+
 /** Returns what the evidence proves. */
 export function judge({sent, stored, comparisons}: Evidence): Verdict {
-	if (stored !== undefined && stored !== sent)
-		return {kind: 'damaged', reason: `only ${stored} of ${sent} bytes were stored`};
+	if (stored !== undefined && stored !== sent) return {kind: 'damaged', reason: sizeText(stored, sent)};
 	const differs = (one: Comparison) => one.sent !== one.stored;
 	const text = ({algorithm, from, of, sent: ours, stored: theirs}: Comparison) =>
 		`the ${from === 'etag' ? 'ETag' : algorithm}${of === undefined ? '' : ` of ${of}`} is ${theirs} instead of ${ours}`;

@@ -25,6 +25,14 @@ for (const [name, stored, comparisons, expected] of cases) {
 	});
 }
 
+test('a size that differs is said with both numbers', () => {
+	const reasonOf = (stored: number) => {
+		const verdict = judge({sent: 5, stored, comparisons: []});
+		return 'reason' in verdict ? verdict.reason : '';
+	};
+	assert.deepEqual([reasonOf(4), reasonOf(6)], ['only 4 of 5 bytes were stored', '6 bytes were stored instead of 5']);
+});
+
 test('only the size is no proof, and the words say which proof it was', () => {
 	assert.equal(isProof({by: 'size'}), false);
 	assert.equal(isProof({by: 'etag'}), true);

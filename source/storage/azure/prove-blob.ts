@@ -1,5 +1,5 @@
 /** Proves an uploaded blob, and removes a damaged one. */
-import {StorageError, storageError} from '../errors.js';
+import {notKeptHint, StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Proof} from '../proof.js';
 import {confirmGone, remainsText, uncheckable} from '../removal-check.js';
 import type {Container} from './client.js';
@@ -59,7 +59,8 @@ export async function proveBlob(container: Container, key: string, sent: Sent, s
 		container.warnUnreadable();
 		return blocks === undefined && answered.kind === 'proven' ? answered.proof : {by: 'size'};
 	}
-	if (found === undefined) throw storageError('corrupt', where, 'the blob does not exist after the upload');
+	if (found === undefined)
+		throw storageError('corrupt', where, 'the blob does not exist after the upload', {hint: notKeptHint});
 	if (etag !== undefined && found.etag !== undefined && plain(found.etag) !== plain(etag)) {
 		throw storageError('exists', where, 'it was replaced by another blob', {
 			hint: 'check what else writes there, then upload again under a different name',

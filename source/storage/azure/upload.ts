@@ -1,6 +1,7 @@
 /** Uploads a blob, in one request or in blocks, and compares the service's checksums with what was sent. */
 import {createHash, type Hash, randomBytes} from 'node:crypto';
 import {StorageError, storageError} from '../errors.js';
+import {sizeText} from '../proof.js';
 import {createSourceReader} from '../source-reader.js';
 import type {PutOptions, PutResult, PutSource} from '../storage.js';
 import {firstBlockSize, putBlocks} from './blocks.js';
@@ -82,8 +83,7 @@ async function adopt(
 		size += bytes;
 	}
 	finish();
-	if (found.size !== size)
-		throw await removeDamaged(container, key, found.etag, `only ${found.size} of ${size} bytes were stored`);
+	if (found.size !== size) throw await removeDamaged(container, key, found.etag, sizeText(found.size, size));
 	options.onProgress?.(size);
 	options.onJournal?.(undefined);
 	return {size, proof: {by: 'size'}, created: true};

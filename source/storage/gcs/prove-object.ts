@@ -1,5 +1,5 @@
 /** Proves an uploaded object, and removes a damaged one. */
-import {StorageError, storageError} from '../errors.js';
+import {notKeptHint, StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Proof} from '../proof.js';
 import {confirmGone, remainsText, uncheckable} from '../removal-check.js';
 import {type Bucket, objectUrl} from './client.js';
@@ -60,7 +60,8 @@ export async function proveObject(bucket: Bucket, sent: Sent, done: Resource, si
 	const answered = judgeResources(sent, [done]);
 	if (answered.kind === 'damaged') throw await removeDamaged(bucket, key, done.generation, answered.reason);
 	const there = await inspectObject(bucket, key, signal);
-	if (there === undefined) throw storageError('corrupt', where, 'the object does not exist after the upload');
+	if (there === undefined)
+		throw storageError('corrupt', where, 'the object does not exist after the upload', {hint: notKeptHint});
 	const seen = there === 'forbidden' ? done : there;
 	if (seen.generation !== undefined && done.generation !== undefined && seen.generation !== done.generation) {
 		throw storageError('exists', where, 'it was replaced by another object', {

@@ -24,6 +24,7 @@ import {lazyStorage} from '../lazy-storage.js';
 import {leftOutLog} from '../left-out.js';
 import {completeEntries} from '../listed-entry.js';
 import {isAbandonedPartial, randomRun} from '../partials.js';
+import {sizeText} from '../proof.js';
 import {removeEach} from '../remove-each.js';
 import {readWhole} from '../source.js';
 import type {
@@ -231,7 +232,7 @@ async function write(
 		await handle.sync();
 		const stats = await handle.stat();
 		await handle.close();
-		if (stats.size !== size) throw new StorageError('corrupt', `only ${stats.size} of ${size} bytes were stored`);
+		if (stats.size !== size) throw new StorageError('corrupt', sizeText(stats.size, size));
 		return {size: stats.size, proof: {by: 'size'}, flushed: true, created: options.ifAbsent};
 	} catch (error) {
 		throw failed(error);
@@ -285,8 +286,7 @@ async function checkPublished(path: string, size: number): Promise<void> {
 	const there = await lstatIfThere(path);
 	if (there?.isFile() && there.size === size) return;
 	if (there?.isFile()) await unlinkIfThere(path);
-	const what =
-		there === undefined ? 'the file does not exist any more' : `only ${there.size} of ${size} bytes were stored`;
+	const what = there === undefined ? 'the file does not exist any more' : sizeText(there.size, size);
 	throw new StorageError('corrupt', what, {hint: 'check the disk or the mount, then upload again'});
 }
 

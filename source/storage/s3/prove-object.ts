@@ -1,6 +1,6 @@
 /** Compares what the service holds after an upload with what was sent. */
 import {DeleteObjectCommand, type HeadObjectCommandOutput} from '@aws-sdk/client-s3';
-import {type Fault, StorageError, storageError} from '../errors.js';
+import {type Fault, notKeptHint, StorageError, storageError} from '../errors.js';
 import {type Comparison, judge, type Verdict} from '../proof.js';
 import {confirmGone, remainsText} from '../removal-check.js';
 import type {PutResult} from '../storage.js';
@@ -57,7 +57,8 @@ export async function verifyUpload(bucket: Bucket, key: string, sent: Sent, sign
 		if (!(error instanceof StorageError) || error.fault !== 'forbidden') throw error;
 		refusal = error;
 	}
-	if (!head && !refusal) throw storageError('corrupt', where, 'it does not exist after the upload');
+	if (!head && !refusal)
+		throw storageError('corrupt', where, 'it does not exist after the upload', {hint: notKeptHint});
 	// Some services accept the condition and ignore it: an object of another upload is never removed.
 	if (head && hasOtherMark(head, sent.mark)) throw storageError('exists', where, 'it was replaced by another upload');
 	const created = sent.conditional || (head !== undefined && hasMark(head, sent.mark));

@@ -1,5 +1,6 @@
 /** Renames an uploaded file to its final name, and checks it. */
 import {StorageError} from '../errors.js';
+import {sizeText} from '../proof.js';
 import type {PutOptions} from '../storage.js';
 import type {Session} from './connection.js';
 import {statusOf} from './errors.js';
@@ -73,7 +74,7 @@ export async function checkPublished(
 				? 'it is not a regular file'
 				: there.size === undefined
 					? 'the server does not report the size of the file'
-					: `only ${there.size} of ${size} bytes were stored`;
+					: sizeText(there.size, size);
 	// While the unfinished file still exists, the other one is not ours.
 	const isOurs = there !== undefined && left === undefined && there.kind !== 'directory';
 	const removed = isOurs && (await isRemoved(requests, path));

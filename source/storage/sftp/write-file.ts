@@ -1,6 +1,7 @@
 /** Writes the bytes of one upload: to a new file, or after those of an interrupted upload. */
 import {createHash, type Hash} from 'node:crypto';
 import {StorageError} from '../errors.js';
+import {sizeText} from '../proof.js';
 import {createSourceReader, type SourceReader} from '../source-reader.js';
 import type {PutOptions, PutSource} from '../storage.js';
 import type {Session} from './connection.js';
@@ -43,8 +44,7 @@ export async function writeFile(
 			throw new StorageError('invalid', 'the data does not match the recorded sha256');
 		const flushed = await flush(session, handle);
 		const stats = await requests.fstat(handle);
-		if (stats.size !== undefined && stats.size !== size)
-			throw new StorageError('corrupt', `only ${stats.size} of ${size} bytes were stored`);
+		if (stats.size !== undefined && stats.size !== size) throw new StorageError('corrupt', sizeText(stats.size, size));
 		await requests.close(handle);
 		return {size, flushed};
 	} catch (error) {
