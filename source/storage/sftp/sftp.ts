@@ -37,7 +37,8 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 	const traits: TargetTraits = {renames: true, unfinished: new Set()};
 	const warn = (text: string) => context.log('warn', `sftp: ${text}`);
 	const onLeftOut = leftOutLog(context.log, location);
-	const complete = {location, log: context.log, seen: new Set<string>(), sizeOf: noSize};
+	// The walk has already asked for what the listing did not contain.
+	const complete = {location, log: context.log, seen: new Set<string>(), sizeOf: async () => noSize()};
 	const failed = (error: unknown, operation: Operation, key?: string) =>
 		describeSftpError(error, {operation, location, key});
 	const check = keyGuard(location, fileKeyProblem);
@@ -108,8 +109,7 @@ async function checkLogins(resolved: ResolvedSftp, signal: AbortSignal): Promise
 	for (const hop of [...resolved.jumps, resolved]) await authenticationMethods(hop, {log: () => undefined, signal});
 }
 
-/** The walk has already asked for what the listing did not contain. */
-async function noSize(): Promise<never> {
+function noSize(): never {
 	throw new StorageError('unsupported', 'the server does not report its size');
 }
 
@@ -149,8 +149,7 @@ async function inspectPath(
 	const both = Promise.all([lstatIfThere(requests, path), checkParents(requests, directory, key)]);
 	const [stats] = await untilAborted(both, signal);
 	if (!stats || (stats.kind !== undefined && stats.kind !== 'file')) return undefined;
-	const {size, modified} = stats;
-	if (size === undefined) throw new StorageError('unsupported', 'the server does not report its size');
+	const {size = noSize(), modified} = stats;
 	return {key, size, ...(modified !== undefined && {modified}), metadata: {}};
 }
 
@@ -208,7 +207,8 @@ async function* download(
 	if (there.kind !== undefined && there.kind !== 'file') throw new StorageError('invalid', 'it is not a regular file');
 	const handle = await untilAborted(requests.open(path, 'r'), signal);
 	try {
-		const {size, modified} = await untilAborted(requests.fstat(handle), signal);
+		// Without a size, nothing would show the end of a server that sends for ever.
+		const {size = there.size ?? noSize(), modified} = await untilAborted(requests.fstat(handle), signal);
 		const found = fileVersion(size, modified);
 		if (offset > 0 && version !== undefined && found !== version) throw replaced;
 		onVersion?.(found);

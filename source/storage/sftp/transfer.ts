@@ -85,24 +85,18 @@ export async function writePipelined(
 }
 
 /**
- * Yields the bytes of an open file from `offset` to its end. `size` is the size that the server reported, if any: a
- * file that is shorter or longer is an error.
+ * Yields the bytes of an open file from `offset` to its end. `size` is the size that the server reported: a file that is
+ * shorter or longer is an error.
  */
 export async function* readPipelined(
 	session: Session,
 	handle: Buffer,
-	{offset, size, signal}: {readonly offset: number; readonly size: number | undefined; readonly signal: AbortSignal},
+	{offset, size, signal}: {readonly offset: number; readonly size: number; readonly signal: AbortSignal},
 ): AsyncGenerator<Buffer> {
-	yield* readRange(session, handle, {offset, end: size ?? offset, signal});
-	for (let at = Math.max(offset, size ?? 0); ;) {
-		const buffer = Buffer.allocUnsafeSlow(requestSize(session));
-		const bytes = await untilAborted(session.requests.read(handle, buffer, at), signal);
-		if (bytes === 0) return;
-		if (size !== undefined)
-			throw new StorageError('corrupt', `the file is longer than the ${size} bytes that the server reports`);
-		yield buffer.subarray(0, bytes);
-		at += bytes;
-	}
+	yield* readRange(session, handle, {offset, end: size, signal});
+	const buffer = Buffer.allocUnsafeSlow(1);
+	const bytes = await untilAborted(session.requests.read(handle, buffer, Math.max(offset, size)), signal);
+	if (bytes > 0) throw new StorageError('corrupt', `the file is longer than the ${size} bytes that the server reports`);
 }
 
 /** Yields the bytes from `offset` to `end`. A shorter file is an error. */

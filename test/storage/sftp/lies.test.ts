@@ -242,6 +242,30 @@ describe('SFTP servers that lie', () => {
 		await assert.rejects(readAll(storage.get('size/it', {signal: never})), storageError(/ends after 300000 of 400000/));
 	});
 
+	it(
+		'a file without a size in its handle ends at that of its name, and one without any is not read',
+		{
+			timeout: 30_000,
+		},
+		async () => {
+			await put('sizeless/it');
+			const sizeless = {mode: 0o100600, mtime: 1, atime: 1, uid: 0, gid: 0} as never;
+			const endless = (alsoByName: boolean) => {
+				server.lie = ({request, sftp, id}) => {
+					if (request === 'READ') sftp.data(id, Buffer.alloc(1));
+					else if (request === 'FSTAT' || (request === 'STAT' && alsoByName)) sftp.attrs(id, sizeless);
+					else return false;
+					return true;
+				};
+			};
+			const read = () => readAll(storage.get('sizeless/it', {signal: never}));
+			on('FSTAT', ({sftp, id}) => sftp.attrs(id, sizeless));
+			assert.deepEqual(await read(), bytes);
+			endless(true);
+			await assert.rejects(read(), storageError(/does not report its size/));
+		},
+	);
+
 	it('answers that do not fit the request are an error of the server, at once', async () => {
 		await put('unfit/it');
 		const handle = Buffer.from('hello');
