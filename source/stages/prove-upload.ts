@@ -1,6 +1,6 @@
 /** Proves that an object contains the bytes of a local file when the service itself has not done so. */
 import {createHash} from 'node:crypto';
-import type {PgBackError} from '../core/errors.js';
+import {PgBackError} from '../core/errors.js';
 import {StorageError, storageError} from '../storage/errors.js';
 import {type Comparison, judge, type Proof, type StoredChecksum} from '../storage/proof.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
@@ -76,12 +76,24 @@ async function removeDamaged(
 
 async function readBackMatches({storage, key, signal}: Place, original: Original): Promise<boolean> {
 	const own = original.sha256 ?? (await sha256Of(original.source.read(0, signal)));
-	return (await sha256Of(storage.get(key, {signal}))) === own;
+	try {
+		return (await sha256Of(storage.get(key, {signal}), original.size)) === own;
+	} catch (error) {
+		// The store itself has compared what it received, with the service's checksum or size.
+		if (error instanceof PgBackError && error.code === 'CORRUPT') return false;
+		throw error;
+	}
 }
 
-async function sha256Of(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+/** Returns undefined after more than `most` bytes: a server may send without end. */
+async function sha256Of(chunks: AsyncIterable<Uint8Array>, most = Infinity): Promise<string | undefined> {
 	const hash = createHash('sha256');
-	for await (const chunk of chunks) hash.update(chunk);
+	let bytes = 0;
+	for await (const chunk of chunks) {
+		bytes += chunk.length;
+		if (bytes > most) return undefined;
+		hash.update(chunk);
+	}
 	return hash.digest('hex');
 }
 

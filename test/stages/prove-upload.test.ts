@@ -55,6 +55,40 @@ test('a file that stays is not read back, and is said to be checked by its size 
 	assert.deepEqual([result.error, result.checked, result.isThere], [undefined, ['size only'], true]);
 });
 
+test('an object whose download the store itself finds damaged is removed and sent again', async () => {
+	const storage = lying(attempt => (attempt === 1 ? flipped : bytes));
+	const {get} = storage;
+	const checking: Storage = {
+		...storage,
+		async *get(key, options) {
+			const all = await readAll(get(key, options));
+			yield all;
+			if (!all.equals(bytes)) throw new PgBackError('CORRUPT', 'the md5 of the received data is another one');
+		},
+	};
+	const result = await ship(checking);
+	assert.equal(result.error, undefined);
+	assert.deepEqual([storage.puts(), result.checked, result.isThere], [2, ['read back'], false]);
+	assert.ok(bytes.equals(await readAll(storage.get('a.dump', {signal: never}))));
+});
+
+test('an object that is sent back without end is not what was sent', {timeout: 30_000}, async () => {
+	let sent = 0;
+	const storage = lying(() => bytes, {
+		async *get() {
+			for (;;) {
+				sent += flipped.length;
+				yield await Promise.resolve(flipped);
+			}
+		},
+	});
+	const result = await ship(storage);
+	assert.ok(result.error instanceof PgBackError);
+	assert.match(result.error.message, /read back different data than was sent/);
+	assert.equal(result.isThere, true);
+	assert.ok(sent <= 4 * bytes.length, `${sent} bytes`);
+});
+
 test('an object that was damaged once is removed and sent again', async () => {
 	const storage = lying(attempt => (attempt === 1 ? flipped : bytes));
 	const result = await ship(storage);
