@@ -4,6 +4,7 @@ import {builtinsWithoutFacades} from './builtin-modules.mjs';
 import {compileEagerly} from './eager-functions.mjs';
 import {joinChunks} from './join-chunks.mjs';
 import {widthsAtFirstCall} from './lazy-packages.mjs';
+import {optionalParts} from './optional-parts.mjs';
 import {execFileSync} from 'node:child_process';
 import {chmod, copyFile, readFile, rename, rm, writeFile} from 'node:fs/promises';
 
@@ -45,9 +46,7 @@ const result = await build({
 	entryPoints: [source('cli.ts')],
 	splitting: true,
 	metafile: true,
-	// Ink asks for the devtools only in development; ssh2's native parts are optional (it falls back to JS).
-	alias: {'react-devtools-core': new URL('stub.mjs', import.meta.url).pathname},
-	external: ['cpu-features', '*.node'],
+	...optionalParts,
 	banner: {
 		// Only optional native parts are required by name at run time.
 		js: "const require=id=>process.getBuiltinModule('node:module').createRequire(import.meta.url)(id),__filename=import.meta.filename,__dirname=import.meta.dirname;",

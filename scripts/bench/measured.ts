@@ -2,27 +2,26 @@
 import {execFile, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {readFile} from 'node:fs/promises';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import {promisify} from 'node:util';
 import {build} from 'esbuild';
+import {optionalParts} from '../optional-parts.mjs';
 
 /** Seconds of the work and of processor time, peak memory in MiB; `done`: the count of the work itself. */
 export type Measure = {readonly done: number; readonly seconds: number; readonly cpu: number; readonly memory: number};
 
-/**
- * Bundles a script in this directory as it would be shipped, so that no loader's time and memory are measured. Returns
- * its path.
- */
-export async function bundle(name: string, directory: string): Promise<string> {
-	const outfile = join(directory, `${name}.mjs`);
+/** Bundles a script as it would be shipped, so that no loader's time and memory are measured. Returns its path. */
+export async function bundle(script: string, directory: string): Promise<string> {
+	const outfile = join(directory, `${basename(script, '.ts')}.mjs`);
 	await build({
-		entryPoints: [join(import.meta.dirname, `${name}.ts`)],
+		entryPoints: [script],
 		outfile,
 		bundle: true,
 		format: 'esm',
 		platform: 'node',
-		external: ['cpu-features', '*.node'],
+		...optionalParts,
+		define: {'process.env.NODE_ENV': '"production"'},
 		banner: {
 			js: "import {createRequire as __createRequire} from 'node:module'; const require = __createRequire(import.meta.url); const __dirname = import.meta.dirname;",
 		},

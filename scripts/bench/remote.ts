@@ -33,7 +33,10 @@ const keys = Number(values.keys);
 const scratch = await mkdtemp(join(tmpdir(), 'pgb-bench-'));
 const missed: string[] = [];
 try {
-	const [client, server] = await Promise.all([bundle('remote-client', scratch), bundle('remote-server', scratch)]);
+	const [client, server] = await Promise.all([
+		bundle(join(import.meta.dirname, 'remote-client.ts'), scratch),
+		bundle(join(import.meta.dirname, 'remote-server.ts'), scratch),
+	]);
 	const file = join(scratch, 'dump');
 	await makeFile(file);
 	const running = await startServer(server, 0);

@@ -22,7 +22,7 @@ const scratch = await mkdtemp(join(tmpdir(), 'pg_back-bench-'));
 const sshd = await startSshd();
 const proxy = await startFaultProxy({port: sshd.port}, {delay: 20});
 try {
-	const client = await bundle('sftp-client', scratch);
+	const client = await bundle(join(import.meta.dirname, 'sftp-client.ts'), scratch);
 	const file = join(sshd.scratch, 'dump');
 	await makeFile(file);
 	for (const [name, port] of [

@@ -9,15 +9,15 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import process from 'node:process';
 import {setTimeout as delay} from 'node:timers/promises';
-import {fileURLToPath} from 'node:url';
 import {manyDatabases, type RecordedDatabase} from '../../test/helpers/recorded-databases.js';
 import {makeRecording, toJsonLines} from '../../test/helpers/recording.js';
 import {startPty} from '../../test/ui/helpers/pty.js';
+import {bundle} from './measured.js';
 
 const seconds = 12;
 const MiB = 1024 * 1024;
 const directory = mkdtempSync(join(tmpdir(), 'pg_back-bench-'));
-const entry = join(directory, 'console.mjs');
+const entry = await bundle(join(import.meta.dirname, '../../test/ui/helpers/console-entry.ts'), directory);
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], {encoding: 'utf8'}));
 
 type Result = {readonly what: string; readonly value: number; readonly limit: number; readonly unit: string};
@@ -36,29 +36,6 @@ function report(...found: readonly Result[]): void {
 
 const named = process.argv.slice(2);
 const wants = (name: string) => named.length === 0 || named.includes(name);
-
-/** The program as it is shipped: one bundle, production React. */
-function bundle(): void {
-	const root = fileURLToPath(new URL('../../', import.meta.url));
-	execFileSync(
-		join(root, 'node_modules/.bin/esbuild'),
-		[
-			join(root, 'test/ui/helpers/console-entry.ts'),
-			'--bundle',
-			'--format=esm',
-			'--platform=node',
-			'--define:process.env.NODE_ENV="production"',
-			`--alias:react-devtools-core=${join(root, 'scripts/stub.mjs')}`,
-			// As in the build: optional native parts.
-			'--external:cpu-features',
-			'--external:*.node',
-			`--banner:js=import {createRequire} from 'node:module';const require=createRequire(${JSON.stringify(`${root}package.json`)});`,
-			`--outfile=${entry}`,
-			'--log-level=error',
-		],
-		{stdio: 'inherit'},
-	);
-}
 
 /** CPU seconds that a process has used. */
 function cpuOf(pid: number): number {
@@ -125,7 +102,6 @@ function tenJobs(): readonly RecordedDatabase[] {
 }
 
 try {
-	bundle();
 	const ten = join(directory, 'ten.jsonl');
 	const many = join(directory, 'many.jsonl');
 	writeFileSync(ten, toJsonLines(makeRecording({databases: tenJobs(), concurrency: 10, until: 60})));

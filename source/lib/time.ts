@@ -1,4 +1,5 @@
 /** Timestamps in file names, to the second, in the local time zone of the process. */
+import {localClock, localDate} from './local-time.js';
 
 export const timestampFormats = ['rfc3339', 'legacy'] as const;
 export type TimestampFormat = (typeof timestampFormats)[number];
@@ -10,9 +11,8 @@ const pattern = new RegExp(`^${timestampSource}$`);
 
 /** Returns `2006-01-02T15:04:05+01:00` (`Z` when the local offset is zero), or `2006-01-02_15-04-05` without a zone. */
 export function formatTimestamp(time: Date, format: TimestampFormat): string {
-	const date = `${pad(time.getFullYear(), 4)}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
-	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(value => pad(value));
-	return format === 'legacy' ? `${date}_${clock.join('-')}` : `${date}T${clock.join(':')}${zone(time)}`;
+	const [date, clock] = [localDate(time), localClock(time)];
+	return format === 'legacy' ? `${date}_${clock.replaceAll(':', '-')}` : `${date}T${clock}${zone(time)}`;
 }
 
 /**
@@ -70,6 +70,6 @@ function daysIn(year: number, month: number): number {
 	return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-function pad(value: number, length = 2): string {
-	return String(value).padStart(length, '0');
+function pad(value: number): string {
+	return String(value).padStart(2, '0');
 }

@@ -1,5 +1,6 @@
 /** Plans a restore from what was read of the dumps and of the target. Pure. */
 import {PgBackError} from '../core/errors.js';
+import {intoName} from '../core/into-name.js';
 import {isSameSet, textToType} from '../lib/confirmation.js';
 import {display} from '../lib/display.js';
 import type {Inventory} from '../postgres/target-inventory.js';
@@ -19,7 +20,6 @@ import {
 	type DatabasePlan,
 	type Finding,
 	hiddenName,
-	intoName,
 	type PreparedDump,
 	previousName,
 	replacedBy,

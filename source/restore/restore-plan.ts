@@ -1,6 +1,7 @@
 /** The plan of a restore, as one object that the dry run prints, the run executes and the console shows. No I/O. */
 import {createHash} from 'node:crypto';
 import type {RestoreFinding, RestoreServer, RestoreSource} from '../core/restore.js';
+import {compactTime} from '../lib/local-time.js';
 import type {Closure} from '../postgres/archive-closure.js';
 import type {ArchiveToc} from '../postgres/archive-toc.js';
 import type {Tool} from '../postgres/tools.js';
@@ -121,17 +122,4 @@ export function previousName(target: string, time: Date, taken: {readonly has: (
 export function isPreviousOf(name: string, target: string): boolean {
 	const base = /^(.*)_before_\d{8}T\d{6}$/s.exec(name)?.[1];
 	return base !== undefined && base === cutToBytes(target, longestName - '_before_00000000T000000'.length);
-}
-
-/** Returns `20261128T174500`, local time. */
-export function compactTime(time: Date): string {
-	const two = (value: number) => String(value).padStart(2, '0');
-	const date = `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`;
-	return `${date}T${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
-}
-
-/** Returns the name for a database with `--into`. */
-export function intoName(pattern: string, database: string, time: Date): string {
-	if (pattern === '') return database;
-	return pattern.replaceAll(/\{(dbname|time)\}/g, (_, key) => (key === 'dbname' ? database : compactTime(time)));
 }

@@ -1,5 +1,6 @@
 /** `--restore`: plans everything, reports all obstacles at once, then restores each database separately. */
 import {statfs} from 'node:fs/promises';
+import {intoName} from '../core/into-name.js';
 import {findRestores} from '../postgres/tools.js';
 import {listItems} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
@@ -27,14 +28,7 @@ import {databaseTask} from './restore-database.js';
 import {restoreLock, takeLock} from './restore-locks.js';
 import {objectsTask} from './restore-objects.js';
 import {type RestoreOptions, restoreOptions} from './restore-options.js';
-import {
-	type DatabasePlan,
-	type Finding,
-	intoName,
-	type PreparedDump,
-	replacedBy,
-	type RestorePlan,
-} from './restore-plan.js';
+import {type DatabasePlan, type Finding, type PreparedDump, replacedBy, type RestorePlan} from './restore-plan.js';
 import {openRestoreTarget, type RestoreTarget} from './restore-target.js';
 import {type Globals, parseGlobals} from './roles.js';
 import {runPlanned, startProgress} from './run-planned.js';

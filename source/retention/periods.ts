@@ -1,4 +1,5 @@
 /** Days, ISO weeks, months and years of the local calendar, as texts. */
+import {localDate} from '../lib/local-time.js';
 
 export type PeriodKind = 'daily' | 'weekly' | 'monthly' | 'yearly';
 
@@ -8,17 +9,10 @@ export type PeriodKind = 'daily' | 'weekly' | 'monthly' | 'yearly';
  */
 export function periodOf(time: number, kind: PeriodKind): string {
 	const date = new Date(time);
-	const year = pad(date.getFullYear(), 4);
-	switch (kind) {
-		case 'daily':
-			return `${year}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-		case 'weekly':
-			return isoWeek(date);
-		case 'monthly':
-			return `${year}-${pad(date.getMonth() + 1)}`;
-		case 'yearly':
-			return year;
-	}
+	if (kind === 'weekly') return isoWeek(date);
+	const day = localDate(date);
+	if (kind === 'daily') return day;
+	return day.slice(0, kind === 'monthly' ? -'-00'.length : -'-00-00'.length);
 }
 
 /** Returns the ISO 8601 week, which belongs to the year of its Thursday. */

@@ -3,13 +3,13 @@ import {freshFor} from '../../core/dump-age.js';
 import {describeElsewhere} from '../../core/elsewhere.js';
 import type {DatabaseAge} from '../../core/handle.js';
 import {formatBytes, formatCount, plural} from '../../lib/format.js';
+import {localClock, localDate} from '../../lib/local-time.js';
 import {sum} from '../../lib/sum.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';
 import {blank, cutLine, type Line, span} from '../text.js';
 import {formatAge} from './age.js';
-import {formatTime} from './log-lines.js';
 import {wrapWords} from './wrap.js';
 
 const indent = '   ';
@@ -192,6 +192,5 @@ function keyLine(): Line {
 /** Local wall clock, `2026-11-22 10:05:12`. */
 function formatDate(time: number): string {
 	const date = new Date(time);
-	const pad = (value: number) => String(value).padStart(2, '0');
-	return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${formatTime(time)}`;
+	return `${localDate(date)} ${localClock(date)}`;
 }

@@ -1,5 +1,6 @@
 /** Formats log lines as rows: the same words as the plain log, by level. */
 import type {LogLine} from '../../core/state.js';
+import {localClock} from '../../lib/local-time.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {type Line, span, type Tone} from '../text.js';
@@ -26,7 +27,7 @@ const words: Readonly<Record<LogLine['level'], string>> = {
 
 /** Returns the local wall clock time, `10:05:12`. */
 export function formatTime(time: number): string {
-	return new Date(time).toTimeString().slice(0, 8);
+	return localClock(new Date(time));
 }
 
 export type LogOptions = {

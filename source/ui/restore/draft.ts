@@ -1,5 +1,6 @@
 /** A restore that the user is configuring. It survives Esc and failures. Pure. */
 import type {Secrets} from '../../core/handle.js';
+import {intoName} from '../../core/into-name.js';
 import type {RestoreRequest} from '../../core/restore.js';
 import type {DumpObject, DumpsToRestore, TargetServer} from '../../core/restore-handle.js';
 
@@ -88,15 +89,7 @@ export function serverOf({host, port, user}: RestoreValues): TargetServer {
 
 /** Returns the names of the restored databases. */
 export function targetNames({source, databases, values}: RestoreDraft): readonly string[] {
-	return [...databases].map(database => nameFor(values.name, database, source.time));
-}
-
-/** Names them like the engine: `{time}` is the run's local time, such as 20261128T174500. */
-function nameFor(pattern: string, database: string, time: number): string {
-	const date = new Date(time);
-	const two = (value: number) => String(value).padStart(2, '0');
-	const compact = `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}T${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;
-	return pattern.replaceAll(/\{(dbname|time)\}/g, (_, key) => (key === 'dbname' ? database : compact));
+	return [...databases].map(database => intoName(values.name, database, new Date(source.time)));
 }
 
 export function requestOf(draft: RestoreDraft): RestoreRequest {

@@ -1,5 +1,6 @@
 /** Formats the steps of a restore as a panel that fills the screen. Pure. */
 import {formatBytes, plural} from '../../lib/format.js';
+import {localClock, localDate} from '../../lib/local-time.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {formatAge} from '../layout/age.js';
 import type {Panel} from '../layout/panel.js';
@@ -74,8 +75,7 @@ function whenMade({dumps, time}: Wizard['draft']['source'], now: number): string
 
 function localTime(time: number): string {
 	const date = new Date(time);
-	const two = (value: number) => String(value).padStart(2, '0');
-	return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+	return `${localDate(date)} ${localClock(date).slice(0, '00:00'.length)}`;
 }
 
 function stepLine({step, doing}: Wizard, glyphs: Glyphs): Line {
