@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type {DeserializeMiddleware, MetadataBearer, MiddlewareStack} from '@smithy/types';
 import {entryDate, entrySize, type RawEntry} from '../listed-entry.js';
-import {checkXml, type HttpAnswer, limitAnswer} from './responses.js';
+import {checkXml, ForeignAnswer, type HttpAnswer, limitAnswer} from './responses.js';
 
 /**
  * A page of a listing with entries that are extracted from the XML before the SDK parses it: a million keys then take a
@@ -49,10 +49,11 @@ function takeOutOf(
 	const takeOut: DeserializeMiddleware<object, MetadataBearer> = next => async args => {
 		const result = await next(args);
 		const response = result.response as HttpAnswer;
-		if (response.statusCode === 200 && response.body instanceof Readable) {
+		if (response.statusCode < 300 && response.body instanceof Readable) {
 			limitAnswer(response);
 			page = await readInto(buffer, response.body);
 			checkXml('ListObjectsV2Command', endsOf(page), response);
+			if (isWithoutKeys(page)) throw new ForeignAnswer('the listed objects have no keys', response);
 			const rest = withoutEntries(page);
 			decode = rest.includes('<EncodingType>url</EncodingType>') ? decodeKey : copyOf;
 			marker = field(rest, 'NextMarker');
@@ -114,6 +115,12 @@ function nextEntry(page: Buffer, from: number): {readonly start: number; readonl
 		return end < 0 ? undefined : {start, end: end + closing.length};
 	}
 	return undefined;
+}
+
+/** Looks at the first entry. An empty key is one: some services list the bucket itself. */
+function isWithoutKeys(page: Buffer): boolean {
+	const entry = nextEntry(page, 0);
+	return entry !== undefined && !/<Key[\s/>]/.test(page.toString('utf8', entry.start, entry.end));
 }
 
 function withoutEntries(page: Buffer): string {

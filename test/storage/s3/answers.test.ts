@@ -68,6 +68,15 @@ const foreign: Readonly<Record<string, readonly [Handler, RegExp]>> = {
 		answering(302, {location: 'https://login.example/?session=abc'}, ''),
 		/the bucket is at another endpoint: https:\/\/login\.example(?:$| \()/,
 	],
+	'nothing with 204': [answering(204, {}, ''), /the response is empty|not an S3 service/],
+	'objects without keys': [
+		answering(
+			200,
+			{'content-type': 'application/xml'},
+			'<?xml version="1.0"?><ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>',
+		),
+		/the listed objects have no keys|not an S3 service/,
+	],
 	'bytes that are no text': [answering(200, {}, '\u0000\u0001\u0002'), /not an S3 service/],
 };
 
