@@ -34,7 +34,11 @@ export async function publish(
 	if (!ifAbsent && replaces && !(await refused(requests.renameOver(partial, path)))) return;
 	const failure = await refused(requests.rename(partial, path));
 	if (failure === undefined) return;
-	if (!(await isThere(requests, partial))) throw failure; // it no longer exists: there is nothing to rename
+	if (!(await isThere(requests, partial))) {
+		// Nothing else moves it: the server did what it calls a failure.
+		if (await isThere(requests, path)) return;
+		throw failure;
+	}
 	if (await isThere(requests, path)) {
 		if (ifAbsent) throw new StorageError('exists', 'already exists');
 		await requests.unlink(path);

@@ -5,7 +5,7 @@ import {completeEntries} from '../listed-entry.js';
 import {fileKeyProblem, keyGuard} from '../object-keys.js';
 import {isAbandonedPartial, randomRun} from '../partials.js';
 import {removeEach} from '../remove-each.js';
-import type {GetOptions, ObjectInfo, RemoveResult, Storage} from '../storage.js';
+import type {GetOptions, ObjectInfo, PutOptions, PutResult, PutSource, RemoveResult, Storage} from '../storage.js';
 import {authenticationMethods} from './authenticate.js';
 import {createConnection, type Session} from './connection.js';
 import {describeSftpError, statusOf} from './errors.js';
@@ -13,7 +13,7 @@ import {checkParents, joinPath} from './paths.js';
 import {closeQuietly, lstatIfThere, unlinkForGood, unlinkIfThere} from './requests.js';
 import {type ResolvedSftp, resolveSettings, type SftpContext, type SftpSettings} from './settings.js';
 import {readPipelined} from './transfer.js';
-import {partialOfJournal, type TargetTraits, upload} from './upload.js';
+import {partialOfJournal, settleRename, type TargetTraits, upload, type UploadTarget} from './upload.js';
 import {walk} from './walk.js';
 
 export type {SftpContext, SftpSettings} from './settings.js';
@@ -34,7 +34,7 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 	const connection = createConnection(resolved, {...context, location, connectTimeout, keepalive});
 	const {directory} = resolved;
 	const runTag = context.run ?? randomRun();
-	const traits: TargetTraits = {renames: true, unfinished: new Set()};
+	const traits: TargetTraits = {renames: true, unfinished: new Set(), unanswered: new Map()};
 	const warn = (text: string) => context.log('warn', `sftp: ${text}`);
 	const onLeftOut = leftOutLog(context.log, location);
 	// The walk has already asked for what the listing did not contain.
@@ -71,11 +71,9 @@ export async function openSftp(settings: OpenSftpSettings, context: SftpContext)
 		},
 		async put(key, source, options) {
 			options.signal.throwIfAborted();
-			const path = pathOf(key, 'upload');
-			return perform('upload', key, options.signal, async session => {
-				const hasParent = await checkParents(session.requests, directory, key);
-				return upload(session, {path, run: runTag, directory, hasParent, traits, warn}, source, options);
-			});
+			const target = {path: pathOf(key, 'upload'), run: runTag, directory, traits, warn};
+			const within = <T>(work: (session: Session) => Promise<T>) => perform('upload', key, options.signal, work);
+			return put(within, target, {key, source, options});
 		},
 		async *get(key, options) {
 			options.signal.throwIfAborted();
@@ -111,6 +109,29 @@ async function checkLogins(resolved: ResolvedSftp, signal: AbortSignal): Promise
 
 function noSize(): never {
 	throw new StorageError('unsupported', 'the server does not report its size');
+}
+
+/** Uploads in one session, and asks in another one for an upload whose last answer was lost. */
+async function put(
+	within: <T>(work: (session: Session) => Promise<T>) => Promise<T>,
+	target: Omit<UploadTarget, 'hasParent'>,
+	{key, source, options}: {readonly key: string; readonly source: PutSource; readonly options: PutOptions},
+): Promise<PutResult> {
+	const {path, directory, traits} = target;
+	try {
+		return await within(async session => {
+			const moved = await settleRename(session, target, options);
+			if (moved) return moved;
+			const hasParent = await checkParents(session.requests, directory, key);
+			return upload(session, {...target, hasParent}, source, options);
+		});
+	} catch (error) {
+		// A source that cannot be read again has no other attempt.
+		if (!traits.unanswered.has(path) || options.signal.aborted) throw error;
+		const moved = await within(session => settleRename(session, target, options));
+		if (!moved) throw error;
+		return moved;
+	}
 }
 
 type Perform = <T>(

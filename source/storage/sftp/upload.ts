@@ -9,7 +9,7 @@ import {NameRefusedError} from './new-file.js';
 import {makeDirectories, parentOf} from './paths.js';
 import {checkPublished, DamagedError, publish, RenameRefusedError} from './publish.js';
 import {isThere, unlinkForGood, unlinkIfThere} from './requests.js';
-import {writeFile} from './write-file.js';
+import {writeFile, type Written} from './write-file.js';
 
 /** The destination of an upload. */
 export type UploadTarget = {
@@ -30,6 +30,8 @@ export type TargetTraits = {
 	renames: boolean;
 	/** Incomplete files of this process under their final names that could not be removed. */
 	readonly unfinished: Set<string>;
+	/** Renames that may have been done although the connection was lost, by final name. */
+	readonly unanswered: Map<string, Written & {readonly partial: string}>;
 };
 
 /** The argument of `onJournal`: the unfinished file and how much of it the server has confirmed. */
@@ -72,6 +74,27 @@ export async function upload(
 		if (error instanceof NameRefusedError) traits.renames = true;
 		throw error;
 	}
+}
+
+/**
+ * Finds out in a new session whether the rename was done whose answer was lost: nothing else moves an unfinished file.
+ * Returns undefined if there is none, or if it was not done.
+ */
+export async function settleRename(
+	session: Session,
+	{path, traits}: Pick<UploadTarget, 'path' | 'traits'>,
+	options: PutOptions,
+): Promise<PutResult | undefined> {
+	const sent = traits.unanswered.get(path);
+	if (!sent) return undefined;
+	const isMoved = !(await isThere(session.requests, sent.partial)) && (await isThere(session.requests, path));
+	if (isMoved) await checkPublished(session, {name: sent.partial, path}, sent.size);
+	traits.unanswered.delete(path);
+	return isMoved ? resultOf(sent, options) : undefined;
+}
+
+function resultOf({size, flushed}: Written, {ifAbsent}: PutOptions): PutResult {
+	return {size, proof: {by: 'size'}, flushed, ...(ifAbsent && {created: true})};
 }
 
 /** Throws when the source cannot be sent again: it would be visible before it is complete. */
@@ -118,16 +141,16 @@ async function uploadTo(
 		const {signal, sha256} = options;
 		const resumeAt = journal?.bytes;
 		const written = await writeFile(session, name, source, {signal, sha256, resumeAt, isFinal, onConfirmed, onOpen});
-		if (!isFinal) await publish(session, name, path, options);
+		if (!isFinal) {
+			traits.unanswered.set(path, {...written, partial: name});
+			await publish(session, name, path, options);
+		}
 		await checkPublished(session, {name, path}, written.size);
+		traits.unanswered.delete(path);
 		traits.unfinished.delete(path);
-		return {
-			size: written.size,
-			proof: {by: 'size'},
-			flushed: written.flushed,
-			...(options.ifAbsent && {created: true}),
-		};
+		return resultOf(written, options);
 	} catch (error) {
+		if (session.isOpen()) traits.unanswered.delete(path);
 		const failure = await explain(session, error, directory);
 		const stays = !isFinal && options.onJournal !== undefined && canResume(failure, options.signal);
 		if (failure instanceof DamagedError) options.onJournal?.(undefined);
