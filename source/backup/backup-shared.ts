@@ -35,6 +35,8 @@ export type BackupShared = {
 	readonly compression: ReadonlyMap<string, string | undefined>;
 	/** If present, dumps are read back before they get their names. */
 	readonly readBack: ReadBack | undefined;
+	/** Returns whether the server still has the database. */
+	readonly isThere: (database: string) => Promise<boolean>;
 	/**
 	 * Returns the text of createdb.sql for a database, if pg_dump's output lacks it; undefined when nothing is needed.
 	 */

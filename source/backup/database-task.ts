@@ -2,6 +2,7 @@
 import type {DatabaseSettings} from '../config/options.js';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {encodeRaw} from '../lib/raw-text.js';
 import {once} from '../lib/single-chunk.js';
 import type {Database} from '../postgres/catalog.js';
 import {type TableRows, withRows} from '../postgres/recorded-contents.js';
@@ -41,6 +42,7 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 			} catch (error) {
 				const gone = error instanceof PgBackError && error.code === 'DATABASE_GONE';
 				if (!gone || shared.named) throw error;
+				if (await shared.isThere(name)) throw unreachable(name);
 				run.emit({type: 'log', level: 'warn', text: `database ${name} was dropped before it could be dumped`, job: id});
 				run.emit({
 					type: 'job.result',
@@ -53,6 +55,13 @@ export function databaseTask(shared: BackupShared, database: Database): Task {
 			}
 		},
 	};
+}
+
+/** A client sends the name in UTF-8, and the server compares bytes. */
+function unreachable(name: string): PgBackError {
+	return new PgBackError('DUMP_FAILED', `database ${display(name)} exists, but pg_dump cannot connect to it`, {
+		hint: 'connect with -d to a database in the encoding that its name was written in, usually UTF8, or rename it',
+	});
 }
 
 type DatabaseJob = {
@@ -226,7 +235,7 @@ async function writeCreateScript(
 	const {dumpOnly} = shared.run.configuration.settings;
 	if (dumpOnly || !needsCreateFile(shared.tools.pgDump.version, settings.format)) return [];
 	const script = await shared.createScript(database.name);
-	return script === undefined ? [] : [await writeArtifact(once(Buffer.from(script)), options)];
+	return script === undefined ? [] : [await writeArtifact(once(encodeRaw(script)), options)];
 }
 
 /** Returns warnings about settings of a database with unexpected effects. */

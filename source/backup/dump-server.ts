@@ -3,7 +3,7 @@ import {dirname} from 'node:path';
 import type {PgBackError} from '../core/errors.js';
 import {plural} from '../lib/format.js';
 import type {Database} from '../postgres/catalog.js';
-import {createDatabaseScript} from '../postgres/create-database.js';
+import {createDatabaseScript, hasDatabase} from '../postgres/create-database.js';
 import type {Session} from '../postgres/session.js';
 import {findPsql, type Tools} from '../postgres/tools.js';
 import type {Manifest} from '../repository/manifest.js';
@@ -150,6 +150,7 @@ async function sharedBy(
 		encryption: prepared.encryption,
 		uploads: places.map(remote => uploadOptions(run, remote)),
 		fullyRead: file => readBack !== undefined && canReadBack(file, readBack),
+		isThere: async database => hasDatabase(session, database),
 		createScript: async database => {
 			const {text, warnings} = await createDatabaseScript(session, database);
 			for (const warning of warnings) run.emit({type: 'log', level: 'warn', text: warning});

@@ -7,7 +7,8 @@ const hidden =
  */
 export function display(text: string): string {
 	return text.replaceAll(hidden, character => {
-		const code = character.codePointAt(0) ?? 0;
+		const point = character.codePointAt(0) ?? 0;
+		const code = point >= 0xdc_80 && point <= 0xdc_ff ? point - 0xdc_00 : point; // a byte that is not UTF-8, see raw-text.ts
 		return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
 	});
 }

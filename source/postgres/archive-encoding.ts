@@ -1,5 +1,6 @@
 /** Converts text that was read one character per byte to the encoding of the archive. */
 import {isUtf8} from 'node:buffer';
+import {decodeRaw, encodeRaw, hasRawBytes} from '../lib/raw-text.js';
 
 /** PostgreSQL's names of encodings that TextDecoder names differently. */
 const labels: Readonly<Record<string, string>> = {
@@ -58,30 +59,70 @@ export function decoderFor(encoding: string): (text: string) => string {
 }
 
 /**
- * Returns a function for names of roles, databases and tablespaces, and for comments and settings of databases. All
- * databases of a server share their bytes, which are usually UTF-8, but pg_dump reads them in the encoding of its
- * database: in a LATIN1 database the role `jörg` is `jÃ¶rg`. Text that is not UTF-8 in this way is returned as it is.
+ * Returns a function for names of roles, databases and tablespaces. All databases of a server share their bytes, which
+ * are usually UTF-8, but pg_dump reads them in the encoding of its database: in a LATIN1 database the role `jörg` is
+ * `jÃ¶rg`. Text that is not UTF-8 in this way is returned as it is.
  */
 export function sharedTextDecoder(databaseEncoding: string): (text: string) => string {
 	if (databaseEncoding === 'UTF8') return text => text;
-	const decode = decoderFor(databaseEncoding);
-	let bytes: ReadonlyMap<string, number> | undefined;
+	const bytesOf = singleBytes(databaseEncoding);
 	return text => {
 		if (/^[\u0000-\u007F]*$/.test(text)) return text;
+		const original = bytesOf(text);
+		return original && isUtf8(original) ? original.toString() : text;
+	};
+}
+
+/** Returns a function that encodes text in an encoding of one byte for each character; undefined for any other. */
+function singleBytes(encoding: string): (text: string) => Buffer | undefined {
+	const decode = decoderFor(encoding);
+	let bytes: ReadonlyMap<string, number> | undefined;
+	return text => {
 		bytes ??= new Map(Array.from({length: 256}, (_, byte) => [decode(String.fromCharCode(byte)), byte]));
 		const original = Buffer.alloc(text.length);
 		for (let index = 0; index < text.length; index++) {
 			const byte = bytes.get(text.charAt(index));
-			if (byte === undefined) return text;
+			if (byte === undefined) return undefined;
 			original[index] = byte;
 		}
-		return isUtf8(original) ? original.toString() : text;
+		return original;
 	};
 }
 
-/** Decodes the text of a script by the client encoding that it sets; text that is UTF-8 is taken for that. */
+/**
+ * Returns functions for the definition of the database itself, which is shared text too. `decode` keeps every byte, see
+ * `decodeRaw`; its text is read one character per byte. Only when pg_dump has converted it from an encoding with longer
+ * characters are the original bytes unknown: then it is the converted text. `legible` returns the name of a role as
+ * `sharedTextDecoder` does.
+ */
+export function definitionDecoder(
+	archiveEncoding: string,
+	databaseEncoding: string,
+): {readonly decode: (text: string) => string; readonly legible: (name: string) => string} {
+	const decodeArchive = decoderFor(archiveEncoding);
+	const decodeDatabase = decoderFor(databaseEncoding);
+	const bytesOf = singleBytes(databaseEncoding);
+	const isConverted =
+		archiveEncoding !== databaseEncoding && ![archiveEncoding, databaseEncoding].includes('SQL_ASCII');
+	return {
+		decode(text) {
+			if (!isConverted) return decodeRaw(Buffer.from(text, 'latin1'));
+			const converted = decodeArchive(text);
+			const original = bytesOf(converted);
+			return original ? decodeRaw(original) : converted;
+		},
+		legible: name => (hasRawBytes(name) ? decodeDatabase(encodeRaw(name).toString('latin1')) : name),
+	};
+}
+
+/**
+ * Decodes the text of a script by the client encoding that it sets; text that is UTF-8 is taken for that. Bytes that are
+ * invalid in the encoding stay as they are, see `decodeRaw`: one name or comment must not change how others are read.
+ */
 export function decodeScript(bytes: Buffer): string {
 	if (isUtf8(bytes)) return bytes.toString();
 	const text = bytes.toString('latin1');
-	return decoderFor(/^SET client_encoding = '([^']+)'/m.exec(text)?.[1] ?? 'UTF8')(text);
+	const encoding = /^SET client_encoding = '([^']+)'/m.exec(text)?.[1] ?? 'UTF8';
+	const decoded = encoding === 'UTF8' || encoding === 'SQL_ASCII' ? text : decoderFor(encoding)(text);
+	return decoded === text && encoding !== 'LATIN1' ? decodeRaw(bytes) : decoded;
 }

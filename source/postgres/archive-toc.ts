@@ -4,7 +4,8 @@
  */
 import {PgBackError} from '../core/errors.js';
 import {ArchiveBytes, ShortRead} from './archive-bytes.js';
-import {decoderFor, sharedTextDecoder} from './archive-encoding.js';
+import {decoderFor, definitionDecoder, sharedTextDecoder} from './archive-encoding.js';
+import {isDatabaseEntry} from './database-entry.js';
 
 export const oldestArchive = 12;
 export const newestArchive = 16;
@@ -59,6 +60,8 @@ export type ArchiveToc = {
 	readonly dumpVersion: string;
 	/** Decodes names of roles and databases in definitions, see `sharedTextDecoder`; owners and tablespaces are decoded. */
 	readonly sharedText: (text: string) => string;
+	/** Decodes names of roles in the definition of the database, whose text has all bytes, see `definitionDecoder`. */
+	readonly legible: (name: string) => string;
 	/** The client encoding of the dump, such as `UTF8`. */
 	readonly encoding: string;
 	readonly entries: readonly ArchiveEntry[];
@@ -72,7 +75,9 @@ const compressions = ['none', 'gzip', 'lz4', 'zstd'] as const;
 /** Bytes; the table of a database with a million objects has a few hundred MiB. */
 const largest = 1 << 30;
 
-export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding' | 'sharedText'> & {readonly count: number};
+export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding' | 'sharedText' | 'legible'> & {
+	readonly count: number;
+};
 
 /**
  * Parses a table of contents that arrives in pieces, and passes each entry to `take`, with one character per byte in its
@@ -238,20 +243,23 @@ function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], size: numbe
 	const {count: _, ...rest} = head;
 	const encoding = encodingOf(entries);
 	const decode = decoderFor(encoding);
-	const sharedText = sharedTextDecoder(databaseEncodingOf(entries) ?? encoding);
+	const databaseEncoding = databaseEncodingOf(entries) ?? encoding;
+	const sharedText = sharedTextDecoder(databaseEncoding);
+	const definition = definitionDecoder(encoding, databaseEncoding);
 	const optional = (text: string | undefined) => (text === undefined ? undefined : decode(text));
 	const ids = new Set(entries.map(entry => entry.dumpId));
 	if (ids.size !== entries.length) throw corrupt('two entries with the same id');
 	const decoded = entries.map(entry => ({
 		...entry,
-		tag: decode(entry.tag),
-		definition: decode(entry.definition),
+		tag: (isDatabaseEntry(entry) ? definition.decode : decode)(entry.tag),
+		definition: (isDatabaseEntry(entry) ? definition.decode : decode)(entry.definition),
 		copy: decode(entry.copy),
 		schema: optional(entry.schema),
 		tablespace: entry.tablespace === undefined ? undefined : sharedText(decode(entry.tablespace)),
 		owner: sharedText(decode(entry.owner)),
 	}));
-	return {...rest, database: sharedText(decode(rest.database)), encoding, sharedText, entries: decoded, size};
+	const {legible} = definition;
+	return {...rest, database: sharedText(decode(rest.database)), encoding, sharedText, legible, entries: decoded, size};
 }
 
 function databaseEncodingOf(entries: readonly ArchiveEntry[]): string | undefined {

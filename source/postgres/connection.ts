@@ -4,7 +4,7 @@
  */
 import {PgBackError} from '../core/errors.js';
 import type {Environment} from '../lib/environment.js';
-import {formatKeywords, isConnectionString, parseConnectionString, quoteValue} from './conninfo.js';
+import {formatArgument, formatKeywords, isConnectionString, parseConnectionString, quoteValue} from './conninfo.js';
 import {asEnvironment, type Parameters} from './keywords.js';
 import {hideSecrets} from './secret-files.js';
 
@@ -62,17 +62,18 @@ export async function buildConnection(
 	const {parameters, named} = resolveParameters(options);
 	const {parameters: shared, environment: env, dispose} = await hideSecrets(parameters, environment);
 
-	const child = (dbname: string | undefined, forDatabase: ForDatabase = {}): ChildConnection => {
+	const child = (dbname: string | undefined, forDatabase: ForDatabase & {more?: Parameters} = {}): ChildConnection => {
 		const name = shared.application_name ?? forDatabase.applicationName ?? applicationName;
 		const all: Parameters = {
 			...shared,
+			...forDatabase.more,
 			application_name: name,
 			...(forDatabase.user ? {user: forDatabase.user} : {}),
 			...(dbname === undefined ? {} : {dbname}),
 		};
 		return forDatabase.byEnvironment
 			? {args: [], env: {...env, ...asEnvironment(all)}, applicationName: name}
-			: {args: ['-d', formatKeywords(all)], env, applicationName: name};
+			: {args: ['-d', formatArgument(all)], env, applicationName: name};
 	};
 	return {
 		database: named,
@@ -81,19 +82,16 @@ export async function buildConnection(
 			const plain = child(named, forDatabase);
 			return named === undefined ? plain : {...plain, args: ['-l', databaseArgument(named), ...plain.args]};
 		},
-		forSession(database = named) {
-			const plain = child(database);
-			return {...plain, args: [...plain.args.slice(0, -1), `${keepAlive(shared)}${plain.args.at(-1) ?? ''}`]};
-		},
+		forSession: (database = named) => child(database, {more: keepAlive(shared)}),
 		describe: () => formatKeywords({...shared, application_name: shared.application_name ?? applicationName}),
 		dispose,
 	};
 }
 
 /** A session is idle for hours during a dump: it must detect within two minutes that the server's host is down. */
-function keepAlive(shared: Parameters): string {
-	if (Object.keys(shared).some(name => name.startsWith('keepalives'))) return '';
-	return 'keepalives_idle=60 keepalives_interval=10 keepalives_count=6 ';
+function keepAlive(shared: Parameters): Parameters {
+	if (Object.keys(shared).some(name => name.startsWith('keepalives'))) return {};
+	return {keepalives_idle: '60', keepalives_interval: '10', keepalives_count: '6'};
 }
 
 /** Returns a database name in a form that libpq does not expand as a connection string. */

@@ -5,6 +5,7 @@
  */
 import {PgBackError} from '../core/errors.js';
 import {atCharacter} from '../lib/position.js';
+import {encodeRaw, hasRawBytes} from '../lib/raw-text.js';
 import {isKeyword, type Keyword, type Parameters} from './keywords.js';
 
 const schemes = /^(?:postgresql|postgres):\/\//;
@@ -164,10 +165,28 @@ function decode(text: string, at: number, part: string): string {
 
 /** Formats parameters as a keyword string, sorted by keyword; parsing it returns the same values. */
 export function formatKeywords(parameters: Parameters): string {
-	return Object.entries(parameters)
-		.toSorted(([a], [b]) => (a < b ? -1 : 1))
+	return sorted(parameters)
 		.map(([name, value]) => `${name}=${quoteValue(value)}`)
 		.join(' ');
+}
+
+/**
+ * Formats parameters for an argument of a child: as a keyword string, or as a URI if a name has bytes that are not UTF-8,
+ * which no argument of ours can contain.
+ */
+export function formatArgument(parameters: Parameters): string {
+	if (!Object.values(parameters).some(hasRawBytes)) return formatKeywords(parameters);
+	return `postgresql://?${sorted(parameters)
+		.map(([name, value]) => `${name}=${percentEncoded(value)}`)
+		.join('&')}`;
+}
+
+function sorted(parameters: Parameters): readonly [string, string][] {
+	return Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function percentEncoded(value: string): string {
+	return [...encodeRaw(value)].map(byte => `%${byte.toString(16).padStart(2, '0')}`).join('');
 }
 
 /** Quotes one value of a keyword string. */

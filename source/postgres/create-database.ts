@@ -28,6 +28,12 @@ export async function createDatabaseScript(session: Session, name: string): Prom
 	return {text: creation + privileges.text + settings, warnings: privileges.warnings};
 }
 
+/** Compares the name as the session has read it: its bytes may not be those that clients connect with. */
+export async function hasDatabase(session: Session, name: string): Promise<boolean> {
+	const rows = await session.query('select datname from pg_catalog.pg_database');
+	return rows.some(([there]) => there === name);
+}
+
 async function databaseCreation(session: Session, name: string): Promise<string> {
 	const version = session.serverVersion;
 	const locale = version >= 170_000 ? 'd.datlocale' : version >= 150_000 ? 'd.daticulocale' : 'null';

@@ -1,6 +1,7 @@
 /**
  * Saves the configuration of the server as files. A missing privilege causes a warning that names it, never an error.
  */
+import {encodeRaw} from '../lib/raw-text.js';
 import {PostgresError, type Session} from './session.js';
 import {formatVersion} from './versions.js';
 
@@ -35,7 +36,7 @@ export async function readSettings(session: Session): Promise<ServerFile> {
 		);
 		const text = rows.map(([name, value]) => `${name ?? ''} = ${settingValue(value ?? '')}\n`).join('');
 		return {
-			...(text === '' ? {} : {content: Buffer.from(text)}),
+			...(text === '' ? {} : {content: encodeRaw(text)}),
 			...(all ? {} : {warning: 'the server is older than 9.5: overridden settings are missing from the dump'}),
 		};
 	});
@@ -65,7 +66,7 @@ export async function readServerFile(session: Session, setting: 'hba_file' | 'id
 		const bytes = Buffer.from(encoded ?? '', 'base64');
 		return bytes.length === 0
 			? {}
-			: {content: Buffer.concat([Buffer.from(`# path: ${path}\n`), bytes, Buffer.from('\n')])};
+			: {content: Buffer.concat([encodeRaw(`# path: ${path}\n`), bytes, Buffer.from('\n')])};
 	});
 }
 

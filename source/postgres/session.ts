@@ -6,6 +6,7 @@
  */
 import {randomBytes} from 'node:crypto';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {decodeRaw, encodeRaw} from '../lib/raw-text.js';
 import {type Child, startChild} from '../process/child.js';
 import type {Connection} from './connection.js';
 import {connectionError} from './connection-error.js';
@@ -166,7 +167,8 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 	const queue: Waiting[] = [];
 	let current: Waiting | undefined;
 	let timer: NodeJS.Timeout | undefined;
-	let output = '';
+	let chunks: Buffer[] = [];
+	let tail = '';
 	let failure: Error | undefined;
 	let connected = false;
 
@@ -174,10 +176,11 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 		if (current) return;
 		current = queue.shift();
 		if (!current) return;
-		output = '';
+		chunks = [];
+		tail = '';
 		const {text, timeout} = current;
 		if (timeout > 0) timer = setTimeout(() => fail(silent(timeout)), timeout * 1000);
-		child.stdin?.write(`${text}\n\\echo ${mark}s :ERROR :SQLSTATE :LAST_ERROR_MESSAGE ${mark}e\n`);
+		child.stdin?.write(encodeRaw(`${text}\n\\echo ${mark}s :ERROR :SQLSTATE :LAST_ERROR_MESSAGE ${mark}e\n`));
 	};
 	const settle = (action: (waiting: Waiting) => void) => {
 		clearTimeout(timer);
@@ -195,11 +198,12 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 		ending.abort(failure);
 	};
 	child.stdin?.on('error', () => undefined); // psql has exited: `done` gives the reason
-	child.stdout?.setEncoding('utf8');
-	child.stdout?.on('data', (text: string) => {
-		output += text;
-		if (!output.endsWith(end)) return;
+	child.stdout?.on('data', (chunk: Buffer) => {
+		chunks.push(chunk);
+		tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - end.length))).slice(-end.length);
+		if (tail !== end) return;
 		connected = true;
+		const output = decodeRaw(Buffer.concat(chunks));
 		const at = output.lastIndexOf(`${mark}s `);
 		const [isError = '', sqlstate = '', ...message] = output.slice(at + mark.length + 2, -end.length - 1).split(' ');
 		const records = output.slice(0, at);

@@ -31,6 +31,8 @@ export type Inventory = {
 	/** Such as 150018, and as printed. */
 	readonly version: number;
 	readonly versionText: string;
+	/** Of the database that the session is connected to, such as `UTF8`. */
+	readonly encoding: string;
 	readonly systemIdentifier: string | undefined;
 	readonly user: string;
 	readonly superuser: boolean;
@@ -71,7 +73,7 @@ export async function readInventory(session: Session): Promise<Inventory> {
 				- pg_catalog.current_setting('superuser_reserved_connections')::int
 				- (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where datname is not null),
 			(select pg_catalog.count(*) from pg_catalog.pg_stat_replication),
-			${mayReadIdentifier(version)}
+			${mayReadIdentifier(version)}, pg_catalog.current_setting('server_encoding')
 		from pg_catalog.pg_roles r where r.rolname = current_user`);
 	const [
 		user,
@@ -88,6 +90,7 @@ export async function readInventory(session: Session): Promise<Inventory> {
 		free,
 		replicas,
 		mayRead,
+		encoding,
 	] = self;
 	const extensions = await session.query('select name from pg_catalog.pg_available_extensions');
 	const trusted =
@@ -98,6 +101,7 @@ export async function readInventory(session: Session): Promise<Inventory> {
 	return {
 		version,
 		versionText: text?.split(' ')[0] ?? '',
+		encoding: encoding ?? '',
 		systemIdentifier: mayRead === 't' ? await readSystemIdentifier(session) : undefined,
 		user: user ?? session.user,
 		superuser: superuser === 't',

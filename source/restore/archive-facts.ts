@@ -1,5 +1,6 @@
 /** What an archive requires of the target server, from its table of contents. Pure. */
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
+import {isDatabaseEntry} from '../postgres/database-entry.js';
 import {lastIndexOfWord, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
 import {commonObjects, comparedKinds} from '../stages/dump-text.js';
 import {type DatabaseDefinition, parseDatabase} from './database-definition.js';
@@ -18,12 +19,6 @@ export type ArchiveNeeds = {
 	readonly tables: number;
 };
 
-/** Returns true for entries about the database itself, which pg_restore omits without -C. */
-export function isDatabaseEntry({kind, tag}: Pick<ArchiveEntry, 'kind' | 'tag'>): boolean {
-	if (kind === 'DATABASE' || kind === 'DATABASE PROPERTIES') return true;
-	return ['ACL', 'COMMENT', 'SECURITY LABEL'].includes(kind) && tag.startsWith('DATABASE ');
-}
-
 /** Returns true for planner statistics, which only servers since 18 can load. */
 export function isStatistics({kind}: Pick<ArchiveEntry, 'kind'>): boolean {
 	return kind === 'STATISTICS DATA';
@@ -38,11 +33,12 @@ export function isAfterPrivileges({kind}: Pick<ArchiveEntry, 'kind'>): boolean {
 export function databaseOf(toc: ArchiveToc): DatabaseDefinition | undefined {
 	const main = toc.entries.find(entry => entry.kind === 'DATABASE');
 	if (!main) return undefined;
-	const texts = toc.entries.filter(isDatabaseEntry).map(entry => toc.sharedText(entry.definition));
+	const texts = toc.entries.filter(isDatabaseEntry).map(entry => entry.definition);
 	return parseDatabase(texts, {
-		name: toc.sharedText(main.tag),
+		name: main.tag,
 		owner: main.owner || undefined,
 		standardStrings: hasStandardStrings(toc.entries),
+		legible: toc.legible,
 	});
 }
 

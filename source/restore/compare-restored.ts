@@ -1,8 +1,8 @@
 /** Compares a restored database with the contents of its dump, and with what was recorded at the time of the dump. */
-import {isUtf8} from 'node:buffer';
 import {hostname} from 'node:os';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {decodeRaw} from '../lib/raw-text.js';
 import {decoderFor, isDecodable} from '../postgres/archive-encoding.js';
 import {literal} from '../postgres/quote.js';
 import {oldestContents, readSchema, rowsOf, type TableRows} from '../postgres/recorded-contents.js';
@@ -35,7 +35,7 @@ export async function compareRestored(
 		await session.query('set local row_security = off');
 		const encoding = filled.text?.encoding ?? toc?.encoding ?? 'UTF8';
 		const present = await tocOfDatabase(run, target, plan.hidden, {signal, encoding});
-		const rows = await rowsOf(session, text.tables.map(utf8Names));
+		const rows = await rowsOf(session, text.tables.map(namesOf));
 		const held = compareWithDump(text, {objects: present && objectsOf(present.entries), rows});
 		const {compared, problems} = await compareRecorded(context, plan, session);
 		const all = [...new Set([...held.problems, ...problems])];
@@ -136,10 +136,9 @@ function inUtf8({objects, tables, inserts, encoding}: DumpText): DumpText {
 	};
 }
 
-/** Returns undefined for an invalid name, which databases without an encoding may have. */
-function utf8Names({schema, table}: DumpText['tables'][number]): {schema: string; table: string} | undefined {
-	const [bytes, more] = [Buffer.from(schema, 'latin1'), Buffer.from(table, 'latin1')];
-	return isUtf8(bytes) && isUtf8(more) ? {schema: bytes.toString(), table: more.toString()} : undefined;
+/** Databases without an encoding may have names that are not UTF-8. */
+function namesOf({schema, table}: DumpText['tables'][number]): {schema: string; table: string} {
+	return {schema: decodeRaw(Buffer.from(schema, 'latin1')), table: decodeRaw(Buffer.from(table, 'latin1'))};
 }
 
 /** Counts the tables that were counted at the time of the dump. Names are quoted as by `format('%I.%I')`. */

@@ -2,6 +2,7 @@
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
+import {decodeRaw} from '../lib/raw-text.js';
 import {readServerFile, readSettings, type ServerFile} from '../postgres/server-files.js';
 import type {Session} from '../postgres/session.js';
 import type {DumpItem} from '../repository/dump-items.js';
@@ -59,7 +60,7 @@ export async function configurationFindings(
 
 function textIn({content, warning}: ServerFile): string {
 	if (content === undefined && warning !== undefined) throw new PgBackError('FAILED', warning);
-	return Buffer.from(content ?? []).toString();
+	return decodeRaw(Buffer.from(content ?? []));
 }
 
 /**

@@ -7,6 +7,7 @@ import type {DumpContents, DumpObject, IncludedObjects, ObjectSelection} from '.
 import {display} from '../lib/display.js';
 import {closureOf, objectKey} from '../postgres/archive-closure.js';
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
+import {isDatabaseEntry} from '../postgres/database-entry.js';
 import {describeDump} from '../repository/browser.js';
 import {keyOf, readToc, tablesOf, type TableView} from '../repository/dump-tables.js';
 import {namesOfRun} from '../repository/find-run.js';
@@ -16,7 +17,6 @@ import {createKeyRing, type DumpView, type RunView, viewRuns, withRecorded} from
 import {type ParsedName, parsePath} from '../retention/names.js';
 import type {ConfiguredContext, SecretContext} from '../runs/context.js';
 import {missingSecret} from '../runs/key-material.js';
-import {isDatabaseEntry} from './archive-facts.js';
 import {preamble, relationKinds} from './only-objects.js';
 
 /** Opens a place and lists the contents of a dump. */

@@ -9,6 +9,7 @@ import {identifier, literal} from '../postgres/quote.js';
 import {PostgresError, type Session} from '../postgres/session.js';
 import type {RunContext} from '../runs/context.js';
 import {type Removed, unfinishedComment} from './leftovers.js';
+import {withoutRaw} from './raw-properties.js';
 import {ifFree, restoreLock} from './restore-locks.js';
 import {onSession, type RestoreTarget} from './restore-target.js';
 import {readRoleMark, type RoleMark, writeRoleMark} from './role-mark.js';
@@ -24,8 +25,10 @@ export async function createRoles(
 	if (roles.create.length === 0) return;
 	run.signal.throwIfAborted();
 	const by = inventory.superuser ? undefined : inventory.user;
-	const comments = new Map(roles.create.map(role => [role.name, role.comment]));
-	const create = roles.create.map(role => ({...role, comment: undefined}));
+	const isAny = inventory.encoding === 'SQL_ASCII';
+	const writable = roles.create.map(role => (isAny ? role : withoutRaw(role).role)); // the rest is a finding
+	const comments = new Map(writable.map(role => [role.name, role.comment]));
+	const create = writable.map(role => ({...role, comment: undefined}));
 	await inTransaction(session, roleStatements({...roles, create}, inventory.roles, inventory), async () => {
 		const rows = await session.query('select rolname, oid from pg_catalog.pg_roles');
 		return rows.flatMap(([name, oid]) => {

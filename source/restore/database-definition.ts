@@ -30,6 +30,8 @@ export type DatabaseDefinition = {
 	readonly settings: readonly DatabaseStatement[];
 	readonly privileges: readonly DatabaseStatement[];
 	readonly labels: readonly DatabaseStatement[];
+	/** Decodes text with raw bytes in the encoding of the database, see `definitionDecoder`. */
+	readonly legible: (text: string) => string;
 };
 
 export type DatabaseStatement = {
@@ -65,18 +67,27 @@ export function bareDefinition(name: string): DatabaseDefinition {
 		settings: [],
 		privileges: [],
 		labels: [],
+		legible: text => text,
 	};
 }
 
+type ParseOptions = {
+	readonly name: string;
+	readonly owner: string | undefined;
+	readonly standardStrings?: boolean;
+	readonly legible?: (text: string) => string;
+};
+
 /**
  * Parses the definition. `texts` are the definitions of the archive's entries for its database, or its createdb.sql,
- * with `standard_conforming_strings` as `standardStrings` says. Throws CORRUPT for any other statement.
+ * with `standard_conforming_strings` as `standardStrings` says. Throws CORRUPT for any other
+ * statement.
  */
 export function parseDatabase(
 	texts: readonly string[],
-	{name, owner, standardStrings = true}: {name: string; owner: string | undefined; standardStrings?: boolean},
+	{name, owner, standardStrings = true, legible = text => text}: ParseOptions,
 ): DatabaseDefinition {
-	const draft: Draft = {...bareDefinition(name), owner, settings: [], privileges: [], labels: []};
+	const draft: Draft = {...bareDefinition(name), owner, settings: [], privileges: [], labels: [], legible};
 	for (const statement of texts.flatMap(text => splitStatements(text, {standardStrings}))) take(draft, statement);
 	return draft;
 }
@@ -97,7 +108,7 @@ function take(draft: Draft, statement: Statement): void {
 	else if (begins(statement, 'SECURITY', 'LABEL')) {
 		const on = tokens.findIndex(token => token.value === 'DATABASE' && token.kind === 'word');
 		mustName(draft, statement, tokens[on + 1]);
-		draft.labels.push({...rename(statement, on + 1), roles: []});
+		draft.labels.push(completed(draft, statement, tokens[on + 1]));
 	} else if (begins(statement, 'UPDATE')) takeUpdate(draft, statement);
 	else throw foreign(draft, statement);
 }
@@ -108,7 +119,7 @@ function takeRoleSetting(draft: Draft, statement: Statement): void {
 	const [, , role, kwIn, kwDatabase, database, set] = tokens;
 	if (kwIn?.value !== 'IN' || kwDatabase?.value !== 'DATABASE' || set?.value !== 'SET') throw foreign(draft, statement);
 	mustName(draft, statement, database);
-	draft.settings.push({...rename(statement, 5), roles: names(role), setting: nameOf(tokens[7]) ?? ''});
+	draft.settings.push({...completed(draft, statement, database, rolesAmong([role])), setting: nameOf(tokens[7]) ?? ''});
 }
 
 /**
@@ -152,7 +163,8 @@ function takeCreation(draft: Draft, tokens: readonly Token[]): void {
 	draft.providerLocale = text('ICU_LOCALE') ?? text('BUILTIN_LOCALE');
 	draft.icuRules = text('ICU_RULES');
 	draft.tablespace = text('TABLESPACE');
-	draft.owner ??= text('OWNER');
+	const owner = text('OWNER');
+	draft.owner ??= owner === undefined ? undefined : draft.legible(owner);
 	const limit = options.get('CONNECTION LIMIT')?.value;
 	if (limit !== undefined) draft.connectionLimit = Number(limit);
 }
@@ -161,9 +173,9 @@ function takeAlteration(draft: Draft, statement: Statement): void {
 	const {tokens} = statement;
 	mustName(draft, statement, tokens[2]);
 	const [, , , verb, next, third] = tokens;
-	if (verb?.value === 'OWNER' && next?.value === 'TO') draft.owner = nameOf(third);
+	if (verb?.value === 'OWNER' && next?.value === 'TO') draft.owner = draft.legible(nameOf(third) ?? '');
 	else if (verb?.value === 'SET')
-		draft.settings.push({...rename(statement, 2), roles: [], setting: nameOf(next) ?? ''});
+		draft.settings.push({...completed(draft, statement, tokens[2]), setting: nameOf(next) ?? ''});
 	else if (verb?.value === 'CONNECTION' && next?.value === 'LIMIT')
 		draft.connectionLimit = Number(
 			tokens
@@ -183,15 +195,13 @@ function takePrivilege(draft: Draft, statement: Statement): void {
 	mustName(draft, statement, tokens[on + 2]);
 	const target = tokens[on + 3];
 	if (target?.value !== 'TO' && target?.value !== 'FROM') throw foreign(draft, statement);
-	draft.privileges.push({...rename(statement, on + 2), roles: granteesOf(tokens.slice(on + 4))});
+	draft.privileges.push(completed(draft, statement, tokens[on + 2], granteesOf(tokens.slice(on + 4))));
 }
 
-function granteesOf(tokens: readonly Token[]): readonly string[] {
+function granteesOf(tokens: readonly Token[]): readonly Token[] {
 	const end = tokens.findIndex(token => token.kind === 'word' && ['WITH', 'GRANTED'].includes(token.value));
-	return tokens
-		.slice(0, end === -1 ? undefined : end)
-		.filter(token => token.kind !== 'symbol' && nameOf(token) !== 'public')
-		.flatMap(names);
+	const named = tokens.slice(0, end === -1 ? undefined : end);
+	return rolesAmong(named.filter(token => token.kind !== 'symbol' && nameOf(token) !== 'public'));
 }
 
 /** Parses `UPDATE pg_catalog.pg_database SET datistemplate = 't' WHERE datname = 'app'`. */
@@ -200,25 +210,49 @@ function takeUpdate(draft: Draft, statement: Statement): void {
 	const isFlag = /^UPDATE pg_catalog\.pg_database SET datistemplate = ('t'|true|'f'|false) WHERE datname = /i.exec(
 		statement.text,
 	);
-	if (!isFlag || last?.value !== draft.name) throw foreign(draft, statement);
+	if (!isFlag || comparable(last?.value) !== comparable(draft.name)) throw foreign(draft, statement);
 	draft.isTemplate = /t/.test(isFlag[1]?.slice(0, 2) ?? '');
 }
 
-function names(token: Token | undefined): readonly string[] {
-	const name = nameOf(token);
-	return name === undefined || (token?.kind === 'word' && token.value === 'ALL') ? [] : [name];
+function rolesAmong(tokens: readonly (Token | undefined)[]): readonly Token[] {
+	return tokens.flatMap(token =>
+		token === undefined || nameOf(token) === undefined || (token.kind === 'word' && token.value === 'ALL')
+			? []
+			: [token],
+	);
 }
 
-function rename(statement: Statement, index: number): Pick<DatabaseStatement, 'on'> {
-	const {text, tokens} = statement;
+/** `roles` are the tokens of roles: their names may have to be decoded too. */
+function completed(
+	{legible}: Draft,
+	statement: Statement,
+	database: Token | undefined,
+	roles: readonly Token[] = [],
+): DatabaseStatement {
 	if (!isPlain(statement)) throw unknown(statement);
-	const token = tokens[index];
-	if (!token) throw new TypeError('a statement without the name of its database');
-	return {on: name => `${text.slice(0, token.start)}${identifier(name)}${text.slice(token.start + token.text.length)}`};
+	if (!database) throw new TypeError('a statement without the name of its database');
+	const named = roles.map(token => ({token, name: legible(nameOf(token) ?? '')}));
+	const decoded = named.filter(({token, name}) => name !== nameOf(token));
+	return {
+		on: name => withNames(statement.text, [...decoded, {token: database, name}]),
+		roles: named.map(role => role.name),
+	};
+}
+
+function withNames(text: string, names: readonly {readonly token: Token; readonly name: string}[]): string {
+	let result = text;
+	for (const {token, name} of names.toSorted((a, b) => b.token.start - a.token.start))
+		result = `${result.slice(0, token.start)}${identifier(name)}${result.slice(token.start + token.text.length)}`;
+	return result;
 }
 
 function mustName(draft: Draft, statement: Statement, token: Token | undefined): void {
-	if (nameOf(token) !== draft.name) throw foreign(draft, statement);
+	if (comparable(nameOf(token)) !== comparable(draft.name)) throw foreign(draft, statement);
+}
+
+/** pg_dump replaces a byte that is invalid in the client encoding by the byte C0 and a space. */
+function comparable(name: string | undefined): string | undefined {
+	return name?.replaceAll(/\uDCC0 |[\uDC80-\uDCFF]/g, '\uDC80');
 }
 
 function foreign({name}: Draft, {text}: Statement): PgBackError {

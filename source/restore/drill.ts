@@ -30,12 +30,13 @@ import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
 import {type FillContext, fillDatabase} from './fill-database.js';
 import {chooseTool, entriesOf} from './plan-restore.js';
 import {isPlain, readDump, textOf} from './prepare-dumps.js';
+import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import {type RestoreOptions, restoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
 import {dropOwnDatabase} from './restore-target.js';
 import {startProgress} from './run-planned.js';
-import {inTransaction, propertyStatements} from './settings-and-rename.js';
+import {commentOf, inTransaction, propertiesOf} from './settings-and-rename.js';
 
 /**
  * Runs the drill. `selected` accepts paths of the place; without it the command line's patterns for files and databases
@@ -267,10 +268,12 @@ async function dropDrilled(emit: Emit, target: DrillTarget, database: string): P
 }
 
 /** Applies the last step of a restore, except the name. */
-function applyProperties({target, options}: DrillShared, plan: DatabasePlan): Promise<void> {
+async function applyProperties({run, target, options}: DrillShared, plan: DatabasePlan): Promise<void> {
 	const {session, inventory} = target;
-	const roles = new Set(inventory.roles.keys());
-	return inTransaction(session, propertyStatements(plan, options, inventory.superuser, roles));
+	const properties = propertiesOf(plan, options, inventory, new Set(inventory.roles.keys()));
+	const comment = commentOf(plan, inventory, plan.hidden);
+	await inTransaction(session, [...properties.shared, ...comment.shared]);
+	await applyInside(run, target, plan.hidden, [...properties.inside, ...comment.inside]);
 }
 
 async function planDump(shared: DrillShared, dump: Dump, signal: AbortSignal): Promise<DatabasePlan> {

@@ -2,12 +2,14 @@
 import {type ErrorCode, errorCodes, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
+import {hasRawBytes} from '../lib/raw-text.js';
 import type {Inventory} from '../postgres/target-inventory.js';
 import {formatVersion, parseVersion} from '../postgres/versions.js';
 import type {ChosenRun} from './choose-run.js';
+import {withoutRaw} from './raw-properties.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan, Finding} from './restore-plan.js';
-import type {RolePlan} from './roles.js';
+import type {GlobalRole, RolePlan} from './roles.js';
 
 export function serverFindings(inventory: Inventory, chosen: ChosenRun, options: RestoreOptions): readonly Finding[] {
 	const stop = (text: string, hint: string): Finding => ({severity: 'stop', code: 'TARGET_LACKS', text, hint});
@@ -97,6 +99,9 @@ export function roleFindings(
 			hint: 'ask an administrator to create them, or use --owner ROLE with --no-privileges',
 		});
 	}
+	findings.push(
+		...(inventory.encoding === 'SQL_ASCII' ? [] : roles.create.flatMap(role => rawFindings(role, inventory))),
+	);
 	const special = roles.create.filter(role => role.attributes.get('SUPERUSER'));
 	if (special.length > 0 && !inventory.superuser && inventory.createsRoles) {
 		findings.push({
@@ -107,6 +112,18 @@ export function roleFindings(
 		});
 	}
 	return [...findings, ...roles.differences.map(text => ({severity: 'note', text}) as const)];
+}
+
+/** A session of ours can only write what its database's encoding allows. */
+function rawFindings(role: GlobalRole, {encoding}: Inventory): readonly Finding[] {
+	const because = `has bytes that are not valid in ${encoding}`;
+	if (hasRawBytes(role.name)) {
+		const text = `the name of the role ${display(role.name)} ${because}`;
+		const hint = 'use --owner ROLE with --no-privileges, or -d NAME with a database in the encoding SQL_ASCII';
+		return [{severity: 'stop', code: 'TARGET_LACKS', text, hint}];
+	}
+	const text = (what: string) => `not restored for the role ${display(role.name)}, because it ${because}: ${what}`;
+	return withoutRaw(role).removed.map(what => ({severity: 'warn', text: text(what)}));
 }
 
 /** Returns the findings about one database. */
@@ -191,6 +208,10 @@ function nameFindings(
 ): readonly Omit<Finding, 'database'>[] {
 	const there = inventory.databases.get(target);
 	if (mode === 'only') return [];
+	if (hasRawBytes(target) && inventory.encoding !== 'SQL_ASCII') {
+		const text = `the name of the database ${display(target)} has bytes that are not valid in ${inventory.encoding}`;
+		return [{severity: 'stop', code: 'TARGET_LACKS', text, hint: 'use --into NAME to restore under another name'}];
+	}
 	if (there && mode === 'create') {
 		const hint =
 			options.into === undefined

@@ -91,5 +91,5 @@ export async function hasUserObjects(session: Session): Promise<boolean> {
 
 /** Returns the statement that marks a database as ours and unfinished. */
 export function markStatement(database: string, runId: string, source: string): string {
-	return `comment on database ${identifier(database)} is ${literal(`${unfinishedComment} of ${source}, run ${runId}`)}`;
+	return `comment on database ${identifier(database)} is ${literal(`${unfinishedComment} of ${display(source)}, run ${runId}`)}`;
 }

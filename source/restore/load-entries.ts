@@ -1,8 +1,8 @@
 /** Loads chosen entries of an archive with pg_restore. */
 import {writeFile} from 'node:fs/promises';
+import {isDatabaseEntry} from '../postgres/database-entry.js';
 import type {LoadTracker} from '../progress/load-tracker.js';
 import type {JobControl} from '../runs/scheduler.js';
-import {isDatabaseEntry} from './archive-facts.js';
 import {loadArchive, type LoadOptions, type LoadTarget} from './load.js';
 import {loadSteps} from './load-steps.js';
 import type {DatabasePlan} from './restore-plan.js';

@@ -1,6 +1,7 @@
 /** The order in which an archive is loaded, where that takes several calls of pg_restore. Pure. */
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
-import {isAfterPrivileges, isDatabaseEntry} from './archive-facts.js';
+import {isDatabaseEntry} from '../postgres/database-entry.js';
+import {isAfterPrivileges} from './archive-facts.js';
 
 /** Dump IDs, in the order of the archive. */
 export type LoadOrder = {

@@ -1,6 +1,6 @@
 /** Divides what several processes of pg_restore load at once into steps that cannot wait for each other. Pure. */
 import type {ArchiveEntry} from '../postgres/archive-toc.js';
-import {isDatabaseEntry} from './archive-facts.js';
+import {isDatabaseEntry} from '../postgres/database-entry.js';
 
 export type LoadStep = {
 	/** Dump IDs. */

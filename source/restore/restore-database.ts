@@ -19,10 +19,11 @@ import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
 import {type FillContext, fillDatabase, type Filled} from './fill-database.js';
 import {keptComment} from './leftovers.js';
+import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import type {DatabasePlan} from './restore-plan.js';
 import {dropOwnDatabase, onSession} from './restore-target.js';
-import {propertyStatements, renameHidden} from './settings-and-rename.js';
+import {commentOf, propertiesOf, renameHidden} from './settings-and-rename.js';
 import {type Swap, swapDatabases, swapFailure} from './swap.js';
 
 export type RestoreShared = FillContext & {
@@ -80,7 +81,7 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 		if (plan.mode === 'replace') {
 			outcome = 'keep';
 			await replace(shared, plan, control);
-		} else await renameHidden(target, plan, options, shared.roles);
+		} else await renameHidden(shared, plan);
 		outcome = 'done';
 		shared.restored.push(plan.target);
 		meter.finish('rename');
@@ -164,19 +165,22 @@ async function replace(
 	plan: DatabasePlan,
 	control: JobControl,
 ): Promise<void> {
+	const properties = propertiesOf(plan, options, target.inventory, roles);
 	const swap: Swap = {
 		name: plan.target,
 		previous: plan.previous ?? '',
 		incoming: plan.hidden,
-		statements: propertyStatements(plan, options, target.inventory.superuser, roles),
+		statements: [...properties.shared, ...commentOf(plan, target.inventory, plan.hidden).shared],
 	};
 	await confirmSwap(run, target, plan, control);
+	await applyInside(run, target, plan.hidden, properties.inside);
 	await swapDatabases(target, swap, control.signal).catch((error: unknown) => {
 		control.signal.throwIfAborted();
 		const failure = swapFailure(error, swap);
 		for (const line of failure.output) run.emit({type: 'log', level: 'warn', text: line, job: control.id});
 		throw failure;
 	});
+	await applyInside(run, target, plan.target, commentOf(plan, target.inventory, plan.target).inside);
 	run.emit({
 		type: 'log',
 		level: 'info',

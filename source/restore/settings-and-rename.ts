@@ -1,32 +1,55 @@
 /** The last step of a restore: the database gets its properties, its privileges and its name, in one transaction. */
 import {identifier, literal} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
+import type {Inventory} from '../postgres/target-inventory.js';
+import type {RunContext} from '../runs/context.js';
+import {applyInside, type Properties, splitRaw} from './raw-properties.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
 import {endSessions, type RestoreTarget} from './restore-target.js';
 
-/** Returns the statements that set all properties of the dumped database except its name. */
-export function propertyStatements(
+/** Returns the statements that set all properties of the dumped database except its name and comment. */
+export function propertiesOf(
 	{hidden, definition}: DatabasePlan,
 	options: RestoreOptions,
-	superuser: boolean,
+	{superuser, encoding}: Pick<Inventory, 'superuser' | 'encoding'>,
 	roles: ReadonlySet<string>,
-): readonly string[] {
-	const {owner, privileges, settings, comment, connectionLimit, isTemplate, labels} = definition;
+): Properties {
+	const {owner, privileges, settings, connectionLimit, isTemplate, labels, legible} = definition;
 	const name = identifier(hidden);
 	const to = options.owner ?? owner;
 	const known = (names: readonly string[]) => names.every(role => roles.has(role));
-	return [
-		...(to !== undefined && roles.has(to) ? [`alter database ${name} owner to ${identifier(to)}`] : []),
-		// Revoked from PUBLIC while it was filled; the dump's privileges are relative to these.
-		...(superuser ? [] : [`grant connect, temporary on database ${name} to public`]),
-		...(options.privileges ? privileges.filter(one => known(one.roles)).map(one => one.on(hidden)) : []),
-		...settings.filter(one => known(one.roles)).map(one => one.on(hidden)),
-		...labels.map(one => one.on(hidden)),
-		`comment on database ${name} is ${comment === undefined ? 'null' : literal(comment)}`,
-		...(connectionLimit !== -1 || superuser ? [`alter database ${name} connection limit ${connectionLimit}`] : []),
-		...(isTemplate ? [`alter database ${name} is_template true`] : []),
+	const split = (statements: readonly string[]) => splitRaw(statements, {encoding, legible});
+	const groups = [
+		split([
+			...(to !== undefined && roles.has(to) ? [`alter database ${name} owner to ${identifier(to)}`] : []),
+			// Revoked from PUBLIC while it was filled; the dump's privileges are relative to these.
+			...(superuser ? [] : [`grant connect, temporary on database ${name} to public`]),
+			...(options.privileges ? privileges.filter(one => known(one.roles)).map(one => one.on(hidden)) : []),
+		]),
+		split(settings.filter(one => known(one.roles)).map(one => one.on(hidden))),
+		split(labels.map(one => one.on(hidden))),
+		split([
+			...(connectionLimit !== -1 || superuser ? [`alter database ${name} connection limit ${connectionLimit}`] : []),
+			...(isTemplate ? [`alter database ${name} is_template true`] : []),
+		]),
 	];
+	return {shared: groups.flatMap(({shared}) => shared), inside: groups.flatMap(({inside}) => inside)};
+}
+
+/**
+ * Returns the statement that sets the comment of the dumped database on `name`. One for a session inside is run after
+ * the rename: until then the comment marks the database as ours.
+ */
+export function commentOf(
+	{definition}: DatabasePlan,
+	{encoding}: Pick<Inventory, 'encoding'>,
+	name: string,
+): Properties {
+	const {comment, legible} = definition;
+	const on = `comment on database ${identifier(name)} is`;
+	const found = splitRaw([`${on} ${comment === undefined ? 'null' : literal(comment)}`], {encoding, legible});
+	return {...found, shared: found.inside.length > 0 ? [`${on} null`] : found.shared};
 }
 
 /** Runs all statements or none. `more` returns further ones, which depend on what the first have done. */
@@ -46,16 +69,24 @@ export async function inTransaction(
 	await session.query('commit');
 }
 
+type LastStep = {
+	readonly run: Pick<RunContext, 'emit' | 'signal'>;
+	readonly target: RestoreTarget;
+	readonly options: RestoreOptions;
+	/** Existing roles. */
+	readonly roles: ReadonlySet<string>;
+};
+
 /** Only an autovacuum worker, which RENAME ends, and monitoring sessions can be in a hidden database. */
-export async function renameHidden(
-	{session, inventory}: RestoreTarget,
-	plan: DatabasePlan,
-	options: RestoreOptions,
-	roles: ReadonlySet<string>,
-): Promise<void> {
+export async function renameHidden({run, target, options, roles}: LastStep, plan: DatabasePlan): Promise<void> {
+	const {session, inventory} = target;
+	const properties = propertiesOf(plan, options, inventory, roles);
+	await applyInside(run, target, plan.hidden, properties.inside);
 	await endSessions(session, plan.hidden);
 	await inTransaction(session, [
-		...propertyStatements(plan, options, inventory.superuser, roles),
+		...properties.shared,
+		...commentOf(plan, inventory, plan.hidden).shared,
 		`alter database ${identifier(plan.hidden)} rename to ${identifier(plan.target)}`,
 	]);
+	await applyInside(run, target, plan.target, commentOf(plan, inventory, plan.target).inside);
 }

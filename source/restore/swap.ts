@@ -8,6 +8,7 @@ import {PostgresError, type Session} from '../postgres/session.js';
 import {readTargetDatabases, type TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunResult, ServerContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
+import {applyInside, splitRaw} from './raw-properties.js';
 import {isPreviousOf, previousName} from './restore-plan.js';
 import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
@@ -180,19 +181,25 @@ export async function swapBack(run: ServerContext, name: string): Promise<RunRes
 			});
 		}
 		const {database, before} = found;
+		const commentOn = (on: string) =>
+			splitRaw(
+				[`comment on database ${identifier(on)} is ${before.comment === null ? 'null' : literal(before.comment)}`],
+				{encoding: target.inventory.encoding, legible: text => text},
+			);
 		const swap: Swap = {
 			name,
 			previous: previousName(name, run.now(), databases),
 			incoming: database.name,
 			statements: [
 				`alter database ${identifier(database.name)} connection limit ${before.connectionLimit}`,
-				`comment on database ${identifier(database.name)} is ${before.comment === null ? 'null' : literal(before.comment)}`,
+				...commentOn(database.name).shared,
 			],
 		};
 		if (databases.has(swap.previous)) {
 			throw new PgBackError('EXISTS', `database ${display(swap.previous)} exists`, {hint: 'try again in a second'});
 		}
 		await swapDatabases(target, swap, run.signal);
+		await applyInside(run, target, name, commentOn(name).inside);
 		const kept = databases.has(name) ? `; the database that had this name is now ${display(swap.previous)}` : '';
 		run.emit({
 			type: 'log',

@@ -5,6 +5,7 @@
 import {join} from 'node:path';
 import {type ChecksumAlgorithm, checksumAlgorithms} from '../core/formats.js';
 import type {CompressedSuffix} from '../lib/compression.js';
+import {decodeRaw, encodeRaw} from '../lib/raw-text.js';
 import {formatTimestamp, parseTimestamp, type TimestampFormat, timestampSource} from '../lib/time.js';
 
 /** The subject of a file: a database, one of the server-wide outputs, or the run itself. */
@@ -39,7 +40,7 @@ export function subjectText(subject: Subject): string {
  */
 export function encodeDatabaseName(name: string): string {
 	let text = '';
-	for (const byte of Buffer.from(name)) {
+	for (const byte of encodeRaw(name)) {
 		const character = String.fromCharCode(byte);
 		const plain = text === '' ? /[\w-]/ : /[\w.-]/;
 		text += plain.test(character) ? character : escapeByte(byte);
@@ -51,7 +52,7 @@ export function encodeDatabaseName(name: string): string {
 export function decodeDatabaseName(text: string): string | undefined {
 	if (!/^(?:[\w.-]|%[0-9A-F]{2})+$/.test(text)) return undefined;
 	const bytes = text.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-	const name = Buffer.from(bytes, 'latin1').toString();
+	const name = decodeRaw(Buffer.from(bytes, 'latin1'));
 	// Early versions escaped a leading `-`.
 	return encodeDatabaseName(name) === text.replace(/^%2D/, '-') ? name : undefined;
 }

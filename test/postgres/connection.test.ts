@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {PgBackError} from '../../source/core/errors.js';
+import {decodeRaw} from '../../source/lib/raw-text.js';
 import {buildConnection, type ChildConnection, type ConnectionOptions} from '../../source/postgres/connection.js';
 import {toolEnvironment} from '../../source/postgres/environment.js';
 import {secretVariables} from '../../source/storage/definitions.js';
@@ -246,3 +247,13 @@ function run(tool: string, args: readonly string[], env: Readonly<Record<string,
 		);
 	});
 }
+
+test('a name with bytes that are not UTF-8 is passed in a URI', async () => {
+	const connection = await buildConnection({host: '/tmp/a b', user: 'é'}, {});
+	const name = decodeRaw(Buffer.from('b\xF6s', 'latin1'));
+	const [, uri = ''] = connection.forDatabase(name).args;
+	assert.match(uri, /^postgresql:\/\/\?.*dbname=%62%f6%73&.*user=%c3%a9/);
+	const [, session = ''] = connection.forSession(name).args;
+	assert.match(session, /dbname=%62%f6%73&.*keepalives_idle=%36%30/);
+	await connection.dispose();
+});

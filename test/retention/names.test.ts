@@ -190,25 +190,12 @@ describe('the encoding of database names', () => {
 		assert.equal(encodeDatabaseName('pg_globals'), '%70g_globals');
 		assert.equal(encodeDatabaseName('.-.'), '%2E-.');
 		assert.equal(encodeDatabaseName('-x'), '-x');
+		assert.equal(encodeDatabaseName(decodeDatabaseName('b%F6s') ?? ''), 'b%F6s', 'a byte that is not UTF-8');
 		assert.equal(decodeDatabaseName('%2Dx'), '-x', 'as earlier versions wrote it');
 	});
 
 	it('reads nothing that it does not write', () => {
-		for (const text of [
-			'',
-			'%',
-			'%4',
-			'%41',
-			'%c3%A9',
-			'%C3',
-			'a b',
-			'é',
-			'.a',
-			'pg_globals',
-			'a/b',
-			'%FF',
-			'%70g_global',
-		]) {
+		for (const text of ['', '%', '%4', '%41', '%c3%A9', 'a b', 'é', '.a', 'pg_globals', 'a/b', '%70g_global']) {
 			assert.equal(decodeDatabaseName(text), undefined, text);
 		}
 	});
