@@ -187,7 +187,9 @@ function ownerFindings(
 	inventory: Inventory,
 	options: RestoreOptions,
 ): readonly Omit<Finding, 'database'>[] {
-	const owners = options.owner === undefined ? [...prepared.needs.owners, definition.owner ?? ''] : [options.owner];
+	// The database itself is not restored with --only.
+	const all = [...prepared.needs.owners, mode === 'only' ? '' : (definition.owner ?? '')];
+	const owners = options.owner === undefined ? all : [options.owner];
 	const isForeign = (name: string) => name !== '' && inventory.roles.get(name)?.isOurs === false;
 	// Whoever owns a database is a member of pg_database_owner there, and the restored one is ours at first.
 	const foreign = [...new Set(owners)].filter(

@@ -5,8 +5,10 @@ import {type Closure, closureOf, objectKey} from '../postgres/archive-closure.js
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
 import {isDatabaseEntry} from '../postgres/database-entry.js';
 import {objectPattern} from '../postgres/object-patterns.js';
+import type {Session} from '../postgres/session.js';
 import type {ServerContext} from '../runs/context.js';
 import {tocOfDatabase} from './database-toc.js';
+import {creatingFindings, readingFindings} from './only-access.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {Finding} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
@@ -43,6 +45,12 @@ export async function chooseObjects(
 		const text = `database ${display(name)} does not exist: --only brings objects back into a database that exists`;
 		return {closure: undefined, findings: [stop('TARGET_LACKS', text, 'without --only it is created')]};
 	}
+	const {superuser, user} = target.inventory;
+	const access = {database, role: options.owner ?? user, owners: options.owner === undefined};
+	const check = async (act: (session: Session) => Promise<readonly Finding[]>): Promise<readonly Finding[]> =>
+		superuser ? [] : withSession(target, name, act);
+	const unreadable = await check(session => readingFindings(session, {...access, role: user}));
+	if (unreadable.length > 0) return {closure: undefined, findings: unreadable};
 	const present = await tocOfDatabase(run, target, name, {signal: run.signal});
 	if (!present) {
 		const text = `there is no pg_dump for the target, PostgreSQL ${target.inventory.versionText}, to see what it has`;
@@ -88,7 +96,21 @@ export async function chooseObjects(
 			text: `depends on it and is missing, so it comes back too: ${list(closure.dependents)}`,
 			hint: '--no-dependents leaves it out',
 		});
+	findings.push(...(await check(session => creatingFindings(session, closure.entries, access))));
 	return {closure, findings};
+}
+
+async function withSession<T>(
+	{open}: Pick<RestoreTarget, 'open'>,
+	database: string,
+	act: (session: Session) => Promise<T>,
+): Promise<T> {
+	const session = await open(database);
+	try {
+		return await act(session);
+	} finally {
+		await session.close();
+	}
 }
 
 function isWanted({kind}: ArchiveEntry, {data, privileges}: RestoreOptions): boolean {
