@@ -5,7 +5,6 @@ import {isConfirmed, textToType} from '../lib/confirmation.js';
 import {display} from '../lib/display.js';
 import {formatBytes, formatCount, plural} from '../lib/format.js';
 import {storedData, type StoredTable} from '../postgres/progress-inventory.js';
-import type {Session} from '../postgres/session.js';
 import {readTargetDatabases} from '../postgres/target-inventory.js';
 import type {ConfirmContext, RunContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
@@ -47,6 +46,15 @@ function describeTables(tables: readonly StoredTable[]): string {
 	return `${count}: ${texts.join(', ')}${more > 0 ? `, and ${formatCount(more)} more` : ''}`;
 }
 
+async function tablesOf(target: RestoreTarget, database: string): Promise<readonly StoredTable[]> {
+	const session = await target.open(database);
+	try {
+		return (await storedData(session)).tables;
+	} finally {
+		await session.close();
+	}
+}
+
 /** Shows the old and the new database, and asks again if there is a user. Throws USAGE for any other answer. */
 export async function confirmSwap(
 	run: ConfirmContext,
@@ -60,17 +68,11 @@ export async function confirmSwap(
 	const describe = async (database: string): Promise<string> => {
 		const {size} = databases.get(database) ?? {};
 		const sizeText = size === undefined ? 'of unknown size' : formatBytes(size);
-		let session: Session;
 		try {
-			session = await target.open(database);
+			return `${sizeText}, ${describeTables(await tablesOf(target, database))}`;
 		} catch (error) {
 			run.signal.throwIfAborted();
-			return `${sizeText}, contents unknown: ${messageOf(error)}`; // a reason to replace it
-		}
-		try {
-			return `${sizeText}, ${describeTables((await storedData(session)).tables)}`;
-		} finally {
-			await session.close();
+			return `${sizeText}, contents unknown: ${messageOf(error)}`; // a damaged database is a reason to replace it
 		}
 	};
 	const question: JobQuestion = {

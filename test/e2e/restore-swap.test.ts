@@ -151,18 +151,28 @@ test('a connection that is lost at COMMIT: the server says whether it was execut
 	}
 });
 
-test('a database that cannot be connected to is described, and replaced when its name is typed', async () => {
-	const run = await runContext(connectTo(server, directory).slice(1));
-	await server.psql('postgres', "alter database app set session_preload_libraries = 'none_such'");
-	await withTarget(async target => {
-		const plan = {target: 'app', hidden: long('a')} as DatabasePlan;
-		const asked: string[] = [];
-		await confirmSwap({...run, askLine: async text => (asked.push(text), Promise.resolve('app'))}, target, plan, {
-			id: 'x',
-			signal: never,
+test('a damaged database is described, and replaced when its name is typed', async () => {
+	const catalog = 'set allow_system_table_mods = on; alter table pg_catalog.pg_extension rename column';
+	for (const [damage, repair, reason] of [
+		[
+			"alter database app set session_preload_libraries = 'none_such'",
+			'alter database app reset all',
+			/contents unknown: .*none_such/,
+		],
+		[`${catalog} extconfig to damaged`, `${catalog} damaged to extconfig`, /contents unknown: .*extconfig/],
+	] as const) {
+		const run = await runContext(connectTo(server, directory).slice(1));
+		await server.psql('app', damage);
+		await withTarget(async target => {
+			const plan = {target: 'app', hidden: long('a')} as DatabasePlan;
+			const asked: string[] = [];
+			await confirmSwap({...run, askLine: async text => (asked.push(text), Promise.resolve('app'))}, target, plan, {
+				id: 'x',
+				signal: never,
+			});
+			assert.equal(asked.length, 1);
+			assert.match(JSON.stringify(run.events), reason);
 		});
-		assert.equal(asked.length, 1);
-		assert.match(JSON.stringify(run.events), /contents unknown: .*none_such/);
-	});
-	await server.psql('postgres', 'alter database app reset all');
+		await server.psql(damage.startsWith('set') ? 'app' : 'postgres', repair);
+	}
 });
