@@ -5,9 +5,10 @@ import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {findRestores, type Tool} from '../postgres/tools.js';
+import {parseVersion} from '../postgres/versions.js';
 import {type Dump, type DumpItem, sizeOf} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
-import type {ManifestFile} from '../repository/manifest.js';
+import type {Manifest, ManifestFile} from '../repository/manifest.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {recordedFiles, withPrivateManifest} from '../repository/private-manifest.js';
 import {type ProvenDatabase, writeProof} from '../repository/proofs.js';
@@ -28,12 +29,15 @@ import {type DrillPlan, missingError, planDrills} from './drill-plan.js';
 import {type DrillTarget, openDrillTarget} from './drill-target.js';
 import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
 import {type FillContext, fillDatabase} from './fill-database.js';
+import {stopError} from './findings.js';
+import {newerArchive} from './newer-dump.js';
+import {readPlainNeeds} from './plain-dump.js';
 import {chooseTool, entriesOf} from './plan-restore.js';
-import {isPlain, readDump, textOf} from './prepare-dumps.js';
+import {isPlain, localeFindings, readDump, textOf} from './prepare-dumps.js';
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import {type RestoreOptions, restoreOptions} from './restore-options.js';
-import type {DatabasePlan} from './restore-plan.js';
+import type {DatabasePlan, PreparedDump} from './restore-plan.js';
 import {dropOwnDatabase} from './restore-target.js';
 import {startProgress} from './run-planned.js';
 import {commentOf, inTransaction, propertiesOf} from './settings-and-rename.js';
@@ -276,6 +280,32 @@ async function applyProperties({run, target, options}: DrillShared, plan: Databa
 	await applyInside(run, target, plan.hidden, [...properties.inside, ...comment.inside]);
 }
 
+/** Throws TARGET_LACKS, as the plan of a restore does, before anything is created in a server that is too old. */
+async function refuseNewer(
+	{run, source, target, options, manifest}: DrillShared,
+	{dump, toc, definition}: Pick<PreparedDump, 'dump' | 'toc' | 'definition'>,
+	signal: AbortSignal,
+): Promise<void> {
+	const {database} = dump;
+	const newer = toc
+		? newerArchive(toc.entries, {toc, database}, {target: target.inventory, options})
+		: // Reading a plain dump twice takes time.
+			isOlder(target.inventory.version, manifest)
+			? (await readPlainNeeds({run, source, target, options}, dump)).newer
+			: [];
+	const findings = [...(definition ? await localeFindings(database, definition, target) : []), ...newer];
+	signal.throwIfAborted();
+	const stop = stopError(findings);
+	if (stop) throw stop;
+	for (const {text} of findings) run.emit({type: 'log', level: 'info', text});
+}
+
+/** True also for a dump of an unknown server. */
+function isOlder(version: number, manifest: Manifest | undefined): boolean {
+	const dumped = manifest && parseVersion(`x ${manifest.server.version}`);
+	return dumped === undefined || Math.floor(dumped / 10_000) > Math.floor(version / 10_000);
+}
+
 async function planDump(shared: DrillShared, dump: Dump, signal: AbortSignal): Promise<DatabasePlan> {
 	const {source, target, options, restores} = shared;
 	const {inventory} = target;
@@ -294,6 +324,7 @@ async function planDump(shared: DrillShared, dump: Dump, signal: AbortSignal): P
 		findings: [],
 		closure: undefined,
 	};
+	await refuseNewer(shared, prepared, signal);
 	const isHere = source.place.localPath !== undefined && !encrypted;
 	return {
 		prepared,

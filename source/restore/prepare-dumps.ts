@@ -169,7 +169,8 @@ function withLocale(definition: DatabaseDefinition, locale: string | undefined):
 	};
 }
 
-async function localeFindings(
+/** Returns what the target lacks to create the database. */
+export async function localeFindings(
 	database: string,
 	definition: DatabaseDefinition,
 	{session, inventory}: RestoreTarget,
