@@ -1,4 +1,5 @@
 import {StorageError} from '../errors.js';
+import {compareKeys} from '../object-keys.js';
 import {createRetrier, retrying, type RetryOptions} from '../retrying.js';
 import type {GetOptions, Storage} from '../storage.js';
 
@@ -7,7 +8,7 @@ export type RetrySettings = Pick<RetryOptions, 'clock' | 'budget' | 'firstDelay'
 };
 
 /**
- * Retries transient failures: a listing after its last key, a download at its offset, an upload with its journal. The
+ * Retries transient failures: a listing after its last key (if it has an order), a download at its offset, an upload with its journal. The
  * budget counts from the last progress.
  */
 export function withRetry(storage: Storage, settings: RetrySettings = {}): Storage {
@@ -17,15 +18,22 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 		...storage,
 		async *list(prefix, options) {
 			const {failed, progressed} = retrier(options.signal);
+			let before = '';
+			let isSorted = true;
 			for (let {after} = options; ;) {
 				try {
 					for await (const object of storage.list(prefix, {...options, after})) {
 						after = object.key;
+						const place = object.directory ? `${after}/` : after;
+						isSorted &&= compareKeys(place, before) >= 0;
+						before = place;
 						progressed();
 						yield object;
 					}
 					return;
 				} catch (error) {
+					// Resumed at its last key, a listing without an order would lack the smaller ones.
+					if (!isSorted) throw error;
 					await failed(error);
 				}
 			}

@@ -29,6 +29,23 @@ describe('retries', () => {
 		await assert.rejects(readAll(withRetry(damaged, {clock: fastClock()}).get('x', {signal: never})), /corrupt/);
 	});
 
+	it('a listing without an order is not resumed at its last key', async () => {
+		const memory = createMemoryStorage();
+		const unsorted: Storage = {
+			...memory,
+			async *list(_prefix, {after}) {
+				await Promise.resolve();
+				const left = ['c', 'a', 'd', 'b'].filter(key => after === undefined || key > after);
+				for (const [index, key] of left.entries()) {
+					if (index === 3) throw fault('network');
+					yield {key, size: 1};
+				}
+			},
+		};
+		const storage = withRetry(unsorted, {clock: fastClock()});
+		await assert.rejects(collect(storage.list('', {signal: never})), /network/);
+	});
+
 	/** Memory of which every second step fails. */
 	const shaky = (kind: Fault = 'network') => {
 		const memory = createMemoryStorage();
