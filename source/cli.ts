@@ -6,8 +6,8 @@ import {isatty} from 'node:tty';
 import {errorText} from './cli/fail.js';
 import {outputError} from './cli/io.js';
 import {main} from './cli/main.js';
-import {saveMemory} from './cli/v8-flags.js';
 import {errorCodes, messageOf, PgBackError} from './core/errors.js';
+import {saveMemory} from './lib/memory.js';
 
 saveMemory();
 

@@ -1,7 +1,7 @@
 /**
  * `soak-runs.ts COUNT NODE PROGRAM ARGUMENT...`: makes this number of backups, one after the other, in this process.
  */
-import {saveMemory} from '../../source/cli/v8-flags.js';
+import {saveMemory} from '../../source/lib/memory.js';
 import {backupsInProcess} from '../../test/helpers/backups-in-process.js';
 
 const [count, , , ...words] = process.argv.slice(2);

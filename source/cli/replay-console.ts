@@ -2,12 +2,12 @@
 import type {CommandLine} from '../config/command-line.js';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import {logLine} from '../lib/log-line.js';
+import {spendMemory} from '../lib/memory.js';
 import {startPlainReporter} from '../reporters/plain.js';
 import {isForeground} from './foreground.js';
 import type {Io} from './io.js';
 import {createReplay, readRecording, type Recording} from './replay.js';
 import {chooseFrontEnd, inkEnvironment} from './terminal.js';
-import {spendMemory} from './v8-flags.js';
 import {version} from './version.js';
 
 export async function runReplay(io: Io, {values}: CommandLine, path: string): Promise<number> {

@@ -8,6 +8,7 @@ import {PgBackError} from '../core/errors.js';
 import {createEngine, type Engine} from '../engine.js';
 import type {Fleet} from '../fleet/fleet-handle.js';
 import type {FleetReports} from '../fleet/report-status.js';
+import {spendMemory} from '../lib/memory.js';
 import {toolEnvironment} from '../postgres/environment.js';
 import {startJsonReporter} from '../reporters/json.js';
 import {startPlainReporter} from '../reporters/plain.js';
@@ -18,7 +19,6 @@ import {startMonitoring} from './monitoring.js';
 import {promptSecret} from './prompt.js';
 import {handleSignals, type SignalHandling} from './signals.js';
 import {chooseFrontEnd, type FrontEnd} from './terminal.js';
-import {spendMemory} from './v8-flags.js';
 import {version} from './version.js';
 import {askedFor, chooseFrom} from './work.js';
 

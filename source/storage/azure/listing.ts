@@ -1,5 +1,6 @@
 /** Lists a container page by page. */
 import {PgBackError} from '../../core/errors.js';
+import {createCollector} from '../../lib/memory.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
@@ -19,6 +20,7 @@ export async function* list(
 		for await (const page of pages) return readPage(page);
 		throw new PgBackError('BUG', 'the Azure SDK returned no page');
 	};
+	const collect = createCollector();
 	let token: string | undefined;
 	do {
 		const page = await once(where, signal, async ({abortSignal}) => {
@@ -34,6 +36,7 @@ export async function* list(
 			if (!blob.key.startsWith(prefix) || (after !== undefined && compareKeys(blob.key, after) <= 0)) continue;
 			yield blob;
 		}
+		collect(page.blobs.length);
 		token = page.token;
 	} while (token !== undefined);
 }

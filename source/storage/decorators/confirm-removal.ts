@@ -1,5 +1,6 @@
 import {messageOf} from '../../core/errors.js';
 import {display} from '../../lib/display.js';
+import {createCollector} from '../../lib/memory.js';
 import {type Clock, systemClock} from '../clock.js';
 import {isPermanentError, StorageError, storageError} from '../errors.js';
 import {compareKeys} from '../object-keys.js';
@@ -23,6 +24,8 @@ const width = 8;
 export function withConfirmedRemoval(storage: Storage, clock: Clock = systemClock): Storage {
 	// After a removal that had no effect, waiting again would only take long.
 	let waits = removalWaits;
+	// Requests of a thousand keys make much garbage.
+	const collect = createCollector(10_000);
 	/** Returns the keys that still exist after all waits. */
 	const stillThereOf = async (removed: readonly RemoveResult[], signal: AbortSignal) => {
 		let open = removed;
@@ -38,6 +41,7 @@ export function withConfirmedRemoval(storage: Storage, clock: Clock = systemCloc
 		...storage,
 		async remove(keys, options) {
 			const results = await removeInBatches(storage, keys, options);
+			collect(keys.length);
 			const removed = results.filter(({error, kept}) => error === undefined && kept === undefined);
 			try {
 				const left = await stillThereOf(removed, options.signal);

@@ -1,4 +1,5 @@
 /** Lists a bucket page by page. */
+import {createCollector} from '../../lib/memory.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
 import {compareKeys} from '../object-keys.js';
@@ -13,6 +14,7 @@ export async function* list(
 ): AsyncGenerator<RawEntry> {
 	const where = {operation: 'list', key: prefix || undefined} as const;
 	const progress = createListingProgress();
+	const collect = createCollector();
 	let token: string | undefined;
 	do {
 		const query = new URLSearchParams({prefix, maxResults: '1000', fields: listedFields});
@@ -31,6 +33,7 @@ export async function* list(
 			if (!item.key.startsWith(prefix) || (after !== undefined && compareKeys(item.key, after) <= 0)) continue;
 			yield item;
 		}
+		collect(page.items.length);
 		token = page.nextPageToken;
 	} while (token);
 }

@@ -3,6 +3,7 @@ import {
 	ListMultipartUploadsCommand,
 	type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
+import {createCollector} from '../../lib/memory.js';
 import {StorageError, storageError} from '../errors.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
@@ -24,17 +25,21 @@ export async function* listObjects(
 ): AsyncGenerator<RawEntry> {
 	const progress = createListingProgress();
 	const buffer = createPageBuffer();
+	const collect = createCollector();
 	for (let next: Next = {}; ;) {
 		const {entries, page, marker} = await onePage(bucket, prefix, {after, ...next, buffer}, signal);
+		let keys = 0;
 		let last: string | undefined;
 		let greatest: string | undefined;
 		signal.throwIfAborted(); // for each entry it would take as long as decoding it
 		for (const entry of entries()) {
+			keys++;
 			last = entry.key;
 			if (greatest === undefined || compareKeys(last, greatest) > 0) greatest = last;
 			// Some services ignore the prefix or the start of a listing.
 			if (entry.key.startsWith(prefix) && (after === undefined || compareKeys(entry.key, after) > 0)) yield entry;
 		}
+		collect(keys);
 		if (!page.IsTruncated) return;
 		const {NextContinuationToken: token} = page;
 		// A service that only supports version 1 of the request returns another continuation marker, or none.
