@@ -7,6 +7,7 @@ import type {Bucket} from './client.js';
 import {withDialect} from './dialect.js';
 import {describeS3Error, type Where} from './errors.js';
 import {headObject} from './head.js';
+import {sizeOf} from './listing.js';
 import {plainTag} from './tags.js';
 
 /**
@@ -31,32 +32,50 @@ export async function* getObject(
 	}
 	onVersion?.(found);
 	if (!output) return;
-	let received = 0;
 	const skipped = bytesBefore(output, offset, where);
+	let length: number;
+	let received = 0;
 	try {
+		length = await lengthOf(bucket, key, output, {signal, offset: skipped > 0 ? 0 : offset});
 		for await (const chunk of body ?? []) {
 			signal.throwIfAborted();
 			const bytes = chunk as Uint8Array;
 			const first = Math.min(bytes.length, Math.max(0, skipped - received));
 			received += bytes.length;
+			if (received > length)
+				throw storageError('corrupt', where, `received more than ${length} bytes`, {exhausted: true});
 			if (first < bytes.length) yield markDisposable(bytes.subarray(first));
 		}
 	} catch (error) {
 		signal.throwIfAborted();
-		const described = describeS3Error(error, where);
-		// The SDK compares the checksum of the whole object at the end of the body.
-		throw error instanceof Error && /checksum/i.test(error.message)
-			? storageError('corrupt', where, error.message, {cause: error})
-			: described;
+		throw describeFailure(error, where);
 	} finally {
 		body?.destroy();
 	}
-	checkLength(output, received, where);
+	if (received !== length)
+		throw storageError('network', where, `the connection ended after ${received} of ${length} bytes`);
 }
 
-function checkLength({ContentLength}: GetObjectCommandOutput, received: number, where: Where): void {
-	if (ContentLength === undefined || received === ContentLength) return;
-	throw storageError('network', where, `the connection ended after ${received} of ${ContentLength} bytes`);
+function describeFailure(error: unknown, where: Where): unknown {
+	// The SDK compares the checksum of the whole object at the end of the body.
+	return error instanceof Error && /checksum/i.test(error.message)
+		? storageError('corrupt', where, error.message, {cause: error})
+		: describeS3Error(error, where);
+}
+
+/**
+ * Returns the bytes of a response that begins at `offset`. Without its length only the size of the object tells when a
+ * service that sends for ever has sent enough.
+ */
+async function lengthOf(
+	bucket: Bucket,
+	key: string,
+	{ContentLength}: GetObjectCommandOutput,
+	{signal, offset}: {readonly signal: AbortSignal; readonly offset: number},
+): Promise<number> {
+	if (ContentLength !== undefined) return ContentLength;
+	const head = await headObject(bucket, key, signal);
+	return (head?.ContentLength ?? (await sizeOf(bucket, key, signal))) - offset;
 }
 
 /** Returns how many bytes of the response come before `offset`: a service that ignores ranges sends the whole object. */

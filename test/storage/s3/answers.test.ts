@@ -104,6 +104,31 @@ describe('what answers is not an S3 service:', () => {
 		});
 	}
 
+	it('a download without a length ends at the size of the object', {timeout: 30_000}, async () => {
+		const described = {etag: '"x"', 'last-modified': 'Sat, 28 Nov 2026 17:00:00 GMT'};
+		const handler =
+			(sends: (response: ServerResponse) => void): Handler =>
+			({method}, response) => {
+				if (method === 'HEAD') return void response.writeHead(200, {...described, 'content-length': '10'}).end();
+				response.writeHead(200, described);
+				sends(response);
+			};
+		const read = (storage: Storage) => readAll(storage.get('it', {signal: never}));
+		const endless = (response: ServerResponse) => {
+			const timer = setInterval(() => response.write('more than ten'), 1);
+			response.once('close', () => clearInterval(timer));
+		};
+		await withAnswers(handler(endless), storage => assert.rejects(read(storage), /received more than 10 bytes/));
+		await withAnswers(
+			handler(response => response.end('ten')),
+			storage => assert.rejects(read(storage), /the connection ended after 3 of 10 bytes/),
+		);
+		await withAnswers(
+			handler(response => response.end('ten bytes.')),
+			async storage => assert.equal((await read(storage)).toString(), 'ten bytes.'),
+		);
+	});
+
 	it('a page between two pages of a listing is asked for again', async () => {
 		const server = await startS3Server({pageSize: 2});
 		try {
