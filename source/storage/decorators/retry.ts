@@ -7,6 +7,9 @@ export type RetrySettings = Pick<RetryOptions, 'clock' | 'budget' | 'firstDelay'
 	readonly onRetry?: (error: unknown, delay: number, attempt: number) => void;
 };
 
+/** Bytes that count as progress: less, such as a byte for each connection, must not go on for ever. */
+const progressBytes = 256 * 1024;
+
 /**
  * Retries transient failures: a listing after its last key (if it has an order), a download at its offset, an upload with its journal. The
  * budget counts from the last progress.
@@ -43,7 +46,7 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 			const {failed, progressed} = retrier(options.signal);
 			const {onJournal, onProgress} = options;
 			let {journal} = options;
-			let confirmed = 0;
+			let counted = 0;
 			for (;;) {
 				try {
 					return await storage.put(key, source, {
@@ -56,8 +59,10 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 								onJournal(state);
 							}),
 						onProgress(bytes) {
-							if (bytes > confirmed) progressed();
-							confirmed = Math.max(bytes, confirmed);
+							if (bytes >= counted + progressBytes) {
+								progressed();
+								counted = bytes;
+							}
 							onProgress?.(bytes);
 						},
 					});
@@ -83,6 +88,7 @@ async function* getResumed(
 ): AsyncGenerator<Uint8Array> {
 	const {onVersion} = options;
 	let {version} = options;
+	let counted = options.offset ?? 0;
 	for (let {offset = 0} = options; ;) {
 		try {
 			const attempt = {
@@ -96,7 +102,10 @@ async function* getResumed(
 			};
 			for await (const chunk of storage.get(key, attempt)) {
 				offset += chunk.length;
-				progressed();
+				if (offset >= counted + progressBytes) {
+					progressed();
+					counted = offset;
+				}
 				yield chunk;
 			}
 			return;

@@ -29,6 +29,29 @@ describe('retries', () => {
 		await assert.rejects(readAll(withRetry(damaged, {clock: fastClock()}).get('x', {signal: never})), /corrupt/);
 	});
 
+	it('a byte for each connection does not go on for ever', {timeout: 30_000}, async () => {
+		const memory = createMemoryStorage();
+		await put(memory, 'x');
+		let connections = 0;
+		const slow: Storage = {
+			...memory,
+			async *get(_key, {offset = 0}) {
+				connections++;
+				await Promise.resolve();
+				yield bytes.subarray(offset, offset + 1);
+				throw fault('network');
+			},
+			put(_key, _source, {onProgress}) {
+				onProgress?.(++connections);
+				return Promise.reject(fault('network'));
+			},
+		};
+		const storage = withRetry(slow, {clock: fastClock(), budget: 60_000});
+		await assert.rejects(readAll(storage.get('x', {signal: never})), /gave up after \d+ attempts/);
+		await assert.rejects(put(storage, 'y'), /gave up after \d+ attempts/);
+		assert.ok(connections < 100, `${connections} connections`);
+	});
+
 	it('a listing without an order is not resumed at its last key', async () => {
 		const memory = createMemoryStorage();
 		const unsorted: Storage = {
