@@ -107,7 +107,7 @@ async function withPlan<T>(run: RunContext, where: LocationId, act: (planned: Pl
 				globals,
 				differences: await differencesFor(run.signal, source, {chosen, target, options}),
 				restores: await findRestores(findOptions(run)),
-				untouched: await untouchedOf(target),
+				untouched: await untouchedOf(target, run.signal),
 				network: place.remote !== undefined && place.id !== 'local',
 				serverRoom: await serverRoom(target),
 				room: await roomIn(workParent(run, 'restore')),
@@ -138,18 +138,26 @@ async function differencesFor(
 }
 
 /** Every server has postgres and template1: when they are empty there and in the dump, there is nothing to restore. */
-async function untouchedOf(target: RestoreTarget): Promise<ReadonlySet<string>> {
+async function untouchedOf(target: RestoreTarget, signal: AbortSignal): Promise<ReadonlySet<string>> {
 	const untouched = new Set<string>();
 	for (const name of ['postgres', 'template1']) {
 		if (!target.inventory.databases.get(name)?.allowsConnections) continue;
-		const session = await target.open(name);
 		try {
-			if (!(await hasUserObjects(session))) untouched.add(name);
-		} finally {
-			await session.close();
+			if (await isEmpty(target, name)) untouched.add(name);
+		} catch {
+			signal.throwIfAborted(); // a database that cannot be read, because it is damaged, is not known to be empty
 		}
 	}
 	return untouched;
+}
+
+async function isEmpty({open}: RestoreTarget, database: string): Promise<boolean> {
+	const session = await open(database);
+	try {
+		return !(await hasUserObjects(session));
+	} finally {
+		await session.close();
+	}
 }
 
 async function roomIn(directory: string): Promise<number> {

@@ -208,3 +208,10 @@ describe('what the target lacks', () => {
 		assert.doesNotMatch(target.log().slice(before), /statement: (create|alter|drop) /i);
 	});
 });
+
+test('a damaged template1 does not stop the restore of another database', async () => {
+	await target.psql('postgres', "alter database template1 set session_preload_libraries = 'none_such'");
+	succeeded(await restore('clear', 'secondary', '--into', 'beside'));
+	await dropDatabases(target, 'beside');
+	await target.psql('postgres', 'alter database template1 reset all');
+});
