@@ -101,10 +101,16 @@ export type CountOptions = {
 	readonly onBusy?: (busy: boolean) => void;
 };
 
+/** Tables, and their bytes, that are counted by one statement: each statement costs a round trip. */
+const tablesOfBatch = 100;
+const bytesOfBatch = 4 << 20;
+
+type ToCount = {readonly name: string; readonly sql: string; readonly size: number};
+
 /**
  * Counts the rows of every table, small ones first, and the large objects. Tables that cannot be counted (locked, not
  * readable) are included in `uncounted`. The session should be in a transaction, so that all counts are from one
- * snapshot.
+ * snapshot; no lock is kept.
  */
 export async function countRows(
 	session: Session,
@@ -120,30 +126,64 @@ export async function countRows(
 		order by size, 1`,
 		{timeout: 0},
 	);
-	const counts: readonly (readonly [string, string, number])[] = [
-		['large objects', 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata', 0],
-		...found.map(
-			([name, size]) => [name ?? '', `select pg_catalog.count(*) from only ${name ?? ''}`, Number(size)] as const,
-		),
+	const all: readonly ToCount[] = [
+		{name: 'large objects', sql: 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata', size: 0},
+		...found.map(([name, size]) => ({
+			name: name ?? '',
+			sql: `select pg_catalog.count(*) from only ${name ?? ''}`,
+			size: Number(size),
+		})),
 	];
-	let read = 0;
 	const tables: TableRows[] = [];
 	await session.query('savepoint counting');
-	for (const [name, sql, size] of counts) {
-		read += size;
-		if (options.stopped?.() || read > (options.limit ?? Infinity)) break;
-		options.onBusy?.(true);
-		try {
-			const [[rows] = []] = await session.query(sql, {timeout: 0});
-			tables.push({name, rows: Number(rows)});
-		} catch (error) {
-			if (!session.alive) throw error;
-			await session.query('rollback to savepoint counting');
-		} finally {
-			options.onBusy?.(false);
-		}
+	for (const batch of batches(all, options.limit)) {
+		if (options.stopped?.()) break;
+		tables.push(...(await countBatch(session, batch, options)));
 	}
-	return {tables, uncounted: counts.length - tables.length};
+	return {tables, uncounted: all.length - tables.length};
+}
+
+function* batches(all: readonly ToCount[], limit = Infinity): Generator<readonly ToCount[]> {
+	let read = 0;
+	let batch: ToCount[] = [];
+	let bytes = 0;
+	for (const one of all) {
+		read += one.size;
+		if (read > limit) break;
+		if (batch.length === tablesOfBatch || (batch.length > 0 && bytes + one.size > bytesOfBatch)) {
+			yield batch;
+			batch = [];
+			bytes = 0;
+		}
+		batch.push(one);
+		bytes += one.size;
+	}
+	if (batch.length > 0) yield batch;
+}
+
+/** Counts one by one what cannot be counted together. */
+async function countBatch(
+	session: Session,
+	batch: readonly ToCount[],
+	options: CountOptions,
+): Promise<readonly TableRows[]> {
+	options.onBusy?.(true);
+	try {
+		const [rows = []] = await session.query(`select ${batch.map(({sql}) => `(${sql})`).join(', ')}`, {timeout: 0});
+		return batch.map(({name}, index) => ({name, rows: Number(rows[index])}));
+	} catch (error) {
+		if (!session.alive) throw error;
+	} finally {
+		options.onBusy?.(false);
+		// Releases the locks of the tables and their indexes: pg_dump needs as many, and the server may have no more.
+		if (session.alive) await session.query('rollback to savepoint counting');
+	}
+	const counted: TableRows[] = [];
+	for (const one of batch.length > 1 ? batch : []) {
+		if (options.stopped?.()) break;
+		counted.push(...(await countBatch(session, [one], options)));
+	}
+	return counted;
 }
 
 /** Adds the rows of tables that were counted elsewhere. */
