@@ -24,7 +24,7 @@ import {withUsage} from './read-access.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan, Finding} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
-import {isForOtherDatabase} from './script-options.js';
+import {isForOtherDatabase, refuseServerStatement} from './script-options.js';
 
 /** Yields the text of a plain dump, decrypted and decompressed. Throws TOOLS for lz4. */
 export function plainText(
@@ -71,7 +71,8 @@ export async function readPlainNeeds(
 		what: dump.path,
 		words,
 		dropConnect: true,
-		statement(bytes) {
+		statement(bytes, line) {
+			refuseServerStatement(bytes, `${display(dump.path)}, line ${line}`);
 			found.take(tokensOf(bytes));
 			newer ??= new NewerStatements(target.inventory, dumpedVersion.exec(head)?.[1], options);
 			const text = Buffer.from(bytes, 'latin1').toString();

@@ -115,6 +115,17 @@ describe('a drill in a server that others use', () => {
 			assert.match(run.stderr, /shop_\S+\.sql, line \d+: the psql command \\!, which pg_dump does not write/);
 			assert.equal(existsSync(proof), false);
 		}
+		for (const [statement, words] of [
+			["ALTER SYSTEM SET work_mem = '1MB'", 'ALTER SYSTEM'],
+			["alter /* a */ -- b\n system set work_mem = '1MB'", 'ALTER SYSTEM'],
+			['CREATE USER intruder SUPERUSER', 'CREATE USER'],
+		] as const) {
+			writeFileSync(dump, text.replace('CREATE TABLE', `${statement};\nCREATE TABLE`));
+			const run = await drill(directory, ['--drill-dbname', other.connectionString('postgres')]);
+			assert.equal(run.code, 17, run.stderr);
+			assert.match(run.stderr, new RegExp(`shop_\\S+\\.sql, line \\d+: ${words} changes the whole server`));
+			assert.equal(await other.psql('postgres', "select count(*) from pg_roles where rolname = 'intruder'"), '0');
+		}
 		writeFileSync(dump, text);
 		const globals = join(directory, files.find(name => /^pg_globals_.*\.sql$/.test(name)) ?? '');
 		const before = await state();
