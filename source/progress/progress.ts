@@ -70,6 +70,8 @@ export class Progress {
 	readonly #lookedAhead = new Set<string>();
 	readonly #stopSampler: (() => Promise<void>) | undefined;
 	readonly #warned = new Set<string>();
+	/** Jobs of which the server has shown a session. */
+	readonly #shown = new WeakSet<JobProgressTracker>();
 	/** Processor times at the last sample of each dump. */
 	readonly #usage = new WeakMap<
 		JobProgressTracker,
@@ -186,6 +188,7 @@ export class Progress {
 			for (const {pid} of sessions) ours.set(pid, id);
 			tracker.addSample(sample.time, sessions);
 			void this.#observe(tracker, sessions, sample.time);
+			if (sessions.length > 0) this.#shown.add(tracker);
 			if (tracker.dumping) this.#warnOfGaps(tracker, sessions, sample.time);
 			const lasts = bytes >= smallDatabase || tracker.workedSeconds(sample.time) > shortDump;
 			if (tracker.dumping && sessions.length > 0 && lasts) this.#takeInventory(tracker);
@@ -199,8 +202,10 @@ export class Progress {
 	}
 
 	/** Warns once of what the server does not show. */
-	#warnOfGaps({job, startedAt}: JobProgressTracker, sessions: readonly DumpSession[], time: number): void {
-		if (sessions.length === 0 && time - startedAt > worthMissing * 1000) {
+	#warnOfGaps(tracker: JobProgressTracker, sessions: readonly DumpSession[], time: number): void {
+		const {job, startedAt} = tracker;
+		// The sessions of pg_dump end before it does.
+		if (!this.#shown.has(tracker) && time - startedAt > worthMissing * 1000) {
 			this.#warnOnce(
 				'progress: the server does not show the sessions of pg_dump (a connection pooler?): tables and percentages are not shown',
 			);

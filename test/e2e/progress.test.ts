@@ -118,6 +118,22 @@ describe('what cannot be seen is said once, and the dump goes on', {timeout: 300
 		assert.equal((await running.ended).code, 0);
 	});
 
+	test('nothing of a dump whose sessions have ended, while pg_dump itself still works', async () => {
+		const tools = recordingTools({
+			pg_dump: `"$REAL" "$@"; status=$?; until [ -e "\${0%/*}/go-on" ]; do sleep 0.1; done; exit $status`,
+		});
+		const {running, release} = await dumpThatWaits(['-B', tools.directory, '--log-format', 'json']);
+		await untilProgress(running, one => one.activity === 'locking tables');
+		await release();
+		// Longer than sessions may be missing before it is said.
+		const released = performance.now();
+		await untilProgress(running, () => performance.now() - released > 17_000);
+		writeFileSync(join(tools.directory, 'go-on'), '');
+		const {code, stdout} = await running.ended;
+		assert.equal(code, 0, stdout.slice(-2000));
+		assert.doesNotMatch(stdout, /does not show the sessions/);
+	});
+
 	test('--progress-interval 0 says nothing of it', async () => {
 		const {running, release} = await dumpThatWaits(['--progress-interval', '0'], 'watcher');
 		await waitFor(
