@@ -3,8 +3,9 @@ import {backupWork, createBackupHandle, uploadWork} from './backup/backup-handle
 import type {Configuration} from './config/configuration.js';
 import {messageOf} from './core/errors.js';
 import type {Command} from './core/events.js';
-import type {EngineHandle, Secrets} from './core/handle.js';
+import type {EngineHandle} from './core/handle.js';
 import {isUnshipped} from './core/retries.js';
+import type {Secrets} from './core/secrets.js';
 import {createFleetHandle, type Fleet} from './fleet/fleet-handle.js';
 import type {LocationHandle} from './fleet/location-handle.js';
 import {completePath} from './lib/complete-path.js';

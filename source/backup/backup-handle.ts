@@ -2,7 +2,7 @@
 import type {EventBus} from '../core/bus.js';
 import {toPgBackError} from '../core/errors.js';
 import type {EngineHandle} from '../core/handle.js';
-import type {JobState} from '../core/state.js';
+import type {JobState} from '../core/run-state.js';
 import type {RunContext} from '../runs/context.js';
 import type {BackupOptions} from '../runs/prepare-backup.js';
 import type {Work, WorkRunner} from '../runs/work-runner.js';

@@ -1,7 +1,7 @@
 /** Resumes uploads that an earlier run could not finish. */
 import {dirname, join} from 'node:path';
 import {messageOf, PgBackError} from '../core/errors.js';
-import type {JobState} from '../core/state.js';
+import type {JobState} from '../core/run-state.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
 import {type FileIdentity, fileIdentity} from '../lib/own-file.js';

@@ -21,7 +21,8 @@ import {toolsIn} from '../postgres/tool-programs.js';
 import {selectData} from '../progress/select-data.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import type {JobControl} from '../runs/scheduler.js';
-import {type MemberCompression, memberCompression} from '../stages/range-member.js';
+import {type MemberCompression} from '../stages/member-compression.js';
+import {memberCompression} from '../stages/range-member.js';
 import {applicationName, type BackupShared} from './backup-shared.js';
 
 /** A snapshot with the sessions that have imported it. */

@@ -5,6 +5,7 @@ import {CancelledError, toPgBackError} from '../core/errors.js';
 import type {EngineHandle} from '../core/handle.js';
 import type {Engine} from '../engine.js';
 import {startPlainReporter} from '../reporters/plain.js';
+import type {Asked} from './asked.js';
 import {errorText} from './fail.js';
 import {isForeground} from './foreground.js';
 import {hangupLogPath, openHangupLog} from './hangup-log.js';
@@ -12,7 +13,6 @@ import type {Io} from './io.js';
 import type {SignalHandling} from './signals.js';
 import {type FrontEnd, inkEnvironment} from './terminal.js';
 import {version} from './version.js';
-import type {Asked} from './work.js';
 
 export type ConsoleRequest = {
 	readonly io: Io;

@@ -1,7 +1,7 @@
 /** The commands that inspect dumps and runs, or pin them. */
 import type {Settings} from '../config/options.js';
+import type {Asked} from './asked.js';
 import type {Io} from './io.js';
-import type {Asked} from './work.js';
 
 /** Returns undefined when none of them was requested. */
 export async function inspectionFor(io: Io, settings: Settings): Promise<Asked | undefined> {

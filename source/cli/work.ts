@@ -1,17 +1,10 @@
 /** Converts the requests of the command line to work for the engine. */
 import type {Configuration} from '../config/configuration.js';
 import type {Settings} from '../config/options.js';
-import type {Command} from '../core/events.js';
 import type {Work} from '../runs/work-runner.js';
+import {type Asked} from './asked.js';
 import {inspectionFor} from './inspect-work.js';
 import {type Io, writerTo} from './io.js';
-
-export type Asked = {
-	readonly command: Command;
-	readonly work: Work;
-	/** It prints its result on stdout, so no console is shown. */
-	readonly printsResult?: true;
-};
 
 /** Returns what the user may choose from at a terminal; the work itself needs patterns. */
 export function chooseFrom({settings, arguments: patterns}: Configuration): string | undefined {

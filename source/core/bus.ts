@@ -1,5 +1,6 @@
 import type {Emit, RunEvent} from './events.js';
-import {emptyState, reduce, type RunState} from './state.js';
+import {type RunState} from './run-state.js';
+import {emptyState, reduce} from './state.js';
 
 export type Listener = (event: RunEvent, state: RunState) => void;
 

@@ -4,7 +4,7 @@ import {formatBytes, formatDuration} from '../lib/format.js';
 import type {EventError, JobResult, LineLevel, LockInfo, LogLevel, RunEvent} from './events.js';
 import {mainFile, mainUploads, placesOf} from './main-file.js';
 import {stallText} from './network-text.js';
-import type {JobState, RunState} from './state.js';
+import type {JobState, RunState} from './run-state.js';
 
 export type DescribedLine = {readonly level: LineLevel; readonly text: string; readonly job?: string};
 

@@ -1,5 +1,5 @@
 /** What failed, by reason: the same reason is said once, with a count. */
-import type {JobState, RunState} from './state.js';
+import type {JobState, RunState} from './run-state.js';
 import {type ActiveWork, purposeOf} from './work-counts.js';
 
 type FailureGroup = {

@@ -1,6 +1,6 @@
 /** What a console asks the engine about the fleet. */
 import type {ServerView} from './fleet.js';
-import type {Location} from './handle.js';
+import type {Location} from './location.js';
 
 export type FleetProgress = {
 	/** Reports that were read. */

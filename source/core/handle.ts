@@ -5,19 +5,12 @@
 import type {Listener} from './bus.js';
 import type {Command} from './events.js';
 import type {FleetHandle} from './fleet-handle.js';
+import {type Location} from './location.js';
 import type {RestorePreview, RestoreRequest, StartedRestore} from './restore.js';
 import type {DraftsHandle, RestoreHandle} from './restore-handle.js';
+import type {RunState} from './run-state.js';
 import type {RunsHandle} from './runs-handle.js';
-import type {RunState} from './state.js';
-
-/** A place where dumps are kept: the backup directory, or a configured remote. */
-export type Location = {
-	/** `backup` for the backup directory, otherwise the store's name (s3, b2, …), for another server `s3@NAME`. */
-	readonly id: string;
-	/** For people: `/var/backups/postgresql`, `s3://bucket/prefix/`. */
-	readonly label: string;
-	readonly remote: boolean;
-};
+import {type Secrets} from './secrets.js';
 
 /** One entry of a location's listing. */
 export type ListedFile = {
@@ -88,17 +81,6 @@ export type DatabaseAge = {
 	readonly proven?: number;
 	/** When a drill last restored one of its dumps without recorded data to compare. */
 	readonly restored?: number;
-};
-
-/** Secrets that a call needs and the configuration does not have; entered in a masked field and kept in memory only. */
-export type Secrets = {
-	readonly passphrase?: string;
-	/** Age identities, AGE-SECRET-KEY-…, one a line. */
-	readonly privateKey?: string;
-	/** A file of such identities, which may itself be encrypted with a passphrase. A leading `~/` is the home directory. */
-	readonly keyFile?: string;
-	/** Decrypts identity files that are themselves encrypted. */
-	readonly identityPassphrase?: string;
 };
 
 /**

@@ -1,6 +1,6 @@
 /** Selectors for a single job and for counts of jobs. Pure. */
 import {mainFile} from './main-file.js';
-import type {JobState, RunState} from './state.js';
+import type {JobState, RunState} from './run-state.js';
 
 export type JobCounts = {readonly [S in JobState['status']]: number};
 

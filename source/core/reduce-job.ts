@@ -1,6 +1,6 @@
 /** What an event does to the state of its job. Pure. */
 import type {JobProgress, PlannedJob, RunEvent, StageName, StageProgress} from './events.js';
-import type {JobState, StageStatus} from './state.js';
+import type {JobState, StageStatus} from './run-state.js';
 
 const maxOutputLines = 200;
 

@@ -1,6 +1,6 @@
 /** What a console asks the engine before a restore: the contents of dumps, and the state of a target. Plain data. */
-import type {Secrets} from './handle.js';
 import type {RestoreRequest, StartedRestore} from './restore.js';
+import type {Secrets} from './secrets.js';
 
 /** The target server. Empty texts mean the defaults of libpq. */
 export type TargetServer = {

@@ -1,7 +1,7 @@
 /** The request for a restore and the plan that the console shows before anything is done. Plain data. */
 import type {ErrorCode} from './errors.js';
 import type {EventError, Outcome} from './events.js';
-import type {Secrets} from './handle.js';
+import type {Secrets} from './secrets.js';
 
 /** Absent fields have their configured values. The fields mean the same as the options with these names. */
 export type RestoreRequest = {

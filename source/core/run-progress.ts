@@ -1,6 +1,6 @@
 /** Describes the progress of a run in a few words for people. */
 import {formatDuration} from '../lib/format.js';
-import type {RunState} from './state.js';
+import type {RunState} from './run-state.js';
 import {countTexts, countWork} from './work-counts.js';
 
 /** Returns `3 dumping`, `9 to upload`, `~41 %`, `~2m left`; before there are jobs, the phase. */

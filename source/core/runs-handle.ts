@@ -1,5 +1,5 @@
 /** What a console asks the engine about whole runs: differences, the dumps with a table, and pins. */
-import type {Secrets} from './handle.js';
+import type {Secrets} from './secrets.js';
 
 type Call = {readonly signal: AbortSignal; readonly secrets?: Secrets};
 

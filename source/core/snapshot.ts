@@ -18,7 +18,7 @@ import {
 	stageBytes,
 } from './decode-parts.js';
 import {logLevels} from './events.js';
-import type {JobState, LogLine, RunState, StageStatus} from './state.js';
+import type {JobState, LogLine, RunState, StageStatus} from './run-state.js';
 
 /** A state with its jobs and its log as arrays. */
 export type Snapshot = Omit<RunState, 'jobs' | 'log'> & {

@@ -4,7 +4,7 @@ import {display} from '../lib/display.js';
 import {formatBytes, formatDuration, plural} from '../lib/format.js';
 import {countJobs, isSkipped, jobBytes, jobWord} from './jobs.js';
 import {placesOf} from './main-file.js';
-import type {JobState, RunState} from './state.js';
+import type {JobState, RunState} from './run-state.js';
 
 export type SummaryRow = {
 	/** The outcome that a front end may color. */

@@ -4,7 +4,7 @@
  */
 import type {JobKind} from './events.js';
 import {isSkipped} from './jobs.js';
-import type {JobState, RunState} from './state.js';
+import type {JobState, RunState} from './run-state.js';
 
 /** The measured activities, in display order. */
 export const activeWork = ['dumping', 'uploading', 'downloading', 'decrypting', 'verifying', 'restoring'] as const;

@@ -4,7 +4,7 @@
  */
 import {sum} from '../lib/sum.js';
 import {isSkipped, jobBytes} from './jobs.js';
-import type {JobState, RunState} from './state.js';
+import type {JobState, RunState} from './run-state.js';
 import {type ActiveWork, purposeOf, workOf} from './work-counts.js';
 
 export type WorkShare = {

@@ -3,7 +3,7 @@ import {hostname} from 'node:os';
 import type {Configuration} from '../config/configuration.js';
 import {PgBackError} from '../core/errors.js';
 import type {FleetHandle} from '../core/fleet-handle.js';
-import type {Location} from '../core/handle.js';
+import type {Location} from '../core/location.js';
 import {display} from '../lib/display.js';
 import {locationsOf} from '../repository/locations.js';
 import type {RunContext} from '../runs/context.js';

@@ -3,7 +3,7 @@ import {hostname} from 'node:os';
 import type {Shard} from '../config/shard.js';
 import type {EventBus} from '../core/bus.js';
 import {messageOf} from '../core/errors.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {jsonLine} from '../lib/json-line.js';
 import {openRemote, type Remote, shortRetries} from '../repository/remote.js';
 import {readSmallObject} from '../repository/small-object.js';

@@ -1,6 +1,6 @@
 /** Computes the status of a server from the state of a run and the status of earlier runs. Pure. */
 import {isSkipped, jobBytes} from '../core/jobs.js';
-import type {JobState, RunState} from '../core/state.js';
+import type {JobState, RunState} from '../core/run-state.js';
 import {type DatabaseStatus, type RunningStatus, type ServerStatus, statusSchema} from './status.js';
 
 export type StatusOptions = {

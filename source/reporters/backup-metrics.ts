@@ -1,7 +1,7 @@
 /** Metrics of a backup. */
 import type {JobKind} from '../core/events.js';
 import {isSkipped, jobBytes} from '../core/jobs.js';
-import type {JobState, RunState} from '../core/state.js';
+import type {JobState, RunState} from '../core/run-state.js';
 import {perDatabase, printMetrics, type Sample, single} from './prometheus.js';
 
 const otherWork: ReadonlySet<JobKind> = new Set(['restore', 'verify', 'download', 'decrypt']);

@@ -3,7 +3,7 @@
  * with healthchecks.io).
  */
 import {messageOf} from '../core/errors.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {summaryLine} from '../core/summary.js';
 import {display} from '../lib/display.js';
 import {connectionFailure} from '../lib/http/connection-failure.js';

@@ -3,7 +3,7 @@ import {randomBytes} from 'node:crypto';
 import {open, rename, rm} from 'node:fs/promises';
 import {extname} from 'node:path';
 import {isSystemError} from '../core/errors.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {readSmallFile, UnsafeFileError} from '../lib/own-file.js';
 import {backupMetrics} from './backup-metrics.js';
 import {drillMetrics} from './drill-metrics.js';

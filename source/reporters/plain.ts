@@ -1,6 +1,6 @@
 import type {Listener} from '../core/bus.js';
 import type {LineLevel} from '../core/events.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {logLine} from '../lib/log-line.js';
 import {jobProgressText} from './progress-text.js';
 import type * as Summary from './summary.js';

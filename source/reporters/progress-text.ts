@@ -1,5 +1,5 @@
 import {jobBytes} from '../core/jobs.js';
-import type {JobState} from '../core/state.js';
+import type {JobState} from '../core/run-state.js';
 import {formatBytes, formatDuration} from '../lib/format.js';
 
 /**

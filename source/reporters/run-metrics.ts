@@ -1,5 +1,5 @@
 import type {JobKind} from '../core/events.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {type Metric, single} from './prometheus.js';
 
 /** Returns what drills and verifications have in common: `pg_back_drill_last_run_timestamp_seconds` and so on. */

@@ -1,6 +1,6 @@
 /** The table at the end of a run as lines for the plain log. */
 import {failureGroups, failureText} from '../core/failures.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {summaryLine, type SummaryRow, summaryRows} from '../core/summary.js';
 import {display} from '../lib/display.js';
 import {cellWidth} from '../lib/width.js';

@@ -1,4 +1,4 @@
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {printMetrics} from './prometheus.js';
 import {runMetrics} from './run-metrics.js';
 

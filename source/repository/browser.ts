@@ -1,6 +1,7 @@
 /** Listings, manifests and dump contents for the console. */
 import {relative} from 'node:path';
-import type {DumpVerdict, EngineHandle, ListedFile, RunSummary, Secrets} from '../core/handle.js';
+import type {DumpVerdict, EngineHandle, ListedFile, RunSummary} from '../core/handle.js';
+import type {Secrets} from '../core/secrets.js';
 import {formatBytes} from '../lib/format.js';
 import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
@@ -8,9 +9,9 @@ import {loadRunDecryption} from '../runs/identities.js';
 import {missingSecret} from '../runs/key-material.js';
 import {databaseAges, lastGoodOf} from './check-age.js';
 import {missingForDumps} from './dump-keys.js';
+import type {FoundManifest} from './found-manifest.js';
 import {backupLocation, storeOf} from './locations.js';
 import {type ManifestFile, summarizeManifest} from './manifest.js';
-import type {FoundManifest} from './manifests.js';
 import {describePin, findPins, pinPath, pinSource} from './pins.js';
 import {openPlace, type Place, type PlaceFile} from './place.js';
 import {lastProven, lastRestored, type Proven, readProof, readProofs} from './proofs.js';

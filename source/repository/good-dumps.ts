@@ -1,5 +1,5 @@
 /** Decides whether a dump is complete by its size, its table of contents and the manifest of its run. */
-import type {FoundManifest} from './manifests.js';
+import type {FoundManifest} from './found-manifest.js';
 import type {IsGood} from './selection.js';
 
 export function goodDumps(manifests: readonly FoundManifest[]): IsGood {

@@ -1,7 +1,7 @@
 /** Joins the manifests of a divided run's shards to the one manifest of that run. Pure. */
 import {parsePath} from '../retention/names.js';
+import type {FoundManifest} from './found-manifest.js';
 import type {FailedDatabase, Manifest, ManifestFile, ShardFacts} from './manifest.js';
-import type {FoundManifest} from './manifests.js';
 
 type Part = {readonly path: string; readonly manifest: Manifest; readonly shard: ShardFacts};
 

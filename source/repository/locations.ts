@@ -3,7 +3,7 @@
  * store's name.
  */
 import type {Settings} from '../config/options.js';
-import type {Location} from '../core/handle.js';
+import type {Location} from '../core/location.js';
 import {anyStores, type StoreName, storeNames} from '../storage/definitions.js';
 import {listPrefix} from './remote-keys.js';
 

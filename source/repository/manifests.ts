@@ -13,20 +13,13 @@ import type {RunRecord} from '../retention/purge-plan.js';
 import type {ConfiguredContext, ReportContext, RunContext} from '../runs/context.js';
 import type {StorageObject} from '../storage/storage.js';
 import {readDirectoryIfThere} from './backup-directories.js';
+import {type FoundManifest} from './found-manifest.js';
 import {joinShards} from './join-shards.js';
-import {type Manifest, manifestAt, type ManifestFile, runRecord} from './manifest.js';
+import {manifestAt, type ManifestFile, runRecord} from './manifest.js';
 import {parseManifest} from './manifest-read.js';
 import type {Remote} from './remote.js';
 import {downloadBase} from './remote-keys.js';
 import {readSmallObject} from './small-object.js';
-
-export type FoundManifest = {
-	/** A local path or a key. For a divided run: the path that its only manifest would have. */
-	readonly path: string;
-	/** For a divided run: the paths or keys of its shards' manifests. */
-	readonly parts?: readonly string[];
-	readonly manifest: Manifest;
-};
 
 const subject: Subject = {kind: 'run'};
 /** A manifest of ten thousand databases is a few MiB. */

@@ -13,8 +13,8 @@ import type {ConfiguredContext, RunResult, StoreContext} from '../runs/context.j
 import {resultOf} from '../runs/outcome.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {describeRun, type Named, namesOfRun, oneRun, parseReference} from './find-run.js';
+import type {FoundManifest} from './found-manifest.js';
 import {backupLocation, type LocationId} from './locations.js';
-import type {FoundManifest} from './manifests.js';
 import {describePin, findPins, type FoundPin, longestReason, type Pin, pinPath, pinSource, readPin} from './pins.js';
 import {openPlace, type Place, remotePlace} from './place.js';
 import {openRemote, shortRetries} from './remote.js';

@@ -5,9 +5,9 @@ import {display} from '../lib/display.js';
 import type {RunContext} from '../runs/context.js';
 import {decryptStream} from '../stages/age/decrypt.js';
 import type {DecryptionKeys} from '../stages/age/load-keys.js';
+import type {FoundManifest} from './found-manifest.js';
 import {joinManifest, type Manifest, type ManifestFile} from './manifest.js';
 import {parsePrivateManifest} from './manifest-read.js';
-import type {FoundManifest} from './manifests.js';
 import type {Place} from './place.js';
 import {downloadBase} from './remote-keys.js';
 

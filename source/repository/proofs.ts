@@ -10,8 +10,9 @@ import {parsePath} from '../retention/names.js';
 import type {ConfiguredContext, RunContext} from '../runs/context.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {readDirectoryIfThere} from './backup-directories.js';
+import {type FoundManifest} from './found-manifest.js';
 import type {Manifest} from './manifest.js';
-import {type FoundManifest, manifestDirectory} from './manifests.js';
+import {manifestDirectory} from './manifests.js';
 import type {Place} from './place.js';
 import {type Compared, verdictOf} from './verdict.js';
 

@@ -6,8 +6,8 @@ import {loadConfiguredDecryption} from '../runs/identities.js';
 import type {DecryptionKeys} from '../stages/age/load-keys.js';
 import {type DumpItem, isDump, listItems, sizeOf} from './dump-items.js';
 import {type Named, namesOfRun} from './find-run.js';
+import type {FoundManifest} from './found-manifest.js';
 import type {ManifestFile} from './manifest.js';
-import type {FoundManifest} from './manifests.js';
 import type {Place, PlaceFile} from './place.js';
 import {recordedFiles, withPrivateManifest} from './private-manifest.js';
 

@@ -1,7 +1,7 @@
 /** The part of the engine's handle for whole runs. The implementation is loaded at the first call. */
 import {PgBackError} from '../core/errors.js';
-import type {Secrets} from '../core/handle.js';
 import type {RunsHandle} from '../core/runs-handle.js';
+import type {Secrets} from '../core/secrets.js';
 import type {RunContext, RunResult} from '../runs/context.js';
 import {hasDecryptionMaterial} from '../runs/key-material.js';
 import {backupLocation, storeOf} from './locations.js';

@@ -15,7 +15,7 @@ import {type DumpText, textOfCommand} from '../stages/dump-text.js';
 import {objectsOf} from './archive-facts.js';
 import {tocOfDatabase} from './database-toc.js';
 import {compareContents, compareWithDump, type Comparison, type CountedRows} from './drill-compare.js';
-import type {FillContext, Filled} from './fill-database.js';
+import type {FillContext, Filled} from './fill-context.js';
 import type {DatabasePlan} from './restore-plan.js';
 
 /** Returns what was compared, for people and for the proof. Throws CORRUPT, with all differences in its output. */

@@ -12,9 +12,9 @@ import {
 	oncePerDatabase,
 	sizeOf,
 } from '../repository/dump-items.js';
+import type {FoundManifest} from '../repository/found-manifest.js';
 import {goodDumps} from '../repository/good-dumps.js';
 import type {ManifestFile} from '../repository/manifest.js';
-import type {FoundManifest} from '../repository/manifests.js';
 import type {Place} from '../repository/place.js';
 import {recordedFiles} from '../repository/private-manifest.js';
 import {nothingMatches, Selection, selectionOptions} from '../repository/selection.js';

@@ -4,14 +4,14 @@ import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
-import {findRestores, type Tool} from '../postgres/tools.js';
+import {findRestores} from '../postgres/tools.js';
 import {parseVersion} from '../postgres/versions.js';
 import {type Dump, type DumpItem, sizeOf} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
 import type {Manifest, ManifestFile} from '../repository/manifest.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {recordedFiles, withPrivateManifest} from '../repository/private-manifest.js';
-import {type ProvenDatabase, writeProof} from '../repository/proofs.js';
+import {writeProof} from '../repository/proofs.js';
 import {nothingMatches, unmatchedTask} from '../repository/selection.js';
 import type {RunContext, RunResult} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
@@ -26,9 +26,10 @@ import {type Budget, stalestFirst, startBudget} from './drill-budget.js';
 import {openDrillDirectory} from './drill-directory.js';
 import {bootstrapRole, restoreGlobals} from './drill-globals.js';
 import {type DrillPlan, missingError, planDrills} from './drill-plan.js';
+import {type DrillShared} from './drill-shared.js';
 import {type DrillTarget, openDrillTarget} from './drill-target.js';
 import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
-import {type FillContext, fillDatabase} from './fill-database.js';
+import {fillDatabase} from './fill-database.js';
 import {stopError} from './findings.js';
 import {newerArchive} from './newer-dump.js';
 import {readPlainNeeds} from './plain-dump.js';
@@ -86,15 +87,6 @@ export async function runRestoreDrill(
 		await place.close();
 	}
 }
-
-export type DrillShared = Omit<FillContext, 'target'> & {
-	/** Read again when the globals are restored. */
-	target: DrillTarget;
-	readonly plan: DrillPlan;
-	/** All installed ones, oldest first. */
-	readonly restores: readonly Tool[];
-	readonly proofs: ProvenDatabase[];
-};
 
 /** Runs one plan. `others` are tasks to run at the same time. */
 async function drillRun(

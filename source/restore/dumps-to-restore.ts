@@ -2,8 +2,8 @@
 import {PgBackError} from '../core/errors.js';
 import type {DumpsToRestore, SourceDump} from '../core/restore-handle.js';
 import {display} from '../lib/display.js';
+import type {FoundManifest} from '../repository/found-manifest.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
-import type {FoundManifest} from '../repository/manifests.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {parsePath} from '../retention/names.js';
 import type {StoreContext} from '../runs/context.js';

@@ -1,7 +1,8 @@
 /** The part of the engine's handle that fetches and decrypts dumps, and remembers what was asked for. */
 import {join} from 'node:path';
 import type {EventBus} from '../core/bus.js';
-import type {EngineHandle, FetchRequest, Secrets} from '../core/handle.js';
+import type {EngineHandle, FetchRequest} from '../core/handle.js';
+import type {Secrets} from '../core/secrets.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
 import {downloadBase, listPrefix} from '../repository/remote-keys.js';
 import type {RunContext} from '../runs/context.js';

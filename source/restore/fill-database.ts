@@ -1,14 +1,12 @@
 /** Creates the database of a plan and loads its dump: the part that restores and drills share. */
 import {PgBackError} from '../core/errors.js';
 import type {LoadTracker} from '../progress/load-tracker.js';
-import type {RestoreProgress} from '../progress/restore-progress.js';
-import type {Manifest} from '../repository/manifest.js';
-import type {RunIdentity, ServerContext, StoreContext} from '../runs/context.js';
 import type {JobControl} from '../runs/scheduler.js';
-import type {DumpText, TextRows} from '../stages/dump-text.js';
+import type {TextRows} from '../stages/dump-text.js';
 import {isStatistics} from './archive-facts.js';
 import {createHidden} from './create-hidden.js';
-import {checkInPlace, type DumpSource, fetchDump} from './dump-bytes.js';
+import {checkInPlace, fetchDump} from './dump-bytes.js';
+import {type FillContext, type Filled} from './fill-context.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
 import {loadMembers, openMembers} from './load-members.js';
 import {loadOrder} from './load-order.js';
@@ -16,35 +14,9 @@ import {loadStream} from './load-stream.js';
 import {createSubscriptions, loadPlain} from './plain-dump.js';
 import {withUsage} from './read-access.js';
 import {restoreItems} from './restore-items.js';
-import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
-import type {RestoreTarget} from './restore-target.js';
 import {together} from './together.js';
 import {workPath} from './work-path.js';
-
-export type FillContext = {
-	readonly run: StoreContext & ServerContext & RunIdentity;
-	readonly target: RestoreTarget;
-	readonly source: DumpSource;
-	readonly manifest: Manifest | undefined;
-	readonly options: RestoreOptions;
-	/** Private directory for downloaded dumps and lists. */
-	readonly directory: string;
-	readonly progress: RestoreProgress;
-	/** The database is dropped at the end, and all errors of its restore are reported. */
-	readonly isDrill?: boolean;
-};
-
-export type Filled = {
-	/** The path at which the archive can be read again. */
-	readonly archive: string | undefined;
-	/** The planner's statistics were restored too. */
-	readonly hasStatistics: boolean;
-	/** Of a plain dump. */
-	readonly text?: DumpText;
-	/** The rows of an archive, if they were counted while it was loaded. */
-	readonly rows?: readonly TextRows[] | undefined;
-};
 
 /** Loads into the database `plan.hidden`. `fetched` receives the path of a file that the caller removes. */
 export async function fillDatabase(

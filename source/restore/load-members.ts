@@ -21,7 +21,7 @@ import {
 	memberFiles,
 } from './dump-members.js';
 import {EarlyBuilds} from './early-builds.js';
-import type {FillContext} from './fill-database.js';
+import type {FillContext} from './fill-context.js';
 import {loadArchive} from './load.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
 import type {LoadOrder} from './load-order.js';

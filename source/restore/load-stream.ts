@@ -8,7 +8,7 @@ import {type ArchiveEntry, ArchiveTocParser} from '../postgres/archive-toc.js';
 import {tableBegunIn} from '../progress/load-tracker.js';
 import {dumpBytes} from './dump-bytes.js';
 import {EarlyBuilds} from './early-builds.js';
-import type {FillContext} from './fill-database.js';
+import type {FillContext} from './fill-context.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
 import type {LoadOrder} from './load-order.js';
 import {itemName} from './restore-items.js';

@@ -7,17 +7,9 @@ import type {Inventory} from '../postgres/target-inventory.js';
 import {parseVersion} from '../postgres/versions.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {Finding} from './restore-plan.js';
+import {type RewrittenSubscription} from './rewritten-subscription.js';
 
 type Target = Pick<Inventory, 'version' | 'versionText'>;
-
-/** A subscription that is created by a statement of ours instead of by pg_restore. */
-export type RewrittenSubscription = Pick<AdaptedSubscription, 'name' | 'statement'> & {
-	readonly owner: string;
-	/** Dump IDs that pg_restore must not load: the subscription, its comment and labels. */
-	readonly ids: readonly number[];
-	/** Its comment and labels. */
-	readonly more: readonly string[];
-};
 
 /** Returns the subscriptions among the entries that the server can create only in another form. */
 export function rewrittenSubscriptions(

@@ -1,8 +1,8 @@
 /** The part of the engine's handle for restores. The implementation is loaded at the first call. */
 import type {Command} from '../core/events.js';
-import type {Secrets} from '../core/handle.js';
 import type {StartedRestore} from '../core/restore.js';
 import type {RestoreHandle} from '../core/restore-handle.js';
+import type {Secrets} from '../core/secrets.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
 import type {RunContext, RunResult} from '../runs/context.js';
 import {eventError} from '../runs/scheduler.js';

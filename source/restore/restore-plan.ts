@@ -8,7 +8,7 @@ import type {Tool} from '../postgres/tools.js';
 import type {Dump} from '../repository/dump-items.js';
 import type {ArchiveNeeds} from './archive-facts.js';
 import type {DatabaseDefinition} from './database-definition.js';
-import type {RewrittenSubscription} from './newer-dump.js';
+import type {RewrittenSubscription} from './rewritten-subscription.js';
 import type {RolePlan} from './roles.js';
 
 export type Finding = RestoreFinding;

@@ -2,7 +2,7 @@ import {randomBytes, randomUUID} from 'node:crypto';
 import type {Configuration} from '../config/configuration.js';
 import type {PgBackError} from '../core/errors.js';
 import type {Emit, JobQuestion, Outcome} from '../core/events.js';
-import type {Secrets} from '../core/handle.js';
+import type {Secrets} from '../core/secrets.js';
 import type {Environment} from '../lib/environment.js';
 import type {Scheduler} from './scheduler.js';
 

@@ -2,8 +2,8 @@
 import type {EventBus} from '../core/bus.js';
 import {CancelledError, PgBackError, toPgBackError} from '../core/errors.js';
 import {type Command, eventSchema} from '../core/events.js';
-import type {Secrets} from '../core/handle.js';
 import {countJobs} from '../core/jobs.js';
+import type {Secrets} from '../core/secrets.js';
 import {display} from '../lib/display.js';
 import {newRunId, type RunContext, type RunResult} from './context.js';
 import {resultOf} from './outcome.js';

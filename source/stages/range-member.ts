@@ -9,10 +9,8 @@ import {compressedSuffixes, type Compression, levelOf, methodOf} from '../lib/co
 import {createPartial, discardPartial} from '../lib/files.js';
 import type {CopyReader} from '../postgres/copy-session.js';
 import type {GzipPiece} from './gzip-pieces.js';
+import {type MemberCompression} from './member-compression.js';
 import {copyInWorker, countInWorker} from './pipeline-thread.js';
-
-/** How the members of a dump are compressed. */
-export type MemberCompression = {readonly method: 'none' | 'gzip' | 'zstd'; readonly level: number | undefined};
 
 /**
  * Returns how pg_dump compresses with this `-Z` (undefined: its default); undefined for what Node.js cannot write: lz4,

@@ -5,7 +5,7 @@ import type {CopyState} from '../postgres/copy-state.js';
 import {blockSize, copyBlocks} from './copy-blocks.js';
 import {completeCopy} from './copy-data.js';
 import {gunzipPieces, gzipBlocks, type GzipPiece} from './gzip-pieces.js';
-import type {MemberCompression} from './range-member.js';
+import type {MemberCompression} from './member-compression.js';
 
 export type CopyRequest = {
 	readonly type: 'copy';

@@ -1,8 +1,9 @@
 /** The console's own state in addition to the engine's, and the one place where both become a frame. */
 import {messageOf} from '../core/errors.js';
-import type {EngineHandle, RunElsewhere, Secrets} from '../core/handle.js';
+import type {EngineHandle, RunElsewhere} from '../core/handle.js';
 import {countJobs} from '../core/jobs.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
+import type {Secrets} from '../core/secrets.js';
 import {cellWidth} from '../lib/width.js';
 import type {Attached} from './attachment.js';
 import type {Dialog, Waiting} from './dialog.js';

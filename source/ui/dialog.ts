@@ -1,7 +1,7 @@
 /** The questions and panels over a screen. One at a time; Esc closes each without doing anything. */
 import type {DumpContents} from '../core/restore-handle.js';
 import type {TreeView} from './restore/tree.js';
-import type {Wizard} from './restore/wizard.js';
+import type {Wizard} from './restore/wizard-state.js';
 import {isPrivateKey} from './secrets.js';
 import type {Line} from './text.js';
 

@@ -1,5 +1,5 @@
 /** Secrets that the user enters to open dumps. */
-import type {Secrets} from '../core/handle.js';
+import type {Secrets} from '../core/secrets.js';
 
 /** Returns true for a text that contains a private key: it is not shown, and is not a path. */
 export function isPrivateKey(text: string): boolean {

@@ -3,7 +3,7 @@ import {Box, renderToString, Text} from 'ink';
 import {Table} from 'ink-table';
 import type {PropsWithChildren} from 'react';
 import {failureGroups, failureText} from '../core/failures.js';
-import type {RunState} from '../core/state.js';
+import type {RunState} from '../core/run-state.js';
 import {summaryLine, type SummaryRow, summaryRows} from '../core/summary.js';
 import {formatCount} from '../lib/format.js';
 import {cellWidth, fit} from '../lib/width.js';

@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, it} from 'node:test';
 import {armor, Encrypter, generateHybridIdentity, generateX25519Identity, identityToRecipient} from 'age-encryption';
-import type {Secrets} from '../../source/core/handle.js';
+import type {Secrets} from '../../source/core/secrets.js';
 import {createBrowser} from '../../source/repository/browser.js';
 import {shortRecipient} from '../../source/stages/age/short-recipient.js';
 import {runContext} from '../helpers/run-context.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
+import type {FoundManifest} from '../../source/repository/found-manifest.js';
 import {goodDumps} from '../../source/repository/good-dumps.js';
-import type {FoundManifest} from '../../source/repository/manifests.js';
 import {nothingMatches, Selection, type SelectionOptions} from '../../source/repository/selection.js';
 
 const keys = [

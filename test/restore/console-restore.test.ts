@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {createBus} from '../../source/core/bus.js';
-import type {RunState} from '../../source/core/state.js';
+import type {RunState} from '../../source/core/run-state.js';
 import {createEngine, type Engine} from '../../source/engine.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, runProgram, scratchDirectory} from '../helpers/program.js';

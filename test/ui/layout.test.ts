@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {describe, it} from 'node:test';
 import fc from 'fast-check';
-import type {RunState} from '../../source/core/state.js';
+import type {RunState} from '../../source/core/run-state.js';
 import type {Dialog} from '../../source/ui/dialog.js';
 import {createFilesStore} from '../../source/ui/files/store.js';
 import {createFleetStore} from '../../source/ui/fleet/store.js';

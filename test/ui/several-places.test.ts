@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {createBus} from '../../source/core/bus.js';
+import type {JobState} from '../../source/core/run-state.js';
 import {decodeSnapshot, takeSnapshot} from '../../source/core/snapshot.js';
-import type {JobState} from '../../source/core/state.js';
 import {unicodeGlyphs} from '../../source/ui/glyphs.js';
 import {planStages, stageCells} from '../../source/ui/layout/stages.js';
 import {lineText} from '../../source/ui/text.js';

@@ -1,6 +1,7 @@
 /** Downloads, decrypts, verifies and proves dumps. Each becomes jobs on the Jobs screen. */
 import {messageOf} from '../../core/errors.js';
-import type {FetchRequest, Secrets} from '../../core/handle.js';
+import type {FetchRequest} from '../../core/handle.js';
+import type {Secrets} from '../../core/secrets.js';
 import {formatBytes, plural} from '../../lib/format.js';
 import type {Console} from '../console.js';
 import {valuesOf} from '../dialog.js';

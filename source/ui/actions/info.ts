@@ -1,6 +1,6 @@
 /** Shows what a dump is and what it contains, without more downloading or decryption than necessary. */
 import {messageOf, PgBackError} from '../../core/errors.js';
-import type {Secrets} from '../../core/handle.js';
+import type {Secrets} from '../../core/secrets.js';
 import type {Console} from '../console.js';
 import type {InfoDialog} from '../dialog.js';
 import {clean} from '../glyphs.js';

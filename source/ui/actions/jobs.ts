@@ -1,7 +1,7 @@
 /** Controls jobs: shows one, cancels it, repeats it. */
 import {describeElsewhere} from '../../core/elsewhere.js';
-import type {Secrets} from '../../core/handle.js';
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
+import type {Secrets} from '../../core/secrets.js';
 import type {Console} from '../console.js';
 import {listJobs} from '../layout/job-list.js';
 import {planRegions} from '../layout/regions.js';

@@ -1,6 +1,6 @@
 /** Leaves the screen. Asks first if work is running; the exit status is that of the work, whatever is chosen here. */
 import {jobBytes} from '../../core/jobs.js';
-import type {RunState} from '../../core/state.js';
+import type {RunState} from '../../core/run-state.js';
 import {countTexts, countWork} from '../../core/work-counts.js';
 import {formatBytes} from '../../lib/format.js';
 import type {Console} from '../console.js';

@@ -1,5 +1,5 @@
 /** Finds and moves the log line under the cursor. */
-import type {LogLine} from '../../core/state.js';
+import type {LogLine} from '../../core/run-state.js';
 import type {Console} from '../console.js';
 import {cursorLine, logHeight, logLines, logTop} from '../layout/logs-screen.js';
 import {type ListMove, moveCursor} from '../layout/window.js';

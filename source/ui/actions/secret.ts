@@ -1,6 +1,7 @@
 /** Asks for keys and passphrases, once, in a field that does not show them. They are kept in memory and passed to the engine only. */
 import {messageOf} from '../../core/errors.js';
-import type {EncryptedDumps, MissingSecret, Secrets} from '../../core/handle.js';
+import type {EncryptedDumps, MissingSecret} from '../../core/handle.js';
+import type {Secrets} from '../../core/secrets.js';
 import type {Console} from '../console.js';
 import type {Field, FormDialog} from '../dialog.js';
 import {clean} from '../glyphs.js';

@@ -1,6 +1,7 @@
 /** The listing of one location as it arrives, and the order in which it is shown. Never blocks for long. */
 import {messageOf} from '../../core/errors.js';
-import type {EngineHandle, Location, RunSummary} from '../../core/handle.js';
+import type {EngineHandle, RunSummary} from '../../core/handle.js';
+import type {Location} from '../../core/location.js';
 import {createArranger} from './arranger.js';
 import type {FileOrder, OrderOptions} from './order.js';
 import {readListing, readRuns} from './read-listing.js';

@@ -1,6 +1,6 @@
 /** Formats the Detail screen. */
 import {isSkipped, jobBytes, jobWord} from '../../core/jobs.js';
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
 import {formatBytes} from '../../lib/format.js';
 import type {Frame} from '../console.js';
 import {clean, type Glyphs} from '../glyphs.js';

@@ -1,7 +1,7 @@
 /** Formats the details of a job, errors first. */
 import type {LockInfo, StageName} from '../../core/events.js';
 import {isSkipped} from '../../core/jobs.js';
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
 import {formatBytes, formatCount} from '../../lib/format.js';
 import {fit} from '../../lib/width.js';
 import type {Frame} from '../console.js';

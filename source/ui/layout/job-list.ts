@@ -1,6 +1,6 @@
 /** Filters and sorts the jobs. */
 import {jobBytes} from '../../core/jobs.js';
-import type {JobState, RunState} from '../../core/state.js';
+import type {JobState, RunState} from '../../core/run-state.js';
 import type {JobSort} from './job-row.js';
 import {matcher} from './matcher.js';
 

@@ -1,7 +1,7 @@
 /** The names of jobs in the list: files without the directory that contains all of them. */
 import {shortReason} from '../../core/failures.js';
 import {isSkipped} from '../../core/jobs.js';
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
 import {clean, type Glyphs} from '../glyphs.js';
 
 const fileKinds: ReadonlySet<string> = new Set(['download', 'decrypt', 'upload', 'verify']);

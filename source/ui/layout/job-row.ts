@@ -1,6 +1,6 @@
 /** Formats the rows of the Jobs screen, and plans the columns for a width. */
 import {isSkipped, jobBytes, jobWord} from '../../core/jobs.js';
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
 import {workOf} from '../../core/work-counts.js';
 import {formatBytes, formatDuration} from '../../lib/format.js';
 import {cellWidth, fit} from '../../lib/width.js';

@@ -3,7 +3,7 @@ import {describeElsewhere} from '../../core/elsewhere.js';
 import {failureGroups, failureText} from '../../core/failures.js';
 import {countJobs, jobBytes} from '../../core/jobs.js';
 import type {NetworkStall} from '../../core/network-text.js';
-import type {RunState} from '../../core/state.js';
+import type {RunState} from '../../core/run-state.js';
 import {currentJobs, type WorkShare, workShare} from '../../core/work.js';
 import {
 	type ActiveWork,

@@ -1,5 +1,5 @@
 /** Formats the Jobs screen: header, the visible part of the list, and the end of the log. */
-import type {JobState, LogLine} from '../../core/state.js';
+import type {JobState, LogLine} from '../../core/run-state.js';
 import {workShare} from '../../core/work.js';
 import {commonDirectory} from '../../lib/common-directory.js';
 import {cellWidth} from '../../lib/width.js';

@@ -1,5 +1,5 @@
 /** Formats the strip of configured locations, with the current one in brackets. */
-import type {Location} from '../../core/handle.js';
+import type {Location} from '../../core/location.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {type Line, span} from '../text.js';

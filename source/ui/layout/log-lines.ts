@@ -1,5 +1,5 @@
 /** Formats log lines as rows: the same words as the plain log, by level. */
-import type {LogLine} from '../../core/state.js';
+import type {LogLine} from '../../core/run-state.js';
 import {localClock} from '../../lib/local-time.js';
 import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';

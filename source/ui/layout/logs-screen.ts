@@ -1,5 +1,5 @@
 /** Formats the Logs screen. */
-import type {LogLine} from '../../core/state.js';
+import type {LogLine} from '../../core/run-state.js';
 import {formatCount} from '../../lib/format.js';
 import type {Frame} from '../console.js';
 import {clean} from '../glyphs.js';

@@ -2,7 +2,7 @@
 import type {ErrorCode} from '../../core/errors.js';
 import {type StageName, stageNames} from '../../core/events.js';
 import {isSkipped} from '../../core/jobs.js';
-import type {JobState, RunState, StageState} from '../../core/state.js';
+import type {JobState, RunState, StageState} from '../../core/run-state.js';
 import type {Glyphs} from '../glyphs.js';
 import {type Line, type Span, span, type Tone} from '../text.js';
 

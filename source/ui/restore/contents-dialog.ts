@@ -10,7 +10,7 @@ import {wrapWords} from '../layout/wrap.js';
 import {blank, type Line, span} from '../text.js';
 import type {Typed} from '../typed-keys.js';
 import {treeLines} from './draw-what.js';
-import type {PanelFrame} from './panel.js';
+import type {PanelFrame} from './panel-frame.js';
 import {freshTree, treeRows} from './tree.js';
 import {typedInTree} from './typed-tree.js';
 

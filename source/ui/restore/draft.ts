@@ -1,8 +1,8 @@
 /** A restore that the user is configuring. It survives Esc and failures. Pure. */
-import type {Secrets} from '../../core/handle.js';
 import {intoName} from '../../core/into-name.js';
 import type {RestoreRequest} from '../../core/restore.js';
 import type {DumpObject, DumpsToRestore, TargetServer} from '../../core/restore-handle.js';
+import type {Secrets} from '../../core/secrets.js';
 
 /** `new`: into a new database. `objects`: some objects into an existing database. `replace`: replaces a database. */
 export type RestoreMode = 'new' | 'objects' | 'replace';

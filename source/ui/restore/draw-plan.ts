@@ -6,8 +6,8 @@ import {cellWidth, fit} from '../../lib/width.js';
 import {clean, type Glyphs} from '../glyphs.js';
 import {blank, keepEnd, type Line, span, textCursor, type Tone} from '../text.js';
 import {itemLines} from './item-lines.js';
-import type {PanelFrame} from './panel.js';
-import type {Wizard} from './wizard.js';
+import type {PanelFrame} from './panel-frame.js';
+import type {Wizard} from './wizard-state.js';
 
 export function planBody(wizard: Wizard, {glyphs, width, height}: PanelFrame): readonly Line[] {
 	const {preview, top} = wizard;

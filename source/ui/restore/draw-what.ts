@@ -7,9 +7,9 @@ import {windowTop} from '../layout/window.js';
 import {wrapWords} from '../layout/wrap.js';
 import {blank, cutLine, keepEnd, type Line, lineWidth, span, textCursor} from '../text.js';
 import type {RestoreDraft, RestoreMode} from './draft.js';
-import type {PanelFrame} from './panel.js';
+import type {PanelFrame} from './panel-frame.js';
 import {type Chosen, chosenOf, kindLabel, type TreeRow, treeRows, type TreeView} from './tree.js';
-import type {Wizard} from './wizard.js';
+import type {Wizard} from './wizard-state.js';
 
 /** From this width on related objects are shown at the right of the tree, else below it. */
 const besideFrom = 88;

@@ -4,8 +4,8 @@ import {clean, type Glyphs} from '../glyphs.js';
 import {blank, keepEnd, type Line, span, textCursor} from '../text.js';
 import {checkField, type FieldInfo, fieldsOf} from './fields.js';
 import {itemLines} from './item-lines.js';
-import type {PanelFrame} from './panel.js';
-import type {Wizard} from './wizard.js';
+import type {PanelFrame} from './panel-frame.js';
+import type {Wizard} from './wizard-state.js';
 
 /** Minimum rows for fields, so that a long error of the server does not hide them. */
 const leastFields = 3;

@@ -1,7 +1,7 @@
 /** Shows how a restore ended, and the possible next actions. */
 import type {EventError} from '../../core/events.js';
 import type {RestoreResult} from '../../core/restore.js';
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
 import {joinWords} from '../../lib/shell-words.js';
 import {askSecret} from '../actions/secret.js';
 import type {Console} from '../console.js';

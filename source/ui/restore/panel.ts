@@ -10,14 +10,8 @@ import type {RestoreMode} from './draft.js';
 import {planBody, planKeys} from './draw-plan.js';
 import {whatBody, whatKeys} from './draw-what.js';
 import {whereBody, whereKeys} from './draw-where.js';
-import {steps, type Wizard} from './wizard.js';
-
-export type PanelFrame = {
-	readonly glyphs: Glyphs;
-	readonly now: number;
-	readonly width: number;
-	readonly height: number;
-};
+import {type PanelFrame} from './panel-frame.js';
+import {steps, type Wizard} from './wizard-state.js';
 
 const modeTitles: Readonly<Record<RestoreMode, string>> = {
 	new: 'into a new database',

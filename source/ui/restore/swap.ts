@@ -1,5 +1,5 @@
 /** The last question before a restored database replaces the present one. Esc leaves the job waiting. */
-import type {JobState} from '../../core/state.js';
+import type {JobState} from '../../core/run-state.js';
 import {isConfirmed, textToType} from '../../lib/confirmation.js';
 import type {Console} from '../console.js';
 

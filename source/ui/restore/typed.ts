@@ -13,7 +13,8 @@ import {leavePlan} from './start.js';
 import {inspectTarget, leaveWhat, leaveWhere, stepBack} from './steps.js';
 import {chosenOf, toggleRow, treeRows} from './tree.js';
 import {typedInTree} from './typed-tree.js';
-import {update, type Wizard} from './wizard.js';
+import {update} from './wizard.js';
+import {type Wizard} from './wizard-state.js';
 
 const maxText = 1000;
 

@@ -1,36 +1,10 @@
-/** The three steps of a restore, where, what and plan: the current step and its data. */
-import type {RestorePreview} from '../../core/restore.js';
-import type {DumpContents, TargetView} from '../../core/restore-handle.js';
+/** Opens the wizard of a restore, and changes it. */
 import type {Console} from '../console.js';
 import type {RestoreDialog} from '../dialog.js';
 import {draftKey, requestOf, type RestoreDraft} from './draft.js';
 import {fieldsOf} from './fields.js';
-import {closedTree, type TreeView} from './tree.js';
-
-export const steps = ['where', 'what', 'plan'] as const;
-export type Step = (typeof steps)[number];
-
-export type Wizard = {
-	readonly step: Step;
-	readonly draft: RestoreDraft;
-	/** The field under the cursor. */
-	readonly field: number;
-	readonly target?: TargetView;
-	/** The server of `target`. */
-	readonly asked?: string;
-	/** Why the server did not respond. */
-	readonly targetProblem?: string;
-	readonly contents?: DumpContents;
-	readonly tree: TreeView;
-	readonly preview?: RestorePreview;
-	/** The first visible line of the plan. */
-	readonly top: number;
-	readonly problem?: string;
-	/** The work that is being awaited. */
-	readonly doing?: string;
-	/** The equivalent command line. */
-	readonly command: string;
-};
+import {closedTree} from './tree.js';
+import {type Wizard} from './wizard-state.js';
 
 export function openWizard(c: Console, draft: RestoreDraft): void {
 	const field = fieldsOf(draft).findIndex(({name}) => name === 'name');

@@ -1,6 +1,6 @@
 /** Compares two runs: the marked ones, or one with the run before it. */
 import {messageOf, PgBackError} from '../../core/errors.js';
-import type {Secrets} from '../../core/handle.js';
+import type {Secrets} from '../../core/secrets.js';
 import {chosenFiles} from '../actions/fetch.js';
 import {askSecret} from '../actions/secret.js';
 import {waitIn} from '../actions/waiting.js';

@@ -1,7 +1,7 @@
 /** Searches for a table in all dumps of a location. */
 import {messageOf, PgBackError} from '../../core/errors.js';
-import type {Secrets} from '../../core/handle.js';
 import type {TableSighting} from '../../core/runs-handle.js';
+import type {Secrets} from '../../core/secrets.js';
 import {formatBytes, plural} from '../../lib/format.js';
 import {fit} from '../../lib/width.js';
 import {refuses} from '../actions/jobs.js';

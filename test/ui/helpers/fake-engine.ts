@@ -3,9 +3,10 @@ import {createBus, type EventBus} from '../../../source/core/bus.js';
 import {PgBackError} from '../../../source/core/errors.js';
 import type {PlannedJob, StageName} from '../../../source/core/events.js';
 import type {ServerView} from '../../../source/core/fleet.js';
-import type {EngineHandle, FetchRequest, ListedFile, RunSummary, Secrets} from '../../../source/core/handle.js';
+import type {EngineHandle, FetchRequest, ListedFile, RunSummary} from '../../../source/core/handle.js';
 import type {RestoreFinding} from '../../../source/core/restore.js';
 import type {KeptDraft} from '../../../source/core/restore-handle.js';
+import type {Secrets} from '../../../source/core/secrets.js';
 import {fakeRestores} from './fake-restores.js';
 
 const day = 86_400_000;

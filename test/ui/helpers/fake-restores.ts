@@ -2,11 +2,11 @@
 import {loadConfiguration} from '../../../source/config/configuration.js';
 import {PgBackError} from '../../../source/core/errors.js';
 import type {Emit} from '../../../source/core/events.js';
-import type {Secrets} from '../../../source/core/handle.js';
 import type {EngineHandle} from '../../../source/core/handle.js';
 import type {RestoreFinding, RestoreResult} from '../../../source/core/restore.js';
 import type {DraftsHandle, DumpContents, KeptDraft, RestoreHandle} from '../../../source/core/restore-handle.js';
 import type {RunsHandle} from '../../../source/core/runs-handle.js';
+import type {Secrets} from '../../../source/core/secrets.js';
 import {commandOf} from '../../../source/restore/restore-command.js';
 
 const configuration = await loadConfiguration({

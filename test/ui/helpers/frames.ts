@@ -1,7 +1,7 @@
 /** States of runs and frames as the console draws them, without a terminal. */
 import {createBus} from '../../../source/core/bus.js';
 import type {RunEvent} from '../../../source/core/events.js';
-import type {RunState} from '../../../source/core/state.js';
+import type {RunState} from '../../../source/core/run-state.js';
 import type {Frame} from '../../../source/ui/console.js';
 import {createFilesStore} from '../../../source/ui/files/store.js';
 import {createFleetStore} from '../../../source/ui/fleet/store.js';

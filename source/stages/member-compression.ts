@@ -1,0 +1,2 @@
+/** How the members of a dump are compressed. */
+export type MemberCompression = {readonly method: 'none' | 'gzip' | 'zstd'; readonly level: number | undefined};
