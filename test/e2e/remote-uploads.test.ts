@@ -115,7 +115,12 @@ head -c ${40 * mebi} /dev/urandom; while [ ! -e '${go}' ]; do sleep 0.1; done; h
 			const directory = scratchDirectory('uploads');
 			place.server.faults.push({do: 'stall', times: Infinity});
 			const running = await startProgram(
-				backup(place.server.url, directory, encrypted, ['--dump-only', '-B', dumpOf(20), '-j', '2', 'a', 'b']),
+				backup(
+					place.server.url,
+					directory,
+					[...encrypted, 'remote_timeout = 5', 'remote_retry = 20'],
+					['--dump-only', '-B', dumpOf(20), '-j', '2', 'a', 'b'],
+				),
 			);
 			await waitFor(
 				() => Promise.resolve(shapesIn(directory).filter(name => /^[ab]_T\.dump\.age$/.test(name)).length === 2),
