@@ -224,7 +224,8 @@ export async function loadPlain(
 	};
 	await execute(readingText(bytes, reader), {
 		words: superuser ? withStatistics(own, version) : new Set([...own, 'select', 'refresh']),
-		statement(text) {
+		statement(text, line) {
+			refuseServerStatement(text, `${display(dump.path)}, line ${line}`);
 			if (isLeftOut(text, options, target) || isForOtherDatabase(text)) return undefined;
 			if (superuser || !refresh.test(text)) return adapted(text, target);
 			late.push(text);

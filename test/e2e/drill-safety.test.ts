@@ -1,5 +1,6 @@
 /** Drills of hostile and of awkward dumps, and what they leave of a server that others use too. */
 import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
 import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
@@ -105,7 +106,9 @@ describe('a drill in a server that others use', () => {
 		);
 		const proof = join(scratchDirectory('proof'), 'touched');
 		const files = filesIn(directory, {manifests: true});
-		rmSync(join(directory, files.find(name => name.endsWith('.manifest.json')) ?? ''));
+		const manifestPath = join(directory, files.find(name => name.endsWith('.manifest.json')) ?? '');
+		const manifest = readFileSync(manifestPath, 'utf8');
+		rmSync(manifestPath);
 		const dump = join(directory, files.find(name => /^shop_.*\.sql$/.test(name) && !name.includes('createdb')) ?? '');
 		const text = readFileSync(dump, 'utf8');
 		writeFileSync(dump, text.replace('CREATE TABLE', `\\! touch ${proof}\nCREATE TABLE`));
@@ -126,6 +129,22 @@ describe('a drill in a server that others use', () => {
 			assert.match(run.stderr, new RegExp(`shop_\\S+\\.sql, line \\d+: ${words} changes the whole server`));
 			assert.equal(await other.psql('postgres', "select count(*) from pg_roles where rolname = 'intruder'"), '0');
 		}
+		// A manifest that fits the changed dump: it is not read before it is loaded.
+		const changed = text.replace('CREATE TABLE', "ALTER SYSTEM SET work_mem = '1MB';\nCREATE TABLE");
+		const hash = (content: string) => createHash('sha256').update(content).digest('hex');
+		writeFileSync(dump, changed);
+		writeFileSync(
+			manifestPath,
+			manifest
+				.replaceAll(hash(text), hash(changed))
+				.replaceAll(`"size":${Buffer.byteLength(text)}`, `"size":${Buffer.byteLength(changed)}`)
+				.replaceAll(`"size": ${Buffer.byteLength(text)}`, `"size": ${Buffer.byteLength(changed)}`),
+			{mode: 0o600},
+		);
+		const fitting = await drill(directory, ['--drill-dbname', other.connectionString('postgres')]);
+		assert.equal(fitting.code, 17, fitting.stderr);
+		assert.match(fitting.stderr, /ALTER SYSTEM changes the whole server/);
+		rmSync(manifestPath);
 		writeFileSync(dump, text);
 		const globals = join(directory, files.find(name => /^pg_globals_.*\.sql$/.test(name)) ?? '');
 		const before = await state();
