@@ -6,7 +6,7 @@ import {PgBackError} from '../core/errors.js';
 import type {NewEvent} from '../core/events.js';
 import {plural} from '../lib/format.js';
 import {findDumps} from '../repository/check-age.js';
-import {type FoundManifest} from '../repository/found-manifest.js';
+import type {FoundManifest} from '../repository/found-manifest.js';
 import {backupLocation, type LocationId} from '../repository/locations.js';
 import {identityOf} from '../repository/manifest.js';
 import {remoteRecords} from '../repository/manifests.js';

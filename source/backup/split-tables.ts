@@ -21,7 +21,7 @@ import {toolsIn} from '../postgres/tool-programs.js';
 import {selectData} from '../progress/select-data.js';
 import {findOptions} from '../runs/prepare-backup.js';
 import type {JobControl} from '../runs/scheduler.js';
-import {type MemberCompression} from '../stages/member-compression.js';
+import type {MemberCompression} from '../stages/member-compression.js';
 import {memberCompression} from '../stages/range-member.js';
 import {applicationName, type BackupShared} from './backup-shared.js';
 

@@ -2,7 +2,7 @@
 import type {Configuration} from '../config/configuration.js';
 import type {Settings} from '../config/options.js';
 import type {Work} from '../runs/work-runner.js';
-import {type Asked} from './asked.js';
+import type {Asked} from './asked.js';
 import {inspectionFor} from './inspect-work.js';
 import {type Io, writerTo} from './io.js';
 

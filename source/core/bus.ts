@@ -1,5 +1,5 @@
 import type {Emit, RunEvent} from './events.js';
-import {type RunState} from './run-state.js';
+import type {RunState} from './run-state.js';
 import {emptyState, reduce} from './state.js';
 
 export type Listener = (event: RunEvent, state: RunState) => void;

@@ -5,12 +5,12 @@
 import type {Listener} from './bus.js';
 import type {Command} from './events.js';
 import type {FleetHandle} from './fleet-handle.js';
-import {type Location} from './location.js';
+import type {Location} from './location.js';
 import type {RestorePreview, RestoreRequest, StartedRestore} from './restore.js';
 import type {DraftsHandle, RestoreHandle} from './restore-handle.js';
 import type {RunState} from './run-state.js';
 import type {RunsHandle} from './runs-handle.js';
-import {type Secrets} from './secrets.js';
+import type {Secrets} from './secrets.js';
 
 /** One entry of a location's listing. */
 export type ListedFile = {

@@ -5,7 +5,7 @@ import {describeEvent} from './describe.js';
 import type {RunEvent} from './events.js';
 import {applyToJob, type JobEvent, plannedState, withProgress} from './reduce-job.js';
 import {withoutRetries} from './retries.js';
-import {type JobState, type LogLine, type RunState} from './run-state.js';
+import type {JobState, LogLine, RunState} from './run-state.js';
 
 export const maxLogLines = 1000;
 

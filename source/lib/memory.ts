@@ -35,7 +35,7 @@ export function spendMemory(): void {
 
 /**
  * Returns a function to call with the number of things that have been read: each `every` of them it collects garbage,
- * which takes some 10 ms, as long as memory is to be saved. V8 itself collects so late during a listing of a million
+ * which takes some 20 ms, as long as memory is to be saved. V8 itself collects so late during a listing of a million
  * keys that 10 MiB more are in use.
  */
 export function createCollector(every = 50_000): (count: number) => void {

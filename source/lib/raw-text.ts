@@ -4,12 +4,11 @@
  */
 import {isUtf8} from 'node:buffer';
 
-const rawByte = /[\uDC80-\uDCFF]/g;
 /** Without a high surrogate before it, which would make it a part of a character. */
-const loneByte = /(?<![\uD800-\uDBFF])[\uDC80-\uDCFF]/;
+const rawByte = /(?<![\uD800-\uDBFF])[\uDC80-\uDCFF]/g;
 
 export function hasRawBytes(text: string): boolean {
-	return loneByte.test(text);
+	return text.search(rawByte) !== -1;
 }
 
 export function decodeRaw(bytes: Buffer): string {
@@ -40,8 +39,6 @@ export function encodeRaw(text: string): Buffer {
 	const pieces: Buffer[] = [];
 	let at = 0;
 	for (const {index, 0: character} of text.matchAll(rawByte)) {
-		const before = text.charCodeAt(index - 1);
-		if (before >= 0xd8_00 && before < 0xdc_00) continue;
 		pieces.push(Buffer.from(text.slice(at, index)), Buffer.from([character.charCodeAt(0) - 0xdc_00]));
 		at = index + 1;
 	}

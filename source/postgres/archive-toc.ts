@@ -245,20 +245,23 @@ function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], size: numbe
 	const decode = decoderFor(encoding);
 	const databaseEncoding = databaseEncodingOf(entries) ?? encoding;
 	const sharedText = sharedTextDecoder(databaseEncoding);
-	const definition = definitionDecoder(encoding, databaseEncoding);
 	const optional = (text: string | undefined) => (text === undefined ? undefined : decode(text));
 	const ids = new Set(entries.map(entry => entry.dumpId));
 	if (ids.size !== entries.length) throw corrupt('two entries with the same id');
-	const decoded = entries.map(entry => ({
-		...entry,
-		tag: (isDatabaseEntry(entry) ? definition.decode : decode)(entry.tag),
-		definition: (isDatabaseEntry(entry) ? definition.decode : decode)(entry.definition),
-		copy: decode(entry.copy),
-		schema: optional(entry.schema),
-		tablespace: entry.tablespace === undefined ? undefined : sharedText(decode(entry.tablespace)),
-		owner: sharedText(decode(entry.owner)),
-	}));
-	const {legible} = definition;
+	const ofDatabase = definitionDecoder(encoding, databaseEncoding);
+	const decoded = entries.map(entry => {
+		const decodeText = isDatabaseEntry(entry) ? ofDatabase.decode : decode;
+		return {
+			...entry,
+			tag: decodeText(entry.tag),
+			definition: decodeText(entry.definition),
+			copy: decode(entry.copy),
+			schema: optional(entry.schema),
+			tablespace: entry.tablespace === undefined ? undefined : sharedText(decode(entry.tablespace)),
+			owner: sharedText(decode(entry.owner)),
+		};
+	});
+	const {legible} = ofDatabase;
 	return {...rest, database: sharedText(decode(rest.database)), encoding, sharedText, legible, entries: decoded, size};
 }
 

@@ -70,7 +70,7 @@ export class Progress {
 	readonly #lookedAhead = new Set<string>();
 	readonly #stopSampler: (() => Promise<void>) | undefined;
 	readonly #warned = new Set<string>();
-	/** Jobs of which the server has shown a session. */
+	/** Jobs with a session that the server has shown at least once. */
 	readonly #shown = new WeakSet<JobProgressTracker>();
 	/** Processor times at the last sample of each dump. */
 	readonly #usage = new WeakMap<

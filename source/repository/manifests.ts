@@ -13,7 +13,7 @@ import type {RunRecord} from '../retention/purge-plan.js';
 import type {ConfiguredContext, ReportContext, RunContext} from '../runs/context.js';
 import type {StorageObject} from '../storage/storage.js';
 import {readDirectoryIfThere} from './backup-directories.js';
-import {type FoundManifest} from './found-manifest.js';
+import type {FoundManifest} from './found-manifest.js';
 import {joinShards} from './join-shards.js';
 import {manifestAt, type ManifestFile, runRecord} from './manifest.js';
 import {parseManifest} from './manifest-read.js';

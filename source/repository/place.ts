@@ -13,7 +13,7 @@ import type {ConfiguredContext, StoreContext} from '../runs/context.js';
 import {readHandle} from '../stages/hash.js';
 import {storageError} from '../storage/errors.js';
 import {backupDirectories, readDirectory} from './backup-directories.js';
-import {type FoundManifest} from './found-manifest.js';
+import type {FoundManifest} from './found-manifest.js';
 import {backupLocation, type LocationId} from './locations.js';
 import {localManifests, remoteManifests} from './manifests.js';
 import {openRemote, type Remote} from './remote.js';

@@ -10,7 +10,7 @@ import {parsePath} from '../retention/names.js';
 import type {ConfiguredContext, RunContext} from '../runs/context.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {readDirectoryIfThere} from './backup-directories.js';
-import {type FoundManifest} from './found-manifest.js';
+import type {FoundManifest} from './found-manifest.js';
 import type {Manifest} from './manifest.js';
 import {manifestDirectory} from './manifests.js';
 import type {Place} from './place.js';

@@ -80,8 +80,7 @@ type ParseOptions = {
 
 /**
  * Parses the definition. `texts` are the definitions of the archive's entries for its database, or its createdb.sql,
- * with `standard_conforming_strings` as `standardStrings` says. Throws CORRUPT for any other
- * statement.
+ * with `standard_conforming_strings` as `standardStrings` says. Throws CORRUPT for any other statement.
  */
 export function parseDatabase(
 	texts: readonly string[],

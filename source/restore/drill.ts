@@ -26,7 +26,7 @@ import {type Budget, stalestFirst, startBudget} from './drill-budget.js';
 import {openDrillDirectory} from './drill-directory.js';
 import {bootstrapRole, restoreGlobals} from './drill-globals.js';
 import {type DrillPlan, missingError, planDrills} from './drill-plan.js';
-import {type DrillShared} from './drill-shared.js';
+import type {DrillShared} from './drill-shared.js';
 import {type DrillTarget, openDrillTarget} from './drill-target.js';
 import {dumpBytes, type DumpSource, dumpSource} from './dump-bytes.js';
 import {fillDatabase} from './fill-database.js';

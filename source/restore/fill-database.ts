@@ -6,7 +6,7 @@ import type {TextRows} from '../stages/dump-text.js';
 import {isStatistics} from './archive-facts.js';
 import {createHidden} from './create-hidden.js';
 import {checkInPlace, fetchDump} from './dump-bytes.js';
-import {type FillContext, type Filled} from './fill-context.js';
+import type {FillContext, Filled} from './fill-context.js';
 import {type LoadCommon, loadEntries} from './load-entries.js';
 import {loadMembers, openMembers} from './load-members.js';
 import {loadOrder} from './load-order.js';

@@ -7,7 +7,7 @@ import type {Inventory} from '../postgres/target-inventory.js';
 import {parseVersion} from '../postgres/versions.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {Finding} from './restore-plan.js';
-import {type RewrittenSubscription} from './rewritten-subscription.js';
+import type {RewrittenSubscription} from './rewritten-subscription.js';
 
 type Target = Pick<Inventory, 'version' | 'versionText'>;
 

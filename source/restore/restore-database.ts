@@ -17,7 +17,7 @@ import {analyzeTables} from './analyze.js';
 import {checkIndexes} from './check-indexes.js';
 import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
-import {type FillContext, type Filled} from './fill-context.js';
+import type {FillContext, Filled} from './fill-context.js';
 import {fillDatabase} from './fill-database.js';
 import {keptComment} from './leftovers.js';
 import {applyInside} from './raw-properties.js';

@@ -6,7 +6,7 @@ import {connect, type Socket} from 'node:net';
 import {dirname} from 'node:path';
 import type {Listener} from '../core/bus.js';
 import {decodeEvent} from '../core/decode-event.js';
-import {type RunState} from '../core/run-state.js';
+import type {RunState} from '../core/run-state.js';
 import {decodeSnapshot} from '../core/snapshot.js';
 import {reduce} from '../core/state.js';
 import {object} from '../lib/decode.js';

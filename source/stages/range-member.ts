@@ -9,7 +9,7 @@ import {compressedSuffixes, type Compression, levelOf, methodOf} from '../lib/co
 import {createPartial, discardPartial} from '../lib/files.js';
 import type {CopyReader} from '../postgres/copy-session.js';
 import type {GzipPiece} from './gzip-pieces.js';
-import {type MemberCompression} from './member-compression.js';
+import type {MemberCompression} from './member-compression.js';
 import {copyInWorker, countInWorker} from './pipeline-thread.js';
 
 /**

@@ -52,7 +52,7 @@ const faultHints: Readonly<Record<Fault, string | undefined>> = {
 	server: 'the remote service reported an internal error: try again later',
 };
 
-/** For an upload that was confirmed, and of which nothing is there. */
+/** For an upload that the service has confirmed, although the object does not exist. */
 export const notKeptHint =
 	'the service confirmed an upload that it did not keep: check the service and its lifecycle rules, then upload again';
 

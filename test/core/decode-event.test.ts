@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {test} from 'node:test';
 import {decodeEvent} from '../../source/core/decode-event.js';
 import type {RunEvent} from '../../source/core/events.js';
-import {type RunState} from '../../source/core/run-state.js';
+import type {RunState} from '../../source/core/run-state.js';
 import {decodeSnapshot, takeSnapshot} from '../../source/core/snapshot.js';
 import {emptyState, reduce} from '../../source/core/state.js';
 import {DecodeError} from '../../source/lib/decode.js';

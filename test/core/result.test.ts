@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {NewEvent} from '../../source/core/events.js';
 import {isSkipped, jobWord} from '../../source/core/jobs.js';
-import {type RunState} from '../../source/core/run-state.js';
+import type {RunState} from '../../source/core/run-state.js';
 import {emptyState, reduce} from '../../source/core/state.js';
 import {summaryLine, summaryRows} from '../../source/core/summary.js';
 import {backupMetrics} from '../../source/reporters/backup-metrics.js';

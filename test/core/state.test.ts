@@ -3,7 +3,7 @@ import {test} from 'node:test';
 import {createBus} from '../../source/core/bus.js';
 import type {NewEvent} from '../../source/core/events.js';
 import {countJobs, jobBytes} from '../../source/core/jobs.js';
-import {type RunState} from '../../source/core/run-state.js';
+import type {RunState} from '../../source/core/run-state.js';
 import {maxLogLines} from '../../source/core/state.js';
 import {cpuMilliseconds} from '../helpers/cpu.js';
 

@@ -12,7 +12,7 @@ import type {CopyReader} from '../../source/postgres/copy-session.js';
 import {longestState} from '../../source/postgres/copy-state.js';
 import {takePipe} from '../../source/process/pipes.js';
 import {blockSize, copyBlocks} from '../../source/stages/copy-blocks.js';
-import {type MemberCompression} from '../../source/stages/member-compression.js';
+import type {MemberCompression} from '../../source/stages/member-compression.js';
 import {copyInWorker, countInWorker} from '../../source/stages/pipeline-thread.js';
 import {writeRangeMember} from '../../source/stages/range-member.js';
 

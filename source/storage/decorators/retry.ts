@@ -11,8 +11,8 @@ export type RetrySettings = Pick<RetryOptions, 'clock' | 'budget' | 'firstDelay'
 const progressBytes = 256 * 1024;
 
 /**
- * Retries transient failures: a listing after its last key (if it has an order), a download at its offset, an upload with its journal. The
- * budget counts from the last progress.
+ * Retries transient failures: a listing after its last key (if it has an order), a download at its offset, an upload with
+ * its journal. The budget counts from the last progress.
  */
 export function withRetry(storage: Storage, settings: RetrySettings = {}): Storage {
 	const {isPermanent} = storage;
@@ -46,7 +46,7 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 			const {failed, progressed} = retrier(options.signal);
 			const {onJournal, onProgress} = options;
 			let {journal} = options;
-			let counted = 0;
+			const count = inSteps(progressed);
 			for (;;) {
 				try {
 					return await storage.put(key, source, {
@@ -59,10 +59,7 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 								onJournal(state);
 							}),
 						onProgress(bytes) {
-							if (bytes >= counted + progressBytes) {
-								progressed();
-								counted = bytes;
-							}
+							count(bytes);
 							onProgress?.(bytes);
 						},
 					});
@@ -79,6 +76,16 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 	};
 }
 
+/** Returns a function to call with the bytes so far, from the beginning of the file. */
+function inSteps(progressed: () => void, from = 0): (bytes: number) => void {
+	let counted = from;
+	return bytes => {
+		if (bytes < counted + progressBytes) return;
+		counted = bytes;
+		progressed();
+	};
+}
+
 /** Requests the rest after each failure, in the same version of the object. */
 async function* getResumed(
 	storage: Storage,
@@ -88,7 +95,7 @@ async function* getResumed(
 ): AsyncGenerator<Uint8Array> {
 	const {onVersion} = options;
 	let {version} = options;
-	let counted = options.offset ?? 0;
+	const count = inSteps(progressed, options.offset);
 	for (let {offset = 0} = options; ;) {
 		try {
 			const attempt = {
@@ -102,10 +109,7 @@ async function* getResumed(
 			};
 			for await (const chunk of storage.get(key, attempt)) {
 				offset += chunk.length;
-				if (offset >= counted + progressBytes) {
-					progressed();
-					counted = offset;
-				}
+				count(offset);
 				yield chunk;
 			}
 			return;

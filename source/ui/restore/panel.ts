@@ -10,7 +10,7 @@ import type {RestoreMode} from './draft.js';
 import {planBody, planKeys} from './draw-plan.js';
 import {whatBody, whatKeys} from './draw-what.js';
 import {whereBody, whereKeys} from './draw-where.js';
-import {type PanelFrame} from './panel-frame.js';
+import type {PanelFrame} from './panel-frame.js';
 import {steps, type Wizard} from './wizard-state.js';
 
 const modeTitles: Readonly<Record<RestoreMode, string>> = {

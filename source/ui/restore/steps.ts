@@ -7,7 +7,7 @@ import {checkField, fieldsOf, firstProblem} from './fields.js';
 import {withKnownObjects} from './keep-drafts.js';
 import {freshTree} from './tree.js';
 import {currentWizard, update, waitFor} from './wizard.js';
-import {type Wizard} from './wizard-state.js';
+import type {Wizard} from './wizard-state.js';
 
 /** Inspects the server of the draft, unless that was done already. */
 export function inspectTarget(c: Console, then: () => void = () => undefined): void {

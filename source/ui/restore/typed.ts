@@ -14,7 +14,7 @@ import {inspectTarget, leaveWhat, leaveWhere, stepBack} from './steps.js';
 import {chosenOf, toggleRow, treeRows} from './tree.js';
 import {typedInTree} from './typed-tree.js';
 import {update} from './wizard.js';
-import {type Wizard} from './wizard-state.js';
+import type {Wizard} from './wizard-state.js';
 
 const maxText = 1000;
 

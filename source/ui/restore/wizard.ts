@@ -4,7 +4,7 @@ import type {RestoreDialog} from '../dialog.js';
 import {draftKey, requestOf, type RestoreDraft} from './draft.js';
 import {fieldsOf} from './fields.js';
 import {closedTree} from './tree.js';
-import {type Wizard} from './wizard-state.js';
+import type {Wizard} from './wizard-state.js';
 
 export function openWizard(c: Console, draft: RestoreDraft): void {
 	const field = fieldsOf(draft).findIndex(({name}) => name === 'name');
