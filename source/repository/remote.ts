@@ -112,6 +112,7 @@ export function uploadOptions(
 	run: Pick<RunContext, 'configuration' | 'emit' | 'tag'>,
 	{storage, keyFor}: Remote,
 ): UploadOptions {
-	const {deleteUploaded, localCopy} = run.configuration.settings;
-	return {storage, keyFor, run: run.tag, deleteLocal: deleteUploaded || !localCopy, emit: run.emit};
+	const {deleteUploaded, localCopy, readBackUploads} = run.configuration.settings;
+	const deleteLocal = deleteUploaded || !localCopy;
+	return {storage, keyFor, run: run.tag, deleteLocal, readBack: readBackUploads, emit: run.emit};
 }

@@ -15,7 +15,13 @@ export type Original = {
 	readonly sha256: string | undefined;
 };
 
-type Place = {readonly storage: Storage; readonly key: string; readonly signal: AbortSignal};
+type Place = {
+	readonly storage: Storage;
+	readonly key: string;
+	readonly signal: AbortSignal;
+	/** Only reading back counts. */
+	readonly mustRead: boolean;
+};
 
 /**
  * Decides whether the object that already exists under the upload's key is the file itself, left by a killed run or
@@ -23,7 +29,7 @@ type Place = {readonly storage: Storage; readonly key: string; readonly signal: 
  * different or damaged one.
  */
 export async function proveExisting(place: Place, original: Original, met: PgBackError): Promise<PutResult> {
-	const {storage, key, signal} = place;
+	const {storage, key, signal, mustRead} = place;
 	const info = await storage.stat(key, {signal});
 	if (!info) throw met;
 	const {size} = original;
@@ -35,7 +41,7 @@ export async function proveExisting(place: Place, original: Original, met: PgBac
 			{hint: 'compare it with the local file, remove or rename it, then upload again', cause: met},
 		);
 	if (info.size !== size) throw other(`it has ${info.size} bytes, not ${size}`);
-	const comparisons = await compareWith(original, info.checksums ?? [], signal);
+	const comparisons = mustRead ? [] : await compareWith(original, info.checksums ?? [], signal);
 	const verdict = judge({sent: size, stored: info.size, comparisons});
 	if (verdict.kind === 'proven') return {size, proof: verdict.proof};
 	if (!(await readBackMatches(place, original))) throw other('its data differs');
@@ -44,14 +50,14 @@ export async function proveExisting(place: Place, original: Original, met: PgBac
 
 /**
  * Returns the proof that an upload needs before its local copy may be deleted, reading the object back if nothing else
- * proves it. Without read permission, nothing is proven. A damaged object is removed if this upload certainly created
+ * proves it. Without read permission, nothing more is proven; with `mustRead` that is an error. A damaged object is removed if this upload certainly created
  * it; this throws an error of fault `corrupt`, or `exhausted` if the object could not be removed.
  */
 export async function proveStored(place: Place, original: Original, result: PutResult): Promise<Proof> {
 	try {
 		if (await readBackMatches(place, original)) return {by: 'read back'};
 	} catch (error) {
-		if (error instanceof StorageError && error.fault === 'forbidden') return result.proof;
+		if (!place.mustRead && error instanceof StorageError && error.fault === 'forbidden') return result.proof;
 		throw error;
 	}
 	const {storage, key} = place;

@@ -96,11 +96,11 @@ async function firstUnproven(
 	const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 	try {
 		const {size} = await handle.stat();
-		for (const {storage, keyFor} of places) {
+		for (const {storage, keyFor, readBack} of places) {
 			const missing = new PgBackError('STORAGE', `there is no copy of it at ${storage.location}`);
 			try {
 				await proveExisting(
-					{storage, key: keyFor(path), signal},
+					{storage, key: keyFor(path), signal, mustRead: readBack},
 					{source: fileSource(handle, size), size, sha256},
 					missing,
 				);

@@ -6,7 +6,7 @@ import {isSystemError, messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {readChunks, type ReadInto} from '../lib/read-chunks.js';
 import {StorageError} from '../storage/errors.js';
-import {isProof, proofText} from '../storage/proof.js';
+import {isProof, type Proof, proofText} from '../storage/proof.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
 import type {Meter} from './meter.js';
 import {proveExisting, proveStored} from './prove-upload.js';
@@ -20,6 +20,8 @@ export type UploadOptions = {
 	readonly keyFor: (path: string) => string;
 	/** Removes the local copy once every byte of it is proven to be stored remotely. */
 	readonly deleteLocal: boolean;
+	/** Downloads every object again and compares it: a checksum of the service does not count. */
+	readonly readBack: boolean;
 	readonly emit: Emit;
 };
 
@@ -109,7 +111,7 @@ const mostAttempts = 2;
 
 /**
  * Uploads one file. The result has a proof if the service provides one, and always one if the local copy is to be
- * deleted and the object can be read back.
+ * deleted and the object can be read back. With `readBack`, the proof is that it was read back.
  */
 export async function put(target: Target, path: string, source: PutSource, facts: FileFacts): Promise<Shipment> {
 	const {options, job, signal} = target;
@@ -130,7 +132,7 @@ type Proven = PutResult & {readonly existed?: boolean};
 async function putProven(target: Target, key: string, source: PutSource, facts: FileFacts): Promise<Proven> {
 	const {options, meter, signal} = target;
 	const {storage} = options;
-	const place = {storage, key, signal};
+	const place = {storage, key, signal, mustRead: options.readBack};
 	const original = () => ({source, size: facts.size(), sha256: facts.sha256()});
 	let held = 0;
 	const onSlot = (hasSlot: boolean) => {
@@ -146,7 +148,7 @@ async function putProven(target: Target, key: string, source: PutSource, facts: 
 		};
 		try {
 			const result = await putOnce(storage, key, source, {facts, journal, signal, onProgress: count, onSlot});
-			if (isProof(result.proof) || !options.deleteLocal) return result;
+			if (!needsReadBack(options, result.proof)) return result;
 			options.emit({type: 'log', level: 'info', text: `reading ${key} back from ${storage.location} to verify it`});
 			return {...result, proof: await proveStored(place, original(), result)};
 		} catch (error) {
@@ -158,6 +160,10 @@ async function putProven(target: Target, key: string, source: PutSource, facts: 
 			options.emit({type: 'log', level: 'warn', text: `${error.message}: uploading it again`});
 		}
 	}
+}
+
+function needsReadBack({readBack, deleteLocal}: UploadOptions, proof: Proof): boolean {
+	return readBack ? proof.by !== 'read back' : deleteLocal && !isProof(proof);
 }
 
 type Attempt = {

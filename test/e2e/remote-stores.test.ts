@@ -224,5 +224,20 @@ for (const {store, missing, start} of placeKinds) {
 				'what this run did not dump is not touched',
 			);
 		});
+
+		test('read_back_uploads: every file is downloaded again, streamed ones too', async () => {
+			for (const more of [[], ['--local-copy', 'no']]) {
+				const own = scratchDirectory('remote');
+				const args = ['-F', 'c', '--upload-prefix', `again${more.length}`, '--read-back-uploads', 'yes', ...more];
+				const {stdout} = await good(own, ['--log-format', 'json', ...args, 'a']);
+				const sent = stdout
+					.split('\n')
+					.filter(line => line.includes('"file.uploaded"'))
+					.map(line => JSON.parse(line) as {readonly key: string; readonly checked: string});
+				const read = sent.filter(({checked}) => checked.startsWith('read back'));
+				assert.ok(sent.some(({key}) => key.endsWith('.dump.age')));
+				assert.deepEqual(read, sent);
+			}
+		});
 	});
 }

@@ -22,7 +22,11 @@ export type Shipped = {
 export async function shipFile(
 	storage: Storage,
 	bytes: Uint8Array,
-	{deleteLocal = true, journal}: {readonly deleteLocal?: boolean; readonly journal?: unknown} = {},
+	{
+		deleteLocal = true,
+		readBack = false,
+		journal,
+	}: {readonly deleteLocal?: boolean; readonly readBack?: boolean; readonly journal?: unknown} = {},
 ): Promise<Shipped> {
 	const directory = scratchDirectory('ship');
 	const path = join(directory, 'a.dump');
@@ -32,7 +36,7 @@ export async function shipFile(
 	const emit = (event: NewEvent) => void events.push(event);
 	const nothing = () => undefined;
 	const meter: Meter = {start: nothing, count: nothing, countSlots: nothing, watch: nothing, finish: nothing};
-	const options = {storage, run: 'abcdef', keyFor: () => 'a.dump', deleteLocal, emit};
+	const options = {storage, run: 'abcdef', keyFor: () => 'a.dump', deleteLocal, readBack, emit};
 	const record = {
 		...{run: 'abcdef', location: storage.location, key: 'a.dump', file: 'a.dump', size: bytes.length},
 		...{sha256, deleteLocal, journal},

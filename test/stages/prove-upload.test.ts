@@ -8,7 +8,7 @@ import {bytesSource} from '../../source/storage/source.js';
 import type {Storage} from '../../source/storage/storage.js';
 import {createMemoryStorage} from '../helpers/memory-storage.js';
 import {shipFile} from '../helpers/ship-file.js';
-import {never, readAll} from '../helpers/storage-tools.js';
+import {never, putBytes, readAll} from '../helpers/storage-tools.js';
 
 const bytes = randomBytes(100_000);
 const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -31,7 +31,24 @@ function lying(
 }
 
 /** Sends a local file of `bytes`. */
-const ship = (storage: Storage, options?: {readonly deleteLocal: boolean}) => shipFile(storage, bytes, options);
+const ship = (storage: Storage, options?: {readonly deleteLocal?: boolean; readonly readBack?: boolean}) =>
+	shipFile(storage, bytes, options);
+
+/** A service that reports the checksum of what it was sent, whatever it keeps. */
+function assuring(kept: (attempt: number) => Buffer): Storage & {readonly puts: () => number} {
+	const storage = lying(kept);
+	return {
+		...storage,
+		put: async (key, source, options) => ({
+			...(await storage.put(key, source, options)),
+			proof: {by: 'checksum', algorithm: 'crc32'},
+		}),
+		stat: async (key, options) => {
+			const info = await storage.stat(key, options);
+			return info && {...info, checksums: [{algorithm: 'sha256', from: 'checksum', value: sha256}]};
+		},
+	};
+}
 
 const refused =
 	(storage: Storage): Storage['remove'] =>
@@ -53,6 +70,40 @@ test('a file that stays is not read back, and is said to be checked by its size 
 		{deleteLocal: false},
 	);
 	assert.deepEqual([result.error, result.checked, result.isThere], [undefined, ['size only'], true]);
+});
+
+test('with read_back_uploads no checksum of the service counts', async () => {
+	const trusted = await ship(assuring(() => flipped));
+	assert.deepEqual([trusted.checked, trusted.isThere], [['crc32 computed by the service'], false]);
+	for (const deleteLocal of [true, false]) {
+		const storage = assuring(attempt => (attempt === 1 ? flipped : bytes));
+		const result = await ship(storage, {deleteLocal, readBack: true});
+		assert.equal(result.error, undefined);
+		assert.deepEqual([result.checked, result.isThere, storage.puts()], [['read back'], !deleteLocal, 2]);
+		assert.ok(bytes.equals(await readAll(storage.get('a.dump', {signal: never}))));
+	}
+});
+
+test('with read_back_uploads an object that exists already is read back, too', async () => {
+	const storage = assuring(() => flipped);
+	await putBytes(storage, 'a.dump', bytes);
+	const trusted = await ship(storage, {deleteLocal: false});
+	assert.deepEqual(trusted.checked, ['it already existed, sha256 computed by the service']);
+	const result = await ship(storage, {readBack: true});
+	assert.match(String(result.error), /an object with different content already exists: its data differs/);
+	assert.ok(result.isThere);
+});
+
+test('with read_back_uploads an object that cannot be read is an error', async () => {
+	const storage: Storage = {
+		...assuring(() => bytes),
+		async *get() {
+			throw new StorageError('forbidden', 'no permission to read');
+		},
+	};
+	const result = await ship(storage, {readBack: true});
+	assert.match(String(result.error), /no permission to read/);
+	assert.ok(result.isThere);
 });
 
 test('an object whose download the store itself finds damaged is removed and sent again', async () => {

@@ -37,6 +37,14 @@ export const remote = {
 		group: 'Remote storage',
 		help: 'remove a local file once its remote copy is verified, at every place of upload',
 	},
+	readBackUploads: {
+		long: 'read-back-uploads',
+		key: 'read_back_uploads',
+		kind: 'yesNo',
+		default: false,
+		group: 'Remote storage',
+		help: 'download every uploaded file again and compare it, instead of trusting the checksums of the service',
+	},
 	localCopy: {
 		long: 'local-copy',
 		key: 'local_copy',
