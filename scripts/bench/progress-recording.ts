@@ -6,7 +6,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import type {RunEvent} from '../../source/core/events.js';
 import {type DumpSession, takeSample} from '../../source/postgres/progress-sample.js';
 import type {Session} from '../../source/postgres/session.js';
-import type {TableFacts} from '../../source/progress/estimator.js';
+import type {TableFacts} from '../../source/progress/tables.js';
 
 export type RecordedSample = {
 	/** Milliseconds since the epoch. */

@@ -7,7 +7,7 @@ import {rename, rm, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {isSystemError} from '../core/errors.js';
 import {readOwnText, UnsafeFileError} from '../lib/own-file.js';
-import type {JobPast, TablePast} from './estimator.js';
+import type {JobPast, TablePast} from './tables.js';
 
 export const historyFile = '.pg_back-history.json';
 const schema = 1;

@@ -5,11 +5,12 @@ import type {DumpSession} from '../postgres/progress-sample.js';
 import {copiedTable, schemaActivity} from '../postgres/progress-statement.js';
 import {copiedRange} from '../postgres/split-tables.js';
 import type {StageSample} from '../runs/ticker.js';
-import {type Copying, type Estimated, JobEstimator, type JobPast, type TableFacts} from './estimator.js';
+import {type Copying, type Estimated, JobEstimator} from './estimator.js';
 import type {NewPast} from './history.js';
 import {type LimitOptions, LimitWatch, type Observation} from './limits.js';
 import type {TableRates} from './rates.js';
 import {largeObjects} from './select-data.js';
+import type {JobPast, TableFacts} from './tables.js';
 
 export type ExpectedJob = {
 	readonly id: string;

@@ -4,8 +4,8 @@
 import type {JobProgress, TableProgress} from '../core/events.js';
 import type {LoadSession} from '../postgres/load-sample.js';
 import type {StageSample} from '../runs/ticker.js';
-import type {JobPast, TablePast} from './estimator.js';
 import type {NewPast} from './history.js';
+import type {JobPast, TablePast} from './tables.js';
 
 /** The data of a table, or an index or a constraint that is built after the data. */
 export type RestoreItem = {

@@ -1,9 +1,9 @@
 /** Estimates from finished jobs for those that run and wait. Pure. */
 import type {Outcome} from '../core/events.js';
 import {sum} from '../lib/sum.js';
-import type {TableFacts} from './estimator.js';
 import type {ExpectedJob, JobProgressTracker} from './job.js';
 import type {TableRates} from './rates.js';
+import type {TableFacts} from './tables.js';
 
 export type RunEntry = {
 	readonly job: ExpectedJob;

@@ -10,7 +10,6 @@ import {PostgresError, type Session} from '../postgres/session.js';
 import {childSeconds} from '../process/cpu-time.js';
 import {type Pressure, readPressure} from '../process/pressure.js';
 import type {StageSample} from '../runs/ticker.js';
-import type {TableFacts} from './estimator.js';
 import type {History} from './history.js';
 import {type ExpectedJob, JobProgressTracker} from './job.js';
 import {type Contention, type GuardOptions, type JobLocks, LockGuard, LockWatch} from './lock-guard.js';
@@ -18,6 +17,7 @@ import {LockNames} from './locks.js';
 import {RunProgress} from './run.js';
 import {startSampler} from './sampler.js';
 import {type DataChoices, selectData} from './select-data.js';
+import type {TableFacts} from './tables.js';
 
 export type ExpectedDump = Omit<ExpectedJob, 'past'> & {
 	readonly choices: DataChoices;

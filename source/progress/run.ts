@@ -2,11 +2,11 @@
 import type {Outcome, RunTotals} from '../core/events.js';
 import {RateWindow} from '../lib/rate.js';
 import {sum} from '../lib/sum.js';
-import type {TableFacts} from './estimator.js';
 import {timeLeft} from './eta.js';
 import type {ExpectedJob, JobProgressTracker} from './job.js';
 import {expectedSeconds, type Pace, paceOf, remainingSeconds, type RunEntry, shareOf} from './pace.js';
 import {TableRates} from './rates.js';
+import type {TableFacts} from './tables.js';
 
 type Entry = RunEntry & {
 	/**

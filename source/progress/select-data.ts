@@ -1,7 +1,7 @@
 /** Selects the data that pg_dump reads with these options. Pure. */
 import {compilePattern, patternSources} from '../postgres/object-patterns.js';
 import type {StoredData, StoredTable} from '../postgres/progress-inventory.js';
-import type {TableFacts} from './estimator.js';
+import type {TableFacts} from './tables.js';
 
 export type DataChoices = {
 	readonly schemas: readonly string[];

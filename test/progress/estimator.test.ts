@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import {describe, test} from 'node:test';
 import fc from 'fast-check';
-import {type Copying, JobEstimator, type JobPast, type TableFacts} from '../../source/progress/estimator.js';
+import {type Copying, JobEstimator} from '../../source/progress/estimator.js';
+import type {JobPast, TableFacts} from '../../source/progress/tables.js';
 
 const MiB = 1024 * 1024;
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {describe, test} from 'node:test';
-import {type Copying, JobEstimator, type JobPast, type TableFacts} from '../../source/progress/estimator.js';
+import {type Copying, JobEstimator} from '../../source/progress/estimator.js';
+import type {JobPast, TableFacts} from '../../source/progress/tables.js';
 
 type Recording = {
 	/** Milliseconds. */
