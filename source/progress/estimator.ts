@@ -4,7 +4,6 @@ import {RateWindow} from '../lib/rate.js';
 import {sum} from '../lib/sum.js';
 import {TableRates} from './rates.js';
 import {
-	createWeights,
 	describeEntry,
 	doneOf,
 	type Entry,
@@ -17,6 +16,7 @@ import {
 	type TableFacts,
 	type TablePast,
 	Tables,
+	weigh,
 } from './tables.js';
 
 /** A table that is being copied at the time of the sample. */
@@ -88,12 +88,13 @@ export class JobEstimator {
 	constructor(options: EstimatorOptions) {
 		this.#options = options;
 		this.#rates = options.rates ?? new TableRates();
-		const weigh = createWeights(options.tables, options.past);
-		this.#entries = options.tables.map((facts, index) => ({
+		const tables = options.tables.map(facts => ({facts, past: options.past?.table(facts.name)}));
+		const weights = weigh(tables, options.past);
+		this.#entries = tables.map(({facts, past}, index) => ({
 			facts,
 			index,
-			weight: weigh(facts),
-			past: options.past?.table(facts.name),
+			weight: weights[index] ?? 0,
+			past,
 			state: 'waiting',
 			seen: false,
 			pid: 0,

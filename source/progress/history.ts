@@ -2,7 +2,7 @@
  * The history of the last good dump of each database, stored next to the dumps in a hidden file: the best forecast for
  * the next run. Names of tables are stored only as checksums. A missing, damaged or foreign file is ignored.
  */
-import {createHash, randomBytes} from 'node:crypto';
+import {hash, randomBytes} from 'node:crypto';
 import {rename, rm, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {isSystemError} from '../core/errors.js';
@@ -151,7 +151,7 @@ function keyOf(cluster: string, database: string): string {
 }
 
 function tableKey(name: string): string {
-	return createHash('sha256').update(name).digest('base64url').slice(0, 16);
+	return hash('sha256', name, 'base64url').slice(0, 16);
 }
 
 function rounded(seconds: number): number {

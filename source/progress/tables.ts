@@ -117,23 +117,23 @@ export function describeEntry(entry: Entry): TableProgress {
 	};
 }
 
-/** Creates weights: seconds of the previous run if there is one, scaled to the table's current size; else bytes. */
-export function createWeights(tables: readonly TableFacts[], past: JobPast | undefined): (table: TableFacts) => number {
-	if (!past) return table => table.bytes + (toastFactor - 1) * table.toastBytes + overhead;
-	const known = tables.flatMap(table => past.table(table.name) ?? []);
+export type TableWithPast = {readonly facts: TableFacts; readonly past: TablePast | undefined};
+
+/** Returns the weight of each table: seconds of the previous run if there is one, scaled to its current size; else bytes. */
+export function weigh(tables: readonly TableWithPast[], job: JobPast | undefined): readonly number[] {
+	if (!job) return tables.map(({facts}) => facts.bytes + (toastFactor - 1) * facts.toastBytes + overhead);
+	const known = tables.flatMap(({past}) => past ?? []);
 	const knownSeconds = sum(known.map(one => one.seconds));
 	const knownBytes = sum(known.map(one => one.size));
-	const quick = tables.filter(table => !past.table(table.name));
-	const quickBytes = sum(quick.map(table => table.bytes + overhead));
+	const quickBytes = sum(tables.map(({facts, past}) => (past ? 0 : facts.bytes + overhead)));
 	// Tables too quick to be observed share the time that the observed ones leave; new ones get the others' average per
 	// byte.
-	const rest = Math.max(0, past.seconds - past.before - past.after - knownSeconds);
+	const rest = Math.max(0, job.seconds - job.before - job.after - knownSeconds);
 	const perByte = knownBytes > 0 ? knownSeconds / knownBytes : 1e-8;
 	const forQuick = quickBytes > 0 ? Math.max(Math.min(rest / quickBytes, perByte * 10), perByte / 10) : perByte;
-	return table => {
-		const before = past.table(table.name);
-		if (!before) return (table.bytes + overhead) * forQuick;
-		const growth = before.size > 0 ? Math.min(5, Math.max(0.2, table.bytes / before.size)) : 1;
-		return Math.max(0.001, before.seconds * growth);
-	};
+	return tables.map(({facts, past}) => {
+		if (!past) return (facts.bytes + overhead) * forQuick;
+		const growth = past.size > 0 ? Math.min(5, Math.max(0.2, facts.bytes / past.size)) : 1;
+		return Math.max(0.001, past.seconds * growth);
+	});
 }
