@@ -85,7 +85,7 @@ async function sweepDrills(
 		if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) continue;
 		const guard = join(path, 'lock');
 		if (!(await lstat(guard).catch(() => undefined))?.isFile()) continue; // or it is being removed
-		const lock = await tryLock(guard, run.env).catch(ignoreGone);
+		const lock = await tryLock(guard, run.env, {create: false}).catch(ignoreGone);
 		if (!lock) continue; // that drill, or its server, is running
 		await rm(path, {recursive: true, force: true});
 		await lock.release();

@@ -36,16 +36,17 @@ export class UnusableLockError extends PgBackError {
 
 /**
  * Takes the lock. Returns undefined when another process holds it. Without `sign` our process is not recorded as the
- * holder, which suits callers that only check whether the holder is dead. flock(1) is searched in the PATH of `env`. Throws UnusableLockError.
+ * holder, which suits callers that only check whether the holder is dead. Without `create` a missing file is the system's error
+ * ENOENT: the file may be in a directory that its holder is removing. flock(1) is searched in the PATH of `env`. Throws UnusableLockError.
  */
 export async function tryLock(
 	path: string,
 	env: Environment,
-	{sign = true}: {readonly sign?: boolean} = {},
+	{sign = true, create = true}: {readonly sign?: boolean; readonly create?: boolean} = {},
 ): Promise<Lock | undefined> {
-	await makeParents(path);
+	if (create) await makeParents(path);
 	for (;;) {
-		const {handle, writable} = await openLock(path);
+		const {handle, writable} = await openLock(path, {create});
 		let ours = false;
 		try {
 			if (!(await flock(handle, env).catch((error: unknown) => unusable(path, error, writable)))) {
