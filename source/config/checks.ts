@@ -68,6 +68,7 @@ function checkModes(settings: Settings, commandLine: CommandLine, terminal: bool
 	// An empty variable of a script must not start a backup.
 	const commands = ['pin', 'unpin', 'findTable', 'diff', 'swapBack'] as const;
 	for (const name of commands) if (values.get(name) === '') problems.push(`${flagOf(name)} needs a value`);
+	problems.push(...checkCommandsTogether(settings, commandLine.arguments));
 	if (settings.reason !== '' && settings.pin === '') problems.push('--reason needs --pin');
 	if (settings.budget > 0 && settings.restoreDrill === 'none') problems.push('--budget needs --restore-drill');
 	if (settings.stdout && !settings.decrypt) problems.push('--stdout needs --decrypt');
@@ -112,16 +113,42 @@ const undivided = [
 	...['swapBack', 'cleanupRestores', 'pin', 'unpin', 'findTable', 'diff', 'fleetMetrics', 'checkAge'],
 ] as const satisfies readonly OptionName[];
 
+/** Commands that change something, and have no dry run. */
+const withoutDryRun = [
+	...['download', 'verifyStore', 'restoreDrill', 'decrypt', 'resumeUploads', 'cleanupRemote', 'fleetRebuild'],
+	...['fleetMetrics', 'pin', 'unpin', 'swapBack', 'cleanupRestores'],
+] as const satisfies readonly OptionName[];
+
+/** A command that would be ignored, or executed in spite of --dry-run, is an error. */
+function checkCommandsTogether(settings: Settings, words: readonly string[]): readonly string[] {
+	const together = (a: OptionName, b: OptionName) => `options ${flagOf(a)} and ${flagOf(b)} cannot be used together`;
+	const problems = settings.dryRun
+		? withoutDryRun.filter(name => isAsked(settings, name)).map(name => together('dryRun', name))
+		: [];
+	for (const name of ['swapBack', 'cleanupRestores'] as const) {
+		if (!isAsked(settings, name)) continue;
+		const own = [name, 'swapBack', 'dryRun'];
+		const others = undivided.filter(other => !own.includes(other) && isAsked(settings, other));
+		problems.push(...others.map(other => together(name, other)));
+		if (words.length > 0) problems.push(`${flagOf(name)} takes no names: ${words.map(display).join(', ')}`);
+	}
+	return problems;
+}
+
+function isAsked(settings: Settings, name: (typeof undivided)[number]): boolean {
+	return !['', 'none', 'no', false, undefined].includes(settings[name] as '');
+}
+
 function checkShard(settings: Settings): readonly string[] {
 	const {shard, runName, writePlan, fleetPrefix, upload, encryptKeepSource} = settings;
 	if (shard === '') {
 		const needed = [...(runName === '' ? [] : ['--run-name']), ...(writePlan ? ['--write-plan'] : [])];
 		return needed.map(flag => `${flag} needs --shard`);
 	}
-	const isAsked = (name: (typeof undivided)[number]) =>
-		!['', 'none', 'no', false, undefined].includes(settings[name] as '');
 	return [
-		...undivided.filter(isAsked).map(name => `options --shard and ${flagOf(name)} cannot be used together`),
+		...undivided
+			.filter(name => isAsked(settings, name))
+			.map(name => `options --shard and ${flagOf(name)} cannot be used together`),
 		...(fleetPrefix === '' ? ['--shard needs fleet_prefix: the processes of a run meet there'] : []),
 		...(upload.length === 0 ? ['--shard needs upload: the processes of a run meet at the remote location'] : []),
 		...(upload.length > 1

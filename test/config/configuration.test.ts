@@ -162,6 +162,36 @@ test('options that cannot be used together', async () => {
 	await load(['-B', '/']);
 });
 
+test('a command that has no dry run is refused with --dry-run, and never executed instead', async () => {
+	for (const command of [
+		...[['--swap-back', 'app'], ['--cleanup-restores'], ['--pin', 'x'], ['--unpin', 'x'], ['--verify', 'backup']],
+		...[['--restore-drill', 'backup'], ['--resume-uploads'], ['--decrypt', '--cipher-pass', 'x', 'a']],
+	]) {
+		const error = await refused([...command, '--dry-run']);
+		assert.equal(error.exitCode, 2);
+		assert.match(error.message, new RegExp(`--dry-run and ${command[0] ?? ''} cannot be used together`));
+	}
+	await load(['--restore', 'backup', 'app', '--dry-run']);
+	await load(['--purge', 'backup', '--purge-older-than', '3', '--dry-run']);
+});
+
+test('--swap-back and --cleanup-restores stand alone', async () => {
+	for (const [argv, pattern] of [
+		[['--swap-back', 'app', 'orders'], /--swap-back takes no names: orders/],
+		[['--cleanup-restores', 'app'], /--cleanup-restores takes no names: app/],
+		[['--swap-back', 'app', '--cleanup-restores'], /--swap-back and --cleanup-restores cannot be used together/],
+		[['--restore', 'backup', '--swap-back', 'app'], /--swap-back and --restore cannot be used together/],
+		[['--cleanup-restores', '--restore', 'backup'], /--cleanup-restores and --restore cannot be used together/],
+	] as const) {
+		const error = await refused(argv);
+		assert.match(error.message, pattern);
+		assert.equal(error.problems.length, 1, error.message);
+		assert.equal(error.exitCode, 2);
+	}
+	await load(['--swap-back', 'app']);
+	await load(['--cleanup-restores']);
+});
+
 test('encryption needs a key or a passphrase, from wherever', async () => {
 	assert.match((await refused(['--encrypt'])).message, /--encrypt: needs cipher_public_key/);
 	assert.equal((await refused([], {file: 'encrypt = yes\n'})).exitCode, 10);
