@@ -58,6 +58,7 @@ function selectNamed(inventory: readonly Database[], names: readonly string[]): 
 	return {databases, missing, warnings: []};
 }
 
+const restoring = 'is of an unfinished restore';
 const interrupted = 'is invalid (its DROP DATABASE was interrupted)';
 
 /** Returns why an existing database cannot be dumped, and a hint; nothing when it can. */
@@ -94,11 +95,14 @@ function suggestionFor(name: string, inventory: readonly Database[]): string {
 
 function selectAll(inventory: readonly Database[], withTemplates: boolean): Selection {
 	const open = inventory.filter(entry => entry.allowsConnections && (withTemplates || !entry.isTemplate));
-	const invalid = open.filter(entry => entry.invalid);
+	const reasonFor = ({invalid, unfinished}: Database) => (invalid ? interrupted : unfinished ? restoring : undefined);
 	return {
-		databases: open.filter(entry => !entry.invalid),
+		databases: open.filter(entry => reasonFor(entry) === undefined),
 		missing: [],
-		warnings: invalid.map(entry => `database "${display(entry.name)}" ${interrupted}: not dumping it`),
+		warnings: open.flatMap(entry => {
+			const reason = reasonFor(entry);
+			return reason === undefined ? [] : [`database "${display(entry.name)}" ${reason}: not dumping it`];
+		}),
 	};
 }
 

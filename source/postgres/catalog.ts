@@ -60,11 +60,19 @@ export type Database = {
 	readonly isTemplate: boolean;
 	/** Left by an interrupted DROP DATABASE: it accepts no connections and can only be dropped. */
 	readonly invalid: boolean;
+	/** A restore or a drill fills it under a hidden name, or has failed and left it. */
+	readonly unfinished: boolean;
 	/** Bytes; undefined if we lack the privilege. */
 	readonly size: number | undefined;
 	/** The owner; undefined when the role no longer exists. */
 	readonly owner: string | undefined;
 };
+
+/** The beginning of an unfinished database's comment. */
+export const unfinishedComment = 'pg_back: unfinished restore';
+
+/** The beginning of the comment of a database that a failed restore kept for inspection: only the user drops it. */
+export const keptComment = 'pg_back: kept from a failed restore';
 
 /**
  * Returns every database of the server, sorted by name. Sizes are only read with `sizes`, or of the databases named
@@ -82,16 +90,20 @@ export async function listDatabases(
 	const isAsked = names.length === 0 ? String(sizes === true) : `d.datname in (${names.join(', ')})`;
 	const size = sizes ? `case when ${isAsked} and (${mayKnow}) then pg_catalog.pg_database_size(d.oid) end` : 'null';
 	const rows = await session.query(
-		`select d.datname, d.datallowconn, d.datistemplate, d.datconnlimit = -2, ${size}, r.rolname
+		`select d.datname, d.datallowconn, d.datistemplate, d.datconnlimit = -2, ${size}, r.rolname,
+			d.datname ~ '[.]pgbk-(drill-)?[a-z0-9]+$' and exists (select 1 from pg_catalog.pg_shdescription c
+				where c.objoid = d.oid and c.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+				and c.description ~ ${literal(`^(${unfinishedComment}|${keptComment})`)})
 		from pg_catalog.pg_database d left join pg_catalog.pg_roles r on r.oid = d.datdba
 		order by d.datname`,
 		{timeout: 0},
 	);
-	return rows.map(([name, allowsConnections, isTemplate, invalid, bytes, owner]) => ({
+	return rows.map(([name, allowsConnections, isTemplate, invalid, bytes, owner, unfinished]) => ({
 		name: name ?? '',
 		allowsConnections: allowsConnections === 't',
 		isTemplate: isTemplate === 't',
 		invalid: invalid === 't',
+		unfinished: unfinished === 't',
 		size: bytes == null ? undefined : Number(bytes),
 		owner: owner ?? undefined,
 	}));

@@ -5,10 +5,11 @@
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
+import {unfinishedComment} from '../postgres/catalog.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {PostgresError, type Session} from '../postgres/session.js';
 import type {RunContext} from '../runs/context.js';
-import {type Removed, unfinishedComment} from './leftovers.js';
+import type {Removed} from './leftovers.js';
 import {withoutRaw} from './raw-properties.js';
 import {ifFree, restoreLock} from './restore-locks.js';
 import {onSession, type RestoreTarget} from './restore-target.js';

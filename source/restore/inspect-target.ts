@@ -2,9 +2,10 @@
 import {PgBackError} from '../core/errors.js';
 import type {TargetServer, TargetView} from '../core/restore-handle.js';
 import {display} from '../lib/display.js';
+import {keptComment} from '../postgres/catalog.js';
 import type {TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunContext, ServerContext} from '../runs/context.js';
-import {keptComment} from './leftovers.js';
+
 import {hiddenTag} from './restore-plan.js';
 import {dropOwnDatabase, openRestoreTarget} from './restore-target.js';
 

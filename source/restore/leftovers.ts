@@ -1,6 +1,7 @@
 /** Unfinished databases of killed restores. An active restore holds a lock, which is derived from the database's name. */
 import {messageOf} from '../core/errors.js';
 import {display} from '../lib/display.js';
+import {unfinishedComment} from '../postgres/catalog.js';
 import {identifier, literal} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
 import type {RunContext} from '../runs/context.js';
@@ -9,12 +10,6 @@ import {hiddenTag} from './restore-plan.js';
 import {dropOwnDatabase, type RestoreTarget} from './restore-target.js';
 
 export type Removed = {readonly dropped: number; readonly failed: number};
-
-/** The beginning of an unfinished database's comment. */
-export const unfinishedComment = 'pg_back: unfinished restore';
-
-/** The beginning of the comment of a database that a failed restore kept for inspection: only the user drops it. */
-export const keptComment = 'pg_back: kept from a failed restore';
 
 /**
  * Removes the databases with exactly our form of name, of restores that are not active, with our comment, or without a

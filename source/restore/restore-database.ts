@@ -7,6 +7,7 @@ import {hostname, userInfo} from 'node:os';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
+import {keptComment} from '../postgres/catalog.js';
 import {identifier, literal} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
 import type {ProvenDatabase} from '../repository/proofs.js';
@@ -19,7 +20,7 @@ import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
 import type {FillContext, Filled} from './fill-context.js';
 import {fillDatabase} from './fill-database.js';
-import {keptComment} from './leftovers.js';
+
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import type {DatabasePlan} from './restore-plan.js';

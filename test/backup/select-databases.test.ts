@@ -27,6 +27,14 @@ test('all: no templates, none that is closed, one warning for each invalid one',
 	assert.deepEqual(selectDatabases(inventory, {...all, exclude: ['half', 'a']}).warnings, []);
 });
 
+test('a database that a restore is filling is not dumped unless it is named', () => {
+	const hidden = database('a.pgbk-abc123', {unfinished: true});
+	const {databases, warnings} = selectDatabases([database('a'), hidden], all);
+	assert.deepEqual(namesOf(databases), ['a']);
+	assert.match(warnings.join(), /"a\.pgbk-abc123" is of an unfinished restore: not dumping it/);
+	assert.deepEqual(namesOf(selectDatabases([hidden], {...all, include: [hidden.name]}).databases), [hidden.name]);
+});
+
 test('named: their order, each once, templates too; what cannot be is a problem each', () => {
 	const {databases, missing} = selectDatabases(inventory, {
 		...all,
