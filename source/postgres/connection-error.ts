@@ -1,6 +1,8 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 
+const starting = /the database system is (?:starting up|shutting down|in recovery)|not yet accepting connections/;
+
 const hints: readonly (readonly [RegExp, string])[] = [
 	[
 		/password authentication failed|fe_sendauth: no password|empty password|SCRAM/,
@@ -17,10 +19,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
 		/too many (?:clients|connections)|remaining connection slots/,
 		'wait until others disconnect, lower --jobs, or raise max_connections',
 	],
-	[
-		/the database system is (?:starting up|shutting down|in recovery)|not yet accepting connections/,
-		'wait until the server has started, then run again',
-	],
+	[starting, 'wait until the server has started, then run again'],
 	[/could not translate host name|Name or service not known|nodename nor servname/, 'check the host name (-h)'],
 	[
 		/Connection refused|No such file or directory|Is the server running/,
@@ -64,4 +63,9 @@ export function connectionError(stderr: readonly string[], connected: boolean): 
 			output: stderr,
 		},
 	);
+}
+
+/** Returns whether a connection failed because the server is about to accept some, such as after a crash. */
+export function isStarting(error: unknown): boolean {
+	return error instanceof PgBackError && error.code === 'CONNECTION' && starting.test(error.message);
 }

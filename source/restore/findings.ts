@@ -3,7 +3,7 @@ import {type ErrorCode, errorCodes, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {hasRawBytes} from '../lib/raw-text.js';
-import type {Inventory} from '../postgres/target-inventory.js';
+import type {Inventory, TargetDatabase} from '../postgres/target-inventory.js';
 import {formatVersion, parseVersion} from '../postgres/versions.js';
 import type {ChosenRun} from './choose-run.js';
 import {withoutRaw} from './raw-properties.js';
@@ -231,11 +231,7 @@ function nameFindings(
 			text: `database ${display(previous)} exists in the target`,
 			hint: 'try again in a second',
 		});
-	if (there.preparedTransactions > 0)
-		blocked(
-			`${display(target)} has ${plural(there.preparedTransactions, 'prepared transaction')}`,
-			'commit or roll them back first',
-		);
+	if (there.preparedTransactions > 0) blocked(preparedText(there), preparedHint);
 	if (there.replicationSlots.length > 0)
 		blocked(
 			`${display(target)} has logical replication slots: ${display(there.replicationSlots.join(', '))}`,
@@ -255,6 +251,12 @@ function nameFindings(
 	});
 	return findings;
 }
+
+export function preparedText({name, preparedTransactions}: TargetDatabase): string {
+	return `${display(name)} has ${plural(preparedTransactions, 'prepared transaction')}`;
+}
+
+export const preparedHint = 'commit or roll them back first';
 
 const mustBePreloaded: ReadonlySet<string> = new Set(['timescaledb', 'citus', 'pg_cron', 'pg_squeeze', 'pgaudit']);
 

@@ -20,7 +20,6 @@ import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
 import type {FillContext, Filled} from './fill-context.js';
 import {fillDatabase} from './fill-database.js';
-
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import type {DatabasePlan} from './restore-plan.js';
@@ -178,7 +177,7 @@ async function replace(
 	await applyInside(run, target, plan.hidden, properties.inside);
 	await swapDatabases(target, swap, control.signal).catch((error: unknown) => {
 		control.signal.throwIfAborted();
-		const failure = swapFailure(error, swap);
+		const failure = swapFailure(error, swap, target.inventory.databases.get(plan.target));
 		for (const line of failure.output) run.emit({type: 'log', level: 'warn', text: line, job: control.id});
 		throw failure;
 	});
@@ -217,11 +216,10 @@ async function discard({run, target}: RestoreShared, {hidden}: DatabasePlan, kee
 			text: `kept the unfinished database ${display(hidden)}: drop it after you have inspected it`,
 		});
 	} catch (error) {
-		run.emit({
-			type: 'log',
-			level: 'warn',
-			text: `the unfinished database ${display(hidden)} still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`,
-		});
+		const text = keep
+			? `the database ${display(hidden)} could not be marked as kept (${messageOf(error)}): the next restore and pg_back --cleanup-restores drop it`
+			: `the unfinished database ${display(hidden)} still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`;
+		run.emit({type: 'log', level: 'warn', text});
 	}
 }
 

@@ -1,6 +1,8 @@
 /** The target server: a session on a database that is not replaced, and the properties of the server. */
+import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError, toPgBackError} from '../core/errors.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
+import {isStarting} from '../postgres/connection-error.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {openSession, type Session} from '../postgres/session.js';
 import {type Inventory, readInventory} from '../postgres/target-inventory.js';
@@ -106,12 +108,27 @@ export async function onSession<T>(
 			if (isAlive()) throw error;
 		}
 	}
-	// The run may have been canceled.
-	const other = await open(maintenance, new AbortController().signal);
+	const other = await openAgain(() => open(maintenance, new AbortController().signal)); // the run may have been canceled
 	try {
 		return await act(other);
 	} finally {
 		await other.close();
+	}
+}
+
+const recoveryTime = 60_000;
+const recoveryPoll = 100;
+
+/** A server of which one process crashed ends all sessions, and accepts new ones a moment later. */
+async function openAgain(open: () => Promise<Session>): Promise<Session> {
+	const deadline = performance.now() + recoveryTime;
+	for (;;) {
+		try {
+			return await open();
+		} catch (error) {
+			if (!isStarting(error) || performance.now() > deadline) throw error;
+			await delay(recoveryPoll);
+		}
 	}
 }
 

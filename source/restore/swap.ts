@@ -9,6 +9,7 @@ import {readTargetDatabases, type TargetDatabase} from '../postgres/target-inven
 import type {RunResult, ServerContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {applyInside, splitRaw} from './raw-properties.js';
+import {preparedHint, preparedText} from './findings.js';
 import {isPreviousOf, previousName} from './restore-plan.js';
 import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
@@ -70,9 +71,19 @@ export async function swapDatabases(target: RestoreTarget, swap: Swap, signal: A
 	}
 }
 
-/** Renames the present database, and restricts it to superusers. */
+/**
+ * Renames the present database, and restricts it to superusers. Throws FAILED for one with prepared transactions, which
+ * nothing but their end lets RENAME pass: new clients would wait for its lock in vain.
+ */
 async function setAside(session: Session, name: string, previous: string): Promise<readonly string[]> {
 	const there = (await readTargetDatabases(session, name)).get(name);
+	if (there && there.preparedTransactions > 0) {
+		throw new PgBackError('FAILED', preparedText(there), {hint: preparedHint});
+	}
+	return statementsAside(there, name, previous);
+}
+
+function statementsAside(there: TargetDatabase | undefined, name: string, previous: string): readonly string[] {
 	if (!there) return [];
 	const before: Before = {name, connectionLimit: there.connectionLimit, comment: there.comment ?? null};
 	return [
@@ -155,18 +166,22 @@ async function checkCommit(target: RestoreTarget, {name, previous, incoming}: Sw
 	if (isThere) throw lost.cause;
 }
 
-/** Returns the statements of a failed swap, to be run by hand. */
-export function swapByHand({name, previous, incoming, statements}: Swap): readonly string[] {
+/**
+ * Returns the statements of a failed swap, to be run by hand: those of the swap itself, so that a failure of one of them
+ * changes nothing either, and `--swap-back` finds the database. `there` is the present one.
+ */
+export function swapByHand(
+	{name, previous, incoming, statements}: Swap,
+	there: TargetDatabase | undefined,
+): readonly string[] {
 	return [
-		`ALTER DATABASE ${identifier(name)} WITH ALLOW_CONNECTIONS false;`,
-		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)};`,
-		'BEGIN;',
-		...statements.map(statement => `${statement};`),
-		`ALTER DATABASE ${identifier(name)} RENAME TO ${identifier(previous)};`,
-		`ALTER DATABASE ${identifier(incoming)} RENAME TO ${identifier(name)};`,
-		'COMMIT;',
-		`ALTER DATABASE ${identifier(previous)} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT 0;`,
-	];
+		`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${literal(name)}`,
+		'begin',
+		...statementsAside(there, name, previous),
+		...statements,
+		`alter database ${identifier(incoming)} rename to ${identifier(name)}`,
+		'commit',
+	].map(statement => `${statement};`);
 }
 
 /** `--swap-back NAME`: renames the last replaced database back; the present one is kept like a replaced one. */
@@ -241,16 +256,17 @@ function beforeOf(comment: string | undefined): Before | undefined {
 	}
 }
 
-/** Returns an error that tells what to do after a failed swap. */
-export function swapFailure(error: unknown, swap: Swap): PgBackError {
+/** Returns an error that tells what to do after a failed swap. `there` is the present database, as it was planned. */
+export function swapFailure(error: unknown, swap: Swap, there: TargetDatabase | undefined): PgBackError {
 	if (error instanceof UnknownOutcome) return error;
+	const first = error instanceof PgBackError && error.hint !== undefined ? `${error.hint}; ` : '';
 	return new PgBackError(
 		'FAILED',
 		`cannot replace ${display(swap.name)} with ${display(swap.incoming)}: ${messageOf(error)}`,
 		{
 			cause: error,
-			output: swapByHand(swap),
-			hint: `${display(swap.name)} is unchanged; the restored database is kept as ${display(swap.incoming)}; run the statements above to swap them by hand`,
+			output: swapByHand(swap, there),
+			hint: `${display(swap.name)} is unchanged; ${first}run the statements above to swap them by hand`,
 		},
 	);
 }

@@ -224,4 +224,24 @@ describe('a server that dies in the middle of a restore', () => {
 			});
 		}
 	}
+
+	test('--keep: what could not be marked as kept is not said to be', async () => {
+		const directory = scratchDirectory('places-death');
+		succeeded(await runProgram([...connectTo(source, directory), 'slow']));
+		const server = await startCluster({name: 'places-death'});
+		try {
+			const running = await startProgram([...connectTo(server, directory), '--restore', 'backup', 'slow', '--keep']);
+			while ((await server.psql('postgres', `select pid ${sleeper}`)) === '');
+			await server.stop();
+			const {code, stderr} = await running.ended;
+			assert.equal(code, 1, stderr);
+			assert.match(
+				stderr,
+				/slow\.pgbk-\w{6} could not be marked as kept .*: the next restore and .*--cleanup-restores drop/,
+			);
+			assert.doesNotMatch(stderr, /kept the/);
+		} finally {
+			await server.stop();
+		}
+	});
 });

@@ -108,15 +108,45 @@ test('a failed swap: the database is as it was, and the statements to do it by h
 		await server.psql('postgres', "select oid, datconnlimit from pg_database where datname = 'app'"),
 		before,
 	);
-	const statements = [...stderr.matchAll(/WARN: ((?:ALTER|SELECT|BEGIN|COMMIT|alter|grant|comment).*;)$/gm)].map(
+	const statements = [...stderr.matchAll(/WARN: ((?:select|begin|commit|alter|grant|comment) ?.*;)$/gm)].map(
 		([, sql]) => sql,
 	);
+	const oid = async () => server.psql('postgres', "select oid from pg_database where datname = 'app'");
+	const inTheWay = [...statements.slice(0, -1), 'select 1 / 0;', ...statements.slice(-1)];
+	await assert.rejects(server.psql('postgres', inTheWay.join('\n')), /division by zero/);
+	assert.deepEqual([await oid(), await rows('app')], [before.split('|')[0], '1'], 'clients still get in');
 	await server.psql('postgres', statements.join('\n'));
-	assert.notEqual(
-		await server.psql('postgres', "select oid from pg_database where datname = 'app'"),
-		before.split('|')[0],
-	);
+	assert.notEqual(await oid(), before.split('|')[0]);
 	assert.equal(await rows('app'), '1');
+	succeeded(await runProgram([...connectTo(server, directory), '--swap-back', 'app']));
+	assert.equal(
+		await server.psql('postgres', "select oid, datconnlimit from pg_database where datname = 'app'"),
+		before,
+	);
+});
+
+test('a transaction that is prepared during the restore: it is named at once, and clients get in', async () => {
+	const other = await startCluster({name: 'restore-swap', settings: {max_prepared_transactions: '1'}});
+	try {
+		await other.psql('postgres', 'create database app');
+		await other.psql('app', 'create table t as select 1 as i');
+		const prepare = "begin; insert into t values (2); prepare transaction 'x'";
+		const hook = `psql -X -h ${other.socketDirectory} -p ${other.port} -U postgres -d app -c "${prepare}"`;
+		const {code, stderr} = await runProgram([
+			...[...connectTo(other, directory), '--roles', 'none', '--restore', 'backup', 'app', ...replace('app')],
+			...['--owner', 'postgres', '--after-restore-hook', hook],
+		]);
+		assert.equal(code, 1, stderr);
+		assert.match(stderr, /cannot replace app with app\.pgbk-\w{6}: app has 1 prepared transaction$/m);
+		assert.match(stderr, /HINT: app is unchanged; commit or roll them back first; run the statements above/);
+		await other.psql('app', "commit prepared 'x'");
+		assert.equal(await other.psql('app', 'select count(*) from t'), '2');
+		const statements = [...stderr.matchAll(/WARN: ((?:select|begin|commit|alter|grant|comment) ?.*;)$/gm)];
+		await other.psql('postgres', statements.map(([, sql]) => sql).join('\n'));
+		assert.equal(await other.psql('app', 'select count(*) from t'), '1');
+	} finally {
+		await other.stop();
+	}
 });
 
 test('a connection that is lost at COMMIT: the server says whether it was executed', async () => {
