@@ -54,6 +54,8 @@ export type SessionOptions = {
 	readonly connection: Connection;
 	/** Overrides the database of the connection. */
 	readonly database?: string;
+	/** Further options of the server process, such as `-c jit=off`. */
+	readonly serverOptions?: string;
 	/** Closes the session when aborted. */
 	readonly signal: AbortSignal;
 	/**
@@ -73,6 +75,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 		env: {
 			PGCONNECT_TIMEOUT: String(options.connectTimeout ?? 30),
 			...connection.env,
+			...(options.serverOptions && {
+				PGOPTIONS: [connection.env['PGOPTIONS'] ?? '', options.serverOptions].join(' ').trim(),
+			}),
 			PGCLIENTENCODING: 'UTF8',
 			LC_ALL: 'C', // messages that connectionError() can recognize
 		},

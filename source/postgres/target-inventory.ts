@@ -59,6 +59,14 @@ export type Inventory = {
 	readonly archives: boolean;
 };
 
+/**
+ * Returns the option of a connection without event triggers, if the server has it and our user may set it: those for
+ * logins may refuse our sessions, or record them in a restored table.
+ */
+export function eventTriggersOff({version, superuser}: Pick<Inventory, 'version' | 'superuser'>): string {
+	return version >= 170_000 && superuser ? '-c event_triggers=off' : '';
+}
+
 /** Reads everything with `session`, which must be connected to a database that is not replaced. */
 export async function readInventory(session: Session): Promise<Inventory> {
 	const version = session.serverVersion;

@@ -7,6 +7,7 @@ import {PostgresError, type Session} from '../postgres/session.js';
 export async function checkIndexes(session: Session): Promise<number> {
 	await session.query('begin');
 	try {
+		await disableEventTriggers(session);
 		await createExtension(session);
 		const rows = await session.query(
 			`select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname)
@@ -29,6 +30,16 @@ export async function checkIndexes(session: Session): Promise<number> {
 	} finally {
 		if (session.alive) await session.query('rollback');
 	}
+}
+
+/**
+ * Event triggers of the restored database may refuse the extension. Servers that have a setting for them get it with the
+ * connection; before, this one disables most of them. Only a superuser may set it, and create the extension.
+ */
+async function disableEventTriggers(session: Session): Promise<void> {
+	await session.query(
+		`select pg_catalog.set_config('session_replication_role', 'replica', true) where pg_catalog.current_setting('is_superuser') = 'on'`,
+	);
 }
 
 /** Creates it in public, which every database has; an existing extension is moved there temporarily. */

@@ -2,6 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {type ArchiveToc, ArchiveTocParser} from '../postgres/archive-toc.js';
+import {eventTriggersOff} from '../postgres/target-inventory.js';
 import {findTools} from '../postgres/tools.js';
 import {firstError, startChild} from '../process/child.js';
 import type {ServerContext} from '../runs/context.js';
@@ -32,7 +33,7 @@ export async function tocOfDatabase(
 	const child = startChild({
 		command: tools.pgDump.path,
 		args: ['-Fc', '-s', '-w', '-E', encoding, ...args],
-		env: {...env, LC_ALL: 'C'},
+		env: {...env, PGOPTIONS: [env['PGOPTIONS'] ?? '', eventTriggersOff(inventory)].join(' ').trim(), LC_ALL: 'C'},
 		signal,
 		stdout: 'pipe',
 		stderr: 'messages',

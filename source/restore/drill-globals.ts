@@ -51,7 +51,7 @@ async function executeGlobals(
 		...{psql, signal, account, source: bytes},
 		connection: {
 			...connection,
-			env: {...connection.env, PGOPTIONS: sessionOptions(connection.env['PGOPTIONS'], inventory.version)},
+			env: {...connection.env, PGOPTIONS: sessionOptions(connection.env['PGOPTIONS'], inventory)},
 		},
 		rules: ownServer(item.path, new Set(inventory.roles.keys()), () => scratch.tablespace()),
 		onLine(line) {

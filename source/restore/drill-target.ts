@@ -7,7 +7,7 @@ import {buildConnection, type Connection} from '../postgres/connection.js';
 import {identifier} from '../postgres/quote.js';
 import {type ScratchServer, serverAccount, startScratchServer} from '../postgres/scratch-server.js';
 import {openSession} from '../postgres/session.js';
-import {readInventory} from '../postgres/target-inventory.js';
+import {eventTriggersOff, readInventory} from '../postgres/target-inventory.js';
 import {findPsql, findServers, type Tool} from '../postgres/tools.js';
 import {parseVersion} from '../postgres/versions.js';
 import type {Manifest} from '../repository/manifest.js';
@@ -131,13 +131,15 @@ function warnOfHoles(run: Pick<RunContext, 'emit'>, psql: Tool): void {
 async function openOn(run: ServerContext, connection: Connection): Promise<RestoreTarget> {
 	const psql = await findPsql(findOptions(run));
 	warnOfHoles(run, psql);
-	const open: RestoreTarget['open'] = (database, signal = run.signal) =>
-		openSession({psql: psql.path, connection, database, signal});
 	const session = await openSession({psql: psql.path, connection, signal: run.signal});
+	const inventory = await readInventory(session);
+	const serverOptions = eventTriggersOff(inventory);
+	const open: RestoreTarget['open'] = (database, signal = run.signal) =>
+		openSession({psql: psql.path, connection, database, signal, serverOptions});
 	return {
 		...{connection, psql, open, session, label: ''},
 		maintenance: session.database,
-		inventory: await readInventory(session),
+		inventory,
 		close: () => session.close(),
 	};
 }

@@ -3,6 +3,7 @@ import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {releaseDisposable} from '../lib/release.js';
+import {eventTriggersOff, type Inventory} from '../postgres/target-inventory.js';
 import type {Tool} from '../postgres/tools.js';
 import {type Child, type ChildResult, describeEnd, InputWriter, startChild} from '../process/child.js';
 import {isInformation, type LoadTracker} from '../progress/load-tracker.js';
@@ -77,7 +78,7 @@ export async function loadArchive(
 		args,
 		env: {
 			...connection.env,
-			PGOPTIONS: sessionOptions(connection.env['PGOPTIONS'], target.inventory.version),
+			PGOPTIONS: sessionOptions(connection.env['PGOPTIONS'], target.inventory),
 			LC_ALL: 'C',
 		},
 		stdin: load.source ? 'pipe' : 'ignore',
@@ -127,14 +128,16 @@ function isTolerant(pgRestore: Tool, server: number): boolean {
 	return pgRestore.version >= 170_000 && server < 170_000;
 }
 
-/** Settings of our sessions: they must not be ended, and do not wait for the disk at each commit. */
+/**
+ * Settings of our sessions: they must not be ended. In a live database commits are durable, and its event triggers fire.
+ */
 export function sessionOptions(
 	inherited: string | undefined,
-	version: number,
-	{durable = false}: {readonly durable?: boolean} = {},
+	{version, superuser}: Pick<Inventory, 'version' | 'superuser'>,
+	{isLive = false}: {readonly isLive?: boolean} = {},
 ): string {
 	const settings: Readonly<Record<string, string>> = {
-		...(!durable && {synchronous_commit: 'off'}),
+		...(!isLive && {synchronous_commit: 'off'}),
 		statement_timeout: '0',
 		lock_timeout: '0',
 		idle_in_transaction_session_timeout: '0',
@@ -143,7 +146,8 @@ export function sessionOptions(
 		...(version >= 170_000 && {transaction_timeout: '0'}),
 	};
 	const words = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
-	return [...(inherited === undefined || inherited === '' ? [] : [inherited]), ...words].join(' ');
+	const off = isLive ? '' : eventTriggersOff({version, superuser});
+	return [inherited ?? '', ...words, off].filter(Boolean).join(' ');
 }
 
 async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<void> {

@@ -287,7 +287,7 @@ function restoringConnection({connection, inventory}: RestoreTarget, {owner}: Re
 	const inherited = [child.env['PGOPTIONS'] ?? '', owner === undefined ? '' : `-c role=${escapeOption(owner)}`];
 	return {
 		...child,
-		env: {...child.env, PGOPTIONS: sessionOptions(inherited.filter(Boolean).join(' '), inventory.version)},
+		env: {...child.env, PGOPTIONS: sessionOptions(inherited.filter(Boolean).join(' '), inventory)},
 	};
 }
 

@@ -112,7 +112,7 @@ async function loadObjects(
 			...connection,
 			env: {
 				...connection.env,
-				PGOPTIONS: `${sessionOptions(connection.env['PGOPTIONS'], inventory.version, {durable: true})}${role}`,
+				PGOPTIONS: `${sessionOptions(connection.env['PGOPTIONS'], inventory, {isLive: true})}${role}`,
 			},
 		},
 		source: inOneTransaction(text),

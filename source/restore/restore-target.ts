@@ -5,7 +5,7 @@ import {buildConnection, type Connection} from '../postgres/connection.js';
 import {isStarting} from '../postgres/connection-error.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {openSession, type Session} from '../postgres/session.js';
-import {type Inventory, readInventory} from '../postgres/target-inventory.js';
+import {eventTriggersOff, type Inventory, readInventory} from '../postgres/target-inventory.js';
 import {findPsql, type Tool} from '../postgres/tools.js';
 import type {Account} from '../process/account.js';
 import type {RunContext, ServerContext} from '../runs/context.js';
@@ -36,11 +36,13 @@ export async function openRestoreTarget(run: ServerContext, taken: ReadonlySet<s
 	const connection = await buildConnection({dbname, host, port, user}, run.toolEnv, 'pg_back restore');
 	try {
 		const psql = await findPsql(findOptions(run));
+		let serverOptions = '';
 		const open = (database: string, signal: AbortSignal = run.signal) =>
-			openSession({psql: psql.path, connection, database, signal});
+			openSession({psql: psql.path, connection, database, signal, serverOptions});
 		const {session, maintenance} = await openMaintenance(run, connection.database, taken, open);
 		try {
 			const inventory = await readInventory(session);
+			serverOptions = eventTriggersOff(inventory);
 			return {
 				connection,
 				maintenance,
