@@ -5,7 +5,6 @@ import {display} from '../lib/display.js';
 import {keptComment} from '../postgres/catalog.js';
 import type {TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunContext, ServerContext} from '../runs/context.js';
-
 import {hiddenTag} from './restore-plan.js';
 import {dropOwnDatabase, openRestoreTarget} from './restore-target.js';
 

@@ -8,8 +8,8 @@ import {PostgresError, type Session} from '../postgres/session.js';
 import {readTargetDatabases, type TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunResult, ServerContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
-import {applyInside, splitRaw} from './raw-properties.js';
 import {preparedHint, preparedText} from './findings.js';
+import {applyInside, splitRaw} from './raw-properties.js';
 import {isPreviousOf, previousName} from './restore-plan.js';
 import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
