@@ -5,7 +5,7 @@ export type StoredTable = {
 	readonly oid: number;
 	readonly schema: string;
 	readonly name: string;
-	/** pg_table_size: the table with its TOAST, without its indexes. */
+	/** The table with its TOAST, without indexes and maps. */
 	readonly bytes: number;
 	/** The TOAST part of it. */
 	readonly toastBytes: number;
@@ -34,8 +34,8 @@ const noLock = new Set(['55P03', '57014', '53200']);
 
 /**
  * Reads the stored data. The session must be connected to the database; its search_path is set to the database's
- * default. Sizes are those of the files, for which each table is locked for a moment; for an exclusively locked table,
- * those in the catalog from the last VACUUM or ANALYZE.
+ * default. Sizes are those of the files, for which each table is locked for a moment; when that fails because of an
+ * exclusively locked table, those in the catalog from the last VACUUM or ANALYZE.
  */
 export async function storedData(session: Session): Promise<StoredData> {
 	try {
@@ -56,19 +56,17 @@ async function readStoredData(session: Session, sizes: 'files' | 'catalog'): Pro
 	// Our query must not wait in the lock queue of a table, where it would block other sessions.
 	if (serverVersion >= 90_300) await session.query("set lock_timeout = '100ms'");
 	await session.query("set statement_timeout = '60s'");
-	const [whole, main, toast] =
+	// The server opens each relation that it measures: half of the cost are TOAST tables, and most of them were empty when
+	// they were vacuumed. Before 14, the catalog does not distinguish those from ones that were never vacuumed.
+	const isEmpty = serverVersion >= 140_000 ? 't.relpages = 0 and t.reltuples = 0' : 'false';
+	const [main, toast] =
 		sizes === 'files'
 			? [
-					'pg_catalog.pg_table_size(c.oid)',
-					'pg_catalog.pg_relation_size(c.oid)',
-					'coalesce(pg_catalog.pg_table_size(t.oid), 0)',
+					'coalesce(pg_catalog.pg_relation_size(c.oid), 0)', // null: dropped in the meantime
+					`case when ${isEmpty} then 0 else coalesce(pg_catalog.pg_relation_size(t.oid), 0) end`,
 				]
-			: [
-					`(c.relpages + coalesce(t.relpages, 0))::bigint * ${blockSize}`,
-					`c.relpages::bigint * ${blockSize}`,
-					`coalesce(t.relpages, 0)::bigint * ${blockSize}`,
-				];
-	const rows = await session.query(`select c.oid, n.nspname, c.relname, ${whole}, c.reltuples, c.relpages,
+			: [`c.relpages::bigint * ${blockSize}`, `coalesce(t.relpages, 0)::bigint * ${blockSize}`];
+	const rows = await session.query(`select c.oid, n.nspname, c.relname, c.reltuples, c.relpages,
 			${main}, coalesce(t.relpages, 0), ${toast}, pg_catalog.pg_table_is_visible(c.oid),
 			${serverVersion >= 90_100 ? "c.relpersistence = 'u'" : 'false'}, pg_catalog.current_setting('block_size')
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -83,7 +81,7 @@ async function readStoredData(session: Session, sizes: 'files' | 'catalog'): Pro
 	);
 	return {
 		tables: rows.map(
-			([oid, schema, name, bytes, tuples, pages, mainBytes, toastPages, toastBytes, visible, unlogged, pageSize]) => {
+			([oid, schema, name, tuples, pages, mainBytes, toastPages, toastBytes, visible, unlogged, pageSize]) => {
 				const expected = expectedRows(
 					Number(tuples),
 					Number(pages),
@@ -94,7 +92,7 @@ async function readStoredData(session: Session, sizes: 'files' | 'catalog'): Pro
 					oid: Number(oid),
 					schema: schema ?? '',
 					name: name ?? '',
-					bytes: Number(bytes ?? 0), // dropped in the meantime
+					bytes: Number(mainBytes) + Number(toastBytes),
 					toastBytes: Number(toastBytes),
 					...(expected !== undefined && {rows: expected}),
 					pages: Number(pages) + Number(toastPages),

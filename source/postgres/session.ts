@@ -6,6 +6,7 @@
  */
 import {randomBytes} from 'node:crypto';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
+import {createCollector} from '../lib/memory.js';
 import {decodeRaw, encodeRaw} from '../lib/raw-text.js';
 import {type Child, startChild} from '../process/child.js';
 import type {Connection} from './connection.js';
@@ -174,6 +175,7 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 	let timer: NodeJS.Timeout | undefined;
 	let chunks: Buffer[] = [];
 	let tail = '';
+	const collect = createCollector(10_000);
 	let failure: Error | undefined;
 	let connected = false;
 
@@ -209,13 +211,18 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 		if (tail !== end) return;
 		connected = true;
 		const output = decodeRaw(Buffer.concat(chunks));
+		chunks = []; // the session may be idle for as long as a dump takes
 		const at = output.lastIndexOf(`${mark}s `);
 		const [isError = '', sqlstate = '', ...message] = output.slice(at + mark.length + 2, -end.length - 1).split(' ');
 		const records = output.slice(0, at);
 		settle(waiting => {
 			if (isError === 'true') waiting.reject(new PostgresError(messageOf(message.join(' ')), sqlstate));
 			else if (waiting.raw) waiting.resolve([records]);
-			else waiting.resolve(records.split('\0').slice(0, -1));
+			else {
+				const all = records.split('\0').slice(0, -1);
+				collect(all.length);
+				waiting.resolve(all);
+			}
 		});
 	});
 	child.done.then(

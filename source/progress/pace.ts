@@ -85,10 +85,14 @@ function copySeconds(
 	rates: TableRates,
 ): number | undefined {
 	if (!tables) return undefined;
-	const seconds = tables.map(table => rates.seconds(table));
-	if (seconds.includes(undefined)) return undefined;
-	const known = seconds.map(one => one ?? 0);
-	return Math.max(sum(known) / workers, Math.max(0, ...known));
+	let [all, longest] = [0, 0];
+	for (const table of tables) {
+		const seconds = rates.seconds(table);
+		if (seconds === undefined) return undefined;
+		all += seconds;
+		longest = Math.max(longest, seconds);
+	}
+	return Math.max(all / workers, longest);
 }
 
 export function remainingSeconds(entry: RunEntry, pace: Pace, time: number): number | undefined {

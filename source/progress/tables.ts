@@ -18,7 +18,7 @@ export type TableFacts = {
 /** The cost of a table in the last good run. */
 export type TablePast = {
 	readonly seconds: number;
-	/** Its pg_table_size at that time. */
+	/** The bytes of the table and its TOAST at that time. */
 	readonly size: number;
 	/** Bytes of its COPY. */
 	readonly bytes: number;

@@ -56,10 +56,50 @@ describe('counting the rows of many tables', () => {
 
 	test('stops at the limit, and when it is told to', async () => {
 		const session = await begin();
-		const limited = await countRows(session, {limit: 100 * 8192});
+		// One page each, a fifth more, and 64 KiB for the statement.
+		const limited = await countRows(session, {limit: 100 * (Math.ceil(8192 * 1.2) + 65_536)});
 		assert.deepEqual([limited.tables.length, limited.uncounted], [101, tables - 100]);
 		let asked = 0;
 		const stopped = await countRows(session, {stopped: () => ++asked > 1});
 		assert.deepEqual([stopped.tables.length, stopped.uncounted], [100, tables - 99]);
+	});
+
+	test('leaves out only the table that another session has locked', async () => {
+		const [holder, session] = [
+			await sessionOn(cluster, {user: 'postgres'}),
+			await sessionOn(cluster, {user: 'postgres'}),
+		];
+		open.push(holder, session);
+		await holder.query('begin');
+		await holder.query('lock table public.t9');
+		await session.query("set lock_timeout = '100ms'");
+		await session.query('begin isolation level repeatable read read only');
+		for (const limit of [undefined, 1 << 30]) {
+			const {tables: counted, uncounted} = await countRows(session, limit === undefined ? {} : {limit});
+			assert.deepEqual([counted.length, uncounted], [tables, 1]);
+			assert.ok(counted.every(({name}) => name !== 'public.t9'));
+		}
+	});
+
+	test('within a limit, leaves out a table that is larger than the catalog says', async () => {
+		await cluster.psql('postgres', 'create database grown');
+		await cluster.psql(
+			'grown',
+			`create table kept (n int) with (autovacuum_enabled = false); create table grown (n int) with (autovacuum_enabled = false);
+			insert into kept values (1); insert into grown values (1); vacuum analyze;
+			insert into grown select generate_series(1, 10000)`,
+		);
+		const session = await sessionOn(cluster, {user: 'postgres', database: 'grown'});
+		open.push(session);
+		await session.query('begin isolation level repeatable read read only');
+		const counted = async (limit?: number) =>
+			(await countRows(session, limit === undefined ? {} : {limit})).tables.map(({name, rows}) => [name, rows]);
+		const all = [
+			['large objects', 0],
+			['public.grown', 10_001],
+			['public.kept', 1],
+		];
+		assert.deepEqual((await counted()).toSorted(), all);
+		assert.deepEqual((await counted(1 << 30)).toSorted(), [all[0], all[2]]);
 	});
 });

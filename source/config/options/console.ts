@@ -211,7 +211,7 @@ export const consoleOptions = {
 		// large one.
 		default: 'auto',
 		group: 'Checks and encryption',
-		help: 'what to record in the snapshot of the dump for comparison by a restore drill: none; auto (of databases from 64 MiB on the schema, and the rows of the smallest tables, 64 MiB in total); during (of all databases, and the rows of tables that can be counted while the dump runs); exact (the rows of all tables)',
+		help: 'what to record in the snapshot of the dump for comparison by a restore drill: none; auto (of databases from 64 MiB on the schema, and the rows of the smallest tables, 64 MiB in total, counting 64 KiB more for each); during (of all databases, and the rows of tables that can be counted while the dump runs); exact (the rows of all tables)',
 	},
 	healthUrl: {
 		long: 'health-url',
