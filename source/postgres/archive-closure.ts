@@ -131,7 +131,6 @@ export function closureOf(all: readonly ArchiveEntry[], options: ClosureOptions)
 	}
 	const entries = inOrder(
 		all.filter(entry => taken.has(entry.dumpId)),
-		taken,
 		byId,
 	);
 	const conflicts = entries.filter(entry => isObject(entry) && present.has(objectKey(entry)));
@@ -139,21 +138,32 @@ export function closureOf(all: readonly ArchiveEntry[], options: ClosureOptions)
 }
 
 /**
- * Orders entries so that a partition is attached to an existing parent before its indexes are created: otherwise the
- * server creates a second set of indexes. In the archive it is the other way round, because the parent has no index
- * yet.
+ * Orders entries so that a partition is attached to an existing parent after its indexes are created, those of its own
+ * partitions attached to them: otherwise the server creates a second set of indexes. In the archive it is the other way
+ * round, because the parent has no index yet. A foreign key that references the parent comes after its rows.
  */
-function inOrder(
-	entries: readonly ArchiveEntry[],
-	taken: ReadonlySet<number>,
-	byId: ReadonlyMap<number, ArchiveEntry>,
-): readonly ArchiveEntry[] {
-	const isLate = (entry: ArchiveEntry) =>
-		isAttachment(entry) && entry.dependencies.some(id => byId.has(id) && !taken.has(id));
-	const late = entries.filter(isLate);
+function inOrder(entries: readonly ArchiveEntry[], byId: ReadonlyMap<number, ArchiveEntry>): readonly ArchiveEntry[] {
+	const parents = new Set(entries.map(entry => keyOf({schema: entry.schema, tag: nameIn(entry, byId)})));
+	const late = new Set(entries.filter(entry => isAttachment(entry) && !parents.has(parentOf(entry))));
+	if (late.size === 0) return entries;
 	// The state of a trigger that a partition has from its parent can only be set when it is attached.
-	const states = late.length === 0 ? [] : entries.filter(isTriggerState);
-	return [...entries.filter(entry => !isLate(entry) && !states.includes(entry)), ...late, ...states];
+	const last = new Set(entries.filter(entry => isTriggerState(entry) || entry.kind === 'FK CONSTRAINT'));
+	return [...entries.filter(entry => !late.has(entry) && !last.has(entry)), ...late, ...last];
+}
+
+/** Returns the key of the table or the index that an attachment attaches something to. */
+function parentOf({definition}: ArchiveEntry): string {
+	const tokens = splitStatements(definition)[0]?.tokens.filter(({value}) => value !== '.') ?? [];
+	const [schema, tag = ''] = tokens.slice(tokens[2]?.value === 'ONLY' ? 3 : 2).map(nameOf);
+	return keyOf({schema, tag});
+}
+
+/** Returns the name of a table or an index; that of a constraint is its tag without the table. */
+function nameIn({kind, tag, dependencies}: ArchiveEntry, byId: ReadonlyMap<number, ArchiveEntry>): string {
+	if (kind === 'TABLE' || kind === 'INDEX') return tag;
+	const table =
+		kind === 'CONSTRAINT' ? dependencies.map(id => byId.get(id)).find(entry => entry?.kind === 'TABLE') : undefined;
+	return table ? tag.slice(table.tag.length + 1) : '';
 }
 
 /** Returns true for `ALTER TABLE … DISABLE TRIGGER …`, which pg_dump writes for triggers that it does not create. */

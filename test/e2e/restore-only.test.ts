@@ -81,3 +81,51 @@ test('what DROP … CASCADE took of other relations and schemas, and privileges 
 		assert.deepEqual(linesOf(), before);
 	}
 });
+
+test('default privileges of the database: objects get the privileges of the dump, and they stay as they were', async () => {
+	await server.psql(
+		'app',
+		`create role insider; create schema pay; create table pay.salaries (id serial, amount int); insert into pay.salaries (amount) values (1);
+		create function pay.sum() returns bigint language sql as 'select sum(amount) from pay.salaries'; create type pay.kind as enum ('a');
+		create view pay.all as select * from pay.salaries; grant select on pay.all to insider; create table pay.outer (i int);
+		alter default privileges grant select on tables to public; alter default privileges revoke execute on functions from public;
+		alter default privileges grant usage on types to insider with grant option; alter default privileges revoke all on sequences from current_user;
+		alter default privileges in schema pay grant all on tables to insider; alter default privileges in schema public grant execute on functions to insider`,
+	);
+	const backup = await runProgram([...connectTo(server, directory), 'app']);
+	assert.equal(backup.code, 0, backup.stderr);
+	const before = linesOf();
+	assert.equal(await server.psql('app', 'select count(*) from pg_default_acl'), '6');
+	await server.psql('app', 'drop table pay.salaries cascade');
+	const one = await restore('--only', 'pay.salaries');
+	assert.equal(one.code, 0, one.stderr);
+	assert.deepEqual(linesOf(), before);
+	await server.psql('app', 'drop schema pay cascade');
+	const all = await restore('--only-schema', 'pay');
+	assert.equal(all.code, 0, all.stderr);
+	assert.deepEqual(linesOf(), before);
+	await server.psql('app', 'drop table pay.outer');
+	assert.equal((await restore('--only', 'pay.outer', '--no-privileges')).code, 0);
+	const granted = "select has_table_privilege('insider', 'pay.outer', 'delete')";
+	assert.equal(await server.psql('app', granted), 't', 'without privileges of the dump those of the database count');
+});
+
+test('a partition with partitions of its own, and a foreign key to their rows', async () => {
+	await server.psql(
+		'app',
+		`create table p (k int, d int, primary key (k, d)) partition by range (d); create index on p (k);
+		create table p_1 partition of p for values from (0) to (9) partition by list (k); create table p_1_a partition of p_1 for values in (1);
+		create table "p_1 b" partition of p_1 default; create table p_2 partition of p for values from (9) to (99);
+		insert into p values (1, 1), (2, 2), (3, 33); create table refers (k int, d int, foreign key (k, d) references p);
+		insert into refers select * from p`,
+	);
+	const backup = await runProgram([...connectTo(server, directory), 'app']);
+	assert.equal(backup.code, 0, backup.stderr);
+	const before = linesOf();
+	for (const name of ['p_1', 'p_1_a', '"p_1 b"', 'p_2', 'p']) {
+		await server.psql('app', `drop table ${name} cascade`);
+		const restored = await restore('--only', name);
+		assert.equal(restored.code, 0, restored.stderr);
+		assert.deepEqual(linesOf(), before, name);
+	}
+});
