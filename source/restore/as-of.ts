@@ -13,7 +13,7 @@ export function parseAsOf(text: string, now: Date): Parsed<number> {
 		const time = parseTimestamp([`${year}-${month}-${day}`, [hour, minute, second].map(two).join('-')].join('_'));
 		if (time !== undefined) return {value: time + 999};
 	}
-	const stamped = parseTimestamp(text.trim()) ?? offsetTime(text.trim());
+	const stamped = stampedTime(text.trim());
 	if (stamped !== undefined) return {value: stamped};
 	const age = parseDuration(text.trim());
 	// An age before the year 1 is a slip of the keyboard, and beyond what a date can hold.
@@ -27,9 +27,15 @@ export function parseAsOf(text: string, now: Date): Parsed<number> {
 const yearOne = Date.parse('0001-01-01T00:00:00Z');
 const two = (value: number) => String(value).padStart(2, '0');
 
-/** Parses RFC 3339 with fractions of a second, or a lower-case z. */
-function offsetTime(text: string): number | undefined {
-	if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
-	const time = Date.parse(text.replace(' ', 'T').toUpperCase());
-	return Number.isNaN(time) ? undefined : time;
+/**
+ * Parses RFC 3339, also with a fraction of a second or in lower case. Without a fraction the whole second counts: file
+ * names and messages show the start of a run without its milliseconds.
+ */
+function stampedTime(text: string): number | undefined {
+	const [, date, clock, fraction, zone = ''] =
+		/^([\d-]+)[Tt _]([\d:-]+?)(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$/.exec(text) ?? [];
+	if (date === undefined || clock === undefined) return undefined;
+	const time = parseTimestamp(zone === '' ? `${date}_${clock}` : `${date}T${clock}${zone.toUpperCase()}`);
+	if (time === undefined || (zone === '' && fraction !== undefined)) return undefined;
+	return time + (fraction === undefined ? 999 : Math.floor(Number(fraction) * 1000));
 }

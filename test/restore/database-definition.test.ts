@@ -69,7 +69,20 @@ test('--as-of takes a date by its end, a time, a zone and an age', () => {
 	const now = new Date('2026-11-28T12:00:00Z');
 	assert.equal(parseAsOf('2026-11-20', now).value, new Date(2026, 10, 20, 23, 59, 59, 999).getTime());
 	assert.equal(parseAsOf('2026-11-20T14:30', now).value, new Date(2026, 10, 20, 14, 30, 0, 999).getTime());
-	assert.equal(parseAsOf('2026-11-20T14:30:00Z', now).value, Date.parse('2026-11-20T14:30:00Z'));
+	// Names of files, and messages, show the second in which a run started.
+	for (const text of ['2026-11-20T14:30:00Z', '2026-11-20 14:30:00z', '2026-11-20T15:30:00+01:00'])
+		assert.equal(parseAsOf(text, now).value, Date.parse('2026-11-20T14:30:00.999Z'));
+	assert.equal(parseAsOf('2026-11-20T14:30:00.25Z', now).value, Date.parse('2026-11-20T14:30:00.250Z'));
+	assert.equal(parseAsOf('2026-11-20_14-30-00', now).value, new Date(2026, 10, 20, 14, 30, 0, 999).getTime());
 	assert.equal(parseAsOf('36h', now).value, now.getTime() - 36 * 3_600_000);
-	for (const bad of ['2026-02-30', 'yesterday', '-5h', '99999999999h', '']) assert.ok(parseAsOf(bad, now).problem, bad);
+	for (const bad of [
+		'2026-02-30',
+		'2026-02-30T04:00:00Z',
+		'2026-02-30T04:00:00.5Z',
+		'yesterday',
+		'-5h',
+		'99999999999h',
+		'',
+	])
+		assert.ok(parseAsOf(bad, now).problem, bad);
 });
