@@ -2,6 +2,21 @@
  * Default privileges of a live database while objects are brought back into it: the objects get the privileges of the
  * dump, which are relative to those of an object that was created without any. Both statements belong to one transaction.
  */
+import type {RestoreTarget} from './restore-target.js';
+
+/** Returns whether a database has any: the statements need PL/pgSQL, which it may lack. */
+export async function hasDefaultPrivileges(
+	{open}: Pick<RestoreTarget, 'open'>,
+	database: string,
+	signal: AbortSignal,
+): Promise<boolean> {
+	const session = await open(database, signal);
+	try {
+		return (await session.query('select 1 from pg_catalog.pg_default_acl limit 1')).length > 0;
+	} finally {
+		await session.close();
+	}
+}
 
 /** Sets the default privileges of the current user aside. Their statements are in a setting of the transaction. */
 export const setDefaultPrivilegesAside = `do $pg_back$

@@ -10,7 +10,7 @@ import {plural} from '../lib/format.js';
 import {startChild} from '../process/child.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
 import {runPsqlScript} from '../stages/psql-script.js';
-import {restoreDefaultPrivileges, setDefaultPrivilegesAside} from './default-privileges.js';
+import {hasDefaultPrivileges, restoreDefaultPrivileges, setDefaultPrivilegesAside} from './default-privileges.js';
 import {checkInPlace, fetchDump} from './dump-bytes.js';
 import {endWorkers, hintFor, rowSecurity, sessionOptions} from './load.js';
 import {writeList} from './load-entries.js';
@@ -116,7 +116,10 @@ async function loadObjects(
 				PGOPTIONS: `${sessionOptions(connection.env['PGOPTIONS'], inventory, {isLive: true})}${role}`,
 			},
 		},
-		source: inOneTransaction(text, options.privileges),
+		source: inOneTransaction(
+			text,
+			options.privileges && (await hasDefaultPrivileges(target, plan.target, control.signal)),
+		),
 		rules: {
 			what: prepared.dump.path,
 			words,
@@ -154,11 +157,14 @@ function passes(statement: string, path: string, version: number): string | unde
 }
 
 /** COMMIT is sent only after a complete script. */
-async function* inOneTransaction(text: AsyncIterable<Uint8Array>, hasPrivileges: boolean): AsyncGenerator<Uint8Array> {
+async function* inOneTransaction(
+	text: AsyncIterable<Uint8Array>,
+	setsDefaultsAside: boolean,
+): AsyncGenerator<Uint8Array> {
 	yield Buffer.from('begin /* pg_back */;\n');
-	if (hasPrivileges) yield Buffer.from(`${setDefaultPrivilegesAside};\n`);
+	if (setsDefaultsAside) yield Buffer.from(`${setDefaultPrivilegesAside};\n`);
 	yield* text;
-	if (hasPrivileges) yield Buffer.from(`${restoreDefaultPrivileges};\n`);
+	if (setsDefaultsAside) yield Buffer.from(`${restoreDefaultPrivileges};\n`);
 	yield Buffer.from('commit /* pg_back */;\n');
 }
 
