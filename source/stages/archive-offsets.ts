@@ -13,16 +13,10 @@ const blobBlock = 3;
 /** The state of an offset that is set. */
 const isSet = 2;
 
-/** Parses the data blocks of a custom archive. Throws CORRUPT for anything else. */
+/** Parses a custom archive: its table of contents and its data blocks. Throws CORRUPT for anything else. */
 export class ArchiveBlocks {
 	readonly #parser = new ArchiveTocParser();
-	readonly #bytes = new ArchiveBytes();
-	/** The start of each data block, by dump ID. */
-	readonly #offsets = new Map<number, number>();
-	#skip = 0;
-	#state: 'block' | 'chunk' | 'blob' | 'blob chunk' = 'block';
-	/** The position in the archive of the bytes in `#bytes`. */
-	#start = 0;
+	#blocks: ArchiveBlockWalker | undefined;
 
 	toc(): ArchiveToc | undefined {
 		return this.#parser.toc();
@@ -30,17 +24,16 @@ export class ArchiveBlocks {
 
 	/** Holds nothing of `chunk` afterwards. */
 	push(chunk: Uint8Array): void {
-		if (this.#parser.toc()) {
-			this.#walk(chunk);
+		if (this.#blocks) {
+			this.#blocks.push(chunk);
 			return;
 		}
 		const rest = this.#parser.push(chunk);
 		const toc = this.#parser.toc();
 		if (!toc || !rest) return;
 		if (toc.format !== 'custom') throw corrupt('not a custom-format archive');
-		this.#bytes.integerSize = toc.integerSize;
-		this.#start = toc.size;
-		if (rest.length > 0) this.#walk(rest);
+		this.#blocks = new ArchiveBlockWalker(toc.integerSize, toc.size);
+		if (rest.length > 0) this.#blocks.push(rest);
 	}
 
 	/**
@@ -48,13 +41,36 @@ export class ArchiveBlocks {
 	 * truncated archive.
 	 */
 	finish(): ReadonlyMap<number, number> {
-		if (!this.#parser.toc()) throw corrupt('truncated within its table of contents');
+		if (!this.#blocks) throw corrupt('truncated within its table of contents');
+		return this.#blocks.finish();
+	}
+}
+
+/** Parses the data blocks, which follow the table of contents. Throws CORRUPT for anything else. */
+export class ArchiveBlockWalker {
+	readonly #bytes = new ArchiveBytes();
+	/** The start of each data block, by dump ID. */
+	readonly #offsets = new Map<number, number>();
+	#skip = 0;
+	#state: 'block' | 'chunk' | 'blob' | 'blob chunk' = 'block';
+	/** The position in the archive of the bytes in `#bytes`. */
+	#start: number;
+
+	/** `start` is the position of the first block in the archive. */
+	constructor(integerSize: number, start: number) {
+		this.#bytes.integerSize = integerSize;
+		this.#start = start;
+	}
+
+	/** Must be called at the end of the archive. Returns the offset of each block, by dump ID. */
+	finish(): ReadonlyMap<number, number> {
 		if (this.#state !== 'block' || this.#skip > 0 || this.#bytes.unread > 0)
 			throw corrupt('truncated within a data block');
 		return this.#offsets;
 	}
 
-	#walk(chunk: Uint8Array): void {
+	/** Holds nothing of `chunk` afterwards. */
+	push(chunk: Uint8Array): void {
 		let piece = chunk;
 		if (this.#skip > 0) {
 			const skipped = Math.min(this.#skip, piece.length);

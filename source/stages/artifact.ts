@@ -12,6 +12,7 @@ import type {EncryptionKeys} from './age/recipients.js';
 import type {GrowingFile} from './growing-file.js';
 import {type Digests, hashHandle} from './hash.js';
 import type {Meter} from './meter.js';
+import {OutputCheck} from './output-check.js';
 import {hashAndEncrypt, type HashAndEncryptOptions} from './pipeline.js';
 import {hashAndEncryptInWorker} from './pipeline-thread.js';
 import {openSink, type Sink} from './sink.js';
@@ -98,8 +99,10 @@ export type ArtifactOptions = {
 	readonly meter?: Meter;
 	/** Called with the number of bytes of `source` as they arrive. */
 	readonly onBytes?: (bytes: number) => void;
-	/** Awaited after the last byte: throws when the source ended without success. */
-	readonly confirm?: () => Promise<void>;
+	/** Whether the source is the output of pg_dump, which must be complete. */
+	readonly isDump?: boolean;
+	/** Awaited after the last byte, with the reason why its dump is not complete: throws when the source ended without success. */
+	readonly confirm?: (problem: string | undefined) => Promise<void>;
 	/**
 	 * Called with each file to be uploaded as soon as bytes are written to it, for readers that follow it while it grows.
 	 */
@@ -134,14 +137,14 @@ export async function writeArtifact(
 		if (algorithms.length > 0) meter?.start('checksum');
 		if (seal) meter?.start('encrypt');
 		const pipeline: HashAndEncryptOptions = {
-			...{algorithms, seal, plain, cipher, signal},
+			...{algorithms, seal, plain, cipher, signal, isDump: options.isDump},
 			onBytes: byteCounter(options),
 		};
 		const result = await ('descriptor' in source
 			? hashAndEncryptInWorker(source.descriptor, pipeline)
 			: hashAndEncrypt(source, pipeline));
 		signal.throwIfAborted();
-		await options.confirm?.();
+		await options.confirm?.(result.problem);
 		const content: Content = {
 			name: basename(plainPath),
 			plainSize: result.plain.size,
@@ -211,7 +214,12 @@ export async function ownedArtifact(
 		if (isReadOnly) await handle.chmod(mode);
 		const algorithms = algorithmsOf(settings);
 		if (algorithms.length > 0) meter?.start('checksum');
-		const {size, digests} = await hashHandle(handle, algorithms, signal, bytes => meter?.count('checksum', bytes));
+		const check = options.isDump ? new OutputCheck() : undefined;
+		const {size, digests} = await hashHandle(handle, algorithms, signal, chunk => {
+			check?.push(chunk);
+			meter?.count('checksum', chunk.byteLength);
+		});
+		await options.confirm?.(check?.problem());
 		const flushed = handle.sync().finally(() => handle.close());
 		flushed.catch(() => undefined); // awaited, and thrown, before the file gets its name
 		meter?.finish('checksum');

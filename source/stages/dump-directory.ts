@@ -3,14 +3,15 @@
  * pg_dump continues.
  */
 import {mkdir, realpath} from 'node:fs/promises';
-import {basename} from 'node:path';
+import {basename, join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {PgBackError} from '../core/errors.js';
 import {discardPartial, makeParents, partialPath, setMode, syncDirectory} from '../lib/files.js';
 import {type Child, startChild} from '../process/child.js';
 import {openFiles} from '../process/open-files.js';
 import type {ArtifactOptions, Written} from './artifact.js';
-import {type DumpCommand, dumped} from './dump.js';
+import {expectedMembers, missingMember} from './directory-check.js';
+import {type DumpCommand, dumped, incomplete} from './dump.js';
 import {type Companion, MemberPass, tableOfContents} from './member-pass.js';
 import {SpoolPasses} from './spool-passes.js';
 
@@ -60,13 +61,16 @@ export async function dumpToDirectory(
 		const [childResult, passed] = await Promise.allSettled([ended, watched]);
 		if (passed.status === 'rejected' && inner.signal.aborted) throw inner.signal.reason;
 		if (childResult.status === 'rejected') throw childResult.reason;
-		if (companion) await members.release(await companion.enter(real, signal));
+		const expected = await completeToc(command.what, join(real, tableOfContents), signal);
+		await members.release(companion ? await companion.enter(real, signal) : []);
 		meter?.finish('dump');
 		await passes.finish();
 		const contents = members.contents();
 		if (!contents.some(content => basename(content.name) === tableOfContents)) {
 			throw new PgBackError('DUMP_FAILED', `${command.what}: no table of contents in the dump`);
 		}
+		const missing = expected && missingMember(expected, contents);
+		if (missing !== undefined) throw incomplete(command.what, missing);
 		meter?.finish('checksum');
 		meter?.finish('encrypt');
 		if (settings.mode !== undefined) await setMode(directory, directoryMode(settings.mode));
@@ -78,6 +82,15 @@ export async function dumpToDirectory(
 		for (const stage of ['dump', 'checksum', 'encrypt'] as const) meter?.finish(stage, 'failed');
 		await passes.abandon(error);
 		await discardPartial(directory);
+		throw error;
+	}
+}
+
+async function completeToc(what: string, path: string, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+	try {
+		return await expectedMembers(path, signal);
+	} catch (error) {
+		if (error instanceof PgBackError && error.code === 'CORRUPT') throw incomplete(what, error.message, error);
 		throw error;
 	}
 }

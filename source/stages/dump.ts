@@ -54,9 +54,10 @@ export async function dumpToArtifact(command: DumpCommand, options: ArtifactOpti
 	meter?.start('dump');
 	try {
 		const {encryption, stream} = options.settings;
+		const checked = {...options, isDump: true};
 		const written = await (encryption || stream || command.ignoresWriteErrors
-			? streamed(command, options)
-			: owned(command, options));
+			? streamed(command, checked)
+			: owned(command, checked));
 		if (written.contents.every(content => content.plainSize === 0)) {
 			await discardAll([written]);
 			throw new PgBackError('DUMP_FAILED', `${command.what} exited successfully but produced no output`);
@@ -80,29 +81,40 @@ function start(command: DumpCommand, stdout: 'pipe' | number, signal: AbortSigna
 }
 
 function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
-	return ownedArtifact(async (descriptor, path) => {
-		// Passes the name with `-f`, as 2.x does, for wrappers that look for it; other output on stdout goes to the same
-		// file.
-		const named = {...command, args: ['-f', path, ...command.args]};
-		await dumped(start(named, descriptor, options.signal), command.what);
-		await checkArchive(path, command.what);
-		options.meter?.finish('dump');
-		command.onEnd?.();
-	}, options);
+	return ownedArtifact(
+		async (descriptor, path) => {
+			// Passes the name with `-f`, as 2.x does, for wrappers that look for it; other output on stdout goes to the same
+			// file.
+			const named = {...command, args: ['-f', path, ...command.args]};
+			await dumped(start(named, descriptor, options.signal), command.what);
+			await checkArchive(path, command.what);
+			options.meter?.finish('dump');
+			command.onEnd?.();
+		},
+		{...options, confirm: problem => rejectIncomplete(command.what, problem)},
+	);
 }
 
-/** Throws DUMP_FAILED when the child ended successfully although its archive is truncated. */
+/** Throws DUMP_FAILED when the child ended successfully although its archive is truncated: at once, where the table of contents shows it. */
 async function checkArchive(path: string, what: string): Promise<void> {
 	try {
 		await checkCompleteArchive(path);
 	} catch (error) {
 		if (!(error instanceof PgBackError)) throw error;
 		if (error.code === 'TOOLS') return; // of a newer pg_dump, which may not need the check
-		throw new PgBackError('DUMP_FAILED', `${what} exited successfully, but did not write all of it: ${error.message}`, {
-			cause: error,
-			hint: 'the disk may be full, or a quota used up: free some space, or purge older dumps, and run again',
-		});
+		throw incomplete(what, error.message, error);
 	}
+}
+
+async function rejectIncomplete(what: string, problem: string | undefined): Promise<void> {
+	if (problem !== undefined) throw incomplete(what, problem);
+}
+
+export function incomplete(what: string, problem: string, cause?: unknown): PgBackError {
+	return new PgBackError('DUMP_FAILED', `${what} exited successfully, but did not write all of it: ${problem}`, {
+		...(cause !== undefined && {cause}),
+		hint: 'the disk may be full, or a quota used up: free some space, or purge older dumps, and run again; if a wrapper runs pg_dump, check it',
+	});
 }
 
 async function streamed(command: DumpCommand, options: ArtifactOptions): Promise<Written> {
@@ -127,7 +139,7 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 			{
 				...options,
 				onBytes: bytes => options.meter?.count('dump', bytes),
-				confirm: async () => {
+				confirm: async problem => {
 					// The job reports the first failure.
 					await ended.catch((error: unknown) => {
 						options.meter?.finish('dump', options.signal.aborted ? 'cancelled' : 'failed');
@@ -135,6 +147,7 @@ async function streamed(command: DumpCommand, options: ArtifactOptions): Promise
 					});
 					options.meter?.finish('dump');
 					command.onEnd?.();
+					await rejectIncomplete(command.what, problem);
 				},
 			},
 		);

@@ -60,12 +60,12 @@ export async function* readHandle(
 /** Reused buffers: a new one for each of many small files would be most of the garbage collector's work. */
 const spare: Buffer[] = [];
 
-/** Hashes an open file from its beginning; throws on any read error. */
+/** Hashes an open file from its beginning; throws on any read error. A piece is only valid while `onChunk` is called. */
 export async function hashHandle(
 	handle: FileHandle,
 	algorithms: readonly ChecksumAlgorithm[],
 	signal: AbortSignal,
-	onBytes?: (bytes: number) => void,
+	onChunk?: (chunk: Uint8Array) => void,
 ): Promise<{readonly size: number; readonly digests: Digests}> {
 	const hash = new MultiHash(algorithms);
 	if (algorithms.length === 0) return {size: (await handle.stat()).size, digests: {}};
@@ -73,7 +73,7 @@ export async function hashHandle(
 	try {
 		for await (const chunk of readHandle(handle, signal, 0, buffer)) {
 			hash.update(chunk);
-			onBytes?.(chunk.byteLength);
+			onChunk?.(chunk);
 		}
 	} finally {
 		spare.push(buffer);

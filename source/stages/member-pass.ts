@@ -49,14 +49,13 @@ export class MemberPass {
 	/** Paths of members that are complete, but may not be on disk yet. */
 	#unflushed: string[] = [];
 	readonly #companion: Companion | undefined;
-	/** A member that must not be processed yet. */
-	#held: string | undefined;
+	/** The table of contents must not be processed before it is complete and has been checked. */
+	#held: string | undefined = tableOfContents;
 
 	constructor(directory: string, options: ArtifactOptions, companion?: Companion) {
 		this.#directory = directory;
 		this.#options = options;
 		this.#companion = companion;
-		this.#held = companion && tableOfContents;
 		if (algorithmsOf(options.settings).length > 0) options.meter?.start('checksum');
 		if (options.settings.encryption) options.meter?.start('encrypt');
 	}
@@ -206,8 +205,8 @@ export class MemberPass {
 			const shown = `${basename(plainPath)}/${name}`;
 			if (settings.mode !== undefined) await setMode(path, settings.mode & 0o777, {handle});
 			if (!settings.encryption) {
-				const {size, digests} = await hashHandle(handle, algorithmsOf(settings), signal, bytes =>
-					meter?.count('checksum', bytes),
+				const {size, digests} = await hashHandle(handle, algorithmsOf(settings), signal, chunk =>
+					meter?.count('checksum', chunk.byteLength),
 				);
 				this.#unflushed.push(path);
 				return {name: shown, plainSize: size, plainDigests: digests};

@@ -26,8 +26,15 @@ export async function hashAndEncryptInWorker(
 	descriptor: number,
 	options: HashAndEncryptOptions,
 ): Promise<PipelineResult> {
-	const {algorithms, seal, plain, cipher, signal, onBytes} = options;
-	const request = {descriptor, algorithms, seal, plain: plain?.descriptor, cipher: cipher?.descriptor};
+	const {algorithms, seal, plain, cipher, isDump, signal, onBytes} = options;
+	const request = {
+		descriptor,
+		algorithms,
+		seal,
+		isDump,
+		plain: plain?.descriptor,
+		cipher: cipher?.descriptor,
+	};
 	const response = await ask({type: 'stream', ...request}, signal, {
 		onBytes(answer) {
 			onBytes(answer.plain, answer.cipher);

@@ -9,6 +9,7 @@ import {releaseMemory} from '../lib/release.js';
 import {createSealer, type Seal} from './age/sealer.js';
 import {chunkSize} from './age/stream.js';
 import {MultiHash} from './hash.js';
+import {OutputCheck} from './output-check.js';
 import {type PipelineResult, streamStats} from './pipeline.js';
 import {type Copied, type CopyRequest, copyToFile, type CountRequest, countRows} from './range-worker.js';
 import {
@@ -29,6 +30,7 @@ export type StreamRequest = {
 	/** Descriptors of the files, each at position 0. */
 	readonly plain: number | undefined;
 	readonly cipher: number | undefined;
+	readonly isDump: boolean | undefined;
 };
 
 export type MembersRequest = {
@@ -106,7 +108,8 @@ function answer(request: StreamRequest | MembersRequest | FlushRequest, at: (whe
 }
 
 function hashAndEncrypt(request: StreamRequest, at: (where: Place) => void): PipelineResult {
-	const {descriptor, algorithms, seal, plain, cipher} = request;
+	const {descriptor, algorithms, seal, plain, cipher, isDump} = request;
+	const check = isDump ? new OutputCheck() : undefined;
 	const [plainHash, cipherHash] = [new MultiHash(algorithms), new MultiHash(algorithms)];
 	const sealer = seal && createSealer(seal.key, pending);
 	let reported = {plain: 0, cipher: 0, time: performance.now()};
@@ -126,6 +129,7 @@ function hashAndEncrypt(request: StreamRequest, at: (where: Place) => void): Pip
 		const chunk = readFully(descriptor, buffer); // valid until the next call
 		if (chunk.length === 0) break;
 		plainHash.update(chunk);
+		check?.push(chunk);
 		at('plain');
 		if (plain !== undefined) writeFully(plain, [chunk]);
 		if (sealer) write(sealer.update(chunk));
@@ -133,7 +137,7 @@ function hashAndEncrypt(request: StreamRequest, at: (where: Place) => void): Pip
 	}
 	if (sealer) write(sealer.final());
 	report();
-	return {plain: streamStats(plainHash), cipher: streamStats(cipherHash)};
+	return {plain: streamStats(plainHash), cipher: streamStats(cipherHash), problem: check?.problem()};
 }
 
 function respond(message: WorkerResponse): void {

@@ -3,6 +3,7 @@ import type {ChecksumAlgorithm} from '../core/formats.js';
 import {releaseMemory} from '../lib/release.js';
 import {createSealer, type Seal} from './age/sealer.js';
 import {type Digests, MultiHash, readSize} from './hash.js';
+import {OutputCheck} from './output-check.js';
 import type {Sink} from './sink.js';
 
 export type HashAndEncryptOptions = {
@@ -11,6 +12,8 @@ export type HashAndEncryptOptions = {
 	readonly seal: Seal | undefined;
 	readonly plain: Sink | undefined;
 	readonly cipher: Sink | undefined;
+	/** Whether the source is the output of pg_dump, which must be complete. */
+	readonly isDump?: boolean | undefined;
 	readonly signal: AbortSignal;
 	/** Called with the bytes since the last call, before and after encryption. */
 	readonly onBytes: (plain: number, cipher: number) => void;
@@ -18,14 +21,20 @@ export type HashAndEncryptOptions = {
 
 type StreamStats = {readonly size: number; readonly digests: Digests};
 
-export type PipelineResult = {readonly plain: StreamStats; readonly cipher: StreamStats};
+export type PipelineResult = {
+	readonly plain: StreamStats;
+	readonly cipher: StreamStats;
+	/** Why the dump is not complete. */
+	readonly problem: string | undefined;
+};
 
 /** Returns when the source ends; the caller flushes or discards the sinks. */
 export async function hashAndEncrypt(
 	source: AsyncIterable<Uint8Array>,
 	options: HashAndEncryptOptions,
 ): Promise<PipelineResult> {
-	const {algorithms, seal, plain, cipher, signal, onBytes} = options;
+	const {algorithms, seal, plain, cipher, isDump, signal, onBytes} = options;
+	const check = isDump ? new OutputCheck() : undefined;
 	const [plainHash, cipherHash] = [new MultiHash(algorithms), new MultiHash(algorithms)];
 	const sealer = seal && createSealer(seal.key);
 	const write = async (pieces: readonly Uint8Array[], plainBytes: number) => {
@@ -41,6 +50,7 @@ export async function hashAndEncrypt(
 		const before = plainHash.bytes;
 		for (const chunk of batch) {
 			plainHash.update(chunk);
+			check?.push(chunk);
 			if (sealer) sealed.push(...sealer.update(chunk));
 		}
 		const bytes = plainHash.bytes - before;
@@ -49,7 +59,7 @@ export async function hashAndEncrypt(
 		await write(sealed, bytes);
 	}
 	if (sealer) await write(sealer.final(), 0);
-	return {plain: streamStats(plainHash), cipher: streamStats(cipherHash)};
+	return {plain: streamStats(plainHash), cipher: streamStats(cipherHash), problem: check?.problem()};
 }
 
 export function streamStats(hash: MultiHash): StreamStats {

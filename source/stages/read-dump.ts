@@ -4,6 +4,7 @@ import {PgBackError} from '../core/errors.js';
 import type {Environment} from '../lib/environment.js';
 import {drain, releaseDisposable} from '../lib/release.js';
 import {type ChildResult, describeEnd, firstError, startChild, writeInput} from '../process/child.js';
+import {hasClosingLine} from './output-check.js';
 import {checkedTar} from './tar.js';
 
 export type VerifyTools = {
@@ -77,7 +78,7 @@ async function readPlain(source: AsyncIterable<Uint8Array>): Promise<string> {
 		tail = Buffer.from(Buffer.concat([tail, chunk.subarray(-512)]).subarray(-512));
 		releaseDisposable(chunk);
 	}
-	if (!/-- PostgreSQL database (cluster )?dump complete\n/.test(tail.toString('latin1'))) {
+	if (!hasClosingLine(tail.toString('latin1'))) {
 		throw new PgBackError('CORRUPT', 'the closing line of the dump is missing');
 	}
 	return 'read to its closing line';

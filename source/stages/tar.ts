@@ -3,37 +3,56 @@ import {PgBackError} from '../core/errors.js';
 const block = 512;
 
 /**
- * Passes a tar archive on and checks its structure: every header's checksum, complete members, and the two empty blocks
- * at the end. pg_restore itself accepts a truncated tar archive, or loops forever. Throws CORRUPT after the last byte.
+ * Checks the structure of a tar archive: every header's checksum, complete members, and the two empty blocks at the
+ * end. pg_restore itself accepts a truncated tar archive, or loops forever.
  */
-export async function* checkedTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-	const header = Buffer.alloc(block);
-	let filled = 0;
-	let skip = 0;
-	let empty = 0;
-	let problem: string | undefined;
-	for await (const chunk of source) {
-		for (let at = 0; at < chunk.byteLength && problem === undefined;) {
-			if (skip > 0) {
-				const step = Math.min(skip, chunk.byteLength - at);
-				skip -= step;
+export class TarCheck {
+	readonly #header = Buffer.alloc(block);
+	#filled = 0;
+	#skip = 0;
+	#empty = 0;
+	#isDamaged = false;
+
+	/** Holds nothing of `chunk` afterwards. */
+	push(chunk: Uint8Array): void {
+		for (let at = 0; at < chunk.byteLength && !this.#isDamaged;) {
+			if (this.#skip > 0) {
+				const step = Math.min(this.#skip, chunk.byteLength - at);
+				this.#skip -= step;
 				at += step;
 				continue;
 			}
-			const step = Math.min(block - filled, chunk.byteLength - at);
-			header.set(chunk.subarray(at, at + step), filled);
-			filled += step;
+			const step = Math.min(block - this.#filled, chunk.byteLength - at);
+			this.#header.set(chunk.subarray(at, at + step), this.#filled);
+			this.#filled += step;
 			at += step;
-			if (filled < block) continue;
-			filled = 0;
-			if (header.every(byte => byte === 0)) empty++;
-			else if (empty > 0 || !isHeader(header)) problem = 'damaged header in the tar archive';
-			else skip = Math.ceil(sizeOf(header) / block) * block;
+			if (this.#filled === block) this.#takeHeader();
 		}
+	}
+
+	/** Must be called at the end of the archive. Throws CORRUPT. */
+	finish(): void {
+		if (this.#isDamaged) throw new PgBackError('CORRUPT', 'damaged header in the tar archive');
+		if (this.#skip > 0 || this.#filled > 0 || this.#empty < 2)
+			throw new PgBackError('CORRUPT', 'the tar archive is truncated');
+	}
+
+	#takeHeader(): void {
+		this.#filled = 0;
+		if (this.#header.every(byte => byte === 0)) this.#empty++;
+		else if (this.#empty > 0 || !isHeader(this.#header)) this.#isDamaged = true;
+		else this.#skip = Math.ceil(sizeOf(this.#header) / block) * block;
+	}
+}
+
+/** Passes a tar archive on. Throws CORRUPT after the last byte of one that is damaged or truncated. */
+export async function* checkedTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+	const check = new TarCheck();
+	for await (const chunk of source) {
+		check.push(chunk);
 		yield chunk;
 	}
-	if (problem === undefined && (skip > 0 || filled > 0 || empty < 2)) problem = 'the tar archive is truncated';
-	if (problem !== undefined) throw new PgBackError('CORRUPT', problem);
+	check.finish();
 }
 
 /** Compares the header's checksum: the sum of all bytes, with those of the checksum itself taken as spaces. */
