@@ -80,6 +80,19 @@ for (const {name, start, ...rest} of kinds) {
 			assert.match(stderr, /FATAL: .*its certificate is signed by an unknown authority \(Test Root\)/);
 			assert.match(stderr, /HINT: add the certificate of the authority to ca_file/);
 			assert.doesNotMatch(stderr, /trying again|credential|SSL routines/);
+			const careless = await run(place, {env: {NODE_TLS_REJECT_UNAUTHORIZED: '0'}});
+			assert.equal(careless.code, 14, careless.stderr);
+			assert.match(careless.stderr, /FATAL: .*its certificate is signed by an unknown authority/);
+			assert.doesNotMatch(careless.stderr, /Warning/);
+		});
+
+		test('a proxy that cannot be used is an error of the configuration, at once', async () => {
+			for (const url of ['socks5://user:open-sesame@127.0.0.1:1', 'http://user:open-sesame@:::']) {
+				const {code, stderr} = await run(place, {env: {HTTPS_PROXY: url}});
+				assert.equal(code, 10, stderr);
+				assert.match(stderr, /FATAL: HTTPS_PROXY (has an unsupported proxy scheme|is not a proxy URL)/);
+				assert.doesNotMatch(stderr, /trying again|open-sesame/);
+			}
 		});
 
 		test('is reached with ca_file, and with the variables of the environment', async () => {

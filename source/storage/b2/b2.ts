@@ -66,6 +66,7 @@ export function b2Location({bucket}: B2Settings): string {
  */
 export async function openB2Later(settings: B2Settings, context: OpenContext): Promise<Storage> {
 	checkB2Settings(settings);
+	await httpOf(context); // throws CONFIG
 	const facts = {
 		...{kind: 'b2', location: b2Location(settings), isPermanent: isPermanentError},
 		...{watchesIdle: true, listsRanges: true},
@@ -129,11 +130,11 @@ type Where = {readonly operation: 'connect to'; readonly location: string};
 
 async function authorize(settings: B2Settings, location: string, context: OpenContext): Promise<Account> {
 	const where: Where = {operation: 'connect to', location};
+	const http = await httpOf(context);
 	const timeout = AbortSignal.timeout(context.idleTimeout ?? 60_000);
 	let response: Response;
 	let text: string;
 	try {
-		const http = await httpOf(context);
 		response = await http.fetch(
 			new URL('/b2api/v3/b2_authorize_account', settings.authorizeUrl ?? defaultAuthorizeUrl),
 			{
