@@ -4,7 +4,14 @@ import {PgBackError} from '../core/errors.js';
 import {dumpFailure} from '../postgres/dump-failure.js';
 import {type Child, type ChildOptions, startChild} from '../process/child.js';
 import {preparePipes, takePipe} from '../process/pipes.js';
-import {type ArtifactOptions, discardAll, ownedArtifact, writeArtifact, type Written} from './artifact.js';
+import {
+	algorithmsOf,
+	type ArtifactOptions,
+	discardAll,
+	ownedArtifact,
+	writeArtifact,
+	type Written,
+} from './artifact.js';
 import {checkCompleteArchive} from './complete-archive.js';
 import {prepareWorker} from './pipeline-thread.js';
 
@@ -87,7 +94,8 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 			// file.
 			const named = {...command, args: ['-f', path, ...command.args]};
 			await dumped(start(named, descriptor, options.signal), command.what);
-			await checkArchive(path, command.what);
+			// Otherwise it is checked while it is hashed.
+			if (algorithmsOf(options.settings).length === 0) await checkArchive(path, command.what);
 			options.meter?.finish('dump');
 			command.onEnd?.();
 		},
@@ -95,7 +103,7 @@ function owned(command: DumpCommand, options: ArtifactOptions): Promise<Written>
 	);
 }
 
-/** Throws DUMP_FAILED when the child ended successfully although its archive is truncated: at once, where the table of contents shows it. */
+/** Throws DUMP_FAILED when the child ended successfully although its archive is truncated, as far as its table of contents shows it. */
 async function checkArchive(path: string, what: string): Promise<void> {
 	try {
 		await checkCompleteArchive(path);
