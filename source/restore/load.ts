@@ -86,8 +86,9 @@ export async function loadArchive(
 		signal: AbortSignal.any([control.signal, failing.signal]),
 		onLine(line) {
 			if (isVerbose && (load.tracker?.note(line, run.now().getTime()) ?? isInformation(line))) return;
-			run.emit({type: 'job.output', job: control.id, line});
-			log.add(line);
+			// Nobody who looks for errors in the log should find one that is none.
+			if (log.add(line)) run.emit({type: 'log', level: 'debug', text: line, job: control.id});
+			else run.emit({type: 'job.output', job: control.id, line});
 		},
 	});
 	run.emit({type: 'job.command', job: control.id, command: [pgRestore.path, ...args].map(display).join(' ')});
@@ -183,6 +184,7 @@ export class RestoreLog {
 	readonly #onError: () => void;
 	readonly #errors: string[] = [];
 	#tolerated = 0;
+	#isTolerated = false;
 	#ignored = 0;
 	#entry = '';
 	#failedEntry = '';
@@ -194,28 +196,41 @@ export class RestoreLog {
 		this.#onError = onError;
 	}
 
-	add(line: string): void {
+	/** Returns true for a line of a tolerated failure. */
+	add(line: string): boolean {
 		const entry = /from TOC entry \d+; \d+ \d+ (.*)$/s.exec(line)?.[1];
 		if (entry !== undefined) this.#entry = entry;
 		const ignored = /errors ignored on restore: (\d+)/.exec(line)?.[1];
-		if (ignored !== undefined) this.#ignored = Number(ignored);
-		else if (/: (?:error|fatal): /.test(line)) {
-			if (this.#tolerant && knownFailure.test(line)) this.#tolerated++;
-			else {
-				if (this.#errors.length === 0) this.#failedEntry = this.#entry;
-				this.#errors.push(line);
-				this.#onError();
-			}
+		const wasTolerated = this.#isTolerated;
+		this.#isTolerated = this.#tolerant && knownFailure.test(line);
+		if (this.#isTolerated) {
+			this.#tolerated++;
+			return true;
+		}
+		if (ignored !== undefined) {
+			this.#ignored = Number(ignored);
+			return this.#errors.length === 0 && this.#ignored <= this.#mostTolerated;
+		}
+		if (/: (?:error|fatal): /.test(line)) {
+			if (this.#errors.length === 0) this.#failedEntry = this.#entry;
+			this.#errors.push(line);
+			this.#onError();
 		} else if (this.#errors.length > 0 && this.#more.length < 5) this.#more.push(line);
+		return (wasTolerated && line.startsWith('Command was: ')) || (this.#tolerant && / while INITIALIZING:$/.test(line));
+	}
+
+	/**
+	 * pg_restore sends the setting once, with workers a second time when they have ended, and does not count what those
+	 * send when they start. It counts everything else that fails, also if the lines of two processes mix.
+	 */
+	get #mostTolerated(): number {
+		return this.#jobs > 1 ? 2 : 1;
 	}
 
 	/** Throws FAILED unless it ended as expected, CORRUPT where pg_restore could not read the dump. */
 	check(what: string, result: ChildResult | undefined): void {
 		const clean = result?.exitCode === 0 && this.#ignored === 0;
-		// pg_restore sends the setting once, with workers a second time when they have ended, and does not count what
-		// those send when they start. It counts everything else that fails, also if the lines of two processes mix.
-		const most = this.#jobs > 1 ? 2 : 1;
-		const tolerated = result?.exitCode === 1 && this.#tolerated > 0 && this.#ignored <= most;
+		const tolerated = result?.exitCode === 1 && this.#tolerated > 0 && this.#ignored <= this.#mostTolerated;
 		if (this.#errors.length === 0 && (clean || tolerated)) return;
 		const said =
 			this.#errors[0] ??
@@ -255,7 +270,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
 		/deadlock detected/,
 		'sessions of pg_restore waited for each other: try again, with --restore-jobs 1 if that happens again',
 	],
-	[/terminating connection|server closed the connection/, 'check the server log'],
+	[
+		/terminating connection|server closed the connection|Connection reset by peer|Broken pipe|could not (?:receive data from|send data to) server|no connection to the server/,
+		'the connection was lost: check the server log',
+	],
 ];
 
 export function hintFor(text: string): string {

@@ -6,6 +6,10 @@ import {hintFor, RestoreLog} from '../../source/restore/load.js';
 test('a deadlock of the sessions of pg_restore is no reason to leave an entry out', () => {
 	assert.match(hintFor('pg_restore: error: could not execute query: ERROR:  deadlock detected'), /--restore-jobs 1/);
 	assert.match(hintFor('ERROR:  relation "t" already exists'), /--skip/);
+	assert.match(
+		hintFor('pg_restore: error: could not receive data from server: Connection reset by peer'),
+		/server log/,
+	);
 });
 
 describe('a setting that an older server does not know', () => {
@@ -22,6 +26,33 @@ describe('a setting that an older server does not know', () => {
 	test('is no failure', () => {
 		ended(1, setting, ignored(1));
 		ended(4, ...ofWorkers, ignored(2));
+	});
+
+	test('is not shown as an error, and nothing else is hidden', () => {
+		const log = new RestoreLog({tolerant: true, jobs: 1}, () => undefined);
+		const lines = [
+			'pg_restore: while INITIALIZING:',
+			setting,
+			'Command was: SET transaction_timeout = 0;',
+			'Command was: SET another = 0;',
+			'pg_restore: warning: something else',
+			ignored(1),
+		];
+		assert.deepEqual(
+			lines.map(line => log.add(line)),
+			[true, true, true, false, false, true],
+		);
+		const strict = new RestoreLog({tolerant: false, jobs: 1}, () => undefined);
+		assert.deepEqual(
+			lines.map(line => strict.add(line)),
+			lines.map(() => false),
+		);
+		const failing = new RestoreLog({tolerant: true, jobs: 1}, () => undefined);
+		const failure = 'pg_restore: error: could not execute query: ERROR:  permission denied';
+		assert.deepEqual(
+			[setting, failure, 'Command was: DROP TABLE t;', ignored(2)].map(line => failing.add(line)),
+			[true, false, false, false],
+		);
 	});
 
 	test('hides no other failure, not even one whose line is mixed with that of another process', () => {
