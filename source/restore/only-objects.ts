@@ -8,6 +8,7 @@ import {objectPattern} from '../postgres/object-patterns.js';
 import type {Session} from '../postgres/session.js';
 import type {ServerContext} from '../runs/context.js';
 import {tocOfDatabase} from './database-toc.js';
+import {lostColumns} from './lost-columns.js';
 import {creatingFindings, readingFindings} from './only-access.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {Finding} from './restore-plan.js';
@@ -96,8 +97,26 @@ export async function chooseObjects(
 			text: `depends on it and is missing, so it comes back too: ${list(closure.dependents)}`,
 			hint: '--no-dependents leaves it out',
 		});
+	findings.push(...lostFindings(toc, present, {closure, database}));
 	findings.push(...(await check(session => creatingFindings(session, closure.entries, access))));
 	return {closure, findings};
+}
+
+/** Names what an archive cannot bring back although DROP … CASCADE took it. */
+function lostFindings(
+	toc: ArchiveToc,
+	present: ArchiveToc,
+	{closure, database}: {readonly closure: Closure; readonly database: string},
+): readonly Finding[] {
+	const taken = new Set(closure.entries.map(entry => entry.dumpId));
+	return lostColumns(toc.entries, {taken, present: present.entries}).map(({schema, table, column, isDefault}) => {
+		const what = `table ${schema === undefined ? '' : `${schema}.`}${table} exists, but`;
+		const text = isDefault
+			? `${what} its column ${column} has lost its default, which does not come back`
+			: `${what} not its column ${column}, which does not come back`;
+		const hint = 'restore the database beside it with --into, and take the column or its default from there';
+		return {severity: 'warn', database, text: display(text), hint};
+	});
 }
 
 async function withSession<T>(

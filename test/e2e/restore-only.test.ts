@@ -82,6 +82,32 @@ test('what DROP … CASCADE took of other relations and schemas, and privileges 
 	}
 });
 
+test('columns and defaults of existing tables, which no archive brings back, are named', async () => {
+	await server.psql('postgres', 'create database columns');
+	await server.psql(
+		'columns',
+		`create schema util; create type util.mood as enum ('ok'); create function util.three() returns int language sql as 'select 3';
+		create table "T" (id int, "m, x" util.mood, n int default util.three(), constraint c check (id > 0), kept int default 1);
+		create table other (m util.mood[]); create table untouched (id int default 1)`,
+	);
+	const backup = await runProgram([...connectTo(server, directory), 'columns']);
+	assert.equal(backup.code, 0, backup.stderr);
+	await server.psql('columns', 'drop schema util cascade');
+	const {code, stderr} = await runProgram([
+		...connectTo(server, directory),
+		...['--restore', 'backup', 'columns', '--only-schema', 'util'],
+	]);
+	assert.equal(code, 0, stderr);
+	const warnings = stderr
+		.split('\n')
+		.flatMap(line => /WARN: .*?(table .* exists, but.*) \(restore the database beside/.exec(line)?.[1] ?? []);
+	assert.deepEqual(warnings.sort(), [
+		'table public.T exists, but its column n has lost its default, which does not come back',
+		'table public.T exists, but not its column m, x, which does not come back',
+		'table public.other exists, but not its column m, which does not come back',
+	]);
+});
+
 test('default privileges of the database: objects get the privileges of the dump, and they stay as they were', async () => {
 	await server.psql(
 		'app',
