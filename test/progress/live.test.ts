@@ -95,10 +95,13 @@ describe('percentages', () => {
 	test('a last run makes the percentage one of time', async () => {
 		const {shown, fractions} = await dump();
 		const [start = 0, end = 0] = [shown[0]?.time, shown.at(-1)?.time];
-		const middle = shown.findLast(one => one.time <= (start + end) / 2);
+		// On a busy machine, the list of the tables may arrive after half of the time.
+		const known = shown.filter(one => one.fraction !== undefined);
+		const middle = known[Math.floor(known.length / 2)];
+		const share = ((middle?.time ?? 0) - start) / (end - start);
 		assert.ok(
-			Math.abs((middle?.fraction ?? 0) - 0.5) < 0.3,
-			`half way: ${String(middle?.fraction)}; ${fractions.join(' ')}`,
+			Math.abs((middle?.fraction ?? 0) - share) < 0.3,
+			`${String(middle?.fraction)} after ${share} of the time; ${fractions.join(' ')}`,
 		);
 		assert.ok(shown.some(one => one.eta !== undefined));
 	});
