@@ -32,7 +32,7 @@ function failed() {
 
 /** Sets up the process for everything that is loaded from now on. */
 exports.prepare = function () {
-	// It would make every remote location, and whoever is between, as good as the right one.
+	// It turns the verification of certificates off: anybody on the way to a remote location could pretend to be it.
 	delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
 	// Nobody else may read what we write, from the first byte on; a stricter umask of the caller's stays.
 	var others = parseInt('77', 8);

@@ -60,9 +60,7 @@ function checkModes(settings: Settings, commandLine: CommandLine, terminal: bool
 		['cipherPass', 'cipherPrivateKey'],
 		['pin', 'unpin'],
 	] as const;
-	const problems = pairs
-		.filter(pair => pair.every(name => isGiven(values.get(name))))
-		.map(pair => `options ${pair.map(flagOf).join(' and ')} cannot be used together`);
+	const problems = pairs.filter(pair => pair.every(name => isGiven(values.get(name)))).map(pair => together(...pair));
 	if (settings.purge !== 'none' && settings.purgeOlderThan < 0)
 		problems.push('--purge needs a purge_older_than that is not negative: it would remove every dump');
 	// An empty variable of a script must not start a backup.
@@ -121,7 +119,6 @@ const withoutDryRun = [
 
 /** A command that would be ignored, or executed in spite of --dry-run, is an error. */
 function checkCommandsTogether(settings: Settings, words: readonly string[]): readonly string[] {
-	const together = (a: OptionName, b: OptionName) => `options ${flagOf(a)} and ${flagOf(b)} cannot be used together`;
 	const problems = settings.dryRun
 		? withoutDryRun.filter(name => isAsked(settings, name)).map(name => together('dryRun', name))
 		: [];
@@ -146,9 +143,7 @@ function checkShard(settings: Settings): readonly string[] {
 		return needed.map(flag => `${flag} needs --shard`);
 	}
 	return [
-		...undivided
-			.filter(name => isAsked(settings, name))
-			.map(name => `options --shard and ${flagOf(name)} cannot be used together`),
+		...undivided.filter(name => isAsked(settings, name)).map(name => together('shard', name)),
 		...(fleetPrefix === '' ? ['--shard needs fleet_prefix: the processes of a run meet there'] : []),
 		...(upload.length === 0 ? ['--shard needs upload: the processes of a run meet at the remote location'] : []),
 		...(upload.length > 1
@@ -158,6 +153,10 @@ function checkShard(settings: Settings): readonly string[] {
 			? ['--shard cannot be used with encrypt_keep_source: a shard leaves no files on its machine']
 			: []),
 	];
+}
+
+function together(...names: readonly OptionName[]): string {
+	return `options ${names.map(flagOf).join(' and ')} cannot be used together`;
 }
 
 function flagOf(name: OptionName): string {

@@ -43,4 +43,9 @@ export function levelOf(compression: string): number | undefined {
 
 /** The file suffix of each method: pg_dump compresses a plain dump like the program with that name. */
 export const compressedSuffixes = {gzip: 'gz', lz4: 'lz4', zstd: 'zst'} as const;
+/** Returns the name of a member of a directory dump without the suffix of its compression. */
+export function withoutCompressedSuffix(member: string): string {
+	return member.replace(/\.(?:gz|lz4|zst)$/, '');
+}
+
 export type CompressedSuffix = (typeof compressedSuffixes)[keyof typeof compressedSuffixes];

@@ -77,7 +77,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 			PGCONNECT_TIMEOUT: String(options.connectTimeout ?? 30),
 			...connection.env,
 			...(options.serverOptions && {
-				PGOPTIONS: [connection.env['PGOPTIONS'] ?? '', options.serverOptions].join(' ').trim(),
+				PGOPTIONS: joinServerOptions(connection.env['PGOPTIONS'], options.serverOptions),
 			}),
 			PGCLIENTENCODING: 'UTF8',
 			LC_ALL: 'C', // messages that connectionError() can recognize
@@ -124,6 +124,11 @@ async function begin(channel: Channel, mark: string): Promise<Session> {
 		query,
 		close: channel.close,
 	};
+}
+
+/** Returns the value of PGOPTIONS with all of these options. */
+export function joinServerOptions(...options: readonly (string | undefined)[]): string {
+	return options.filter(Boolean).join(' ');
 }
 
 /**

@@ -3,6 +3,7 @@
  * not read.
  */
 import {isSystemError, PgBackError} from '../core/errors.js';
+import {withoutCompressedSuffix} from '../lib/compression.js';
 import {display} from '../lib/display.js';
 import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../postgres/archive-toc.js';
 import {nameOf, splitStatements} from '../postgres/sql-statements.js';
@@ -123,7 +124,7 @@ function dataBytes(dump: DumpView, toc: ArchiveToc): ReadonlyMap<number, number>
 		);
 		return new Map(
 			toc.entries.flatMap(({dumpId, member}) => {
-				const size = member === undefined ? undefined : sizes.get(member.replace(/\.(?:gz|lz4|zst)$/, ''));
+				const size = member === undefined ? undefined : sizes.get(withoutCompressedSuffix(member));
 				return size === undefined ? [] : [[dumpId, size] as const];
 			}),
 		);

@@ -2,6 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {type ArchiveToc, ArchiveTocParser} from '../postgres/archive-toc.js';
+import {joinServerOptions} from '../postgres/session.js';
 import {eventTriggersOff} from '../postgres/target-inventory.js';
 import {findTools} from '../postgres/tools.js';
 import {firstError, startChild} from '../process/child.js';
@@ -33,7 +34,7 @@ export async function tocOfDatabase(
 	const child = startChild({
 		command: tools.pgDump.path,
 		args: ['-Fc', '-s', '-w', '-E', encoding, ...args],
-		env: {...env, PGOPTIONS: [env['PGOPTIONS'] ?? '', eventTriggersOff(inventory)].join(' ').trim(), LC_ALL: 'C'},
+		env: {...env, PGOPTIONS: joinServerOptions(env['PGOPTIONS'], eventTriggersOff(inventory)), LC_ALL: 'C'},
 		signal,
 		stdout: 'pipe',
 		stderr: 'messages',

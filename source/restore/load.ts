@@ -3,6 +3,7 @@ import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {releaseDisposable} from '../lib/release.js';
+import {joinServerOptions} from '../postgres/session.js';
 import {eventTriggersOff, type Inventory} from '../postgres/target-inventory.js';
 import type {Tool} from '../postgres/tools.js';
 import {type Child, type ChildResult, describeEnd, InputWriter, startChild} from '../process/child.js';
@@ -148,7 +149,7 @@ export function sessionOptions(
 	};
 	const words = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
 	const off = isLive ? '' : eventTriggersOff({version, superuser});
-	return [inherited ?? '', ...words, off].filter(Boolean).join(' ');
+	return joinServerOptions(inherited, ...words, off);
 }
 
 async function feed(child: Child, source: AsyncIterable<Uint8Array>): Promise<void> {

@@ -5,6 +5,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {identifier, literal} from '../postgres/quote.js';
+import {joinServerOptions} from '../postgres/session.js';
 import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
 import {adaptSubscription} from '../postgres/subscription-options.js';
 import {supportsStatistics} from '../postgres/versions.js';
@@ -284,10 +285,10 @@ export async function createSubscriptions(
 /** Returns the connection of a psql that loads `database` with the settings of a restore, as the owner if one is set. */
 function restoringConnection({connection, inventory}: RestoreTarget, {owner}: RestoreOptions, database: string) {
 	const child = connection.forDatabase(database);
-	const inherited = [child.env['PGOPTIONS'] ?? '', owner === undefined ? '' : `-c role=${escapeOption(owner)}`];
+	const role = owner === undefined ? '' : `-c role=${escapeOption(owner)}`;
 	return {
 		...child,
-		env: {...child.env, PGOPTIONS: sessionOptions(inherited.filter(Boolean).join(' '), inventory)},
+		env: {...child.env, PGOPTIONS: sessionOptions(joinServerOptions(child.env['PGOPTIONS'], role), inventory)},
 	};
 }
 

@@ -121,7 +121,7 @@ export async function onSession<T>(
 const recoveryTime = 60_000;
 const recoveryPoll = 100;
 
-/** A server of which one process crashed ends all sessions, and accepts new ones a moment later. */
+/** Opens a session. When one process of a server crashes, the server ends all sessions and refuses new ones until it has recovered. */
 async function openAgain(open: () => Promise<Session>): Promise<Session> {
 	const deadline = performance.now() + recoveryTime;
 	for (;;) {

@@ -2,6 +2,7 @@
 import {open} from 'node:fs/promises';
 import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
+import {withoutCompressedSuffix} from '../lib/compression.js';
 import {ArchiveEntryParser} from '../postgres/archive-toc.js';
 import type {Content} from './artifact.js';
 import {readHandle} from './hash.js';
@@ -33,8 +34,6 @@ export async function expectedMembers(tocPath: string, signal: AbortSignal): Pro
 	return members;
 }
 
-const compressed = /\.(?:gz|lz4|zst)$/;
-
 /** Returns what is missing; undefined when the dump has all members. */
 export function missingMember(expected: ReadonlySet<string>, contents: readonly Content[]): string | undefined {
 	const present = new Set<string>();
@@ -42,7 +41,7 @@ export function missingMember(expected: ReadonlySet<string>, contents: readonly 
 		const member = basename(name);
 		// gzip has a header in any case; an empty large object is an empty file with zstd and lz4.
 		if (plainSize === 0 && member.endsWith('.gz')) return `${member} is empty`;
-		present.add(member.replace(compressed, ''));
+		present.add(withoutCompressedSuffix(member));
 	}
 	const [missing, ...more] = [...expected].filter(member => !present.has(member));
 	if (missing === undefined) return undefined;
