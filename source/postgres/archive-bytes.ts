@@ -116,16 +116,14 @@ export class ArchiveBytes {
 		const from = this.#take(size);
 		let value = 0;
 		for (let index = size - 1; index >= 0; index--) value = value * 256 + (this.#buffer[from + index] ?? 0);
-		if (!Number.isSafeInteger(value))
-			throw new PgBackError('CORRUPT', 'cannot read the archive: an offset is too large');
+		if (!Number.isSafeInteger(value)) throw corruptArchive('an offset is too large');
 		return value;
 	}
 
 	integer(): number {
 		const sign = this.byte();
 		const value = this.unsigned(this.integerSize);
-		if (sign > 1 || value > 0x7fff_ffff)
-			throw new PgBackError('CORRUPT', 'cannot read the archive: an integer is out of range');
+		if (sign > 1 || value > 0x7fff_ffff) throw corruptArchive('an integer is out of range');
 		return sign === 0 ? value : -value;
 	}
 
@@ -141,7 +139,18 @@ export class ArchiveBytes {
 		return length < 0 ? undefined : this.raw(length);
 	}
 
-	skipText(): void {
-		this.#take(Math.max(0, this.integer()));
+	/** Returns false for a null string. */
+	skipText(): boolean {
+		const length = this.integer();
+		this.#take(Math.max(0, length));
+		return length >= 0;
 	}
+
+	skipTexts(count: number): void {
+		for (let left = count; left > 0; left--) this.skipText();
+	}
+}
+
+export function corruptArchive(problem: string): PgBackError {
+	return new PgBackError('CORRUPT', `cannot read the archive: ${problem}`, {hint: 'use another run'});
 }

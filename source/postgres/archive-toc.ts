@@ -3,7 +3,7 @@
  * pg_backup_archiver.c. Reads only the table itself, not the data after it.
  */
 import {PgBackError} from '../core/errors.js';
-import {ArchiveBytes, ShortRead} from './archive-bytes.js';
+import {ArchiveBytes, corruptArchive, ShortRead} from './archive-bytes.js';
 import {decoderFor, definitionDecoder, sharedTextDecoder} from './archive-encoding.js';
 import {isDatabaseEntry} from './database-entry.js';
 
@@ -79,19 +79,31 @@ export type ArchiveHead = Omit<ArchiveToc, 'entries' | 'size' | 'encoding' | 'sh
 	readonly count: number;
 };
 
-/**
- * Parses a table of contents that arrives in pieces, and passes each entry to `take`, with one character per byte in its
- * text. Keeps no entry: there may be a million. Every failure is a PgBackError CORRUPT, or TOOLS for a newer archive
- * version.
- */
-export class ArchiveEntryParser {
-	readonly #take: (entry: ArchiveEntry) => void;
-	readonly #bytes = new ArchiveBytes();
-	#head: ArchiveHead | undefined;
-	#left = 0;
+/** Where the data of an entry is. */
+export type ArchivePlace = Pick<ArchiveEntry, 'dumpId' | 'offset' | 'member' | 'awaitsOffset'>;
 
-	constructor(take: (entry: ArchiveEntry) => void) {
+/**
+ * Parses a table of contents that arrives in pieces, and passes each entry that `read` returns to `take`. Keeps no entry:
+ * there may be a million. Every failure is a PgBackError CORRUPT, or TOOLS for a newer archive version.
+ */
+class TableParser<Entry> {
+	readonly #read: (bytes: ArchiveBytes, head: ArchiveHead) => Entry;
+	readonly #take: (entry: Entry) => void;
+	readonly #bytes = new ArchiveBytes();
+	readonly #first: ArchiveHead | undefined;
+	#head: ArchiveHead | undefined;
+	#left: number | undefined;
+
+	/** With `first`, what is parsed is the second table of an archive, which has no head of its own. */
+	constructor(
+		read: (bytes: ArchiveBytes, head: ArchiveHead) => Entry,
+		take: (entry: Entry) => void,
+		first?: ArchiveHead,
+	) {
+		this.#read = read;
 		this.#take = take;
+		this.#first = first;
+		if (first) this.#bytes.integerSize = first.integerSize;
 	}
 
 	/** Returns what precedes the entries, and the size of the table in bytes; undefined while bytes of the table are missing. */
@@ -105,29 +117,38 @@ export class ArchiveEntryParser {
 		this.#bytes.push(chunk);
 		if (!this.#bytes.satisfied) return undefined;
 		try {
-			if (!this.#head) {
-				this.#head = readHead(this.#bytes);
+			if (!this.#head || this.#left === undefined) {
+				this.#head = this.#first ? readSecondHead(this.#bytes, this.#first) : readHead(this.#bytes);
 				this.#left = this.#head.count;
 				this.#bytes.commit();
 			}
 			for (; this.#left > 0; this.#left--) {
-				this.#take(readEntry(this.#bytes, this.#head));
+				this.#take(this.#read(this.#bytes, this.#head));
 				this.#bytes.commit();
 			}
 		} catch (error) {
 			if (!(error instanceof ShortRead)) throw error;
 			this.#bytes.rewind(error.missing);
-			if (this.#bytes.position + this.#bytes.wanted > largest) throw corrupt('the table of contents is too large');
+			if (this.#bytes.position + this.#bytes.wanted > largest)
+				throw corruptArchive('the table of contents is too large');
 			return undefined;
 		}
 		return this.#bytes.rest();
 	}
 }
 
-/** Parses a table of contents that arrives in pieces. Failures are those of ArchiveEntryParser. */
+/** Passes on only where the data of each entry is, in less than half of the time. Failures are those of TableParser. */
+export class ArchivePlaceParser extends TableParser<ArchivePlace> {
+	/** With `first`, what is parsed is the second table of an archive. */
+	constructor(take: (place: ArchivePlace) => void, first?: ArchiveHead) {
+		super(readEntryPlace, take, first);
+	}
+}
+
+/** Parses a table of contents that arrives in pieces. Failures are those of TableParser. */
 export class ArchiveTocParser {
 	readonly #entries: ArchiveEntry[] = [];
-	readonly #parser = new ArchiveEntryParser(entry => this.#entries.push(entry));
+	readonly #parser = new TableParser(readEntry, entry => this.#entries.push(entry));
 	#toc: ArchiveToc | undefined;
 
 	/** Returns the complete table, or undefined while bytes are missing. */
@@ -146,9 +167,9 @@ export class ArchiveTocParser {
 
 /** Returns the minor number of the archive's version; the major is 1. */
 function readArchiveVersion(bytes: ArchiveBytes): number {
-	if (bytes.raw(5) !== 'PGDMP') throw corrupt('it does not start like a pg_dump archive');
+	if (bytes.raw(5) !== 'PGDMP') throw corruptArchive('it does not start like a pg_dump archive');
 	const [major, minor, revision] = [bytes.byte(), bytes.byte(), bytes.byte()];
-	if (major !== 1 || minor > 99) throw corrupt(`archive version ${major}.${minor} does not exist`);
+	if (major !== 1 || minor > 99) throw corruptArchive(`archive version ${major}.${minor} does not exist`);
 	if (minor < oldestArchive || minor > newestArchive) throw unsupported(`${major}.${minor}-${revision}`);
 	return minor;
 }
@@ -166,20 +187,20 @@ function readTime(bytes: ArchiveBytes): string {
 export function readHead(bytes: ArchiveBytes): ArchiveHead {
 	const minor = readArchiveVersion(bytes);
 	const [integerSize, offsetSize, formatCode] = [bytes.byte(), bytes.byte(), bytes.byte()];
-	if (integerSize < 4 || integerSize > 8) throw corrupt(`integers of ${integerSize} bytes`);
-	if (offsetSize < 4 || offsetSize > 8) throw corrupt(`offsets of ${offsetSize} bytes`);
+	if (integerSize < 4 || integerSize > 8) throw corruptArchive(`integers of ${integerSize} bytes`);
+	if (offsetSize < 4 || offsetSize > 8) throw corruptArchive(`offsets of ${offsetSize} bytes`);
 	const format = formats[formatCode];
-	if (!format) throw corrupt(`format ${formatCode} does not exist`);
+	if (!format) throw corruptArchive(`format ${formatCode} does not exist`);
 	bytes.integerSize = integerSize;
 	const algorithm = minor >= 15 ? bytes.byte() : bytes.integer() === 0 ? 0 : 1;
 	const compression = compressions[algorithm];
-	if (!compression) throw corrupt(`compression ${algorithm} does not exist`);
+	if (!compression) throw corruptArchive(`compression ${algorithm} does not exist`);
 	const created = readTime(bytes);
 	const database = bytes.text() ?? '';
 	const serverVersion = bytes.text() ?? '';
 	const dumpVersion = bytes.text() ?? '';
 	const count = bytes.integer();
-	if (count < 0) throw corrupt('a negative number of entries');
+	if (count < 0) throw corruptArchive('a negative number of entries');
 	return {
 		format,
 		minor,
@@ -194,18 +215,22 @@ export function readHead(bytes: ArchiveBytes): ArchiveHead {
 	};
 }
 
+function readSecondHead(bytes: ArchiveBytes, first: ArchiveHead): ArchiveHead {
+	if (bytes.integer() !== first.count) throw corruptArchive('its two tables of contents differ');
+	return first;
+}
+
 /** Reads one entry; its text has one character per byte. */
-export function readEntry(bytes: ArchiveBytes, {minor, format, offsetSize}: ArchiveHead): ArchiveEntry {
+export function readEntry(bytes: ArchiveBytes, head: ArchiveHead): ArchiveEntry {
+	const {minor} = head;
 	const startsAt = bytes.position;
-	const dumpId = bytes.integer();
-	if (dumpId <= 0) throw corrupt(`an entry with the id ${dumpId}`);
+	const dumpId = readDumpId(bytes);
 	const hasData = bytes.integer() !== 0;
 	const catalog = number(bytes.text());
 	const oid = number(bytes.text());
 	const tag = bytes.text() ?? '';
 	const kind = bytes.text() ?? '';
-	const section = sections[bytes.integer()];
-	if (!section) throw corrupt('an entry in a section that does not exist');
+	const section = readSection(bytes);
 	const definition = bytes.text() ?? '';
 	bytes.skipText(); // the DROP statement
 	const copy = bytes.text() ?? '';
@@ -218,23 +243,48 @@ export function readEntry(bytes: ArchiveBytes, {minor, format, offsetSize}: Arch
 	const dependencies: number[] = [];
 	for (let text = bytes.text(); text !== undefined; text = bytes.text()) dependencies.push(number(text));
 	const placeAt = bytes.position;
-	const entry = {
+	return {
 		...{dumpId, catalog, oid, tag, kind, section, definition, copy, schema, tablespace, owner},
-		...{dependencies, hasData, startsAt, placeAt},
+		...{dependencies, hasData, startsAt, placeAt, ...readPlace(bytes, head)},
 	};
-	if (format === 'custom') {
-		const state = bytes.byte();
-		const offset = bytes.unsigned(offsetSize);
-		if (state < 1 || state > 3) throw corrupt('an offset with an unknown state');
-		const known = state === 2 ? offset : undefined;
-		return {...entry, offset: known, member: undefined, awaitsOffset: state === 1};
-	}
-	const member = bytes.text() || undefined;
-	return {...entry, offset: undefined, member, awaitsOffset: false};
+}
+
+/** Reads one entry without its texts. */
+function readEntryPlace(bytes: ArchiveBytes, head: ArchiveHead): ArchivePlace {
+	const dumpId = readDumpId(bytes);
+	bytes.integer(); // whether it has data
+	bytes.skipTexts(4); // the OIDs, the tag, the kind
+	readSection(bytes);
+	bytes.skipTexts(head.minor >= 14 ? 6 : 5); // from the definition to the table access method
+	if (head.minor >= 16) bytes.integer(); // the relkind
+	bytes.skipTexts(2); // the owner, WITH OIDS
+	while (bytes.skipText()); // the dependencies
+	return {dumpId, ...readPlace(bytes, head)};
+}
+
+function readDumpId(bytes: ArchiveBytes): number {
+	const dumpId = bytes.integer();
+	if (dumpId <= 0) throw corruptArchive(`an entry with the id ${dumpId}`);
+	return dumpId;
+}
+
+function readSection(bytes: ArchiveBytes): Section {
+	const section = sections[bytes.integer()];
+	if (!section) throw corruptArchive('an entry in a section that does not exist');
+	return section;
+}
+
+/** Reads the last field of an entry. */
+function readPlace(bytes: ArchiveBytes, {format, offsetSize}: ArchiveHead): Omit<ArchivePlace, 'dumpId'> {
+	if (format !== 'custom') return {offset: undefined, member: bytes.text() || undefined, awaitsOffset: false};
+	const state = bytes.byte();
+	const offset = bytes.unsigned(offsetSize);
+	if (state < 1 || state > 3) throw corruptArchive('an offset with an unknown state');
+	return {offset: state === 2 ? offset : undefined, member: undefined, awaitsOffset: state === 1};
 }
 
 function number(text: string | undefined): number {
-	if (text === undefined || !/^\d{1,10}$/.test(text)) throw corrupt('an id that is not a number');
+	if (text === undefined || !/^\d{1,10}$/.test(text)) throw corruptArchive('an id that is not a number');
 	return Number(text);
 }
 
@@ -247,7 +297,7 @@ function finish(head: ArchiveHead, entries: readonly ArchiveEntry[], size: numbe
 	const sharedText = sharedTextDecoder(databaseEncoding);
 	const optional = (text: string | undefined) => (text === undefined ? undefined : decode(text));
 	const ids = new Set(entries.map(entry => entry.dumpId));
-	if (ids.size !== entries.length) throw corrupt('two entries with the same id');
+	if (ids.size !== entries.length) throw corruptArchive('two entries with the same id');
 	const ofDatabase = definitionDecoder(encoding, databaseEncoding);
 	const decoded = entries.map(entry => {
 		const decodeText = isDatabaseEntry(entry) ? ofDatabase.decode : decode;
@@ -275,60 +325,8 @@ function encodingOf(entries: readonly ArchiveEntry[]): string {
 	return /^SET client_encoding = '([^']+)'/.exec(setting)?.[1] ?? 'UTF8';
 }
 
-function corrupt(problem: string): PgBackError {
-	return new PgBackError('CORRUPT', `cannot read the archive: ${problem}`, {hint: 'use another run'});
-}
-
 function unsupported(version: string): PgBackError {
 	return new PgBackError('TOOLS', `archive version ${version} cannot be read`, {
 		hint: 'this pg_back reads 1.12 to 1.16 (PostgreSQL 9.0 to 18); restore it with pg_restore',
 	});
-}
-
-/**
- * Reads a table of contents. Throws CORRUPT when the source ends before the table does. The rest of the source is not
- * read.
- */
-export async function readArchiveToc(source: AsyncIterable<Uint8Array>): Promise<ArchiveToc> {
-	const parser = new ArchiveTocParser();
-	for await (const chunk of source) {
-		parser.push(chunk);
-		const toc = parser.toc();
-		if (toc) return toc;
-	}
-	throw corrupt('truncated within its table of contents');
-}
-
-/** Reads the table of contents of a tar archive, in which toc.dat comes first. */
-export async function readTarToc(source: AsyncIterable<Uint8Array>): Promise<ArchiveToc> {
-	return readArchiveToc(firstMember(source));
-}
-
-/** Reads the table of contents of a directory dump from its toc.dat, which claims to belong to a tar archive. */
-export async function readDirectoryToc(source: AsyncIterable<Uint8Array>): Promise<ArchiveToc> {
-	const toc = await readArchiveToc(source);
-	return {...toc, format: 'directory'};
-}
-
-const tarBlock = 512;
-
-async function* firstMember(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-	let head = Buffer.alloc(0);
-	let left: number | undefined;
-	for await (const chunk of source) {
-		let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-		if (left === undefined) {
-			head = Buffer.concat([head, bytes]);
-			if (head.length < tarBlock) continue;
-			const size = /^[0-7]+/.exec(head.toString('latin1', 124, 136).trim())?.[0];
-			if (!/^toc\.dat\0/.test(head.toString('latin1', 0, 100)) || size === undefined)
-				throw corrupt('its first member is not toc.dat');
-			left = Number.parseInt(size, 8);
-			bytes = head.subarray(tarBlock);
-		}
-		const piece = bytes.subarray(0, left);
-		left -= piece.length;
-		if (piece.length > 0) yield piece;
-		if (left === 0) return;
-	}
 }

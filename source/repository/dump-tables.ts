@@ -5,7 +5,8 @@
 import {isSystemError, PgBackError} from '../core/errors.js';
 import {withoutCompressedSuffix} from '../lib/compression.js';
 import {display} from '../lib/display.js';
-import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../postgres/archive-toc.js';
+import type {ArchiveToc} from '../postgres/archive-toc.js';
+import {readArchiveToc, readDirectoryToc, readTarToc} from '../postgres/read-toc.js';
 import {nameOf, splitStatements} from '../postgres/sql-statements.js';
 import type {RunContext} from '../runs/context.js';
 import {decryptStream} from '../stages/age/decrypt.js';

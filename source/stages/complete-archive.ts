@@ -5,8 +5,8 @@
  */
 import {type FileHandle, open} from 'node:fs/promises';
 import {PgBackError} from '../core/errors.js';
-import {ArchiveEntryParser} from '../postgres/archive-toc.js';
-import {ArchiveBlocks} from './archive-offsets.js';
+import {ArchivePlaceParser} from '../postgres/archive-toc.js';
+import {OutputCheck} from './output-check.js';
 
 const blockSize = 256 << 10;
 /** Two blocks of zeros end a tar archive. */
@@ -36,17 +36,18 @@ async function checkTar(handle: FileHandle): Promise<void> {
  */
 async function checkCustom(handle: FileHandle): Promise<void> {
 	if (await hasAllOffsets(handle)) return;
-	const blocks = new ArchiveBlocks();
+	const check = new OutputCheck();
 	await readPieces(handle, piece => {
-		blocks.push(piece);
+		check.push(piece);
 		return true;
 	});
-	blocks.finish();
+	const problem = check.problem();
+	if (problem !== undefined) throw new PgBackError('CORRUPT', problem);
 }
 
 async function hasAllOffsets(handle: FileHandle): Promise<boolean> {
 	let [last, isKnown] = [0, true];
-	const parser = new ArchiveEntryParser(({offset = 0, awaitsOffset}) => {
+	const parser = new ArchivePlaceParser(({offset = 0, awaitsOffset}) => {
 		isKnown &&= !awaitsOffset;
 		last = Math.max(last, offset);
 	});

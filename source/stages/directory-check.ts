@@ -3,7 +3,7 @@ import {open} from 'node:fs/promises';
 import {basename} from 'node:path';
 import {PgBackError} from '../core/errors.js';
 import {withoutCompressedSuffix} from '../lib/compression.js';
-import {ArchiveEntryParser} from '../postgres/archive-toc.js';
+import {ArchivePlaceParser} from '../postgres/archive-toc.js';
 import type {Content} from './artifact.js';
 import {readHandle} from './hash.js';
 
@@ -13,7 +13,7 @@ import {readHandle} from './hash.js';
  */
 export async function expectedMembers(tocPath: string, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
 	const members = new Set<string>();
-	const parser = new ArchiveEntryParser(({member}) => {
+	const parser = new ArchivePlaceParser(({member}) => {
 		if (member !== undefined) members.add(member);
 	});
 	try {

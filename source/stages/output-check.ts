@@ -3,7 +3,7 @@
  * full disk, a broken build or a wrapper may lose the end of it.
  */
 import {PgBackError} from '../core/errors.js';
-import {ArchiveEntryParser} from '../postgres/archive-toc.js';
+import {ArchivePlaceParser} from '../postgres/archive-toc.js';
 import {ArchiveBlockWalker} from './archive-offsets.js';
 import {TarCheck} from './tar.js';
 
@@ -63,7 +63,7 @@ export class OutputCheck {
 /** A custom archive is complete when every entry with data has its block, and the last block ends. */
 class CustomCheck {
 	readonly #expected = new Set<number>();
-	readonly #parser = new ArchiveEntryParser(({dumpId, offset, awaitsOffset}) => {
+	readonly #parser = new ArchivePlaceParser(({dumpId, offset, awaitsOffset}) => {
 		if (offset !== undefined || awaitsOffset) this.#expected.add(dumpId);
 	});
 	#blocks: ArchiveBlockWalker | undefined;
@@ -76,7 +76,7 @@ class CustomCheck {
 		const rest = this.#parser.push(chunk);
 		const table = this.#parser.result();
 		if (!table || !rest) return;
-		this.#blocks = new ArchiveBlockWalker(table.head.integerSize, table.size);
+		this.#blocks = new ArchiveBlockWalker(table.head, table.size);
 		if (rest.length > 0) this.#blocks.push(rest);
 	}
 

@@ -7,7 +7,8 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import fc from 'fast-check';
 import {PgBackError} from '../../source/core/errors.js';
-import {type ArchiveToc, readArchiveToc, readDirectoryToc, readTarToc} from '../../source/postgres/archive-toc.js';
+import {type ArchivePlace, ArchivePlaceParser, type ArchiveToc} from '../../source/postgres/archive-toc.js';
+import {readArchiveToc, readDirectoryToc, readTarToc} from '../../source/postgres/read-toc.js';
 import {ArchiveBlocks, writeOffsets} from '../../source/stages/archive-offsets.js';
 import {type Cluster, realClientVersions, realServerVersions, startCluster} from '../helpers/cluster.js';
 import {fixture} from '../helpers/databases.js';
@@ -56,6 +57,15 @@ function lines(toc: ArchiveToc): readonly string[] {
 		.map(entry => `${entry.dumpId}; ${entry.catalog} ${entry.oid}`);
 }
 
+/** The places as they are read without the texts. */
+async function placesIn(path: string): Promise<readonly ArchivePlace[]> {
+	const places: ArchivePlace[] = [];
+	const parser = new ArchivePlaceParser(place => places.push(place));
+	for await (const chunk of createReadStream(path, {highWaterMark: 999})) parser.push(chunk as Buffer);
+	assert.ok(parser.result(), 'the table of contents did not end');
+	return places;
+}
+
 test('the entries are those that pg_restore lists, in every format and by every client', async () => {
 	assert.ok(pairs().length > 0, 'there is no client');
 	for (const {cluster, client, major} of pairs()) {
@@ -68,6 +78,12 @@ test('the entries are those that pg_restore lists, in every format and by every 
 			dumpOf(client, cluster, `-F${letter}`, '-f', `${base}.${letter}`);
 			const toc = await read();
 			assert.deepEqual(lines(toc), listed(client, `${base}.${letter}`), `${format} of ${cluster.major} by ${major}`);
+			if (format !== 'tar') {
+				assert.deepEqual(
+					await placesIn(format === 'custom' ? `${base}.c` : join(`${base}.d`, 'toc.dat')),
+					toc.entries.map(({dumpId, offset, member, awaitsOffset}) => ({dumpId, offset, member, awaitsOffset})),
+				);
+			}
 			assert.equal(toc.format, format);
 			assert.equal(toc.encoding, 'UTF8');
 			assert.equal(toc.database, 'odd " name');

@@ -1,10 +1,13 @@
 /** Real output of pg_dump, whole and cut anywhere, in pieces of any size. */
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
+import {closeSync, openSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
+import {checkCompleteArchive} from '../../source/stages/complete-archive.js';
 import {OutputCheck} from '../../source/stages/output-check.js';
 import {type Cluster, realClientVersions, startCluster} from '../helpers/cluster.js';
+import {scratchDirectory} from '../helpers/program.js';
 
 let server: Cluster;
 before(async () => {
@@ -55,6 +58,25 @@ for (const [major, directory] of realClientVersions()) {
 					assert.notEqual(problemOf(whole.subarray(0, -missing), 4096), undefined, `without the last ${missing} bytes`);
 			});
 		}
+
+		test('custom, through stdout into a file: the whole is complete, a cut and bytes after it are found', async () => {
+			const path = join(scratchDirectory('output'), 'app.dump');
+			const descriptor = openSync(path, 'w');
+			execFileSync(join(directory, 'pg_dump'), ['-Fc', '-d', server.connectionString('app')], {
+				stdio: ['ignore', descriptor, 'inherit'],
+			});
+			closeSync(descriptor);
+			const whole = readFileSync(path);
+			// It has a second table of contents.
+			assert.equal(whole.length > dump('-Fc').length, major >= 16);
+			for (const piece of [1, 7, 4096, 1 << 20]) assert.equal(problemOf(whole, piece), undefined);
+			await checkCompleteArchive(path);
+			for (const missing of [1, 100, 500, 2000, 4000])
+				assert.notEqual(problemOf(whole.subarray(0, -missing), 4096), undefined, `without the last ${missing} bytes`);
+			writeFileSync(path, 'x', {flag: 'a'});
+			assert.notEqual(problemOf(readFileSync(path), 4096), undefined);
+			if (major >= 16) await assert.rejects(checkCompleteArchive(path), {code: 'CORRUPT'});
+		});
 	});
 }
 
