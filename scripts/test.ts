@@ -90,6 +90,8 @@ const started = performance.now();
 // What the tests share is removed when this process exits, which a signal alone does not cause.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 	process.once(signal, () => process.exit(128 + constants.signals[signal]));
+// The usual one: ordinary users of Debian 13 have 002, and we warn of files that a group can write.
+process.umask(0o022);
 shareDataDirectories();
 await copyProgram();
 

@@ -1,9 +1,10 @@
 /** A real OpenSSH server on a free loopback port, run by an unprivileged user, with its own keys and configuration. */
 import {type ChildProcess, execFile, spawn} from 'node:child_process';
+import {existsSync} from 'node:fs';
 import {chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {type AddressInfo, createServer} from 'node:net';
 import {tmpdir, userInfo} from 'node:os';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import {createInterface} from 'node:readline';
 import {promisify} from 'node:util';
 import {findTool} from './tools.js';
@@ -148,11 +149,24 @@ function configuration(
 		'PasswordAuthentication no',
 		'KbdInteractiveAuthentication no',
 		'MaxStartups 200',
+		...ownPrograms(),
 		`Subsystem sftp internal-sftp -d ${root}/home ${sftpArguments}`,
 		...config,
 		'LogLevel VERBOSE', // last: the first of a keyword counts
 	];
 	return lines.join('\n') + '\n';
+}
+
+/** OpenSSH since 9.8 starts further programs, by paths that are wrong for one that was only unpacked. */
+function ownPrograms(): readonly string[] {
+	const programs = [
+		['SshdSessionPath', 'sshd-session'],
+		['SshdAuthPath', 'sshd-auth'],
+	] as const;
+	return programs
+		.map(([keyword, name]) => [keyword, resolve(binary!, '../../lib/openssh', name)] as const)
+		.filter(([, path]) => existsSync(path))
+		.map(words => words.join(' '));
 }
 
 function listening(child: ChildProcess, log: string[]): Promise<boolean> {
