@@ -1,19 +1,18 @@
 /** The sweeps of `npm run test:faults` in a form that takes two minutes. What they find is a bug, whatever the seed. */
 import assert from 'node:assert/strict';
-import {after, before, test, type TestContext} from 'node:test';
+import {after, before, test} from 'node:test';
 import {damageSweep} from '../../scripts/faults/damage.js';
-import {keySweep} from '../../scripts/faults/keys.js';
 import {killSweep} from '../../scripts/faults/kills.js';
 import {modeSweep} from '../../scripts/faults/modes.js';
-import {nameSweep} from '../../scripts/faults/names.js';
 import {overlapSweep} from '../../scripts/faults/overlaps.js';
 import {powerSweep, stateAt, stepsOf} from '../../scripts/faults/power.js';
 import {remoteSweep} from '../../scripts/faults/remote.js';
 import {secretSweep} from '../../scripts/faults/secrets.js';
 import {signalSweep} from '../../scripts/faults/signals.js';
-import {type Bench, type Figure, openBench, print} from '../../scripts/faults/sweep.js';
+import {type Bench, openBench} from '../../scripts/faults/sweep.js';
 import {syscallSweep} from '../../scripts/faults/syscalls.js';
 import {findTool} from '../helpers/tools.js';
+import {report, seed} from './fault-report.js';
 
 let bench: Bench;
 before(async () => {
@@ -21,28 +20,13 @@ before(async () => {
 });
 after(async () => bench.close());
 
-/** Always this one: whether a change is good is no matter of the day. */
-const seed = 20_779;
 const traced = {skip: findTool('strace') === undefined ? 'strace is not installed' : false};
-
-function report(context: TestContext, ...figures: readonly Figure[]): void {
-	for (const figure of figures) {
-		context.diagnostic(print(figure));
-		assert.ok(figure.total > 0);
-		assert.deepEqual(figure.violations, [], `${figure.goal}, seed ${seed}`);
-	}
-}
 
 test('kills', async context => report(context, await killSweep(bench, 5, seed)));
 test('failing system calls', traced, async context => report(context, await syscallSweep(bench, 8, seed)));
 test('power failures', traced, async context => report(context, await powerSweep(bench, 5000, seed)));
 test('overlapping runs', async context => report(context, await overlapSweep(bench, 3, seed)));
 test('signals', async context => report(context, await signalSweep(bench, 6, seed)));
-for (const part of [0, 1, 2, 3]) {
-	test(`hostile names, and what is printed of them: part ${part + 1} of 4`, async context =>
-		report(context, ...(await nameSweep(3, seed, part, 4))));
-}
-test('hostile keys', async context => report(context, await keySweep(80, 3, seed)));
 test('broken remotes', async context => report(context, await remoteSweep(bench, 8, {seed})));
 test('secrets', async context => report(context, await secretSweep(['none', 'local', 's3'])));
 test('modes', traced, async context => report(context, await modeSweep(bench)));
