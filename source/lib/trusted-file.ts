@@ -62,8 +62,29 @@ function problemOf(
 
 function weaknessOf(path: string, stats: Stats): string | undefined {
 	const isSticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0;
-	if ((stats.mode & 0o020) === 0 || isSticky || stats.gid === 0) return undefined;
+	if ((stats.mode & 0o020) === 0 || isSticky || stats.gid === 0 || isOwnGroup(stats.gid)) return undefined;
 	return `${path} is writable by members of the group ${stats.gid} (mode ${octal(stats.mode)})`;
+}
+
+/**
+ * Returns true for a group with the name of our user and no other member: what ordinary users create on Debian 13 is
+ * writable by that.
+ */
+function isOwnGroup(gid: number): boolean {
+	if (gid !== process.getegid?.()) return false;
+	try {
+		const [users, groups] = ['/etc/passwd', '/etc/group'].map(path =>
+			readFileSync(path, 'utf8')
+				.split('\n')
+				.map(line => line.split(':')),
+		);
+		const ofGroup = users?.filter(fields => fields[3] === String(gid)) ?? [];
+		const own = ofGroup.find(fields => fields[2] === String(process.geteuid?.()))?.[0];
+		const group = groups?.find(fields => fields[2] === String(gid));
+		return own !== undefined && ofGroup.length === 1 && group?.[0] === own && ['', own].includes(group[3] ?? '');
+	} catch {
+		return false; // unknown
+	}
 }
 
 function octal(mode: number): string {

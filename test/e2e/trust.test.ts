@@ -1,5 +1,6 @@
 /** What another user can change is neither obeyed nor executed, and commands that hang are stopped. */
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
@@ -48,6 +49,22 @@ describe('a configuration file', () => {
 			assert.match(group.stderr, /WARN: configuration file: .* is writable by members of the group 4242/);
 		},
 	);
+
+	test('of the group of our own user is not named', {skip: !isRoot && 'needs root'}, async () => {
+		const [uid, gid] = ['-u', '-g'].map(flag => Number(execFileSync('id', [flag, 'postgres'], {encoding: 'utf8'})));
+		const path = write('c.conf', 'jobs = 2\n', 0o660);
+		const warned = async (owner: number, group: number) => {
+			chownSync(path, owner, group);
+			const {code, stderr} = await runProgram(['--check-config', '-c', path], {
+				wrapper: ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--groups=12'],
+			});
+			assert.equal(code, 0, stderr);
+			return /WARN: configuration file: .* is writable by members of the group/.test(stderr);
+		};
+		assert.ok(uid && gid, 'there is no user postgres');
+		assert.equal(await warned(uid, gid), false);
+		assert.equal(await warned(uid, 12), true);
+	});
 
 	test('with a secret that others can read is named by --check-config, as by a run', async () => {
 		const {code, stderr, stdout} = await check('-c', write('c.conf', 's3_secret = x\ns3_key_id = y\n', 0o644));

@@ -42,8 +42,12 @@ export type Cluster = {
 	stop(): Promise<void>;
 };
 
-/** Returns the available server majors, in ascending order, each with the directory of its programs. */
+/**
+ * Returns the available server majors, in ascending order, each with the directory of its programs; without those that
+ * are too new for each client at hand.
+ */
 export function realServerVersions(): ReadonlyMap<number, string> {
+	const newest = Math.max(...realClientVersions().keys());
 	const found = new Map(postgresServers().map(({major, binDirectory}) => [major, binDirectory]));
 	const initdbs = Object.entries(process.env).flatMap(([name, value]) =>
 		/^PG_BACK_TEST_PG_\d+$/.test(name) && value ? [join(value, 'initdb')] : [],
@@ -52,7 +56,7 @@ export function realServerVersions(): ReadonlyMap<number, string> {
 		const major = majorOf(initdb);
 		if (major !== undefined) found.set(major, join(initdb, '..'));
 	}
-	return new Map([...found].sort(([a], [b]) => a - b));
+	return new Map([...found].filter(([major]) => major <= newest).sort(([a], [b]) => a - b));
 }
 
 function majorOf(program: string): number | undefined {
