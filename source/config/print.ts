@@ -69,7 +69,7 @@ function formatList({kind}: Option, value: readonly string[]): string {
  * Masks the passwords of connection strings and everything in a web address except its host. Masks too much rather than
  * too little.
  */
-function maskInside(text: string): string {
+export function maskInside(text: string): string {
 	const withoutUser = text.replace(/^([a-z][a-z\d+.-]*:\/\/[^:@/?#]*):.*@/is, '$1:********@');
 	if (/^https?:/i.test(text)) return withoutUser.replace(/^(\w+:\/\/[^/?#]*)[/?#].+/s, '$1/********');
 	const value = text.includes('://') ? '[^&]*' : String.raw`(?:'(?:[^'\\]|\\.)*'?|(?:\\.|[^\s\\])*)`;

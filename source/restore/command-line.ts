@@ -1,6 +1,7 @@
 /** Command lines made of a configuration and what differs from it. Pure. */
 import type {Configuration} from '../config/configuration.js';
-import {type AnyValue, type Option, options, settingNames, type Settings} from '../config/options.js';
+import {type AnyValue, type Option, type OptionName, options, settingNames, type Settings} from '../config/options.js';
+import {maskInside} from '../config/print.js';
 import {formatCsvRecord} from '../lib/comma-list.js';
 import {joinWords} from '../lib/shell-words.js';
 import {shownCommand} from '../lib/shown-command.js';
@@ -9,7 +10,7 @@ import {storeOptions} from '../storage/definitions.js';
 /** Options that say where servers, dumps, keys and programs are: repeated when they were on the command line. */
 const repeated: ReadonlySet<string> = new Set([
 	...['config', 'noConfigFile', 'server', 'binDirectory', 'backupDirectory', 'uploadPrefix'],
-	...['cipherIdentityFile', 'cipherPassFile', 'host', 'port', 'username', 'dbname'],
+	...['cipherIdentityFile', 'cipherPassFile', 'host', 'port', 'user', 'dbname'],
 	...Object.keys(storeOptions),
 ]);
 
@@ -34,6 +35,24 @@ export function commandLine(
 function isSame(one: AnyValue, other: AnyValue): boolean {
 	if (typeof one !== 'object' || typeof other !== 'object') return one === other;
 	return one.length === other.length && one.every((item, index) => item === other[index]);
+}
+
+const ofServer: readonly OptionName[] = [
+	...(['config', 'noConfigFile', 'server', 'binDirectory', 'host', 'port', 'user', 'dbname'] as const),
+];
+
+/**
+ * Returns a command about the server of this run, such as `--swap-back`: without the options that lead there it would be
+ * one about another server. A password in a connection string is masked, and must be filled in.
+ */
+export function serverCommand(configuration: Configuration, patch: Partial<Settings>): string {
+	const words = settingNames.flatMap((name): readonly string[] => {
+		if (name in patch) return wordsOf(options[name], patch[name]);
+		if (!ofServer.includes(name) || !configuration.given(name)) return [];
+		const value = configuration.settings[name];
+		return wordsOf(options[name], typeof value === 'string' ? maskInside(value) : value);
+	});
+	return shownCommand(['pg_back', ...words]);
 }
 
 /** Returns the option that confirms these names, in shell syntax. */

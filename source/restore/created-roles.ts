@@ -9,6 +9,7 @@ import {unfinishedComment} from '../postgres/catalog.js';
 import {identifier, literal} from '../postgres/quote.js';
 import {PostgresError, type Session} from '../postgres/session.js';
 import type {RunContext} from '../runs/context.js';
+import {serverCommand} from './command-line.js';
 import type {Removed} from './leftovers.js';
 import {withoutRaw} from './raw-properties.js';
 import {ifFree, restoreLock} from './restore-locks.js';
@@ -43,7 +44,7 @@ export async function createRoles(
 
 /** Completes the created roles; those of a restore that has restored nothing are dropped unless something depends on them. */
 export async function finishRoles(
-	run: Pick<RunContext, 'emit' | 'tag'>,
+	run: Pick<RunContext, 'configuration' | 'emit' | 'tag'>,
 	target: RestoreTarget,
 	roles: RolePlan,
 	{isFailed}: {readonly isFailed: boolean},
@@ -72,7 +73,7 @@ export async function finishRoles(
 		run.emit({
 			type: 'log',
 			level: 'warn',
-			text: `the created roles ${namesOf(names)} are unfinished (${messageOf(error)}): run pg_back --cleanup-restores`,
+			text: `the created roles ${namesOf(names)} are unfinished (${messageOf(error)}): run ${serverCommand(run.configuration, {cleanupRestores: true})}`,
 		});
 	}
 }

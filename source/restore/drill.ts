@@ -37,6 +37,7 @@ import {chooseTool, entriesOf} from './plan-restore.js';
 import {isPlain, localeFindings, readDump, textOf} from './prepare-dumps.js';
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
+import {drillLock} from './restore-locks.js';
 import {type RestoreOptions, restoreOptions} from './restore-options.js';
 import type {DatabasePlan, PreparedDump} from './restore-plan.js';
 import {dropOwnDatabase} from './restore-target.js';
@@ -112,7 +113,7 @@ async function drillRun(
 	const directory = await openDrillDirectory(run);
 	try {
 		const target = await openDrillTarget(run, manifest, directory, await dumpedSuperuser(run.signal, source, plan));
-		const progress = await startProgress(run, target, manifest);
+		const progress = await startProgress(run, target, manifest, drillLock(run.tag));
 		try {
 			const shared: DrillShared = {
 				...{run, plan, target, source, manifest, progress},

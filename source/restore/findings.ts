@@ -224,13 +224,6 @@ function nameFindings(
 	if (!there || mode !== 'replace') return [];
 	const findings: Omit<Finding, 'database'>[] = [];
 	const blocked = (text: string, hint: string) => findings.push({severity: 'stop', code: 'TARGET_LACKS', text, hint});
-	if (previous !== undefined && inventory.databases.has(previous))
-		findings.push({
-			severity: 'stop',
-			code: 'EXISTS',
-			text: `database ${display(previous)} exists in the target`,
-			hint: 'try again in a second',
-		});
 	if (there.preparedTransactions > 0) blocked(preparedText(there), preparedHint);
 	if (there.replicationSlots.length > 0)
 		blocked(

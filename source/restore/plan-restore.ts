@@ -63,7 +63,8 @@ export type PlanInput = {
 /** Throws USAGE for names that conflict, and for a `--confirm` that does not name what will be replaced. */
 export function planRestore(input: PlanInput): RestorePlan {
 	const {options, inventory, chosen, prepared, globals} = input;
-	const databases = prepared.toSorted((a, b) => b.bytes - a.bytes).map(dump => planDatabase(input, dump));
+	const taken = new Set(inventory.databases.keys());
+	const databases = prepared.toSorted((a, b) => b.bytes - a.bytes).map(dump => planDatabase(input, dump, taken));
 	checkNames(databases, options);
 	checkConfirmed(replacedBy({databases}), options);
 	const roles = planRoles(globals, inventory.roles, neededRoles(prepared, options), options.roles);
@@ -119,7 +120,8 @@ function neededRoles(prepared: readonly PreparedDump[], options: RestoreOptions)
 	return names;
 }
 
-function planDatabase(input: PlanInput, prepared: PreparedDump): DatabasePlan {
+/** `taken` receives the name that a replaced database gets: another one may be shortened to the same. */
+function planDatabase(input: PlanInput, prepared: PreparedDump, taken: Set<string>): DatabasePlan {
 	const {options, inventory, chosen, tag, now} = input;
 	const {database} = prepared.dump;
 	const target = intoName(options.into ?? '', database, new Date(chosen.time));
@@ -129,12 +131,14 @@ function planDatabase(input: PlanInput, prepared: PreparedDump): DatabasePlan {
 	const jobs = Math.max(1, Math.min(options.jobs, inventory.freeConnections - 2));
 	const [road, fileBecause] = roadOf(input, prepared, jobs);
 	const isSerial = prepared.format === 'tar' || prepared.format === 'plain' || prepared.bytes < smallDump;
+	const previous = mode === 'replace' ? previousName(target, now, taken) : undefined;
+	if (previous !== undefined) taken.add(previous);
 	return {
 		prepared,
 		target,
 		hidden: hiddenName(target, tag),
 		mode,
-		previous: mode === 'replace' ? previousName(target, now, inventory.databases) : undefined,
+		previous,
 		definition: prepared.definition ?? bareDefinition(database),
 		road,
 		fileBecause,

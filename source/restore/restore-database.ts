@@ -16,6 +16,7 @@ import type {JobControl, Task} from '../runs/scheduler.js';
 import {runHook} from '../stages/hook.js';
 import {analyzeTables} from './analyze.js';
 import {checkIndexes} from './check-indexes.js';
+import {serverCommand} from './command-line.js';
 import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
 import type {FillContext, Filled} from './fill-context.js';
@@ -23,7 +24,7 @@ import {fillDatabase} from './fill-database.js';
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import type {DatabasePlan} from './restore-plan.js';
-import {dropOwnDatabase, onSession} from './restore-target.js';
+import {dropOwnDatabase, onSession, type RestoreTarget} from './restore-target.js';
 import {commentOf, propertiesOf, renameHidden} from './settings-and-rename.js';
 import {type Swap, swapDatabases, swapFailure} from './swap.js';
 
@@ -33,6 +34,8 @@ export type RestoreShared = FillContext & {
 	readonly roles: ReadonlySet<string>;
 	/** Receives what was compared. */
 	readonly proofs: ProvenDatabase[];
+	/** Returns the target with another session if its own was lost while it was idle. */
+	readonly renew: () => Promise<RestoreTarget>;
 	/** Receives the names of databases that are complete. */
 	readonly restored: string[];
 };
@@ -82,7 +85,7 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 		if (plan.mode === 'replace') {
 			outcome = 'keep';
 			await replace(shared, plan, control);
-		} else await renameHidden(shared, plan);
+		} else await renameHidden({...shared, target: await shared.renew()}, plan);
 		outcome = 'done';
 		shared.restored.push(plan.target);
 		meter.finish('rename');
@@ -162,10 +165,12 @@ async function runAfterHook(
 
 /** Asks again before anything in the present database changes, if there is a user. */
 async function replace(
-	{run, target, options, roles}: RestoreShared,
+	{run, renew, options, roles}: RestoreShared,
 	plan: DatabasePlan,
 	control: JobControl,
 ): Promise<void> {
+	await confirmSwap(run, await renew(), plan, control);
+	const target = await renew();
 	const properties = propertiesOf(plan, options, target.inventory, roles);
 	const swap: Swap = {
 		name: plan.target,
@@ -173,11 +178,12 @@ async function replace(
 		incoming: plan.hidden,
 		statements: [...properties.shared, ...commentOf(plan, target.inventory, plan.hidden).shared],
 	};
-	await confirmSwap(run, target, plan, control);
 	await applyInside(run, target, plan.hidden, properties.inside);
-	await swapDatabases(target, swap, control.signal).catch((error: unknown) => {
-		control.signal.throwIfAborted();
-		const failure = swapFailure(error, swap, target.inventory.databases.get(plan.target));
+	const {signal} = control;
+	const undo = serverCommand(run.configuration, {swapBack: plan.target});
+	const previous = await swapDatabases(target, swap, {signal, now: run.now, undo}).catch(async (error: unknown) => {
+		signal.throwIfAborted();
+		const failure = await swapFailure(error, swap, target, run.now());
 		for (const line of failure.output) run.emit({type: 'log', level: 'warn', text: line, job: control.id});
 		throw failure;
 	});
@@ -185,7 +191,7 @@ async function replace(
 	run.emit({
 		type: 'log',
 		level: 'info',
-		text: `${display(plan.target)} was replaced; the previous database is ${display(swap.previous)}: run pg_back --swap-back ${display(plan.target)} to undo`,
+		text: `${display(plan.target)} was replaced; the previous database is ${display(previous)}: run ${undo} to undo`,
 	});
 }
 
@@ -216,9 +222,10 @@ async function discard({run, target}: RestoreShared, {hidden}: DatabasePlan, kee
 			text: `kept the unfinished database ${display(hidden)}: drop it after you have inspected it`,
 		});
 	} catch (error) {
+		const cleanup = serverCommand(run.configuration, {cleanupRestores: true});
 		const text = keep
-			? `the database ${display(hidden)} could not be marked as kept (${messageOf(error)}): the next restore and pg_back --cleanup-restores drop it`
-			: `the unfinished database ${display(hidden)} still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`;
+			? `the database ${display(hidden)} could not be marked as kept (${messageOf(error)}): the next restore and ${cleanup} drop it`
+			: `the unfinished database ${display(hidden)} still exists (${messageOf(error)}): run ${cleanup} to drop it`;
 		run.emit({type: 'log', level: 'warn', text});
 	}
 }

@@ -15,9 +15,9 @@ export function drillLock(tag: string): LockKey {
 	return [1_885_823_588, createHash('sha256').update(`pg_back drill ${tag}`).digest().readInt32BE()];
 }
 
-/** Takes the lock until the session ends. */
+/** Takes the lock until the session ends. Several sessions of one restore hold it: the loss of one does not free it. */
 export async function takeLock(session: Session, [first, second]: LockKey): Promise<void> {
-	await session.query(`select pg_catalog.pg_advisory_lock(${first}, ${second})`);
+	await session.query(`select pg_catalog.pg_advisory_lock_shared(${first}, ${second})`);
 }
 
 /** Runs `act` if the lock is free, and holds it meanwhile. Returns false without running it when it is held. */

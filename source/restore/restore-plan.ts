@@ -111,11 +111,18 @@ export function hiddenTag(name: string): string | undefined {
 }
 
 /** Returns `app_before_20261128T174500`. */
-export function previousName(target: string, time: Date, taken: {readonly has: (name: string) => boolean}): string {
+export function previousName(target: string, time: Date, taken: Pick<ReadonlySet<unknown>, 'has'>): string {
 	const suffix = `_before_${compactTime(time)}`;
 	const name = `${cutToBytes(target, longestName - suffix.length)}${suffix}`;
 	// Another replacement in the same second, or one whose shortened name is the same.
 	return taken.has(name) ? previousName(target, new Date(time.getTime() + 1000), taken) : name;
+}
+
+/** Returns the time in such a name, in milliseconds since the epoch. */
+export function previousTime(name: string): number {
+	const [, ...numbers] = /_before_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)$/.exec(name) ?? [];
+	const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = numbers.map(Number);
+	return new Date(year, month - 1, day, hour, minute, second).getTime();
 }
 
 /** Returns whether such a name belongs to the database `target`: shortened names have lost their end. */

@@ -184,8 +184,9 @@ async function execute({run, options, place, target, chosen, source, plan}: Plan
 	try {
 		await createRoles(run, target, plan.roles);
 		const proofs: ProvenDatabase[] = [];
+		const lock = restoreLock(run.tag);
 		const roles = new Set([...target.inventory.roles.keys(), ...plan.roles.create.map(role => role.name)]);
-		const progress = await startProgress(run, target, chosen.manifest);
+		const progress = await startProgress(run, target, chosen.manifest, lock);
 		const shared = {
 			run,
 			source,
@@ -196,14 +197,15 @@ async function execute({run, options, place, target, chosen, source, plan}: Plan
 			proofs,
 			restored,
 			progress,
+			renew: () => Promise.resolve(target),
 		};
-		const pool = createSessionPool(target);
+		const pool = createSessionPool(target, lock);
 		const taskOf = (one: DatabasePlan): Task => {
 			const make = one.mode === 'only' ? objectsTask : databaseTask;
 			const task = make({...shared, target}, one);
 			return {
 				...task,
-				run: control => pool.use(own => make({...shared, target: own}, one).run(control)),
+				run: control => pool.use((own, renew) => make({...shared, target: own, renew}, one).run(control)),
 			};
 		};
 		const result = await runPlanned(run, plan, target, {taskOf, progress}).finally(async () => {

@@ -4,6 +4,7 @@ import type {Manifest} from '../repository/manifest.js';
 import type {ConfiguredContext, JobsContext, RunResult} from '../runs/context.js';
 import {runJobs} from '../runs/run-jobs.js';
 import type {Scheduler, Task} from '../runs/scheduler.js';
+import {type LockKey, takeLock} from './restore-locks.js';
 import {restoreOptions} from './restore-options.js';
 import type {DatabasePlan, RestorePlan} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
@@ -53,13 +54,18 @@ export function startProgress(
 	run: ConfiguredContext,
 	target: RestoreTarget,
 	manifest: Manifest | undefined,
+	lock: LockKey,
 ): Promise<RestoreProgress> {
 	const {backupDirectory, progressInterval} = run.configuration.settings;
 	return startRestoreProgress({
 		emit: run.emit,
 		now: () => run.now().getTime(),
 		interval: progressInterval,
-		connect: () => target.open(target.maintenance, run.signal),
+		async connect() {
+			const session = await target.open(target.maintenance, run.signal);
+			await takeLock(session, lock);
+			return session;
+		},
 		application: target.connection.forDatabase(target.maintenance).applicationName,
 		directory: backupDirectory.replaceAll('{dbname}', ''),
 		cluster: manifest?.server.systemIdentifier ?? '',

@@ -8,10 +8,11 @@ import {PostgresError, type Session} from '../postgres/session.js';
 import {readTargetDatabases, type TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunResult, ServerContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
+import {serverCommand} from './command-line.js';
 import {preparedHint, preparedText} from './findings.js';
 import {applyInside, splitRaw} from './raw-properties.js';
-import {isPreviousOf, previousName} from './restore-plan.js';
-import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
+import {isPreviousOf, previousName, previousTime} from './restore-plan.js';
+import {endSessions, onSession, openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
 /** The comment of a replaced database saves its connection limit and its own comment. */
 const replacedComment = 'pg_back: replaced ';
@@ -19,6 +20,11 @@ const replacedComment = 'pg_back: replaced ';
 type Before = {
 	/** Names of replaced databases are shortened. Absent: replaced by an older version. */
 	readonly name?: string;
+	/**
+	 * Milliseconds since the epoch by the clock of the server: the time in a name is that of the plan. Absent: replaced by
+	 * hand, or by an older version.
+	 */
+	readonly time?: number;
 	readonly connectionLimit: number;
 	readonly comment: string | null;
 };
@@ -26,7 +32,7 @@ type Before = {
 export type Swap = {
 	/** The name to swap. */
 	readonly name: string;
-	/** The new name of the present database. */
+	/** The new name of the present database, as it was planned. */
 	readonly previous: string;
 	/** The database that gets the name. */
 	readonly incoming: string;
@@ -36,34 +42,41 @@ export type Swap = {
 
 const attempts = 5;
 
+/** SQL states: the database is in use; the new name is taken, found by a check or by the index. */
+const repeatable: ReadonlySet<string> = new Set(['55006', '42P04', '23505']);
+
+type SwapOptions = {
+	readonly signal: AbortSignal;
+	readonly now: () => Date;
+	/** The command that undoes it. */
+	readonly undo: string;
+};
+
 /**
- * Swaps. RENAME locks the database before it waits (5 seconds) for its sessions to end: new connections wait for the
- * lock, so a killed swap does not lock clients out. A second session terminates existing ones. Throws FAILED, after which
- * nothing has changed.
+ * Swaps, and returns the new name of the present database: the planned one, unless that was taken meanwhile. RENAME locks
+ * the database before it waits (5 seconds) for its sessions to end: new connections wait for the lock, so a killed swap
+ * does not lock clients out. A second session terminates existing ones. Throws FAILED, after which nothing has changed.
  */
-export async function swapDatabases(target: RestoreTarget, swap: Swap, signal: AbortSignal): Promise<void> {
+export async function swapDatabases(
+	target: RestoreTarget,
+	planned: Swap,
+	{signal, now, undo}: SwapOptions,
+): Promise<string> {
 	const {session} = target;
-	const {name, previous, incoming, statements} = swap;
 	const helper = await target.open(target.maintenance, signal);
 	try {
 		for (let attempt = 1; ; attempt++) {
 			signal.throwIfAborted();
+			const swap = await withFreeName(session, planned, now());
 			try {
-				await attemptSwap(session, helper, {
-					statements: [
-						...statements,
-						...(await setAside(session, name, previous)),
-						`alter database ${identifier(incoming)} rename to ${identifier(name)}`,
-					],
-					databases: [name, incoming],
-				});
-				return;
+				await attemptSwap(session, helper, swap, await isReplaceable(session, swap.name));
+				return swap.previous;
 			} catch (error) {
 				if (error instanceof LostCommit) {
-					await checkCommit(target, swap, error);
-					return;
+					await checkCommit(target, swap, {lost: error, undo});
+					return swap.previous;
 				}
-				if (attempt === attempts || !(error instanceof PostgresError) || error.sqlstate !== '55006') throw error;
+				if (attempt === attempts || !(error instanceof PostgresError) || !repeatable.has(error.sqlstate)) throw error;
 			}
 		}
 	} finally {
@@ -71,26 +84,47 @@ export async function swapDatabases(target: RestoreTarget, swap: Swap, signal: A
 	}
 }
 
+/** Another restore may have taken the planned name: of the same database, or of one whose shortened name is the same. */
+async function withFreeName(session: Session, swap: Swap, now: Date): Promise<Swap> {
+	const rows = await session.query('select datname from pg_catalog.pg_database');
+	const names = new Set(rows.map(([name]) => name));
+	return names.has(swap.previous) ? {...swap, previous: previousName(swap.name, now, names)} : swap;
+}
+
 /**
- * Renames the present database, and restricts it to superusers. Throws FAILED for one with prepared transactions, which
- * nothing but their end lets RENAME pass: new clients would wait for its lock in vain.
+ * Returns whether there is a present database. Throws FAILED for one with prepared transactions, which nothing but their
+ * end lets RENAME pass: new clients would wait for its lock in vain.
  */
-async function setAside(session: Session, name: string, previous: string): Promise<readonly string[]> {
+async function isReplaceable(session: Session, name: string): Promise<boolean> {
 	const there = (await readTargetDatabases(session, name)).get(name);
 	if (there && there.preparedTransactions > 0) {
 		throw new PgBackError('FAILED', preparedText(there), {hint: preparedHint});
 	}
-	return statementsAside(there, name, previous);
+	return there !== undefined;
 }
 
-function statementsAside(there: TargetDatabase | undefined, name: string, previous: string): readonly string[] {
-	if (!there) return [];
-	const before: Before = {name, connectionLimit: there.connectionLimit, comment: there.comment ?? null};
+/** Saves the properties of a database that has been renamed in this transaction, and restricts it to superusers. */
+async function restrictPrevious(session: Session, {name, previous}: Swap): Promise<void> {
+	// Read under the lock of RENAME, which may have waited for the end of another swap.
+	const [row] = await session.query(
+		`select datconnlimit, pg_catalog.shobj_description(oid, 'pg_database'),
+			pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000)
+		from pg_catalog.pg_database where datname = ${literal(previous)}`,
+	);
+	const [limit, comment = null, time] = row ?? [];
+	const before = {name, time: Number(time), connectionLimit: Number(limit), comment};
+	for (const statement of restricting(previous, before)) await session.query(statement, {timeout: 0});
+}
+
+function restricting(previous: string, before: Before): readonly string[] {
 	return [
-		`alter database ${identifier(name)} rename to ${identifier(previous)}`,
 		`comment on database ${identifier(previous)} is ${literal(`${replacedComment}${JSON.stringify(before)}`)}`,
 		`alter database ${identifier(previous)} connection limit 0`,
 	];
+}
+
+function renaming(from: string, to: string): string {
+	return `alter database ${identifier(from)} rename to ${identifier(to)}`;
 }
 
 /** The connection was lost at COMMIT, which the server may have executed. */
@@ -107,15 +141,12 @@ class LostCommit extends Error {
 /** The server could not be asked whether the swap was committed. */
 class UnknownOutcome extends PgBackError {}
 
-async function attemptSwap(
-	session: Session,
-	helper: Session,
-	{statements, databases}: {readonly statements: readonly string[]; readonly databases: readonly string[]},
-): Promise<void> {
+async function attemptSwap(session: Session, helper: Session, swap: Swap, isThere: boolean): Promise<void> {
+	const {name, previous, incoming, statements} = swap;
 	const done = new AbortController();
 	const ending = (async () => {
 		while (!done.signal.aborted) {
-			for (const database of databases) await endSessions(helper, database);
+			for (const database of [name, incoming]) await endSessions(helper, database);
 			await helper.query('select pg_catalog.pg_sleep(0.05)');
 		}
 	})().catch(() => undefined); // sessions that stay make RENAME fail, which is the error to report
@@ -126,6 +157,11 @@ async function attemptSwap(
 	await session.query('begin');
 	try {
 		for (const statement of statements) await session.query(statement, {timeout: 0});
+		if (isThere) {
+			await session.query(renaming(name, previous), {timeout: 0});
+			await restrictPrevious(session, swap);
+		}
+		await session.query(renaming(incoming, name), {timeout: 0});
 		await session.query('commit').catch((error: unknown) => {
 			throw session.alive ? error : new LostCommit(condition ?? 'false', error);
 		});
@@ -140,7 +176,11 @@ async function attemptSwap(
 }
 
 /** Returns if the swap was committed. Throws the reason if it was not, and FAILED if that cannot be found out. */
-async function checkCommit(target: RestoreTarget, {name, previous, incoming}: Swap, lost: LostCommit): Promise<void> {
+async function checkCommit(
+	target: RestoreTarget,
+	{name, previous, incoming}: Swap,
+	{lost, undo}: {readonly lost: LostCommit; readonly undo: string},
+): Promise<void> {
 	let isThere: boolean;
 	try {
 		const session = await target.open(target.maintenance, new AbortController().signal);
@@ -159,7 +199,7 @@ async function checkCommit(target: RestoreTarget, {name, previous, incoming}: Sw
 			`the connection was lost at the end: ${display(name)} may be replaced (${messageOf(error)})`,
 			{
 				cause: error,
-				hint: `if ${display(previous)} exists, it is replaced, and pg_back --swap-back ${display(name)} undoes it; otherwise nothing has changed`,
+				hint: `if ${display(previous)} exists, it is replaced, and ${undo} undoes it; otherwise nothing has changed`,
 			},
 		);
 	}
@@ -170,16 +210,17 @@ async function checkCommit(target: RestoreTarget, {name, previous, incoming}: Sw
  * Returns the statements of a failed swap, to be run by hand: those of the swap itself, so that a failure of one of them
  * changes nothing either, and `--swap-back` finds the database. `there` is the present one.
  */
-export function swapByHand(
+function swapByHand(
 	{name, previous, incoming, statements}: Swap,
 	there: TargetDatabase | undefined,
 ): readonly string[] {
+	const before = there && {name, connectionLimit: there.connectionLimit, comment: there.comment ?? null};
 	return [
 		`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${literal(name)}`,
 		'begin',
-		...statementsAside(there, name, previous),
+		...(before ? [renaming(name, previous), ...restricting(previous, before)] : []),
 		...statements,
-		`alter database ${identifier(incoming)} rename to ${identifier(name)}`,
+		renaming(incoming, name),
 		'commit',
 	].map(statement => `${statement};`);
 }
@@ -210,12 +251,13 @@ export async function swapBack(run: ServerContext, name: string): Promise<RunRes
 				...commentOn(database.name).shared,
 			],
 		};
-		if (databases.has(swap.previous)) {
-			throw new PgBackError('EXISTS', `database ${display(swap.previous)} exists`, {hint: 'try again in a second'});
-		}
-		await swapDatabases(target, swap, run.signal);
+		const previous = await swapDatabases(target, swap, {
+			signal: run.signal,
+			now: run.now,
+			undo: serverCommand(run.configuration, {swapBack: name}),
+		});
 		await applyInside(run, target, name, commentOn(name).inside);
-		const kept = databases.has(name) ? `; the database that had this name is now ${display(swap.previous)}` : '';
+		const kept = databases.has(name) ? `; the database that had this name is now ${display(previous)}` : '';
 		run.emit({
 			type: 'log',
 			level: 'info',
@@ -235,7 +277,8 @@ function newestReplaced(
 		const before = isPreviousOf(database.name, name) ? beforeOf(database.comment) : undefined;
 		return before && (before.name ?? name) === name ? [{database, before}] : [];
 	});
-	return found.toSorted((a, b) => (a.database.name < b.database.name ? 1 : -1))[0];
+	const timeOf = ({database, before}: (typeof found)[number]) => before.time ?? previousTime(database.name);
+	return found.toSorted((a, b) => timeOf(b) - timeOf(a))[0];
 }
 
 /** Returns undefined for a comment that is not ours. */
@@ -243,10 +286,11 @@ function beforeOf(comment: string | undefined): Before | undefined {
 	if (!comment?.startsWith(replacedComment)) return undefined;
 	try {
 		const value = JSON.parse(comment.slice(replacedComment.length)) as Partial<Before>;
-		const {connectionLimit} = value;
+		const {connectionLimit, time} = value;
 		if (!Number.isInteger(connectionLimit)) return undefined;
 		return {
 			...(typeof value.name === 'string' && {name: value.name}),
+			...(typeof time === 'number' && Number.isFinite(time) && {time}),
 			connectionLimit: connectionLimit ?? -1,
 			comment: typeof value.comment === 'string' ? value.comment : null,
 		};
@@ -256,9 +300,18 @@ function beforeOf(comment: string | undefined): Before | undefined {
 	}
 }
 
-/** Returns an error that tells what to do after a failed swap. `there` is the present database, as it was planned. */
-export function swapFailure(error: unknown, swap: Swap, there: TargetDatabase | undefined): PgBackError {
+/** Returns an error that tells what to do after a failed swap. */
+export async function swapFailure(
+	error: unknown,
+	planned: Swap,
+	target: RestoreTarget,
+	now: Date,
+): Promise<PgBackError> {
 	if (error instanceof UnknownOutcome) return error;
+	const {swap, there} = await onSession(target, async session => ({
+		swap: await withFreeName(session, planned, now),
+		there: (await readTargetDatabases(session, planned.name)).get(planned.name),
+	})).catch(() => ({swap: planned, there: target.inventory.databases.get(planned.name)})); // the server is down
 	const first = error instanceof PgBackError && error.hint !== undefined ? `${error.hint}; ` : '';
 	return new PgBackError(
 		'FAILED',

@@ -8,7 +8,7 @@ import {openRestoreTarget, type RestoreTarget} from '../../source/restore/restor
 import {swapDatabases} from '../../source/restore/swap.js';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {never, sessionOn, waitFor} from '../helpers/postgres.js';
-import {connectTo, nextSecond, runProgram, scratchDirectory, startProgram, succeeded} from '../helpers/program.js';
+import {connectTo, runProgram, scratchDirectory, startProgram, succeeded} from '../helpers/program.js';
 import {runContext} from '../helpers/run-context.js';
 
 let server: Cluster;
@@ -75,12 +75,86 @@ test('--swap-back of a name that is shortened like another takes its own databas
 	await server.psql(long('a'), 'update t set i = 3');
 	await server.psql(long('b'), 'update t set i = 4');
 	succeeded(await runProgram(restore(long('b'), ...replace(long('b')))));
-	await nextSecond();
 	succeeded(await runProgram(restore(long('a'), ...replace(long('a')))));
 	succeeded(await runProgram([...connectTo(server, directory), '--swap-back', long('b')]));
 	assert.deepEqual([await rows(long('a')), await rows(long('b'))], ['1', '4']);
 	succeeded(await runProgram([...connectTo(server, directory), '--swap-back', long('a')]));
 	assert.deepEqual([await rows(long('a')), await rows(long('b'))], ['3', '4']);
+});
+
+test('databases whose shortened names are the same are replaced by one restore', async () => {
+	await server.psql(long('a'), 'update t set i = 5');
+	await server.psql(long('b'), 'update t set i = 6');
+	const names = [long('a'), long('b')];
+	succeeded(await runProgram(restore(...names, ...replace(names.join(',')))));
+	assert.deepEqual([await rows(long('a')), await rows(long('b'))], ['1', '1']);
+	for (const name of names) succeeded(await runProgram([...connectTo(server, directory), '--swap-back', name]));
+	assert.deepEqual([await rows(long('a')), await rows(long('b'))], ['5', '6']);
+});
+
+/** Swaps `incoming` for `present`, with the name that was planned for the present one. */
+async function swapAs(previous: string): Promise<string> {
+	let name = '';
+	await withTarget(async target => {
+		const swap = {name: 'present', previous, incoming: 'incoming', statements: []};
+		name = await swapDatabases(target, swap, {signal: never, now: () => new Date(), undo: ''});
+	});
+	return name;
+}
+
+/** Undoes the last replacement, and drops what it had restored. Returns what is logged. */
+async function undo(name: string): Promise<string> {
+	const {stderr} = succeeded(await runProgram([...connectTo(server, directory), '--swap-back', name]));
+	await server.psql('postgres', `drop database "${/is now (\S+)/.exec(stderr)?.[1] ?? ''}"`);
+	return stderr;
+}
+
+test('two replacements that were planned in the same second, the first planned as the last to end', async () => {
+	const of = (name: string) =>
+		server.psql(
+			'postgres',
+			`select oid, datconnlimit, shobj_description(oid, 'pg_database') from pg_database where datname = '${name}'`,
+		);
+	await server.psql('postgres', "create database present connection limit 5; comment on database present is 'first'");
+	const before = await of('present');
+	await server.psql('postgres', 'create database incoming connection limit 6');
+	assert.equal(await swapAs('present_before_20260101T000000'), 'present_before_20260101T000000');
+	const second = await of('present');
+	await server.psql('postgres', 'create database incoming');
+	const other = await swapAs('present_before_20260101T000000');
+	assert.match(other, /^present_before_20\d{6}T\d{6}$/);
+	assert.notEqual(other, 'present_before_20260101T000000');
+	const third = await of('present');
+	await server.psql('postgres', 'create database incoming');
+	await swapAs('present_before_20250101T000000');
+	// The time in its name is that of its plan.
+	for (const [expected, kept] of [
+		[third, 'present_before_20250101T000000'],
+		[second, other],
+		[before, 'present_before_20260101T000000'],
+	] as const) {
+		assert.match(await undo('present'), new RegExp(`${kept} is present again`));
+		assert.equal(await of('present'), expected);
+	}
+	await server.psql('postgres', 'drop database present');
+});
+
+test('two replacements of a database at the same time: the second replaces what the first has restored', async () => {
+	await server.psql('app', 'update t set i = 7');
+	await server.psql('postgres', "alter database app connection limit 8; comment on database app is 'mine'");
+	const kept = await previousOf('app');
+	const both = await Promise.all([1, 2].map(async () => runProgram(restore('app', ...replace('app')))));
+	for (const {code, stderr} of both) assert.equal(code, 0, stderr);
+	for (const expected of ['1', '7']) {
+		await undo('app');
+		assert.equal(await rows('app'), expected);
+	}
+	const properties =
+		"select datconnlimit, shobj_description(oid, 'pg_database') from pg_database where datname = 'app'";
+	assert.equal(await server.psql('postgres', properties), '8|mine');
+	assert.deepEqual(await previousOf('app'), kept);
+	await server.psql('postgres', 'comment on database app is null; alter database app connection limit -1');
+	await server.psql('app', 'update t set i = 1');
 });
 
 test('postgres is replaced by way of template1, also under another name than the dumped one', async () => {
@@ -169,7 +243,11 @@ test('a connection that is lost at COMMIT: the server says whether it was execut
 				},
 			};
 			const swap = {name: 'present', previous: 'previous', incoming: 'incoming', statements: []};
-			const swapped = swapDatabases({...target, session}, swap, never);
+			const swapped = swapDatabases({...target, session}, swap, {
+				signal: never,
+				now: () => new Date(),
+				undo: 'pg_back --swap-back present',
+			});
 			await (isExecuted ? swapped : assert.rejects(swapped, /lost/));
 		});
 		const there = await server.psql(
