@@ -1,6 +1,7 @@
 /** Resumes uploads that an earlier run could not finish. */
-import {dirname, join} from 'node:path';
-import {messageOf, PgBackError} from '../core/errors.js';
+import {dirname, join, relative} from 'node:path';
+import {isTableOfContents} from '../core/directory-dump.js';
+import {PgBackError} from '../core/errors.js';
 import type {JobState} from '../core/run-state.js';
 import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
@@ -9,27 +10,17 @@ import {backupDirectories} from '../repository/backup-directories.js';
 import {closeAll, openUploadPlaces, uploadOptions} from '../repository/remote.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
-import {parseFileName} from '../retention/names.js';
-import type {ConfiguredContext, JobsContext, RunContext, RunResult, StoreContext} from '../runs/context.js';
-import type {Lock} from '../runs/file-lock.js';
+import {parseFileName, parsePath} from '../retention/names.js';
+import type {ConfiguredContext, JobsContext, RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {runJobs} from '../runs/run-jobs.js';
 import {runIsAlive, type RunLocks} from '../runs/run-locks.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
-import {type PlaceEvent, placeMeters} from '../stages/place-meters.js';
-import {finishResumed, type LeftUpload, resumeUpload} from '../stages/resume-upload.js';
+import type {LeftUpload} from '../stages/resume-upload.js';
 import type {UploadOptions} from '../stages/upload.js';
 import {readUploadRecords, removeUploadRecord, type UploadRecord} from '../stages/upload-journal.js';
 import {abortLeftStream} from './left-streams.js';
-
-/** A file with the uploads that are left. */
-type Found = {readonly path: string; readonly left: readonly LeftUpload[]};
-
-type Resumption = {
-	readonly run: Pick<RunContext, 'emit' | 'env'>;
-	readonly locks: RunLocks;
-	readonly places: readonly UploadOptions[];
-};
+import {type LeftDump, type LeftFile, resumeDump, type Resumption} from './resume-dump.js';
 
 /** `--resume-uploads`: finishes interrupted uploads, and does nothing else. */
 export async function runResumeUploads(run: ConfiguredContext & JobsContext): Promise<RunResult> {
@@ -59,13 +50,12 @@ export async function runUploadOf(run: ConfiguredContext & JobsContext, job: Job
 	const remotes = await openUploadPlaces(run);
 	try {
 		const places = remotes.map(remote => uploadOptions(run, remote));
-		const isOfJob = ({path}: Found) =>
-			job.files.some(one => path === one.path || (one.directory && path.startsWith(`${one.path}/`)));
+		const isOfJob = ({path}: LeftDump) => job.files.some(one => path === one.path);
 		return await runJobs(run, 1, locks => [
 			uploadTask(job, async control => {
 				const found = (await leftUploads(run, places)).filter(isOfJob);
 				return found.map(one => async () => {
-					const why = await resumeFile({run, locks, places}, one, control);
+					const why = await resumeDump({run, locks, places}, one, control);
 					if (why !== undefined) throw new PgBackError('STORAGE', `${nameOf(one)}: ${why}`);
 				});
 			}),
@@ -116,8 +106,9 @@ export async function resumeTasks(
  * Returns the uploads to resume. An untrusted record is reported and kept; one for a missing or changed file is
  * removed.
  */
-async function leftUploads(run: StoreContext, places: readonly UploadOptions[]): Promise<readonly Found[]> {
+async function leftUploads(run: StoreContext, places: readonly UploadOptions[]): Promise<readonly LeftDump[]> {
 	const found = new Map<string, LeftUpload[]>();
+	const incomplete = new Set<string>();
 	const {backupDirectory} = run.configuration.settings;
 	if ((await lstatIfThere(downloadBase(backupDirectory))) === undefined) return []; // the first run
 	const warn = (text: string) => run.emit({type: 'log', level: 'warn', text: display(text)});
@@ -162,13 +153,58 @@ async function leftUploads(run: StoreContext, places: readonly UploadOptions[]):
 			if (problem !== undefined) {
 				warn(`upload of ${record.key} is not resumed: ${problem}`);
 				await removeUploadRecord(path);
+				incomplete.add(dumpAt(record.location, join(directory, record.file)));
 				continue;
 			}
 			const file = join(directory, record.file);
 			found.set(file, [...(found.get(file) ?? []), {options, recordFile: path, record}]);
 		}
 	}
-	return [...found].map(([path, left]) => ({path, left}));
+	return dumpsOf(await withoutContents(found, incomplete, warn));
+}
+
+type Files = ReadonlyMap<string, readonly LeftUpload[]>;
+
+/** Identifies the dump with this file at a location. */
+function dumpAt(location: string, path: string): string {
+	return `${location}\0${dumpOf(path).path}`;
+}
+
+function dumpOf(path: string): {readonly path: string; readonly directory: boolean} {
+	const member = parsePath(path)?.member;
+	return {path: member === undefined ? path : path.slice(0, -member.length - 1), directory: member !== undefined};
+}
+
+/** Gives up the tables of contents of directory dumps that will never have all other members (`dumpAt`). */
+async function withoutContents(
+	files: Files,
+	incomplete: ReadonlySet<string>,
+	warn: (text: string) => void,
+): Promise<Files> {
+	if (incomplete.size === 0) return files;
+	const kept = new Map<string, LeftUpload[]>();
+	for (const [path, left] of files) {
+		for (const one of left) {
+			const {location, key} = one.record;
+			if (isTableOfContents(path) && incomplete.has(dumpAt(location, path))) {
+				warn(`upload of ${key} is not resumed: ${location} lacks other members of the dump`);
+				await removeUploadRecord(one.recordFile);
+			} else kept.set(path, [...(kept.get(path) ?? []), one]);
+		}
+	}
+	return kept;
+}
+
+/** Puts the members of each directory dump together. */
+function dumpsOf(files: Files): readonly LeftDump[] {
+	const dumps = new Map<string, {readonly directory: boolean; readonly files: LeftFile[]}>();
+	for (const [path, left] of files) {
+		const dump = dumpOf(path);
+		const entry = dumps.get(dump.path) ?? {directory: dump.directory, files: []};
+		entry.files.push({path, left});
+		dumps.set(dump.path, entry);
+	}
+	return [...dumps].map(([path, dump]) => ({path, ...dump}));
 }
 
 /** Returns why this record cannot be ours: it names a file that is not one of our dumps, or another key than ours. */
@@ -201,78 +237,34 @@ async function problemOf(directory: string, record: UploadRecord): Promise<strin
 	return unchanged ? undefined : `${path} has changed`;
 }
 
-function resumeTask(resumption: Resumption, found: Found): Task {
+function resumeTask(resumption: Resumption, dump: LeftDump): Task {
 	const {run, places} = resumption;
-	const [first] = found.left;
+	const left = dump.files.flatMap(file => file.left);
+	const stores = new Set(left.map(({options}) => options.storage.kind));
+	const sizes = dump.files.map(file => file.left[0]?.record.size ?? 0);
 	return {
 		plan: {
-			id: `upload:${first?.record.key ?? found.path}`,
+			id: `upload:${keyOf(dump)}`,
 			kind: 'upload',
-			name: nameOf(found),
+			name: nameOf(dump),
 			stages: ['upload'],
-			...(places.length > 1 && {places: found.left.map(({options}) => options.storage.kind)}),
-			...(first && {estimatedBytes: first.record.size}),
+			...(places.length > 1 && {places: [...stores]}),
+			estimatedBytes: sizes.reduce((sum, size) => sum + size, 0),
 		},
 		async run(control) {
-			const why = await resumeFile(resumption, found, control);
+			const why = await resumeDump(resumption, dump, control);
 			if (why !== undefined) run.emit({type: 'job.result', job: control.id, result: 'skipped', detail: why});
 		},
 	};
 }
 
-/** Returns the file relative to its directory. */
-function nameOf({path, left: [first]}: Found): string {
-	return first?.record.file ?? path;
+function keyOf({path, directory, files}: LeftDump): string {
+	const key = files[0]?.left[0]?.record.key ?? path;
+	return directory ? key.slice(0, key.lastIndexOf('.d/') + 2) : key;
 }
 
-/**
- * Resumes the uploads of one file, to all places at the same time. Returns undefined when it is stored and checked;
- * otherwise why another run is responsible. All are tried; throws the first failure.
- */
-async function resumeFile(
-	resumption: Resumption,
-	{left}: Found,
-	{id: job, signal, meter, freeSlot}: JobControl,
-): Promise<string | undefined> {
-	const {run, places} = resumption;
-	const held: Lock[] = [];
-	try {
-		const lockOf = async (one: LeftUpload) => lockUpload(resumption, one, held);
-		const whys = await Promise.all(left.map(lockOf));
-		const ours = left.filter((_, index) => whys[index] === undefined);
-		if (ours.length === 0) return whys[0];
-		freeSlot();
-		const emit = (event: PlaceEvent) => run.emit({...event, job});
-		const stores = ours.map(({options}) => options.storage.kind);
-		const meters = places.length < 2 ? [] : placeMeters(meter, stores, emit);
-		const results = await Promise.allSettled(
-			ours.map(async (one, index) => {
-				const shipment = await resumeUpload(one, {job, signal, meter: meters[index] ?? meter});
-				return {left: one, shipment};
-			}),
-		);
-		signal.throwIfAborted();
-		const done = results.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
-		await finishResumed(done, places, signal);
-		const [failure, ...others] = results.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []));
-		for (const other of others) run.emit({type: 'log', level: 'error', text: messageOf(other), job});
-		if (failure !== undefined) throw failure as Error;
-		meter.finish('upload');
-		return undefined;
-	} finally {
-		for (const lock of held) await lock.release();
-	}
-}
-
-/** Adds the lock of one upload to `held`. Returns why another run is responsible, if it is. */
-async function lockUpload(
-	{run, locks}: Resumption,
-	{recordFile, record}: LeftUpload,
-	held: Lock[],
-): Promise<string | undefined> {
-	const isElsewhere = await runIsAlive(dirname(recordFile), record.run, run.env);
-	const lock = isElsewhere ? undefined : await locks.record(recordFile);
-	if (!lock) return 'another run is uploading it';
-	held.push(lock);
-	return (await lstatIfThere(recordFile)) === undefined ? 'another run uploaded it' : undefined;
+/** Returns the path relative to the directory of its records. */
+function nameOf({path, files}: LeftDump): string {
+	const record = files[0]?.left[0]?.recordFile;
+	return record === undefined ? path : relative(dirname(record), path);
 }

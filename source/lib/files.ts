@@ -97,6 +97,12 @@ export async function discardPartial(path: string): Promise<void> {
 	await rm(path, {recursive: true, force: true});
 }
 
+/** Removes a directory with all that is in it, the files with these names first: without them a part of it is not taken for all. */
+export async function removeTree(path: string, first: readonly string[]): Promise<void> {
+	for (const name of first) await rm(join(path, name), {force: true});
+	await rm(path, {recursive: true, force: true});
+}
+
 export type PublishOptions = {readonly replace?: boolean; readonly isDirectory?: boolean; readonly needsLink?: boolean};
 
 /**

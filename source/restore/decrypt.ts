@@ -20,6 +20,7 @@ import type {DecryptionKeys} from '../stages/age/load-keys.js';
 import {publishAll, writeArtifact} from '../stages/artifact.js';
 import {counted} from '../stages/dump.js';
 import {readHandle} from '../stages/hash.js';
+import {contentsLast} from './contents-last.js';
 
 export type DecryptOptions = {
 	/**
@@ -42,9 +43,11 @@ export async function runDecrypt(run: SecretContext & JobsContext, options: Decr
 	const {toStdout} = options;
 	const sizes = await sizesOf(paths);
 	return runJobs(run, toStdout ? 1 : jobs, locks => [
-		...paths.map(path =>
-			toStdout ? streamTask(path, keys, toStdout) : decryptTask({run, locks, keys}, path, {bytes: sizes.get(path)}),
-		),
+		...(toStdout
+			? paths.map(path => streamTask(path, keys, toStdout))
+			: contentsLast(
+					paths.map(path => ({path, task: decryptTask({run, locks, keys}, path, {bytes: sizes.get(path)})})),
+				)),
 		...unmatched.map(pattern =>
 			unmatchedTask('decrypt', pattern, nothingMatches(pattern, backupDirectory, seen, 'encrypted file')),
 		),

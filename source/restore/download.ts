@@ -29,6 +29,7 @@ import {readHandle} from '../stages/hash.js';
 import {dumpKind, readDump, type VerifyTools} from '../stages/read-dump.js';
 import {receive, type Received} from '../stages/receive.js';
 import type {StorageObject} from '../storage/storage.js';
+import {contentsLast, type FileTask} from './contents-last.js';
 import {existsError, named} from './decrypt.js';
 import {downloadResumably} from './resume-download.js';
 
@@ -100,8 +101,10 @@ export async function downloadObjects(
 	});
 	const missing = await missingMembers(recorded, keys, isWanted, signal);
 	return runJobs(run, run.configuration.settings.uploadJobs, locks => [
-		...objects.map(object => downloadTask({...shared, recorded, locks}, object)),
-		...missing,
+		...contentsLast([
+			...missing,
+			...objects.map(object => ({path: object.key, task: downloadTask({...shared, recorded, locks}, object)})),
+		]),
 		...others,
 	]);
 }
@@ -112,18 +115,21 @@ async function missingMembers(
 	keys: readonly string[],
 	isWanted: (key: string) => boolean,
 	signal: AbortSignal,
-): Promise<readonly Task[]> {
+): Promise<readonly FileTask[]> {
 	const dumps = Map.groupBy(keys, key => {
 		const member = parsePath(key)?.member;
 		return member === undefined ? '' : key.slice(0, -member.length - 1);
 	});
 	dumps.delete('');
-	const tasks: Task[] = [];
+	const tasks: FileTask[] = [];
 	for (const [dump, members] of dumps) {
 		const there = new Set(members.map(key => key.slice(dump.length + 1)));
 		const missing = await recorded.missingMembers(dump, there, signal);
 		const lost = missing.find(name => isWanted(`${dump}/${name}`));
-		if (lost !== undefined) tasks.push(missingTask(`${dump}/${lost}`, missingMember(dump, lost)));
+		if (lost !== undefined) {
+			const path = `${dump}/${lost}`;
+			tasks.push({path, task: missingTask(path, missingMember(dump, lost))});
+		}
 	}
 	return tasks;
 }

@@ -14,6 +14,7 @@ import {loadRunDecryption} from '../runs/identities.js';
 import {findOptions, verifyTools} from '../runs/prepare-backup.js';
 import {runJobs} from '../runs/run-jobs.js';
 import type {StorageObject} from '../storage/storage.js';
+import {contentsLast} from './contents-last.js';
 import {decryptTask, sizesOf} from './decrypt.js';
 import {downloadObjects} from './download.js';
 
@@ -74,8 +75,11 @@ export async function runLocalDecrypt(
 	);
 	const sizes = await sizesOf(pairs.map(({path}) => path));
 	return runJobs(run, run.configuration.settings.jobs, locks =>
-		pairs.map(({path, plainPath}) =>
-			decryptTask({run, locks, keys}, path, {plainPath, force: request.force, bytes: sizes.get(path)}),
+		contentsLast(
+			pairs.map(({path, plainPath}) => ({
+				path,
+				task: decryptTask({run, locks, keys}, path, {plainPath, force: request.force, bytes: sizes.get(path)}),
+			})),
 		),
 	);
 }

@@ -1,4 +1,5 @@
 /** Turns a listing into a purge plan: files into groups, groups to the policy. */
+import {contentsNames} from '../core/directory-dump.js';
 import {createGroupTable, createOutcomes, type GroupTable, type OwnGroup} from './group-table.js';
 import {decisionsOf, judgeManifests, judgeSubject, type TabledSubject} from './judge-groups.js';
 import {type ParsedName, parsePath, type Subject, subjectText, subjectTexts} from './names.js';
@@ -230,9 +231,6 @@ function isSameInstant({time, timeText}: ParsedName, recorded: number): boolean 
 function tableKey(stem: string, subject: Subject): string {
 	return subject.kind === 'run' ? `run\0${stem}` : stem;
 }
-
-/** A directory dump is complete when its table of contents exists: it is written last and removed first. */
-export const contentsNames = ['toc.dat', 'toc.dat.age'] as const;
 
 function isWholeDump(parsed: ParsedName, entry: ListedEntry, file: RecordedFile | undefined): boolean {
 	if (file?.good === false || parsed.checksum !== undefined || parsed.suffix === 'createdb.sql') return false;

@@ -1,15 +1,16 @@
 /** The purge of the backup directory. */
 import type {Stats} from 'node:fs';
-import {readdir, rm, stat, unlink} from 'node:fs/promises';
+import {readdir, stat, unlink} from 'node:fs/promises';
 import {join} from 'node:path';
+import {contentsNames} from '../core/directory-dump.js';
 import {messageOf, PgBackError, toPgBackError} from '../core/errors.js';
 import type {Emit} from '../core/events.js';
-import {lstatIfThere, syncDirectory} from '../lib/files.js';
+import {lstatIfThere, removeTree, syncDirectory} from '../lib/files.js';
 import {withStats} from '../lib/stat-files.js';
 import {directoryForText, parseFileName, type Subject, subjectText, subjectTexts} from './names.js';
 import {createOwnership, type HiddenRun, type Ownership} from './ownership.js';
 import {readPins} from './pins.js';
-import {contentsNames, createPlanner, type Planner} from './planner.js';
+import {createPlanner, type Planner} from './planner.js';
 import {
 	canceledText,
 	groupItems,
@@ -200,9 +201,7 @@ async function remove({path, directory}: PlannedItem): Promise<void> {
 		await unlink(path).catch(ignoreMissing);
 		if (isManifest(path)) await syncDirectory(join(path, '..'));
 	} else if (stats.isDirectory()) {
-		// Without its table of contents a partly removed directory is not a dump.
-		for (const name of contentsNames) await rm(join(path, name), {force: true});
-		await rm(path, {recursive: true, force: true});
+		await removeTree(path, contentsNames);
 	} else throw new PgBackError('PURGE_FAILED', 'it is no longer a directory');
 }
 

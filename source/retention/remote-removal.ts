@@ -1,6 +1,6 @@
 /** Removes the files of a purge plan from a storage, in batches, and reports what is known of each. */
+import {contentsNames} from '../core/directory-dump.js';
 import type {RemoveOptions, RemoveResult, Storage} from '../storage/storage.js';
-import {contentsNames} from './planner.js';
 import type {PlannedItem} from './purge-plan.js';
 
 /** Each batch is confirmed by a listing, so the batches are large; the removed keys are in memory meanwhile. */

@@ -1,5 +1,6 @@
 /** Uploads the files of one job to one place: complete files, and files that are still being written. */
 import {type FileHandle, open} from 'node:fs/promises';
+import {isTableOfContents} from '../core/directory-dump.js';
 import {CancelledError} from '../core/errors.js';
 import type {ReadInto} from '../lib/read-chunks.js';
 import type {PutSource} from '../storage/storage.js';
@@ -120,13 +121,15 @@ export class PlaceUploads {
 		const left = pending
 			.map((upload, index) => ({...upload, index}))
 			.filter(({index}) => shipments[index] === undefined);
-		const worker = async (): Promise<void> => {
-			for (let next = left.shift(); next && !signal.aborted; next = left.shift()) {
+		const isStored = (file: PendingFile) =>
+			pending.every((one, at) => one.file !== file || isTableOfContents(one.item.path) || shipments[at] !== undefined);
+		const worker = async (queue: typeof left): Promise<void> => {
+			for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
 				const {file, item, index} = next;
 				try {
 					shipments[index] = await this.#send(item);
-					const isStored = pending.every((one, at) => one.file !== file || shipments[at] !== undefined);
-					if (isStored) {
+					const isComplete = pending.every((one, at) => one.file !== file || shipments[at] !== undefined);
+					if (isComplete) {
 						const proven = pending.every((one, at) => one.file !== file || shipments[at]?.proven);
 						await this.#onStored(file, proven);
 					}
@@ -135,7 +138,10 @@ export class PlaceUploads {
 				}
 			}
 		};
-		await Promise.all(Array.from({length: Math.min(pending.length, filesAtOnce)}, worker));
+		const members = left.filter(({item}) => !isTableOfContents(item.path));
+		await Promise.all(Array.from({length: Math.min(members.length, filesAtOnce)}, async () => worker(members)));
+		// Sent when all other members are stored: with it the directory looks like a dump.
+		await worker(left.filter(({item, file}) => isTableOfContents(item.path) && isStored(file)));
 		signal.throwIfAborted();
 		if (failures.length > 0) throw failures[0];
 		meter.finish('upload');

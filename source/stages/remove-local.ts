@@ -1,7 +1,8 @@
 /** Removes the local copy of a file that is stored remotely. */
-import {rm, rmdir} from 'node:fs/promises';
-import {dirname} from 'node:path';
+import {rm} from 'node:fs/promises';
+import {contentsNames} from '../core/directory-dump.js';
 import type {Emit} from '../core/events.js';
+import {removeTree} from '../lib/files.js';
 import type {PendingFile} from './artifact.js';
 
 /** Deletes a local copy if all of it is proven to be stored remotely; otherwise keeps it, with a warning. */
@@ -15,7 +16,6 @@ export async function removeLocal(
 		emit({type: 'log', level: 'warn', text});
 		return;
 	}
-	await rm(path, {recursive: directory});
-	if (!directory && dirname(path).endsWith('.d')) await rmdir(dirname(path)).catch(() => undefined); // not empty yet
+	await (directory ? removeTree(path, contentsNames) : rm(path));
 	emit({type: 'file.removed', path, location: 'local', reason: 'uploaded and checked'});
 }

@@ -4,7 +4,8 @@ import {existsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {NewEvent} from '../../source/core/events.js';
 import type {Meter} from '../../source/stages/meter.js';
-import {finishResumed, resumeUpload} from '../../source/stages/resume-upload.js';
+import {removeLocalCopy} from '../../source/stages/resume-local.js';
+import {resumeUpload} from '../../source/stages/resume-upload.js';
 import type {Storage} from '../../source/storage/storage.js';
 import {scratchDirectory} from './program.js';
 import {never} from './storage-tools.js';
@@ -43,7 +44,7 @@ export async function shipFile(
 	};
 	const left = {options, recordFile: join(directory, '.pg_back-upload-0123456789abcdef.json'), record};
 	const error = await resumeUpload(left, {job: 'a', meter, signal: never})
-		.then(async shipment => finishResumed([{left, shipment}], [options], never))
+		.then(async shipment => removeLocalCopy({path, directory: false}, [{left, shipment}], [options], never))
 		.then(
 			() => undefined,
 			(reason: unknown) => reason,

@@ -1,0 +1,158 @@
+/** Resumes the uploads of one dump: of a file, or of the members of a directory. */
+import {dirname} from 'node:path';
+import {isTableOfContents} from '../core/directory-dump.js';
+import {messageOf} from '../core/errors.js';
+import {lstatIfThere} from '../lib/files.js';
+import type {StoreContext} from '../runs/context.js';
+import type {Lock} from '../runs/file-lock.js';
+import {runIsAlive, type RunLocks} from '../runs/run-locks.js';
+import type {JobControl} from '../runs/scheduler.js';
+import type {Meter} from '../stages/meter.js';
+import {type PlaceEvent, placeMeters} from '../stages/place-meters.js';
+import {hasRecordOfMember, removeLocalCopy} from '../stages/resume-local.js';
+import {type LeftUpload, type Resumed, resumeUpload} from '../stages/resume-upload.js';
+import type {UploadOptions} from '../stages/upload.js';
+import {removeUploadRecord} from '../stages/upload-journal.js';
+
+/** A file with the uploads that are left. */
+export type LeftFile = {readonly path: string; readonly left: readonly LeftUpload[]};
+
+/** A dump with its files that are left: itself, or members of the directory. */
+export type LeftDump = {readonly path: string; readonly directory: boolean; readonly files: readonly LeftFile[]};
+
+export type Resumption = {
+	readonly run: Pick<StoreContext, 'emit' | 'env'>;
+	readonly locks: RunLocks;
+	readonly places: readonly UploadOptions[];
+};
+
+/** Members that are uploaded at once; the storage has its own limit for all jobs together. */
+const filesAtOnce = 8;
+
+/**
+ * Resumes the uploads of one dump, to all places at the same time. Returns undefined when it is stored and checked;
+ * otherwise why another run is responsible. All are tried; throws the first failure. The table of contents of a
+ * directory is sent to a place that has all other members: with it the directory looks like a dump.
+ */
+export async function resumeDump(
+	resumption: Resumption,
+	dump: LeftDump,
+	control: JobControl,
+): Promise<string | undefined> {
+	const {run, places} = resumption;
+	const {signal, meter} = control;
+	const meters = metersOf(resumption, dump, control);
+	const resumed: Resumed[] = [];
+	const failures: Failure[] = [];
+	const whys: string[] = [];
+	const resume = async (file: LeftFile, onSent: (sent: readonly Resumed[]) => Promise<void>): Promise<void> => {
+		const why = await resumeFile(resumption, file, {control, meters, failures, onSent}).catch((error: unknown) => {
+			signal.throwIfAborted();
+			failures.push({error});
+		});
+		if (why !== undefined) whys.push(why);
+	};
+	const finish = async (): Promise<void> => {
+		if (failures.length === 0) await removeLocalCopy(dump, resumed, places, signal);
+	};
+	const isLast = ({path}: LeftFile) => !dump.directory || isTableOfContents(path);
+	const members = dump.files.filter(file => !isLast(file));
+	const lane = async (): Promise<void> => {
+		for (let next = members.shift(); next && !signal.aborted; next = members.shift()) {
+			await resume(next, async sent => {
+				resumed.push(...sent);
+				for (const {left} of sent) await removeUploadRecord(left.recordFile);
+			});
+		}
+	};
+	await Promise.all(Array.from({length: filesAtOnce}, lane));
+	signal.throwIfAborted();
+	const last = dump.files.filter(isLast);
+	for (const file of last) {
+		const left: LeftUpload[] = [];
+		for (const one of file.left) if (!(await hasRecordOfMember(dump, one.options))) left.push(one);
+		if (left.length < file.left.length && failures.length === 0) whys.push('another run is uploading its members');
+		if (left.length === 0) continue;
+		await resume({...file, left}, async sent => {
+			resumed.push(...sent);
+			if (file === last.at(-1)) await finish();
+			for (const one of sent) await removeUploadRecord(one.left.recordFile);
+		});
+	}
+	if (last.length === 0) await finish();
+	for (const [place, one] of meters)
+		one.finish('upload', failures.some(each => each.place === place) ? 'failed' : 'done');
+	const [failure, ...others] = failures;
+	for (const {error} of others) run.emit({type: 'log', level: 'error', text: messageOf(error), job: control.id});
+	if (failure) throw failure.error as Error;
+	meter.finish('upload');
+	return resumed.length === 0 ? whys[0] : undefined;
+}
+
+type Meters = ReadonlyMap<UploadOptions, Meter>;
+
+/** By place; empty in a run with one. */
+function metersOf({run, places}: Resumption, {files}: LeftDump, {id: job, meter}: JobControl): Meters {
+	if (places.length < 2) return new Map();
+	const left = [...new Set(files.flatMap(file => file.left.map(({options}) => options)))];
+	const meters = placeMeters(
+		meter,
+		left.map(({storage}) => storage.kind),
+		(event: PlaceEvent) => run.emit({...event, job}),
+	);
+	return new Map(meters.map((one, index) => [left[index] as UploadOptions, one]));
+}
+
+type Failure = {readonly error: unknown; readonly place?: UploadOptions | undefined};
+
+type FileControl = {
+	readonly control: JobControl;
+	readonly meters: Meters;
+	/** Receives the failures. */
+	readonly failures: Failure[];
+	/** Called with what was sent, before others can resume it. */
+	readonly onSent: (sent: readonly Resumed[]) => Promise<void>;
+};
+
+/** Returns why another run is responsible for all of it, if it is. */
+async function resumeFile(
+	resumption: Resumption,
+	{left}: LeftFile,
+	{control: {id: job, signal, meter, freeSlot}, meters, failures, onSent}: FileControl,
+): Promise<string | undefined> {
+	const held: Lock[] = [];
+	try {
+		const lockOf = async (one: LeftUpload) => lockUpload(resumption, one, held);
+		const whys = await Promise.all(left.map(lockOf));
+		const ours = left.filter((_, index) => whys[index] === undefined);
+		if (ours.length === 0) return whys[0];
+		freeSlot();
+		const results = await Promise.allSettled(
+			ours.map(async (one): Promise<Resumed> => {
+				const shipment = await resumeUpload(one, {job, signal, meter: meters.get(one.options) ?? meter});
+				return {left: one, shipment};
+			}),
+		);
+		signal.throwIfAborted();
+		for (const [index, one] of results.entries())
+			if (one.status === 'rejected') failures.push({error: one.reason, place: ours[index]?.options});
+		const sent = results.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
+		if (sent.length > 0) await onSent(sent);
+		return undefined;
+	} finally {
+		for (const lock of held) await lock.release();
+	}
+}
+
+/** Adds the lock of one upload to `held`. Returns why another run is responsible, if it is. */
+async function lockUpload(
+	{run, locks}: Resumption,
+	{recordFile, record}: LeftUpload,
+	held: Lock[],
+): Promise<string | undefined> {
+	const isElsewhere = await runIsAlive(dirname(recordFile), record.run, run.env);
+	const lock = isElsewhere ? undefined : await locks.record(recordFile);
+	if (!lock) return 'another run is uploading it';
+	held.push(lock);
+	return (await lstatIfThere(recordFile)) === undefined ? 'another run uploaded it' : undefined;
+}
