@@ -25,6 +25,8 @@ export function readConfigFile(text: string, path: string): ConfigFile {
 	const cleared = new Set<OptionName>();
 	for (const [section, entries] of sections) {
 		const read = new Map<OptionName, Sourced>();
+		const [first] = entries.values();
+		if (isUndecoded(section) && first) found.push({line: first.line, problem: `the name of its section ${undecoded}`});
 		for (const [key, entry] of entries) {
 			const result = readEntry(section, key, entry);
 			if (result.problem !== undefined) found.push({line: entry.line, problem: result.problem});
@@ -39,6 +41,13 @@ export function readConfigFile(text: string, path: string): ConfigFile {
 		.toSorted((a, b) => a.line - b.line)
 		.map(({line, problem}): Problem => ({on: 'file', text: `${path}:${line}: ${problem}`}));
 	return {path, values, cleared, sections: databases, problems};
+}
+
+const undecoded = 'is not valid UTF-8: convert the file with iconv';
+
+/** The decoder leaves this character where it finds an invalid byte: a different value, such as another passphrase. */
+function isUndecoded(text: string): boolean {
+	return text.includes('\uFFFD');
 }
 
 type Result =
@@ -61,6 +70,7 @@ function readEntry(section: string, key: string, entry: IniEntry): Result {
 	// have a value.
 	const decides = option.kind === 'boolean' && option.default === undefined;
 	if (entry.value === '' && !decides && !(inSection && option.kind === 'words')) return {name};
+	if (isUndecoded(entry.value)) return {problem: `${key}: the value ${undecoded}`};
 	const read = readValue(option, entry.value, 'file');
 	if (read.problem === undefined) return {name, value: read};
 	return {problem: `${key}: ${option.secret ? withoutQuotation(read.problem) : display(read.problem)}`};

@@ -133,6 +133,20 @@ test('every bad value is a problem with its line, all at once', () => {
 	);
 });
 
+test('bytes that are not UTF-8 change no value and no section in silence; comments may have them', () => {
+	const bytes = Buffer.from(
+		'# caf\xe9\nhost = h # \xe9\ncipher_pass = p\xe9ss\n[b\xe9b\xe9]\nformat = tar\nuser = \xe9\n',
+		'latin1',
+	);
+	const {values, problems} = readConfigFile(new TextDecoder().decode(bytes), 'f');
+	const why = 'is not valid UTF-8: convert the file with iconv';
+	assert.deepEqual(
+		problems.map(({text}) => text),
+		[`f:3: cipher_pass: the value ${why}`, `f:5: the name of its section ${why}`, `f:6: user: the value ${why}`],
+	);
+	assert.equal(values.get('host')?.value, 'h');
+});
+
 test('a section takes the parameters of one database only', () => {
 	const file = readConfigFile(
 		'[my.db]\nformat = t\nparallel_backup_jobs = 2\ncompress_level = 3\nchecksum_algorithm = sha1\npurge_older_than = 1\npurge_min_keep = 2\nschemas = a, b\nexclude_schemas = c\ntables = d\nexclude_tables = e\npg_dump_options = -O\nwith_blobs = no\nuser = u\n',

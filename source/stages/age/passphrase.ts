@@ -48,8 +48,14 @@ export async function readPassphrase(material: PassphraseMaterial, context: KeyC
 	return checkPassphrase(await runCommand(passphraseCommand, context), 'cipher_pass_command');
 }
 
-/** Returns the bytes of a passphrase. Throws CONFIG when it is empty. */
+/** Returns the bytes of a passphrase. Throws CONFIG when it is empty, or when its bytes were lost in decoding. */
 export function checkPassphrase(passphrase: string | Buffer, source: string): Buffer {
+	// Every invalid byte becomes the same character: another passphrase than the user's, which fewer characters protect.
+	if (typeof passphrase === 'string' && passphrase.includes('\uFFFD')) {
+		throw new PgBackError('CONFIG', `${source}: the passphrase is not valid UTF-8`, {
+			hint: 'put it in a file and set cipher_pass_file: its bytes are used as they are',
+		});
+	}
 	const bytes = Buffer.from(passphrase);
 	if (bytes.length === 0) throw new PgBackError('CONFIG', `${source}: the passphrase must not be empty`);
 	return bytes;

@@ -196,6 +196,17 @@ test('encryption: empty passphrases and failing commands are refused', async () 
 	);
 });
 
+test('a passphrase whose bytes were lost in decoding is refused; the bytes of a file are used as they are', async () => {
+	const bytes = Buffer.from('p\xe9ss', 'latin1');
+	const passphrase = bytes.toString();
+	for (const load of [encryption, decryption]) {
+		await assert.rejects(load({passphrase}), refusedAs('CONFIG', /cipher_pass: the passphrase is not valid UTF-8/));
+		await assert.rejects(load({environmentPassphrase: passphrase}), refusedAs('CONFIG', /not valid UTF-8/));
+	}
+	const {passphrases} = await decryption({passphraseFile: file('latin1', bytes)});
+	assert.deepEqual(passphrases, [bytes]);
+});
+
 test('encryption and decryption: the person is asked only when nothing is given', async () => {
 	await assert.rejects(encryption({}), refusedAs('CONFIG', /needs a public key or a passphrase/));
 	await assert.rejects(decryption({}), refusedAs('CONFIG', /needs a private key or a passphrase/));
