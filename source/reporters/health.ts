@@ -36,9 +36,13 @@ export function createHealthReporter({url, fetch, onProblem, timeout = 10_000}: 
 			onProblem(`cannot reach the health check: ${reasonOf(error, timeout)}`);
 		}
 	};
+	let started = Promise.resolve();
 	return {
-		start: state => report('/start', state, ''),
-		finish: state => report(state.finished?.exitCode === 0 ? '' : '/fail', state, logOf(state)),
+		start: state => (started = report('/start', state, '')),
+		async finish(state) {
+			await started; // a start that arrives later would be a run that never ends
+			await report(state.finished?.exitCode === 0 ? '' : '/fail', state, logOf(state));
+		},
 	};
 }
 
