@@ -41,12 +41,16 @@ export type DatabaseStatement = {
 	readonly roles: readonly string[];
 	/** The name of the setting, if it sets one. */
 	readonly setting?: string;
+	/** The role that granted a privilege, if that is not the owner. It is among `roles`. */
+	readonly grantor?: string;
 };
 
 type Draft = {-readonly [K in keyof DatabaseDefinition]: DatabaseDefinition[K]} & {
 	settings: DatabaseStatement[];
 	privileges: DatabaseStatement[];
 	labels: DatabaseStatement[];
+	/** The token of the role that grants what follows, if that is not the owner. */
+	grantor: Token | undefined;
 };
 
 /** Returns the definition for a dump without one: the database becomes a copy of template0. */
@@ -86,15 +90,17 @@ export function parseDatabase(
 	texts: readonly string[],
 	{name, owner, standardStrings = true, legible = text => text}: ParseOptions,
 ): DatabaseDefinition {
-	const draft: Draft = {...bareDefinition(name), owner, settings: [], privileges: [], labels: [], legible};
+	const lists = {settings: [], privileges: [], labels: []};
+	const draft: Draft = {...bareDefinition(name), owner, ...lists, legible, grantor: undefined};
 	for (const statement of texts.flatMap(text => splitStatements(text, {standardStrings}))) take(draft, statement);
-	return draft;
+	const {grantor: _, ...definition} = draft;
+	return definition;
 }
 
 function take(draft: Draft, statement: Statement): void {
 	const {tokens} = statement;
 	if (begins(statement, 'SET') || begins(statement, 'RESET') || begins(statement, 'SELECT')) {
-		takeSession(statement);
+		takeSession(draft, statement);
 	} else if (begins(statement, 'CREATE', 'DATABASE')) {
 		mustName(draft, statement, tokens[2]);
 		takeCreation(draft, tokens.slice(3));
@@ -122,12 +128,16 @@ function takeRoleSetting(draft: Draft, statement: Statement): void {
 }
 
 /**
- * Accepts statements at the beginning of a script, or before a privilege of another grantor: they have no effect here,
- * and are harmless.
+ * Accepts statements at the beginning of a script, which have no effect here and are harmless, and those around a
+ * privilege of another grantor.
  */
-function takeSession(statement: Statement): void {
+function takeSession(draft: Draft, statement: Statement): void {
 	const allowed = /^(?:SET (?:SESSION AUTHORIZATION |[a-z_]+ = )|RESET |SELECT pg_catalog\.set_config\('search_path')/i;
 	if (!allowed.test(statement.text)) throw unknown(statement);
+	const [, , kind, role] = statement.tokens;
+	if (begins(statement, 'SET', 'SESSION') && kind?.value === 'AUTHORIZATION')
+		draft.grantor = role?.kind === 'word' && role.value === 'DEFAULT' ? undefined : role;
+	else if (begins(statement, 'RESET', 'SESSION')) draft.grantor = undefined;
 }
 
 /** Parses `[WITH] KEY = VALUE …`; CONNECTION LIMIT is the only key with two words. */
@@ -194,7 +204,13 @@ function takePrivilege(draft: Draft, statement: Statement): void {
 	mustName(draft, statement, tokens[on + 2]);
 	const target = tokens[on + 3];
 	if (target?.value !== 'TO' && target?.value !== 'FROM') throw foreign(draft, statement);
-	draft.privileges.push(completed(draft, statement, tokens[on + 2], granteesOf(tokens.slice(on + 4))));
+	const made = completed(draft, statement, tokens[on + 2], granteesOf(tokens.slice(on + 4)));
+	const grantor = nameOf(draft.grantor);
+	if (grantor === undefined) draft.privileges.push(made);
+	else {
+		const name = draft.legible(grantor);
+		draft.privileges.push({...made, roles: [...made.roles, name], grantor: name});
+	}
 }
 
 function granteesOf(tokens: readonly Token[]): readonly Token[] {

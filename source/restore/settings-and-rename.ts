@@ -3,6 +3,7 @@ import {identifier, literal} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
 import type {Inventory} from '../postgres/target-inventory.js';
 import type {RunContext} from '../runs/context.js';
+import type {DatabaseStatement} from './database-definition.js';
 import {applyInside, type Properties, splitRaw} from './raw-properties.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan} from './restore-plan.js';
@@ -12,20 +13,23 @@ import {endSessions, type RestoreTarget} from './restore-target.js';
 export function propertiesOf(
 	{hidden, definition}: DatabasePlan,
 	options: RestoreOptions,
-	{superuser, encoding}: Pick<Inventory, 'superuser' | 'encoding'>,
+	{superuser, encoding, roles: present}: Pick<Inventory, 'superuser' | 'encoding' | 'roles'>,
 	roles: ReadonlySet<string>,
 ): Properties {
 	const {owner, privileges, settings, connectionLimit, isTemplate, labels, legible} = definition;
 	const name = identifier(hidden);
 	const to = options.owner ?? owner;
 	const known = (names: readonly string[]) => names.every(role => roles.has(role));
+	const mayBe = (role: string) => superuser || present.get(role)?.isOurs === true;
 	const split = (statements: readonly string[]) => splitRaw(statements, {encoding, legible});
 	const groups = [
 		split([
 			...(to !== undefined && roles.has(to) ? [`alter database ${name} owner to ${identifier(to)}`] : []),
 			// Revoked from PUBLIC while it was filled; the dump's privileges are relative to these.
 			...(superuser ? [] : [`grant connect, temporary on database ${name} to public`]),
-			...(options.privileges ? privileges.filter(one => known(one.roles)).map(one => one.on(hidden)) : []),
+			...(options.privileges
+				? privileges.filter(one => known(one.roles)).flatMap(one => granting(one, hidden, mayBe))
+				: []),
 		]),
 		split(settings.filter(one => known(one.roles)).map(one => one.on(hidden))),
 		split(labels.map(one => one.on(hidden))),
@@ -35,6 +39,16 @@ export function propertiesOf(
 		]),
 	];
 	return {shared: groups.flatMap(({shared}) => shared), inside: groups.flatMap(({inside}) => inside)};
+}
+
+/** Without the right to act as the grantor, the privilege becomes one of the owner. */
+function granting(
+	{on, grantor}: DatabaseStatement,
+	database: string,
+	mayBe: (role: string) => boolean,
+): readonly string[] {
+	if (grantor === undefined || !mayBe(grantor)) return [on(database)];
+	return [`set role ${identifier(grantor)}`, on(database), 'reset role'];
 }
 
 /**

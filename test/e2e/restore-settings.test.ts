@@ -36,6 +36,11 @@ before(async () => {
 		String.raw`create role r; comment on role r is E'a\\b''c'; alter role r set my.path = E'C:\\d''e'; create database app owner r`,
 	);
 	await source.psql(
+		'postgres',
+		`create role first; create role second; grant connect on database app to first with grant option; set role first;
+		grant connect on database app to second with grant option; set role second; grant connect on database app to public, r`,
+	);
+	await source.psql(
 		'app',
 		String.raw`comment on database app is E'db''s \\ comment\n\\! id'; alter database app set my.path = E'C:\\temp\\''x';
 		create type kind as (a int); create function f(a kind, b text) returns text language sql as $$ select 'x' $$;
@@ -70,7 +75,7 @@ async function configure(statements: readonly string[]): Promise<void> {
 describe('names, strings and constants do not depend on the settings of the dumped server', () => {
 	afterEach(async () => {
 		await dropDatabases(target, 'app');
-		await target.psql('postgres', 'drop role r');
+		await target.psql('postgres', 'drop role r, first, second');
 	});
 	for (const format of formats)
 		test(`${format}: the database and its role are as dumped`, async () => {

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {parseAsOf} from '../../source/restore/as-of.js';
 import {creationOptions, parseDatabase} from '../../source/restore/database-definition.js';
-import {hiddenName, hiddenTag, isPreviousOf, previousName} from '../../source/restore/restore-plan.js';
+import type {RestoreOptions} from '../../source/restore/restore-options.js';
+import {
+	type DatabasePlan,
+	hiddenName,
+	hiddenTag,
+	isPreviousOf,
+	previousName,
+} from '../../source/restore/restore-plan.js';
+import {propertiesOf} from '../../source/restore/settings-and-rename.js';
 
 test('the statements of a database are given another name in the place of its own, whatever it holds', () => {
 	const name = `a "b' \\`;
@@ -31,6 +39,30 @@ test('the statements of a database are given another name in the place of its ow
 		"LC_COLLATE = 'C'",
 		"LC_CTYPE = 'C'",
 	]);
+});
+
+test('a privilege of another grantor is granted by that role, if our user may act as it', () => {
+	const text = `REVOKE ALL ON DATABASE app FROM PUBLIC;\nGRANT ALL ON DATABASE app TO "a b" WITH GRANT OPTION;
+		SET SESSION AUTHORIZATION "a b";\nGRANT CONNECT ON DATABASE app TO c;\nRESET SESSION AUTHORIZATION;
+		GRANT TEMPORARY ON DATABASE app TO d;`;
+	const definition = parseDatabase([text], {name: 'app', owner: undefined});
+	assert.deepEqual(
+		definition.privileges.map(one => one.roles),
+		[[], ['a b'], ['c', 'a b'], ['d']],
+	);
+	const role = {name: 'a b', attributes: new Map(), isOurs: false};
+	const statements = (superuser: boolean, isOurs: boolean) =>
+		propertiesOf(
+			{hidden: 'new', definition} as DatabasePlan,
+			{privileges: true} as RestoreOptions,
+			{superuser, encoding: 'UTF8', roles: new Map([['a b', {...role, isOurs}]])},
+			new Set(['a b', 'c', 'd']),
+		).shared.slice(superuser ? 2 : 3);
+	const granted = ['GRANT CONNECT ON DATABASE "new" TO c'];
+	const rest = 'GRANT TEMPORARY ON DATABASE "new" TO d';
+	assert.deepEqual(statements(true, false).slice(0, 4), ['set role "a b"', ...granted, 'reset role', rest]);
+	assert.deepEqual(statements(false, true).slice(0, 4), ['set role "a b"', ...granted, 'reset role', rest]);
+	assert.deepEqual(statements(false, false).slice(0, 2), [...granted, rest]);
 });
 
 test('statements about something else, and psql commands, are CORRUPT', () => {
