@@ -83,13 +83,24 @@ export function messageOf(value: unknown): string {
 	return redactUrls(text.replaceAll(/\s*\n\s*/g, ' ').trim()) || 'unknown error';
 }
 
-/** Converts any thrown value to a PgBackError. A value that is neither ours nor a system error becomes a BUG. */
+/** Converts any thrown value to a PgBackError. Any other value becomes a BUG. */
 export function toPgBackError(value: unknown): PgBackError {
 	if (value instanceof PgBackError) return value;
 	if (isSystemError(value)) {
 		return new PgBackError('FILE_SYSTEM', describeSystemError(value), {cause: value, hint: systemHint(value)});
 	}
+	if (isLostModule(value)) {
+		return new PgBackError('FILE_SYSTEM', `a part of pg_back itself is missing: ${messageOf(value)}`, {
+			cause: value,
+			hint: 'pg_back was upgraded or removed during this run, or its disk fails: run it again, or install it again',
+		});
+	}
 	return new PgBackError('BUG', messageOf(value), {cause: value});
+}
+
+/** Parts are loaded when they are needed: an upgrade during a run removes them. */
+function isLostModule(value: unknown): boolean {
+	return value instanceof Error && (value as Partial<SystemError>).code === 'ERR_MODULE_NOT_FOUND';
 }
 
 export type SystemError = Error & {

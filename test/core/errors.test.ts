@@ -50,6 +50,11 @@ test('a full disk and a used up quota, which has no name', () => {
 test('whatever was thrown becomes one of ours, once, on one line', () => {
 	const ours = new PgBackError('LOCKED', 'x');
 	assert.equal(toPgBackError(ours), ours);
+	const lost = Object.assign(new Error("Cannot find module '/lib/verify.js' imported from /lib/program.js"), {
+		code: 'ERR_MODULE_NOT_FOUND',
+	});
+	assert.equal(toPgBackError(lost).exitCode, 1);
+	assert.match(toPgBackError(lost).message, /^a part of pg_back itself is missing: .*verify\.js/);
 	assert.deepEqual([toPgBackError('text').code, toPgBackError(new TypeError('a\n  b')).message], ['BUG', 'a b']);
 	assert.deepEqual(
 		[messageOf(undefined), messageOf(new Error('')), messageOf({}) !== ''],
