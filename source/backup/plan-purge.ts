@@ -83,7 +83,7 @@ export async function planRemoteLocation(context: RemoteContext): Promise<PlaceP
 	let records: readonly RunRecord[];
 	let hiddenRuns: readonly HiddenRun[];
 	try {
-		const {found, hidden} = await readRemoteManifests(run, remote, run.signal, skips);
+		const {found, hidden} = await readRemoteManifests(run, remote, run.signal, {skips});
 		records = [...known, ...remoteRecords(remote, found)];
 		hiddenRuns = hidden;
 	} catch (error) {

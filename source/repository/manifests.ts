@@ -30,13 +30,19 @@ export function manifestDirectory(configuration: Configuration): string {
 	return directoryFor(configuration.settings.backupDirectory, subject);
 }
 
-export async function localManifests(run: ConfiguredContext): Promise<readonly FoundManifest[]> {
+/** Called with each manifest that cannot be read, by its path or key, after the warning about it. */
+export type OnUnreadable = (path: string, error: unknown) => void;
+
+export async function localManifests(
+	run: ConfiguredContext,
+	onUnreadable?: OnUnreadable,
+): Promise<readonly FoundManifest[]> {
 	const directory = manifestDirectory(run.configuration);
 	const found: FoundManifest[] = [];
 	for (const entry of await readDirectoryIfThere(directory)) {
 		if (!entry.isFile() || !isManifest(entry.name)) continue;
 		const path = join(directory, entry.name);
-		await keep(run, {path, location: undefined}, found, () => readOwnText(path, largest));
+		await keep(run, {path, location: undefined, onUnreadable}, found, () => readOwnText(path, largest));
 	}
 	return joinShards(found, run.now().getTime());
 }
@@ -45,9 +51,9 @@ export async function remoteManifests(
 	run: ConfiguredContext,
 	remote: Pick<Remote, 'keyFor' | 'storage'>,
 	signal: AbortSignal,
-	skips: (key: string) => boolean = () => false,
+	onUnreadable?: OnUnreadable,
 ): Promise<readonly FoundManifest[]> {
-	return (await readRemoteManifests(run, remote, signal, skips)).found;
+	return (await readRemoteManifests(run, remote, signal, {onUnreadable})).found;
 }
 
 /** Returns the unreadable ones too. */
@@ -55,13 +61,13 @@ export async function readRemoteManifests(
 	run: ConfiguredContext,
 	remote: Pick<Remote, 'keyFor' | 'storage'>,
 	signal: AbortSignal,
-	skips: (key: string) => boolean,
+	{skips, onUnreadable}: {readonly skips?: (key: string) => boolean; readonly onUnreadable?: OnUnreadable | undefined},
 ): Promise<{readonly found: readonly FoundManifest[]; readonly hidden: readonly HiddenRun[]}> {
 	const found: FoundManifest[] = [];
 	const hidden: HiddenRun[] = [];
 	for await (const object of remoteManifestObjects(run.configuration, remote, signal)) {
 		const {key, modified = Infinity} = object;
-		if (skips(key) || (await keepRemote(run, remote, {object, found, signal}))) continue;
+		if (skips?.(key) || (await keepRemote(run, remote, {object, found, signal, onUnreadable}))) continue;
 		hidden.push({path: key, from: parsePath(key)?.time ?? 0, until: modified});
 	}
 	return {found: joinShards(found, run.now().getTime()), hidden};
@@ -84,10 +90,16 @@ function keepRemote(
 		object,
 		found,
 		signal,
-	}: {readonly object: StorageObject; readonly found: FoundManifest[]; readonly signal: AbortSignal},
+		onUnreadable,
+	}: {
+		readonly object: StorageObject;
+		readonly found: FoundManifest[];
+		readonly signal: AbortSignal;
+		readonly onUnreadable?: OnUnreadable | undefined;
+	},
 ): Promise<boolean> {
 	const {key, size} = object;
-	return keep(run, {path: key, location: storage.location}, found, async () => {
+	return keep(run, {path: key, location: storage.location, onUnreadable}, found, async () => {
 		if (size > largest) throw new PgBackError('CORRUPT', 'it is too large for a manifest');
 		const text = await readSmallObject(storage, key, signal, largest);
 		if (text === undefined) throw new PgBackError('STORAGE', 'it does not exist any more');
@@ -139,7 +151,15 @@ function isManifest(name: string): boolean {
 /** Returns false, with a warning, for a manifest that cannot be read. */
 async function keep(
 	run: ReportContext,
-	{path, location}: {readonly path: string; readonly location: string | undefined},
+	{
+		path,
+		location,
+		onUnreadable,
+	}: {
+		readonly path: string;
+		readonly location: string | undefined;
+		readonly onUnreadable?: OnUnreadable | undefined;
+	},
 	found: FoundManifest[],
 	read: () => Promise<string>,
 ): Promise<boolean> {
@@ -149,6 +169,7 @@ async function keep(
 	} catch (error) {
 		run.signal.throwIfAborted();
 		run.emit({type: 'log', level: 'warn', text: display(`ignoring the manifest ${path}: ${messageOf(error)}`)});
+		onUnreadable?.(path, error);
 		return false;
 	}
 }

@@ -15,7 +15,7 @@ import {storageError} from '../storage/errors.js';
 import {backupDirectories, readDirectory} from './backup-directories.js';
 import type {FoundManifest} from './found-manifest.js';
 import {backupLocation, type LocationId} from './locations.js';
-import {localManifests, remoteManifests} from './manifests.js';
+import {localManifests, type OnUnreadable, remoteManifests} from './manifests.js';
 import {openRemote, type Remote} from './remote.js';
 import {downloadBase} from './remote-keys.js';
 import {targetPath} from './target-path.js';
@@ -43,7 +43,7 @@ export type Place = {
 	readonly storedSha256?: (path: string, signal: AbortSignal) => Promise<string | undefined>;
 	/** Returns the local path; undefined for a remote. */
 	readonly localPath: ((path: string) => string) | undefined;
-	readonly manifests: (signal: AbortSignal) => Promise<readonly FoundManifest[]>;
+	readonly manifests: (signal: AbortSignal, onUnreadable?: OnUnreadable) => Promise<readonly FoundManifest[]>;
 	/** Returns one result for each path; undefined for files that no longer exist. */
 	readonly remove: (paths: readonly string[], signal: AbortSignal) => Promise<readonly (Error | undefined)[]>;
 	readonly close: () => Promise<void>;
@@ -76,7 +76,7 @@ export function localPlace(run: ConfiguredContext): Place {
 			}
 		},
 		localPath: path => join(base, path),
-		manifests: () => localManifests(run),
+		manifests: (_signal, onUnreadable) => localManifests(run, onUnreadable),
 		async remove(paths) {
 			return Promise.all(
 				paths.map(async path =>
@@ -108,7 +108,7 @@ export function remotePlace(run: ConfiguredContext, remote: Remote): Place {
 		storedSha256: async (path, signal) =>
 			(await storage.stat(`${prefix}${path}`, {signal}))?.metadata['sha256']?.toLowerCase(),
 		localPath: undefined,
-		manifests: signal => remoteManifests(run, remote, signal),
+		manifests: (signal, onUnreadable) => remoteManifests(run, remote, signal, onUnreadable),
 		async remove(paths, signal) {
 			const results = await storage.remove(
 				paths.map(path => `${prefix}${path}`),

@@ -1,5 +1,5 @@
 /** Verifies local or remote dumps: reads every byte, and checks everything that the format and the keys allow. */
-import {PgBackError} from '../core/errors.js';
+import {isSystemError, PgBackError, toPgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {drain} from '../lib/release.js';
@@ -7,6 +7,7 @@ import {findTools} from '../postgres/tools.js';
 import {type DumpItem, listItems} from '../repository/dump-items.js';
 import type {LocationId} from '../repository/locations.js';
 import type {ManifestFile} from '../repository/manifest.js';
+import type {OnUnreadable} from '../repository/manifests.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
@@ -44,11 +45,21 @@ export async function runVerify(
 ): Promise<RunResult> {
 	const place = await openPlace(run, where);
 	try {
-		const {shared, items, missing, replaced, unmatched, seen} = await surveyPlace(run, place, selected);
+		const damaged: Damaged[] = [];
+		const {shared, items, missing, replaced, unmatched, seen} = await surveyPlace(
+			run,
+			place,
+			selected,
+			(path, error) => {
+				if (isDamage(error)) damaged.push({path, error: toPgBackError(error)});
+			},
+		);
 		if (replaced > 0) {
 			const text = `${plural(replaced, 'file')} of earlier runs ${replaced === 1 ? 'is' : 'are'} gone, as after a purge: newer dumps of the same databases are here`;
 			run.emit({type: 'log', level: 'info', text});
 		}
+		// With a pattern it may be the manifest of another run.
+		const isWhole = selected === undefined && run.configuration.arguments.length === 0;
 		if (items.length === 0 && missing.length === 0) {
 			const [pattern] = unmatched;
 			if (pattern !== undefined) throw nothingMatches(pattern, place.label, seen);
@@ -63,6 +74,7 @@ export async function runVerify(
 		return await runJobs(run, run.configuration.settings.jobs, () => [
 			...items.map(item => verifyTask(shared, item)),
 			...missing.map(path => missingTask(path)),
+			...(isWhole ? damaged : []).map(one => failedTask(one.path, one.error)),
 			...unmatched.map(pattern => unmatchedTask('verify', pattern, nothingMatches(pattern, place.label, seen))),
 		]);
 	} finally {
@@ -78,6 +90,7 @@ export async function surveyPlace(
 	run: ServerContext & SecretContext,
 	place: Place,
 	selected?: (path: string) => boolean,
+	onUnreadable?: OnUnreadable,
 ) {
 	const keys = await loadConfiguredDecryption(run);
 	const tools = await findTools(findOptions(run));
@@ -87,7 +100,7 @@ export async function surveyPlace(
 			level: 'warn',
 			text: 'pg_restore not found: archives are only checked against their checksums',
 		});
-	const manifests = await place.manifests(run.signal);
+	const manifests = await place.manifests(run.signal, onUnreadable);
 	const known = new Map(manifests.flatMap(({manifest}) => manifest.files.map(file => [file.path, file] as const)));
 	const patterns = selected ? [] : run.configuration.arguments;
 	const selection = new Selection(patterns, selectionOptions(place, 'all'));
@@ -152,11 +165,25 @@ function isShippedTo(place: Place, file: ManifestFile | undefined): boolean {
 }
 
 function missingTask(path: string): Task {
+	return failedTask(path, new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`));
+}
+
+function failedTask(path: string, error: PgBackError): Task {
 	return {
 		plan: {id: `verify:${path}`, kind: 'verify', name: path, stages: ['verify']},
-		run: () =>
-			Promise.reject(new PgBackError('CORRUPT', `${display(path)} is missing: the manifest of its run names it`)),
+		run: () => Promise.reject(error),
 	};
+}
+
+type Damaged = {readonly path: string; readonly error: PgBackError};
+
+/**
+ * A manifest that is damaged or whose disk fails: the checksums of its run are lost. One of another user, or that is
+ * removed at this moment, says nothing.
+ */
+function isDamage(error: unknown): boolean {
+	if (isSystemError(error)) return !['EACCES', 'EPERM', 'ENOENT'].includes(error.code);
+	return error instanceof PgBackError && error.code === 'CORRUPT';
 }
 
 export function verifyTask(shared: VerifyShared, item: DumpItem): Task {

@@ -86,6 +86,22 @@ test('every way to be another one than it was is damage, exit 17', async () => {
 	}
 });
 
+test('a damaged manifest is damage, unless only some dumps are asked for', async () => {
+	const path = `pg_back_${time}.manifest.json`;
+	const text = String(manifest([entry(name, plain)])[path]);
+	for (const damaged of [
+		'',
+		text.slice(0, -1),
+		text.replace('"size"', '"s1ze"'),
+		text.replace('"schema":1', '"schema":x'),
+	]) {
+		const all = await verify({[name]: plain, [path]: damaged});
+		assert.equal(all.code, 17, damaged);
+		assert.match(all.message, /manifest .*pg_back_\S+\.manifest\.json/);
+		assert.equal((await verify({[name]: plain, [path]: damaged}, [name])).code, 0);
+	}
+});
+
 test('what was uploaded and removed here is not missed here; nothing to verify is an error', async () => {
 	const shipped = entry(name, plain, {shipped: [{location: 's3://b/', key: name, checked: 'size'}]});
 	const other = `b_${time}.sql`;
