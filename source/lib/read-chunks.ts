@@ -1,3 +1,5 @@
+import {markDisposable} from './release.js';
+
 /** Bytes per chunk. */
 const chunkSize = 1 << 20;
 
@@ -15,6 +17,6 @@ export async function* readChunks(readInto: ReadInto, offset: number, signal: Ab
 		const bytes = await readInto(chunk, at, signal);
 		if (bytes === 0) return;
 		at += bytes;
-		yield chunk.subarray(0, bytes);
+		yield markDisposable(chunk.subarray(0, bytes));
 	}
 }

@@ -1,6 +1,7 @@
 /** Reads and writes small objects, with a size limit, because anyone with write permission may have created them; compares any. */
 import {createHash} from 'node:crypto';
 import {PgBackError} from '../core/errors.js';
+import {releaseDisposable} from '../lib/release.js';
 import {isMissing} from '../storage/errors.js';
 import type {Storage} from '../storage/storage.js';
 
@@ -30,7 +31,10 @@ export async function readSmallObject(
 export async function sha256OfObject(storage: Storage, key: string, signal: AbortSignal): Promise<string | undefined> {
 	const hash = createHash('sha256');
 	try {
-		for await (const chunk of storage.get(key, {signal})) hash.update(chunk);
+		for await (const chunk of storage.get(key, {signal})) {
+			hash.update(chunk);
+			releaseDisposable(chunk);
+		}
 	} catch (error) {
 		if (isMissing(error)) return undefined;
 		throw error;

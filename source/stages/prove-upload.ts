@@ -1,6 +1,7 @@
 /** Proves that an object contains the bytes of a local file when the service itself has not done so. */
 import {createHash} from 'node:crypto';
 import {PgBackError} from '../core/errors.js';
+import {releaseDisposable} from '../lib/release.js';
 import {StorageError, storageError} from '../storage/errors.js';
 import {type Comparison, judge, type Proof, type StoredChecksum} from '../storage/proof.js';
 import type {PutResult, PutSource, Storage} from '../storage/storage.js';
@@ -99,6 +100,7 @@ async function sha256Of(chunks: AsyncIterable<Uint8Array>, most = Infinity): Pro
 		bytes += chunk.length;
 		if (bytes > most) return undefined;
 		hash.update(chunk);
+		releaseDisposable(chunk);
 	}
 	return hash.digest('hex');
 }
@@ -121,6 +123,7 @@ async function compareWith(
 		for await (const chunk of source.read(0, signal)) {
 			if (wanted.has('crc32')) crc = crc32(chunk, crc);
 			for (const {hash} of hashes) hash.update(chunk);
+			releaseDisposable(chunk);
 		}
 		own.set('crc32', crc.toString(16).padStart(8, '0'));
 		for (const {name, hash} of hashes) own.set(name, hash.digest('hex'));

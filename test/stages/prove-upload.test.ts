@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
 import {test} from 'node:test';
 import {PgBackError} from '../../source/core/errors.js';
+import {markDisposable} from '../../source/lib/release.js';
 import {StorageError} from '../../source/storage/errors.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {Storage} from '../../source/storage/storage.js';
@@ -62,6 +63,30 @@ test('without a proof of the service the object is read back before the local fi
 	assert.equal(result.error, undefined);
 	assert.deepEqual(result.checked, ['read back']);
 	assert.equal(result.isThere, false);
+});
+
+test('what is read back does not wait for the garbage collection', async () => {
+	const memory = createMemoryStorage();
+	const chunks: Uint8Array[] = [];
+	const result = await ship(
+		{
+			...memory,
+			async *get(key, options) {
+				for await (const chunk of memory.get(key, options)) {
+					const own = Buffer.allocUnsafeSlow(chunk.length);
+					own.set(chunk);
+					chunks.push(own);
+					yield markDisposable(own);
+				}
+			},
+		},
+		{readBack: true},
+	);
+	assert.deepEqual([result.error, result.checked], [undefined, ['read back']]);
+	assert.deepEqual(
+		chunks.map(chunk => chunk.length),
+		[0, 0],
+	);
 });
 
 test('a file that stays is not read back, and is said to be checked by its size only', async () => {

@@ -10,7 +10,7 @@ import {
 	systemReason,
 } from '../../core/errors.js';
 import {createPartial, discardPartial, lstatIfThere, publish} from '../../lib/files.js';
-import {markDisposable} from '../../lib/release.js';
+import {markDisposable, releaseDisposable} from '../../lib/release.js';
 import {
 	fileFault,
 	fileVersion,
@@ -222,6 +222,7 @@ async function write(
 			throw failed(error);
 		}
 		size += chunk.length;
+		releaseDisposable(chunk);
 		options.onProgress?.(size);
 	}
 	const expected = options.sha256?.();

@@ -1,4 +1,5 @@
 import {crc32} from 'node:zlib';
+import {releaseDisposable} from '../../lib/release.js';
 import {StorageError} from '../errors.js';
 import type {Bucket} from './client.js';
 import {getObject} from './download.js';
@@ -31,6 +32,7 @@ export async function holdsPieces(
 				crc = 0;
 				done = 0;
 			}
+			releaseDisposable(chunk);
 		}
 	} catch (error) {
 		if (error instanceof StorageError && error.fault === 'corrupt') return false;
