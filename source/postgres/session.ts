@@ -131,6 +131,11 @@ export function joinServerOptions(...options: readonly (string | undefined)[]): 
 	return options.filter(Boolean).join(' ');
 }
 
+/** Escapes a value for PGOPTIONS, where spaces and backslashes need a backslash. */
+export function escapeServerOption(text: string): string {
+	return text.replaceAll(/[\s\\]/g, character => `\\${character}`);
+}
+
 /**
  * Returns settings that keep those of a role or a database from changing our statements, or from ending a session that
  * is idle during a dump.

@@ -1,7 +1,7 @@
 /** What an archive requires of the target server, from its table of contents. Pure. */
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
 import {isDatabaseEntry} from '../postgres/database-entry.js';
-import {lastIndexOfWord, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
+import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
 import {commonObjects, comparedKinds} from '../stages/dump-text.js';
 import {type DatabaseDefinition, parseDatabase} from './database-definition.js';
 
@@ -9,6 +9,8 @@ export type ArchiveNeeds = {
 	readonly owners: ReadonlySet<string>;
 	/** Roles in privileges. */
 	readonly grantees: ReadonlySet<string>;
+	/** Roles that granted privileges on objects of others, which only a superuser can do in their name. */
+	readonly grantors: ReadonlySet<string>;
 	/** Roles in policies and user mappings, which exist without privileges too. */
 	readonly named: ReadonlySet<string>;
 	readonly extensions: ReadonlySet<string>;
@@ -53,6 +55,7 @@ export function needsOf(
 ): ArchiveNeeds {
 	const owners = new Set<string>();
 	const grantees = new Set<string>();
+	const grantors = new Set<string>();
 	const named = new Set<string>();
 	const extensions = new Set<string>();
 	const tablespaces = new Set<string>();
@@ -68,13 +71,14 @@ export function needsOf(
 		if (owner !== '' && kind !== 'ACL' && kind !== 'COMMENT') owners.add(owner);
 		if (tablespace !== undefined && !tablespace.startsWith('pg_')) tablespaces.add(tablespace);
 		for (const role of rolesIn(entry)) (kind.endsWith('ACL') ? grantees : named).add(sharedText(role));
+		for (const role of grantorsIn(entry)) grantors.add(sharedText(role));
 		if (kind === 'TABLE DATA') tables.add(`${entry.schema ?? ''}\0${tag}`);
 		if (kind === 'EXTENSION') extensions.add(tag);
 		if (kind === 'SUBSCRIPTION') subscriptions.push(tag);
 		const what = superuserOnly(entry);
 		if (what !== undefined) privileged.push({what, name: tag});
 	}
-	return {owners, grantees, named, extensions, tablespaces, privileged, subscriptions, tables: tables.size};
+	return {owners, grantees, grantors, named, extensions, tablespaces, privileged, subscriptions, tables: tables.size};
 }
 
 function superuserOnly({kind, definition}: ArchiveEntry): string | undefined {
@@ -99,6 +103,18 @@ export function rolesIn({kind, definition}: ArchiveEntry): readonly string[] {
 		const session = tokens[0]?.value === 'SET' ? [] : namesFrom(tokens, place + 1);
 		return [...creator, ...(place === -1 ? [] : session)];
 	});
+}
+
+function grantorsIn({kind, definition}: ArchiveEntry): readonly string[] {
+	if (!kind.startsWith('ACL') || !definition.includes('SESSION AUTHORIZATION')) return [];
+	return splitStatements(definition).flatMap(({tokens}) => grantorsOf(tokens));
+}
+
+/** Returns the role of SET SESSION AUTHORIZATION; none for other statements. */
+export function grantorsOf([first, second, third, role]: readonly Token[]): readonly string[] {
+	const isSet = first?.value === 'SET' && second?.value === 'SESSION' && third?.value === 'AUTHORIZATION';
+	const name = isSet && !(role?.kind === 'word' && role.value === 'DEFAULT') ? nameOf(role) : undefined;
+	return name === undefined ? [] : [name];
 }
 
 /** Returns the names after the first such word outside of parentheses. */

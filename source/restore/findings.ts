@@ -137,7 +137,7 @@ export function databaseFindings(
 	const about = (finding: Omit<Finding, 'database'>): Finding => ({...finding, database});
 	const lacks = (text: string, hint: string) => about({severity: 'stop', code: 'TARGET_LACKS', text, hint});
 	const findings: Finding[] = [...prepared.findings];
-	const {extensions, tablespaces, privileged, subscriptions} = prepared.needs;
+	const {extensions, tablespaces, privileged, subscriptions, grantors} = prepared.needs;
 	const superuser = createsAsSuperuser(inventory, options);
 	const onlySuperuser = (what: string, pattern: string) => {
 		const skip = `--skip ${quoted(pattern)}`;
@@ -167,6 +167,15 @@ export function databaseFindings(
 			);
 	}
 	if (!superuser) for (const {what, name} of privileged) findings.push(onlySuperuser(`${what} ${display(name)}`, name));
+	if (!inventory.superuser && options.privileges)
+		for (const name of grantors)
+			if (name !== inventory.user)
+				findings.push(
+					lacks(
+						`only a superuser can restore the privileges that ${display(name)} has granted`,
+						'use a superuser, or --no-privileges',
+					),
+				);
 	if (!inventory.superuser) findings.push(...ownerFindings(plan, inventory, options).map(about));
 	for (const name of subscriptions)
 		findings.push(about({severity: 'note', text: `subscription ${display(name)} is restored disabled`}));

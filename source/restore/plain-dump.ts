@@ -5,7 +5,7 @@
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {identifier, literal} from '../postgres/quote.js';
-import {joinServerOptions} from '../postgres/session.js';
+import {escapeServerOption, joinServerOptions} from '../postgres/session.js';
 import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
 import {adaptSubscription} from '../postgres/subscription-options.js';
 import {supportsStatistics} from '../postgres/versions.js';
@@ -16,7 +16,7 @@ import {guardedScript} from '../stages/psql-guard.js';
 import {runPsqlScript} from '../stages/psql-script.js';
 import {decompressed, dumpKind} from '../stages/read-dump.js';
 import type {ScannerRules} from '../stages/scanner-rules.js';
-import {type ArchiveNeeds, hasStandardStrings} from './archive-facts.js';
+import {type ArchiveNeeds, grantorsOf, hasStandardStrings} from './archive-facts.js';
 import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import type {LoadTarget} from './load.js';
 import {hintFor, sessionOptions} from './load.js';
@@ -100,6 +100,7 @@ export async function readPlainNeeds(
 class NeedsCollector {
 	readonly #owners = new Set<string>();
 	readonly #grantees = new Set<string>();
+	readonly #grantors = new Set<string>();
 	readonly #named = new Set<string>();
 	readonly #extensions = new Set<string>();
 	readonly #tablespaces = new Set<string>();
@@ -111,6 +112,7 @@ class NeedsCollector {
 		if (first?.value === 'GRANT' || first?.value === 'REVOKE') add(this.#grantees, granteesOf(tokens));
 		else if (first?.value === 'ALTER') this.#takeAlteration(tokens);
 		else if (first?.value === 'SET' && second?.value === 'DEFAULT_TABLESPACE') this.#takeTablespace(tokens.at(-1));
+		else if (first?.value === 'SET') add(this.#grantors, grantorsOf(tokens));
 		else this.#takeCreation(second?.value, tokens);
 	}
 
@@ -119,6 +121,7 @@ class NeedsCollector {
 		return {
 			owners: this.#owners,
 			grantees: this.#grantees,
+			grantors: this.#grantors,
 			named: this.#named,
 			extensions: this.#extensions,
 			tablespaces: this.#tablespaces,
@@ -285,7 +288,7 @@ export async function createSubscriptions(
 /** Returns the connection of a psql that loads `database` with the settings of a restore, as the owner if one is set. */
 function restoringConnection({connection, inventory}: RestoreTarget, {owner}: RestoreOptions, database: string) {
 	const child = connection.forDatabase(database);
-	const role = owner === undefined ? '' : `-c role=${escapeOption(owner)}`;
+	const role = owner === undefined ? '' : `-c role=${escapeServerOption(owner)}`;
 	return {
 		...child,
 		env: {...child.env, PGOPTIONS: sessionOptions(joinServerOptions(child.env['PGOPTIONS'], role), inventory)},
@@ -314,11 +317,6 @@ async function* lateScript(encoding: string, statements: readonly string[]): Asy
 	for (const statement of statements) yield Buffer.from(`${statement};\n`, 'latin1');
 }
 
-/** Escapes a value for PGOPTIONS, where spaces and backslashes need a backslash. */
-function escapeOption(text: string): string {
-	return text.replaceAll(/[\s\\]/g, character => `\\${character}`);
-}
-
 /** Returns the words, and those of statements that a server of that version may reject. */
 function withStatistics(words: ReadonlySet<string>, version: number): ReadonlySet<string> {
 	return supportsStatistics(version) ? words : new Set([...words, 'select']);
@@ -335,7 +333,7 @@ function isLeftOut(text: string, {owner, privileges, analyze}: RestoreOptions, {
 	if (isStatisticsStatement(text)) return !supportsStatistics(inventory.version) || (!inventory.superuser && analyze);
 	if (owner !== undefined && /^\s*alter\s[^]*\sowner\s+to\s+(?:"(?:[^"]|"")*"|[\w$\u0080-\u00ff]+)\s*$/i.test(text))
 		return true;
-	return !privileges && /^\s*(?:grant|revoke|alter\s+default\s+privileges)\s/i.test(text);
+	return !privileges && /^\s*(?:grant|revoke|alter\s+default\s+privileges|set\s+session\s+authorization)\s/i.test(text);
 }
 
 /** Replaces a tablespace that the target does not have with the default one. `text` is in Latin-1. */

@@ -4,7 +4,7 @@ import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {clientDirectory, type Cluster, realServerVersions, startCluster} from '../helpers/cluster.js';
-import {textOf} from '../helpers/databases.js';
+import {databasesOf, textOf} from '../helpers/databases.js';
 import {connectTo, runProgram, scratchDirectory} from '../helpers/program.js';
 
 /** 16 and newer have other rules for members of roles. */
@@ -64,3 +64,34 @@ for (const [version, format = '', recorded = ''] of cases) {
 		assert.equal(textOf(server, name), textOf(server, 'app'));
 	});
 }
+
+for (const format of ['custom', 'plain'])
+	test(`${format}: privileges of other grantors are refused in the plan, unless they are left out`, async () => {
+		const server = clusters.get(versions[0] ?? 0) ?? assert.fail();
+		const [name, directory] = [`chain_${format}`, scratchDirectory('chain')];
+		if (format === 'custom') await server.psql('postgres', 'create role "a b"');
+		await server.psql('postgres', `create database ${name} owner owning`);
+		await server.psql(
+			name,
+			`set role owning; create table t (i int); insert into t values (1); grant select on t to "a b" with grant option;
+			reset role; set role "a b"; grant select on t to public`,
+		);
+		const dumped = await runProgram([...connectTo(server, directory), '--format', format, name]);
+		assert.equal(dumped.code, 0, dumped.stderr);
+		const restore = (...args: readonly string[]) =>
+			runProgram([
+				...[...connectTo(server, directory, 'maker'), '-d', 'postgres', '--roles', 'none'],
+				...['--restore', 'backup', name, '--into', `${name}_again`, ...args],
+			]);
+		const before = await databasesOf(server);
+		const refused = await restore();
+		assert.equal(refused.code, 18, refused.stderr);
+		assert.match(
+			refused.stderr,
+			/ERROR: only a superuser can restore the privileges that a b has granted \(use a superuser/,
+		);
+		assert.deepEqual(await databasesOf(server), before);
+		const restored = await restore('--no-privileges');
+		assert.equal(restored.code, 0, restored.stderr);
+		assert.equal(await server.psql(`${name}_again`, 'select i from t'), '1');
+	});
