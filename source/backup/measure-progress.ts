@@ -108,6 +108,7 @@ function expectedDump(shared: BackupShared, server: Server, database: Database):
 	const {name} = database;
 	const {schemas, excludeSchemas, tables, excludeTables, withBlobs, pgDumpOptions, format, parallelBackupJobs} =
 		run.configuration.forDatabase(name);
+	const {localCopy, spoolLimit} = run.configuration.settings;
 	const id = databaseJobId(name);
 	const compression = shared.compression.get(name);
 	const zstd = supportsZstd(tools.pgDump.version);
@@ -119,6 +120,7 @@ function expectedDump(shared: BackupShared, server: Server, database: Database):
 		application: shared.connection.forDatabase(name, {applicationName: applicationName(run.tag, id)}).applicationName,
 		bytes: database.size,
 		...plannedStages(shared),
+		sendsMeanwhile: format === 'directory' ? spoolLimit > 0 : !localCopy,
 		workers,
 		limits: {workers, encrypts: shared.encryption !== undefined, compresses: compresses(format, compression)},
 		advice: zstd ? 'compress_level = zstd:3' : 'compress_level = 1, or pg_dump 16 or later and compress_level = zstd:3',

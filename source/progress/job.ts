@@ -20,6 +20,8 @@ export type ExpectedJob = {
 	/** Bytes of the database, or of the file. */
 	readonly bytes: number | undefined;
 	readonly stages: readonly StageName[];
+	/** It uploads while pg_dump runs (`spool_limit`, `local_copy = no`). */
+	readonly sendsMeanwhile?: boolean;
 	readonly workers: number;
 	readonly past?: JobPast & {readonly bytes: number};
 	/** For a dump. */
@@ -240,7 +242,8 @@ export class JobProgressTracker {
 	}
 
 	#tailShare(): number {
-		return this.job.stages.includes('upload') ? tailShare.upload : tailShare.none;
+		const {stages, sendsMeanwhile} = this.job;
+		return stages.includes('upload') && sendsMeanwhile !== true ? tailShare.upload : tailShare.none;
 	}
 
 	#share(stages: StageSample): number | undefined {

@@ -93,3 +93,23 @@ test('a short dump with a long upload: its upload is what one sees go on', () =>
 		seen.toSorted((a = 0, b = 0) => a - b),
 	);
 });
+
+test('what is uploaded while pg_dump runs adds little to the time after it', () => {
+	const after = (sendsMeanwhile: boolean) => {
+		const one = {...job('a', 100 * MiB), stages: ['dump', 'upload'], sendsMeanwhile} satisfies ExpectedJob;
+		const tracker = new JobProgressTracker(one, 0);
+		tracker.setTables([{oid: 1, name: 'public.t', bytes: 100 * MiB, toastBytes: 0, rows: 1000, pages: 12_800}]);
+		for (let second = 1; second <= 90; second++) {
+			tracker.addSample(second * 1000, [
+				{
+					...{pid: 1, application: 'a', database: 'a', state: 'active', query: 'COPY public.t (a) TO stdout;'},
+					copy: {relation: 1, bytes: second * MiB, rows: second * 10},
+				},
+			]);
+		}
+		return {fraction: tracker.fraction() ?? 0, eta: tracker.remaining(90_000) ?? 0};
+	};
+	const [meanwhile, afterwards] = [after(true), after(false)];
+	assert.ok(meanwhile.fraction > 0.85 && meanwhile.eta < 15, JSON.stringify(meanwhile));
+	assert.ok(afterwards.fraction < 0.75 && afterwards.eta > 30, JSON.stringify(afterwards));
+});
