@@ -61,15 +61,20 @@ export function namesOfRun(path: string, manifest: Manifest): Named {
 
 /** Returns the only run that matches `text`. Throws NOTHING_TO_DO when none matches, and USAGE when several do. */
 export function oneRun<T extends Named>(runs: readonly T[], text: string, label: string): T {
-	const found = matching(runs, text);
+	const found = runsNamed(runs, text);
 	const [first, ...others] = found;
 	if (!first) {
 		throw new PgBackError('NOTHING_TO_DO', `there is no run ${display(text)} at ${display(label)}`, {
 			hint: 'a run is named by its id or its time (2026-10-03T02:00), or the beginning of either',
 		});
 	}
-	if (others.length === 0) return first;
-	throw new PgBackError(
+	if (others.length > 0) throw severalRuns(found, text, label);
+	return first;
+}
+
+/** Returns the error for a text that names several runs. */
+export function severalRuns(found: readonly Named[], text: string, label: string): PgBackError {
+	return new PgBackError(
 		'USAGE',
 		`${display(text)} names ${found.length} runs at ${display(label)}: ${found.slice(0, 5).map(describeRun).join(', ')}${found.length > 5 ? ', …' : ''}`,
 		{hint: 'write more of the id or of the time'},
@@ -80,7 +85,8 @@ export function describeRun({id, time}: Pick<Named, 'id' | 'time'>): string {
 	return display(`${id} of ${new Date(time).toISOString().replace('.000Z', 'Z')}`);
 }
 
-function matching<T extends Named>(runs: readonly T[], text: string): readonly T[] {
+/** Returns the runs with this id or time; without any, those whose id or time begins with `text`. */
+export function runsNamed<T extends Named>(runs: readonly T[], text: string): readonly T[] {
 	if (text === '') return [];
 	const exact = runs.filter(run => run.id === text || run.timeTexts.includes(text));
 	if (exact.length > 0) return exact;

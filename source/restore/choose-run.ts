@@ -4,6 +4,7 @@ import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {compileGlob} from '../lib/glob.js';
 import {type Dump, type DumpItem, dumpsAmong, oncePerDatabase, sizeOf} from '../repository/dump-items.js';
+import {describeRun, type Named, namesOfRun, runsNamed, severalRuns} from '../repository/find-run.js';
 import type {FoundManifest} from '../repository/found-manifest.js';
 import type {Manifest, ManifestFile} from '../repository/manifest.js';
 import {recordedFiles} from '../repository/private-manifest.js';
@@ -16,7 +17,7 @@ export type RunChoice = {
 	readonly prefix?: string;
 	/** At a local place: patterns may be paths below it. */
 	readonly directory?: string;
-	/** The id of a run or its beginning, or the time in its file names. */
+	/** The id of a run, its time, or the beginning of either. */
 	readonly run?: string;
 	/** Milliseconds since the epoch: the newest run that started by then. */
 	readonly asOf?: number;
@@ -39,17 +40,15 @@ export type ChosenRun = {
 	readonly isLocal: boolean;
 };
 
-type Candidate = {
+type Candidate = Named & {
 	readonly found: FoundManifest | undefined;
-	readonly id: string;
-	readonly time: number;
 	readonly items: readonly DumpItem[];
 	readonly known: ReadonlyMap<string, ManifestFile>;
 };
 
 /**
- * Chooses the run. `items` is the complete listing of the place. Throws NOTHING_TO_DO, or CORRUPT when every run that
- * contains the request is damaged.
+ * Chooses the run. `items` is the complete listing of the place. Throws NOTHING_TO_DO, USAGE when several runs that
+ * contain the request have the requested name, or CORRUPT when every run that contains it is damaged.
  */
 export function chooseRun(
 	items: ReadonlyMap<string, DumpItem>,
@@ -58,15 +57,20 @@ export function chooseRun(
 	label: string,
 ): ChosenRun {
 	const {prefix} = choice;
-	const candidates = [...recorded(items, manifests), ...unrecorded(items, manifests)].filter(candidate =>
-		isAsked(candidate, choice),
+	const candidates = [...recorded(items, manifests), ...unrecorded(items, manifests)].filter(
+		({time}) => choice.asOf === undefined || time <= choice.asOf,
 	);
+	const named = choice.run === undefined ? candidates : runsNamed(candidates, choice.run);
+	if (choice.run !== undefined) {
+		const able = named.filter(candidate => chosenOf(candidate, choice).some);
+		if (new Set(able.map(({time}) => time)).size > 1) throw severalRuns(able, choice.run, label);
+	}
 	const passedOver: string[] = [];
-	for (const candidate of candidates) {
+	for (const candidate of named) {
 		const {dumps, problems, some} = chosenOf(candidate, choice);
 		if (!some) continue;
 		if (problems.length > 0) {
-			passedOver.push(`run ${describe(candidate)}: ${problems.slice(0, 3).join(', ')}`);
+			passedOver.push(`run ${describeRun(candidate)}: ${problems.slice(0, 3).join(', ')}`);
 			continue;
 		}
 		return {
@@ -89,7 +93,7 @@ export function chooseRun(
 			hint: 'specify fewer databases, or a different location',
 		});
 	}
-	throw new PgBackError('NOTHING_TO_DO', nothing(choice, candidates.length, label), {
+	throw new PgBackError('NOTHING_TO_DO', nothing(choice, named.length, label), {
 		hint: 'patterns are names of databases or of files; without --run and --as-of every run is searched',
 	});
 }
@@ -105,16 +109,11 @@ function nothing({patterns, run, asOf}: RunChoice, looked: number, label: string
 	return `there is nothing to restore at ${label}: ${which} with ${what}`;
 }
 
-function describe({id, time}: Candidate): string {
-	return `${display(id)} of ${new Date(time).toISOString()}`;
-}
-
 function recorded(items: ReadonlyMap<string, DumpItem>, manifests: readonly FoundManifest[]): readonly Candidate[] {
 	return manifests
 		.map(found => ({
+			...namesOfRun(found.path, found.manifest),
 			found,
-			id: found.manifest.runId,
-			time: Date.parse(found.manifest.start),
 			items: found.manifest.files.flatMap(file => items.get(file.path) ?? []),
 			known: recordedFiles(found.manifest),
 		}))
@@ -134,16 +133,11 @@ function unrecorded(items: ReadonlyMap<string, DumpItem>, manifests: readonly Fo
 			found: undefined,
 			id: group.run,
 			time: group.time,
+			timeTexts: [...new Set((members.get(group.run) ?? []).map(item => item.parsed.timeText))],
 			items: members.get(group.run) ?? [],
 			known: new Map<string, ManifestFile>(),
 		}))
 		.toSorted((a, b) => b.time - a.time);
-}
-
-function isAsked(candidate: Candidate, {run, asOf}: RunChoice): boolean {
-	if (asOf !== undefined && candidate.time > asOf) return false;
-	if (run === undefined) return true;
-	return candidate.id.startsWith(run) || candidate.items.some(item => item.parsed.timeText === run);
 }
 
 /** Returns the requested databases that the candidate contains, and what is wrong with them. */

@@ -1,5 +1,6 @@
 /** The request for a restore, from the settings. */
 import {availableParallelism} from 'node:os';
+import {options} from '../config/options.js';
 import {PgBackError} from '../core/errors.js';
 import {objectPattern} from '../postgres/object-patterns.js';
 import type {RunContext} from '../runs/context.js';
@@ -32,9 +33,16 @@ export type RestoreOptions = {
 	readonly keep: boolean;
 };
 
-/** Throws USAGE for a time or a pattern that cannot be read. */
+/** An empty value of these is a mistake, such as an unset variable in a script: the default would restore something else. */
+const neverEmpty = ['run', 'asOf', 'into', 'owner', 'locale'] as const;
+
+/** Throws USAGE for an empty value, and for a time or a pattern that cannot be read. */
 export function restoreOptions(run: Pick<RunContext, 'configuration' | 'now'>): RestoreOptions {
 	const {settings, arguments: patterns} = run.configuration;
+	for (const name of neverEmpty) {
+		if (settings[name] === '' && run.configuration.given(name))
+			throw new PgBackError('USAGE', `--${options[name].long} is empty`, {hint: 'give it a value, or leave it out'});
+	}
 	const text = (value: string) => (value === '' ? undefined : value);
 	const asOf = settings.asOf === '' ? undefined : parseAsOf(settings.asOf, run.now());
 	if (asOf?.problem !== undefined) throw new PgBackError('USAGE', `--as-of: ${asOf.problem}`);

@@ -78,6 +78,18 @@ describe('which run', () => {
 		assert.match(unknown.stderr, /no run no-such-run/);
 	});
 
+	test('a beginning of several runs, and an empty value, are refused', async () => {
+		const both = await restore('--run', '20');
+		assert.equal(both.code, 2, both.stderr);
+		assert.match(both.stderr, /FATAL: 20 names 2 runs at .*: [\w-]+ of .*, [\w-]+ of /);
+		for (const option of ['--run', '--as-of', '--into', '--owner']) {
+			const empty = await restore(option, '');
+			assert.equal(empty.code, 2, empty.stderr);
+			assert.match(empty.stderr, new RegExp(`FATAL: ${option} is empty`));
+		}
+		assert.doesNotMatch(await databases(), /app/);
+	});
+
 	test('--as-of takes the newest run that began by then', async () => {
 		succeeded(await restore('--as-of', first.start));
 		assert.equal(await rows(), '10');

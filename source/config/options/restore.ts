@@ -22,7 +22,7 @@ export const restore = {
 		value: 'ID',
 		default: '',
 		group: 'Restore',
-		help: 'restore this run: its id, the beginning of it, or the time in the names of its files',
+		help: 'restore this run: its id, its time (2026-10-03T02:00), or the beginning of either',
 	},
 	asOf: {
 		long: 'as-of',
