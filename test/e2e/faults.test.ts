@@ -28,9 +28,11 @@ test('power failures', traced, async context => report(context, await powerSweep
 test('overlapping runs', async context => report(context, await overlapSweep(bench, 3, seed)));
 test('signals', async context => report(context, await signalSweep(bench, 6, seed)));
 test('broken remotes', async context => report(context, await remoteSweep(bench, 8, {seed})));
-test('secrets', async context => report(context, await secretSweep(['none', 'local', 's3'])));
+for (const store of ['none', 'local', 's3'])
+	test(`secrets, store: ${store}`, async context => report(context, await secretSweep([store])));
 test('modes', traced, async context => report(context, await modeSweep(bench)));
-test('damaged dumps', async context => report(context, await damageSweep(bench, 60, seed)));
+for (const part of [1, 2])
+	test(`damaged dumps, part ${part} of 2`, async context => report(context, await damageSweep(bench, 30, seed + part)));
 
 test('the model of power failures finds a file that gets its name before it is flushed', () => {
 	const trace = (flushed: boolean) =>
