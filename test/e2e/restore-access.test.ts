@@ -76,11 +76,12 @@ for (const format of ['custom', 'plain'])
 			`set role owning; create table t (i int); insert into t values (1); grant select on t to "a b" with grant option;
 			reset role; set role "a b"; grant select on t to public`,
 		);
-		const dumped = await runProgram([...connectTo(server, directory), '--format', format, name]);
+		const tools = ['-B', clientDirectory(server.major)];
+		const dumped = await runProgram([...connectTo(server, directory), ...tools, '--format', format, name]);
 		assert.equal(dumped.code, 0, dumped.stderr);
 		const restore = (...args: readonly string[]) =>
 			runProgram([
-				...[...connectTo(server, directory, 'maker'), '-d', 'postgres', '--roles', 'none'],
+				...[...connectTo(server, directory, 'maker'), ...tools, '-d', 'postgres', '--roles', 'none'],
 				...['--restore', 'backup', name, '--into', `${name}_again`, ...args],
 			]);
 		const before = await databasesOf(server);

@@ -111,14 +111,22 @@ for (const version of versions) {
 		assert.equal(await catalog(target), before);
 	});
 
-	test(`${version}: sessions that are ended at different points: everything is undone over others`, async () => {
+	test(`${version}: idle sessions that are ended are replaced, and all that are ended are undone over others`, async () => {
 		const {target} = on();
 		const before = await catalog(target);
 		const sessions = "from pg_stat_activity where application_name ~ '^pg_back restore' and datname = 'postgres'";
 		const {running} = await untilLoading(on());
 		await target.psql('postgres', `select pg_terminate_backend(pid) ${sessions}`);
-		const {code, stderr} = await released(on(), () => running.ended);
-		assert.equal(code, 12, stderr);
+		const restored = await released(on(), () => running.ended);
+		assert.equal(restored.code, 0, restored.stderr);
+		await target.psql('postgres', 'drop database app; drop role "own,er", reader');
+		const again = await untilLoading(on());
+		await target.psql(
+			'postgres',
+			`select pg_terminate_backend(${again.pid}); select pg_terminate_backend(pid) ${sessions}`,
+		);
+		const {code, stderr} = await released(on(), () => again.running.ended);
+		assert.equal(code, 1, stderr);
 		assert.equal(await catalog(target), before, stderr);
 	});
 
