@@ -206,7 +206,8 @@ describe('a server that dies in the middle of a restore', () => {
 					else await server.stop();
 					const ended = await running.ended;
 					assert.equal(ended.code, 1, ended.stderr);
-					const left = /the unfinished database slow\.pgbk-\w{6} still exists .*--cleanup-restores to drop it/;
+					const left =
+						/the unfinished database slow\.pgbk-\w{6} still exists .*: run pg_back .*--cleanup-restores .*to drop it/;
 					if (!returns) {
 						assert.match(ended.stderr, left);
 						return;
@@ -237,7 +238,7 @@ describe('a server that dies in the middle of a restore', () => {
 			assert.equal(code, 1, stderr);
 			assert.match(
 				stderr,
-				/slow\.pgbk-\w{6} could not be marked as kept .*: the next restore and .*--cleanup-restores drop/,
+				/slow\.pgbk-\w{6} could not be marked as kept .*: the next restore and pg_back .*--cleanup-restores .*drop/,
 			);
 			assert.doesNotMatch(stderr, /kept the/);
 		} finally {

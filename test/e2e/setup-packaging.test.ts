@@ -8,7 +8,12 @@ import {generateIdentity, identityToRecipient} from 'age-encryption';
 import {findTool, root} from '../helpers/tools.js';
 
 const program = join(root, 'dist/pg_back.cjs');
-const systemdAnalyze = findTool('systemd-analyze');
+const systemdAnalyze = usable(findTool('systemd-analyze'));
+
+/** One that was only unpacked does not find its libraries. */
+function usable(command: string | undefined): string | undefined {
+	return command !== undefined && spawnSync(command, ['--version']).status === 0 ? command : undefined;
+}
 
 test('systemd accepts the units', {skip: systemdAnalyze === undefined && 'no systemd-analyze on this machine'}, () => {
 	const directory = mkdtempSync(join(tmpdir(), 'pg_back-units-'));
