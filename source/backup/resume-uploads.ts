@@ -10,7 +10,7 @@ import {backupDirectories} from '../repository/backup-directories.js';
 import {closeAll, openUploadPlaces, uploadOptions} from '../repository/remote.js';
 import {downloadBase} from '../repository/remote-keys.js';
 import {checkSharedDirectory} from '../repository/shared-directory.js';
-import {parseFileName, parsePath} from '../retention/names.js';
+import {dumpPath, parseFileName, parsePath} from '../retention/names.js';
 import type {ConfiguredContext, JobsContext, RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {runJobs} from '../runs/run-jobs.js';
@@ -172,7 +172,7 @@ function dumpAt(location: string, path: string): string {
 
 function dumpOf(path: string): {readonly path: string; readonly directory: boolean} {
 	const member = parsePath(path)?.member;
-	return {path: member === undefined ? path : path.slice(0, -member.length - 1), directory: member !== undefined};
+	return {path: dumpPath(path, member), directory: member !== undefined};
 }
 
 /** Gives up the tables of contents of directory dumps that will never have all other members (`dumpAt`). */

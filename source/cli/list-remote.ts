@@ -4,7 +4,7 @@ import {jsonLine as safeJson} from '../lib/json-line.js';
 import {listRemote} from '../repository/list-remote.js';
 import {describePin, findPins, remotePinSource} from '../repository/pins.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
-import {parsePath} from '../retention/names.js';
+import {dumpPath, parsePath} from '../retention/names.js';
 import type {RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import type {StorageObject} from '../storage/storage.js';
@@ -54,7 +54,7 @@ async function pinnedKeys(run: StoreContext, store: Store): Promise<(key: string
 		}
 		return key => {
 			const member = parsePath(key)?.member;
-			const path = member === undefined ? key : key.slice(0, -member.length - 1);
+			const path = dumpPath(key, member);
 			return (
 				pinned.get(path) ??
 				names.get(key.replace(/(?:manifest\.json|private\.json\.age|proven\.json|pinned\.json)$/, ''))

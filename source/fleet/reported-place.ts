@@ -5,7 +5,7 @@ import {PgBackError} from '../core/errors.js';
 import {commonDirectory} from '../lib/common-directory.js';
 import {display} from '../lib/display.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
-import {parsePath} from '../retention/names.js';
+import {dumpPath, parsePath} from '../retention/names.js';
 import type {StoreContext} from '../runs/context.js';
 import {concurrentReads, type FleetServer, readFleet} from './read-fleet.js';
 
@@ -47,5 +47,5 @@ export function reportedPrefix(found: Pick<FleetServer, 'status'> | undefined, l
 /** A directory dump is one. */
 function dumpOf(key: string): string {
 	const member = parsePath(key)?.member;
-	return member === undefined ? key : key.slice(0, -member.length - 1);
+	return dumpPath(key, member);
 }

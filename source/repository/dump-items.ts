@@ -1,5 +1,5 @@
 /** Finds the dumps in a listing: files, and directory dumps with their members. */
-import {type ParsedName, parsePath} from '../retention/names.js';
+import {dumpPath, type ParsedName, parsePath} from '../retention/names.js';
 import type {ManifestFile} from './manifest.js';
 import type {Place, PlaceFile} from './place.js';
 
@@ -33,7 +33,7 @@ export async function listItems(place: Place, signal: AbortSignal): Promise<List
 			checksums.add(file.path);
 			continue;
 		}
-		const path = parsed.member === undefined ? file.path : file.path.slice(0, -parsed.member.length - 1);
+		const path = dumpPath(file.path, parsed.member);
 		const item = items.get(path);
 		if (item) item.files.push(file);
 		else items.set(path, {path, parsed, files: [file]});

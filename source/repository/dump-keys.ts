@@ -1,7 +1,7 @@
 /** Which secret opens chosen dumps, found out from their first bytes before anything is fetched. */
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {MissingSecret} from '../core/handle.js';
-import {parsePath} from '../retention/names.js';
+import {dumpPath, parsePath} from '../retention/names.js';
 import type {SecretContext} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {missingSecret} from '../runs/key-material.js';
@@ -74,7 +74,7 @@ async function problemByRecipient(
 ): Promise<string | undefined> {
 	if (identities.length === 0) return undefined;
 	const member = parsePath(path)?.member;
-	const dump = member === undefined ? path : path.slice(0, -member.length - 1);
+	const dump = dumpPath(path, member);
 	const files = (await place.manifests(signal)).flatMap(({manifest}) => manifest.files);
 	const recipients = files.find(file => file.path === dump)?.encryption?.to;
 	if (recipients === undefined || recipients.length === 0) return undefined;

@@ -1,4 +1,5 @@
 /** Decides whether a dump is complete by its size, its table of contents and the manifest of its run. */
+import {contentsNames} from '../core/directory-dump.js';
 import type {FoundManifest} from './found-manifest.js';
 import type {IsGood} from './selection.js';
 
@@ -8,7 +9,7 @@ export function goodDumps(manifests: readonly FoundManifest[]): IsGood {
 		const file = known.get(dump);
 		if (files.some(one => one.path !== dump)) {
 			const sizes = new Map(files.map(one => [one.path, one.size] as const));
-			if (!sizes.has(`${dump}/toc.dat`) && !sizes.has(`${dump}/toc.dat.age`)) return false;
+			if (!contentsNames.some(name => sizes.has(`${dump}/${name}`))) return false;
 			return file?.members?.every(member => sizes.get(`${dump}/${member.path}`) === member.size) ?? true;
 		}
 		const size = files[0]?.size ?? 0;

@@ -7,7 +7,7 @@ import type {Configuration} from '../config/configuration.js';
 import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {readOwnText} from '../lib/own-file.js';
-import {directoryFor, parseFileName, parsePath, type Subject} from '../retention/names.js';
+import {directoryFor, dumpPath, parseFileName, parsePath, type Subject} from '../retention/names.js';
 import type {HiddenRun} from '../retention/ownership.js';
 import type {RunRecord} from '../retention/purge-plan.js';
 import type {ConfiguredContext, ReportContext, RunContext} from '../runs/context.js';
@@ -121,7 +121,7 @@ export async function remoteEntries(
 	const wanted = keys.flatMap(key => {
 		const parsed = parsePath(key);
 		if (!parsed || parsed.subject.kind === 'run') return [];
-		return [{time: parsed.time, path: parsed.member === undefined ? key : key.slice(0, -parsed.member.length - 1)}];
+		return [{time: parsed.time, path: dumpPath(key, parsed.member)}];
 	});
 	if (wanted.length === 0) return entries;
 	const unread: {readonly object: StorageObject; readonly time: number}[] = [];

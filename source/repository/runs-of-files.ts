@@ -2,7 +2,7 @@
 import {PgBackError} from '../core/errors.js';
 import type {RunOfFiles} from '../core/runs-handle.js';
 import {display} from '../lib/display.js';
-import {parsePath} from '../retention/names.js';
+import {dumpPath, parsePath} from '../retention/names.js';
 import type {StoreContext} from '../runs/context.js';
 import {oneRun} from './find-run.js';
 import type {LocationId} from './locations.js';
@@ -27,7 +27,7 @@ export async function runsOfFiles(
 		for (const key of keys) {
 			const parsed = parsePath(key);
 			if (!parsed) continue;
-			const path = parsed.member === undefined ? key : key.slice(0, -parsed.member.length - 1);
+			const path = dumpPath(key, parsed.member);
 			const recorded = manifests.find(({manifest}) => manifest.files.some(file => file.path === path));
 			const pin = recorded && pins.get(pinPath(recorded.path));
 			const one: RunOfFiles = {

@@ -8,7 +8,7 @@ import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {compileGlob} from '../lib/glob.js';
 import {isHidden} from '../lib/hidden.js';
-import {type ParsedName, parsePath} from '../retention/names.js';
+import {dumpPath, type ParsedName, parsePath} from '../retention/names.js';
 import type {Task} from '../runs/scheduler.js';
 import type {Place} from './place.js';
 
@@ -161,7 +161,7 @@ function databaseOf({subject, subjectText}: ParsedName): string | undefined {
 
 /** Returns the path of the dump that a file is or belongs to. */
 function dumpOf(path: string, {member}: ParsedName): string {
-	return member === undefined ? path : path.slice(0, -member.length - 1);
+	return dumpPath(path, member);
 }
 
 /** Returns the files of each database's newest good dump; if none is good, of its newest dump. */

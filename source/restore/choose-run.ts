@@ -1,4 +1,5 @@
 /** Chooses the run to restore: the newest that is complete for the request. */
+import {contentsNames} from '../core/directory-dump.js';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
@@ -204,7 +205,7 @@ function problemOf(dump: DumpItem, file: ManifestFile | undefined): readonly str
 			: [];
 	}
 	const sizes = new Map(files.map(one => [one.path.slice(path.length + 1), one.size]));
-	if (!sizes.has('toc.dat') && !sizes.has('toc.dat.age')) return [`${display(path)} has no toc.dat`];
+	if (!contentsNames.some(name => sizes.has(name))) return [`${display(path)} has no toc.dat`];
 	const bad = file?.members?.find(member => sizes.get(member.path) !== member.size);
 	return bad ? [`${display(path)}/${display(bad.path)} is missing or has another size`] : [];
 }

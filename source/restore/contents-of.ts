@@ -14,7 +14,7 @@ import {namesOfRun} from '../repository/find-run.js';
 import type {LocationId} from '../repository/locations.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {createKeyRing, type DumpView, type RunView, viewRuns, withRecorded} from '../repository/run-view.js';
-import {type ParsedName, parsePath} from '../retention/names.js';
+import {dumpPath, type ParsedName, parsePath} from '../retention/names.js';
 import type {ConfiguredContext, SecretContext} from '../runs/context.js';
 import {missingSecret} from '../runs/key-material.js';
 import {preamble, relationKinds} from './only-objects.js';
@@ -39,7 +39,7 @@ export async function contentsAt(
  */
 async function contentsOf(run: SecretContext, place: Place, key: string): Promise<DumpContents> {
 	const parsed = parsePath(key);
-	const path = parsed?.member === undefined ? key : key.slice(0, -parsed.member.length - 1);
+	const path = dumpPath(key, parsed?.member);
 	const facts = await describeDump(run, place, path);
 	const view = await viewOf(run.signal, place, path);
 	const found = view?.dumps.find(dump => dump.path === path);

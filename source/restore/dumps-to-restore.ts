@@ -5,7 +5,7 @@ import {display} from '../lib/display.js';
 import type {FoundManifest} from '../repository/found-manifest.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
 import {openPlace, type Place} from '../repository/place.js';
-import {parsePath} from '../retention/names.js';
+import {dumpPath, parsePath} from '../retention/names.js';
 import type {StoreContext} from '../runs/context.js';
 
 const formats: Readonly<Record<string, string>> = {dump: 'custom', tar: 'tar', d: 'directory'};
@@ -58,7 +58,7 @@ function dumpOf(key: string, manifests: readonly FoundManifest[]) {
 	if (parsed?.subject.kind !== 'database' || parsed.checksum !== undefined) return undefined;
 	const {suffix, subject} = parsed;
 	if (suffix === 'createdb.sql' || suffix === 'out') return undefined;
-	const path = parsed.member === undefined ? key : key.slice(0, -parsed.member.length - 1);
+	const path = dumpPath(key, parsed.member);
 	const manifest = manifests.find(one => one.manifest.files.some(file => file.path === path))?.manifest;
 	const file = manifest?.files.find(one => one.path === path);
 	return {

@@ -2,7 +2,7 @@
 import type {Configuration} from '../config/configuration.js';
 import type {CommandRequest} from '../core/handle.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
-import {parsePath} from '../retention/names.js';
+import {dumpPath, parsePath} from '../retention/names.js';
 import {commandLine} from './command-line.js';
 
 export function equalCommand(configuration: Configuration, request: CommandRequest): string {
@@ -25,5 +25,5 @@ export function equalCommand(configuration: Configuration, request: CommandReque
 /** A directory dump is named as one. */
 function dumpOf(key: string): string {
 	const member = parsePath(key)?.member;
-	return member === undefined ? key : key.slice(0, -member.length - 1);
+	return dumpPath(key, member);
 }

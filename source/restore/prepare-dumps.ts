@@ -1,4 +1,5 @@
 /** Reads what a plan needs to know about each dump: an archive's table of contents, or the whole of a plain dump. */
+import {contentsNames} from '../core/directory-dump.js';
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {drain} from '../lib/release.js';
@@ -133,7 +134,7 @@ async function tocOf(source: DumpSource, dump: Dump, format: DumpFormat, signal:
 
 /** Returns the path of its table of contents. Throws CORRUPT. */
 export function tocMember({path, files}: Dump): string {
-	const found = files.find(file => file.path === `${path}/toc.dat` || file.path === `${path}/toc.dat.age`);
+	const found = files.find(file => contentsNames.some(name => file.path === `${path}/${name}`));
 	if (!found) throw new PgBackError('CORRUPT', `${display(path)} has no toc.dat`);
 	return found.path;
 }

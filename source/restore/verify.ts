@@ -1,4 +1,5 @@
 /** Verifies local or remote dumps: reads every byte, and checks everything that the format and the keys allow. */
+import {contentsNames} from '../core/directory-dump.js';
 import {isSystemError, PgBackError, toPgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
@@ -11,7 +12,7 @@ import type {OnUnreadable} from '../repository/manifests.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
-import {type ParsedName, parsePath} from '../retention/names.js';
+import {dumpPath, type ParsedName, parsePath} from '../retention/names.js';
 import type {JobsContext, RunContext, RunResult, SecretContext, ServerContext} from '../runs/context.js';
 import {loadConfiguredDecryption} from '../runs/identities.js';
 import {findOptions, verifyTools} from '../runs/prepare-backup.js';
@@ -116,7 +117,7 @@ export async function surveyPlace(
 	}
 	const {items: chosen, unmatched} = selection.result();
 	// A dump is verified as a whole, even when only some of its members were named.
-	const paths = [...new Set(chosen.map(({path}) => dumpPath(path)))];
+	const paths = [...new Set(chosen.map(({path}) => dumpPath(path, parsePath(path)?.member)))];
 	const items = paths.flatMap(path => dumps.get(path) ?? []);
 	const gone = paths.filter(path => !dumps.has(path));
 	const newest = newestTimes(dumps.values());
@@ -149,11 +150,6 @@ function newestTimes(items: Iterable<DumpItem>): ReadonlyMap<string, number> {
 		if (files.some(({size}) => size > 0))
 			newest.set(parsed.subjectText, Math.max(parsed.time, newest.get(parsed.subjectText) ?? 0));
 	return newest;
-}
-
-function dumpPath(path: string): string {
-	const member = parsePath(path)?.member;
-	return member === undefined ? path : path.slice(0, -member.length - 1);
 }
 
 /**
@@ -246,7 +242,7 @@ async function verifyDirectory(shared: VerifyShared, item: DumpItem, {signal, me
 	const there = new Set(item.files.map(member => member.path.slice(item.path.length + 1)));
 	const [lost] = await recorded.missingMembers(item.path, there, signal);
 	if (lost !== undefined) throw missingMember(item.path, lost);
-	if (!there.has('toc.dat') && !there.has('toc.dat.age'))
+	if (!contentsNames.some(name => there.has(name)))
 		throw new PgBackError('CORRUPT', `${display(item.path)} has no toc.dat`);
 	const local = place.localPath?.(item.path);
 	const read = encrypted

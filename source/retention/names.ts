@@ -228,6 +228,11 @@ function subjectOf(text: string): Subject {
 	return subject;
 }
 
+/** Returns the path or key of the dump that a file belongs to: the directory of `member`, or the file itself. */
+export function dumpPath(path: string, member: string | undefined): string {
+	return member === undefined ? path : path.slice(0, -member.length - 1);
+}
+
 /**
  * Parses a path or a remote key with directories in front: the last part, or the directory dump that contains it.
  * `directory` is the part before, with its slash.

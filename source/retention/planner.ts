@@ -2,7 +2,7 @@
 import {contentsNames} from '../core/directory-dump.js';
 import {createGroupTable, createOutcomes, type GroupTable, type OwnGroup} from './group-table.js';
 import {decisionsOf, judgeManifests, judgeSubject, type TabledSubject} from './judge-groups.js';
-import {type ParsedName, parsePath, type Subject, subjectText, subjectTexts} from './names.js';
+import {dumpPath, type ParsedName, parsePath, type Subject, subjectText, subjectTexts} from './names.js';
 import type {HiddenRun} from './ownership.js';
 import {applyPins} from './pins.js';
 import {clockWentBack, isFromFuture} from './policy.js';
@@ -127,7 +127,7 @@ function addEntry(collected: Collected, entry: ListedEntry): boolean {
 	if (parsed === undefined) return false;
 	const {directory, member} = parsed;
 	if (member === undefined && entry.directory !== isDirectoryDump(parsed)) return false; // a directory with the name of a file, or the reverse
-	const path = member === undefined ? entry.path : entry.path.slice(0, -member.length - 1);
+	const path = dumpPath(entry.path, member);
 	const found = recorded.size === 0 ? undefined : recorded.get(path);
 	if (found) seen.add(path);
 	const table = tables.get(tableKey(`${directory}${parsed.subjectText}_`, parsed.subject));
