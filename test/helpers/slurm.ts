@@ -1,6 +1,6 @@
 /** A Slurm of one node on loopback, without privileges: Debian's packages unpacked, `auth/none`. */
 import {type ChildProcess, execFile, spawn} from 'node:child_process';
-import {chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
 import {type AddressInfo, createServer} from 'node:net';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
@@ -39,6 +39,12 @@ export async function startSlurm(cpus: number): Promise<Slurm> {
 		mkdirSync(join(directory, name));
 		if (account) chownSync(join(directory, name), account.uid, account.gid);
 	}
+	// They look at their own names, and Debian's package names them by links that unpacking does not make.
+	const daemonAt = (name: string) => {
+		const link = join(directory, name);
+		symlinkSync(join(programs, 'sbin', `${name}-wlm`), link);
+		return link;
+	};
 	const [controller, daemon] = [await freePort(), await freePort()];
 	const config = join(directory, 'slurm.conf');
 	const user = account?.name ?? userInfo().username;
@@ -54,14 +60,21 @@ export async function startSlurm(cpus: number): Promise<Slurm> {
 		const [command = '', ...args] = [...drop, ...words];
 		return [command, args];
 	};
+	const command = async (name: string, ...args: readonly string[]) =>
+		(await run(...as([join(programs, 'bin', name), ...args]), {env})).stdout;
+	// An ordinary user, and most containers, have no control groups; older releases do without being told.
+	const release = /(\d+)\./.exec(await command('sinfo', '--version'))?.[1];
+	if (Number(release) >= 24) {
+		const groups = join(directory, 'cgroup.conf');
+		writeFileSync(groups, 'CgroupPlugin=disabled\n');
+		chmodSync(groups, 0o644);
+	}
 	const children: ChildProcess[] = [];
 	const start = (...words: readonly string[]) => {
 		const child = spawn(...as(words), {env, stdio: 'ignore'});
 		process.once('exit', () => child.kill('SIGKILL'));
 		children.push(child);
 	};
-	const command = async (name: string, ...args: readonly string[]) =>
-		(await run(...as([join(programs, 'bin', name), ...args]), {env})).stdout;
 	const stop = async () => {
 		for (const child of children.toReversed()) {
 			child.kill('SIGTERM');
@@ -69,24 +82,16 @@ export async function startSlurm(cpus: number): Promise<Slurm> {
 				await new Promise(resolve => child.once('exit', resolve));
 		}
 	};
-	start(join(programs, 'sbin/slurmctld-wlm'), '-D', '-f', config);
-	start(
-		join(programs, 'sbin/slurmd-wlm'),
-		'-D',
-		'-f',
-		config,
-		'-N',
-		'localhost',
-		'-d',
-		join(programs, 'sbin/slurmstepd-wlm'),
-	);
+	start(daemonAt('slurmctld'), '-D', '-f', config);
+	start(daemonAt('slurmd'), '-D', '-f', config, '-N', 'localhost', '-d', daemonAt('slurmstepd'));
 	try {
 		const idle = async () => /\bidle\b/.test(await command('sinfo', '-h', '-o', '%T').catch(() => ''));
 		await waitFor(idle, 'Slurm has an idle node', 60);
 	} catch (error) {
 		await stop();
-		const log = join(directory, 'state/slurmctld.log');
-		throw new Error(`Slurm did not start: ${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`, {cause: error});
+		const logs = ['slurmctld.log', 'slurmd.log'].map(name => join(directory, 'state', name));
+		const texts = logs.map(log => (existsSync(log) ? readFileSync(log, 'utf8') : `no ${log}`));
+		throw new Error(`Slurm did not start: ${texts.join('\n')}`, {cause: error});
 	}
 	return {command, directory: join(directory, 'jobs'), stop};
 }
