@@ -28,6 +28,11 @@ export type Row = readonly (string | null)[];
 export type QueryOptions = {
 	/** Seconds after which the session is closed because the server does not respond. 600 by default; 0 waits forever. */
 	readonly timeout?: number;
+	/**
+	 * Called with each row as it arrives; the result is empty then. Must not throw. A statement that fails may have
+	 * delivered rows before.
+	 */
+	readonly onRow?: (row: Row) => void;
 };
 
 export type Session = {
@@ -97,15 +102,21 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
 /** Asks psql where it is connected to, and makes the session independent of the settings of its role and database. */
 async function begin(channel: Channel, mark: string): Promise<Session> {
-	const [shown = ''] = await channel.send(
+	const shown = await channel.send(
 		`\\echo :HOST ${mark}f :PORT ${mark}f :USER ${mark}f :DBNAME ${mark}f :SERVER_VERSION_NUM`,
 		0,
-		true,
+		() => undefined,
 	);
 	const [host = '', port = '', user = '', database = '', version = ''] = shown.trimEnd().split(` ${mark}f `);
 	const query = async (sql: string, queryOptions: QueryOptions = {}): Promise<readonly Row[]> => {
-		const records = await channel.send(`${sql}\n;`, queryOptions.timeout ?? 600);
-		return records.map(record => record.split(`${mark}f`).map(field => (field === `${mark}n` ? null : field)));
+		const rows: Row[] = [];
+		const {timeout = 600, onRow = (row: Row) => rows.push(row)} = queryOptions;
+		const separator = `${mark}f`;
+		const none = `${mark}n`;
+		await channel.send(`${sql}\n;`, timeout, record =>
+			onRow(record.split(separator).map(field => (field === none ? null : field))),
+		);
+		return rows;
 	};
 	const serverVersion = Number(version);
 	const [[, encoding = null] = []] = await query(
@@ -164,27 +175,27 @@ export function neutralSettings(serverVersion: number, encoding: string | null):
 
 type Channel = {
 	readonly alive: () => boolean;
-	/** Returns the records of a statement, or with `raw` everything that is printed. `timeout` is in seconds; 0: none. */
-	readonly send: (text: string, timeout: number, raw?: boolean) => Promise<readonly string[]>;
+	/**
+	 * Passes each record of a statement to `onRecord`, and returns what is printed after the last one. `timeout` is in
+	 * seconds; 0: none.
+	 */
+	readonly send: (text: string, timeout: number, onRecord: (record: string) => void) => Promise<string>;
 	readonly close: () => Promise<void>;
 };
 
 type Waiting = {
 	readonly text: string;
-	readonly raw: boolean;
+	readonly onRecord: (record: string) => void;
 	readonly timeout: number;
-	readonly resolve: (records: readonly string[]) => void;
+	readonly resolve: (rest: string) => void;
 	readonly reject: (error: unknown) => void;
 };
 
 /** Runs one statement at a time through psql's stdin and stdout. */
 function createChannel(child: Child, ending: AbortController, mark: string): Channel {
-	const end = `${mark}e\n`;
 	const queue: Waiting[] = [];
 	let current: Waiting | undefined;
 	let timer: NodeJS.Timeout | undefined;
-	let chunks: Buffer[] = [];
-	let tail = '';
 	const collect = createCollector(10_000);
 	let failure: Error | undefined;
 	let connected = false;
@@ -193,8 +204,6 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 		if (current) return;
 		current = queue.shift();
 		if (!current) return;
-		chunks = [];
-		tail = '';
 		const {text, timeout} = current;
 		if (timeout > 0) timer = setTimeout(() => fail(silent(timeout)), timeout * 1000);
 		child.stdin?.write(encodeRaw(`${text}\n\\echo ${mark}s :ERROR :SQLSTATE :LAST_ERROR_MESSAGE ${mark}e\n`));
@@ -215,37 +224,28 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 		ending.abort(failure);
 	};
 	child.stdin?.on('error', () => undefined); // psql has exited: `done` gives the reason
-	child.stdout?.on('data', (chunk: Buffer) => {
-		chunks.push(chunk);
-		tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - end.length))).slice(-end.length);
-		if (tail !== end) return;
-		connected = true;
-		const output = decodeRaw(Buffer.concat(chunks));
-		chunks = []; // the session may be idle for as long as a dump takes
-		const at = output.lastIndexOf(`${mark}s `);
-		const [isError = '', sqlstate = '', ...message] = output.slice(at + mark.length + 2, -end.length - 1).split(' ');
-		const records = output.slice(0, at);
-		settle(waiting => {
-			if (isError === 'true') waiting.reject(new PostgresError(messageOf(message.join(' ')), sqlstate));
-			else if (waiting.raw) waiting.resolve([records]);
-			else {
-				const all = records.split('\0').slice(0, -1);
-				collect(all.length);
-				waiting.resolve(all);
-			}
-		});
+	const read = createReader(mark, {
+		onRecords(records) {
+			collect(records.length);
+			for (const record of records) current?.onRecord(record);
+		},
+		onEnd(rest, error) {
+			connected = true;
+			settle(waiting => (error ? waiting.reject(error) : waiting.resolve(rest)));
+		},
 	});
+	child.stdout?.on('data', read);
 	child.done.then(
 		result => fail(failure ?? connectionError(result.stderr, connected)),
 		(error: unknown) => fail(error instanceof Error ? error : toPgBackError(error)),
 	);
 	return {
 		alive: () => failure === undefined,
-		send(text: string, timeout: number, raw = false): Promise<readonly string[]> {
+		send(text: string, timeout: number, onRecord: (record: string) => void): Promise<string> {
 			return new Promise((resolve, reject) => {
 				if (failure !== undefined) reject(failure);
 				else {
-					queue.push({text, timeout, raw, resolve, reject});
+					queue.push({text, timeout, onRecord, resolve, reject});
 					next();
 				}
 			});
@@ -255,6 +255,44 @@ function createChannel(child: Child, ending: AbortController, mark: string): Cha
 			child.stdin?.end();
 			await child.done.catch(() => undefined);
 		},
+	};
+}
+
+type Reader = {
+	readonly onRecords: (records: readonly string[]) => void;
+	/** Called at the end of a statement with what was printed after its last record. */
+	readonly onEnd: (rest: string, error: PostgresError | undefined) => void;
+};
+
+/**
+ * Returns a function that reads what psql prints. Records are passed on as they arrive: together, those of a large
+ * catalog take several times their memory.
+ */
+function createReader(mark: string, {onRecords, onEnd}: Reader): (chunk: Buffer) => void {
+	const end = `${mark}e\n`;
+	/** What has arrived of a record that is not complete. */
+	let chunks: Buffer[] = [];
+	let tail = '';
+	return chunk => {
+		const complete = chunk.lastIndexOf(0) + 1;
+		if (complete > 0) {
+			onRecords(
+				decodeRaw(Buffer.concat([...chunks, chunk.subarray(0, complete)]))
+					.split('\0')
+					.slice(0, -1),
+			);
+			chunks = [];
+		}
+		chunks.push(chunk.subarray(complete));
+		tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - end.length))).slice(-end.length);
+		if (tail !== end) return;
+		const output = decodeRaw(Buffer.concat(chunks));
+		chunks = []; // the session may be idle for as long as a dump takes
+		tail = '';
+		const at = output.lastIndexOf(`${mark}s `);
+		const [isError = '', sqlstate = '', ...message] = output.slice(at + mark.length + 2, -end.length - 1).split(' ');
+		const error = isError === 'true' ? new PostgresError(messageOf(message.join(' ')), sqlstate) : undefined;
+		onEnd(output.slice(0, at), error);
 	};
 }
 

@@ -67,7 +67,8 @@ const windowMs = 10_000;
 export class JobEstimator {
 	readonly #entries: readonly Entry[];
 	readonly #byOid: ReadonlyMap<number, Entry>;
-	readonly #byName: ReadonlyMap<string, Entry>;
+	/** Made when it is needed: servers since 14 report the table that is copied by its oid. */
+	#byName: ReadonlyMap<string, Entry> | undefined;
 	readonly #by: Readonly<Record<State, Tables>> = {waiting: new Tables(), running: new Tables(), done: new Tables()};
 	readonly #running = new Set<Entry>();
 	readonly #total: number;
@@ -103,8 +104,9 @@ export class JobEstimator {
 			seconds: 0,
 			rest: undefined,
 		}));
-		this.#byOid = new Map(this.#entries.filter(entry => entry.facts.oid > 0).map(entry => [entry.facts.oid, entry]));
-		this.#byName = new Map(this.#entries.map(entry => [entry.facts.name, entry]));
+		const byOid = new Map<number, Entry>();
+		for (const entry of this.#entries) if (entry.facts.oid > 0) byOid.set(entry.facts.oid, entry);
+		this.#byOid = byOid;
 		for (const entry of this.#entries) this.#by.waiting.add(entry);
 		const {weight: total, bytes} = this.#by.waiting;
 		this.#total = total;
@@ -223,7 +225,9 @@ export class JobEstimator {
 
 	#find(copy: Copying): Entry | undefined {
 		const byOid = copy.oid === undefined ? undefined : this.#byOid.get(copy.oid);
-		return byOid ?? (copy.name === undefined ? undefined : this.#byName.get(copy.name));
+		if (byOid || copy.name === undefined) return byOid;
+		this.#byName ??= new Map(this.#entries.map(entry => [entry.facts.name, entry]));
+		return this.#byName.get(copy.name);
 	}
 
 	/**

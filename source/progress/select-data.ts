@@ -1,4 +1,5 @@
 /** Selects the data that pg_dump reads with these options. Pure. */
+import {compareUtf8} from '../lib/compare-utf8.js';
 import {compilePattern, patternSources} from '../postgres/object-patterns.js';
 import type {StoredData, StoredTable} from '../postgres/progress-inventory.js';
 import type {TableFacts} from './tables.js';
@@ -24,20 +25,15 @@ export function selectData(data: StoredData, choices: DataChoices): readonly Tab
 	const asked = withOptions(choices);
 	if (asked.noData) return [];
 	const chosen = data.tables.filter(table => isDumped(table, asked, choices.inRecovery));
-	const tables = chosen.map(({oid, schema, name, bytes, toastBytes, rows, pages}) => ({
+	const ordered = choices.workers > 1 ? chosen.toSorted((a, b) => b.pages - a.pages) : chosen.toSorted(bySchemaAndName);
+	const facts = ordered.map(({oid, schema, name, bytes, toastBytes, rows, pages}): TableFacts => ({
 		oid,
 		name: `${schema}.${name}`,
 		bytes,
 		toastBytes,
 		pages,
 		...(rows !== undefined && {rows}),
-		sort: [schema, name] as const,
 	}));
-	const ordered =
-		choices.workers > 1
-			? tables.toSorted((a, b) => b.pages - a.pages)
-			: tables.toSorted((a, b) => byText(a.sort, b.sort));
-	const facts = ordered.map(({sort: _sort, ...table}): TableFacts => table);
 	const filtered = asked.schemas.length > 0 || asked.tables.length > 0;
 	const blobs = asked.blobs ?? !filtered;
 	if (!blobs || data.largeObjectBytes === 0) return facts;
@@ -132,7 +128,6 @@ function regularExpression(source: string): RegExp {
 	}
 }
 
-function byText(a: readonly [string, string], b: readonly [string, string]): number {
-	const first = Buffer.compare(Buffer.from(a[0]), Buffer.from(b[0]));
-	return first === 0 ? Buffer.compare(Buffer.from(a[1]), Buffer.from(b[1])) : first;
+function bySchemaAndName(a: StoredTable, b: StoredTable): number {
+	return compareUtf8(a.schema, b.schema) || compareUtf8(a.name, b.name);
 }

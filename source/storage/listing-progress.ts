@@ -1,6 +1,6 @@
 /** Aborts a listing that makes no progress: the same token again, or page after page without a new key. */
+import {compareUtf8} from '../lib/compare-utf8.js';
 import {StorageError} from './errors.js';
-import {compareKeys} from './object-keys.js';
 
 /** Accepted pages without a new key: services may return empty pages while they search. */
 const mostEmptyPages = 100;
@@ -15,7 +15,7 @@ export function createListingProgress(): ListingProgress {
 	let without = 0;
 	return (keys, nextToken) => {
 		const before = last;
-		for (const key of keys) if (last === undefined || compareKeys(key, last) > 0) last = key;
+		for (const key of keys) if (last === undefined || compareUtf8(key, last) > 0) last = key;
 		without = last === before ? without + 1 : 0;
 		if (!nextToken) return;
 		if (nextToken === token) throw endlessListing('it returns the same page token again');

@@ -1,5 +1,5 @@
+import {compareUtf8} from '../../source/lib/compare-utf8.js';
 import {fileVersion, isPermanentError, replacedError, storageError} from '../../source/storage/errors.js';
-import {compareKeys} from '../../source/storage/object-keys.js';
 import {readWhole} from '../../source/storage/source.js';
 import type {ObjectInfo, Storage} from '../../source/storage/storage.js';
 
@@ -14,10 +14,10 @@ export function createMemoryStorage(settings: MemorySettings = {}): Storage {
 		kind: 'memory',
 		location,
 		async *list(prefix, {signal, after}) {
-			for (const key of [...objects.keys()].toSorted(compareKeys)) {
+			for (const key of [...objects.keys()].toSorted(compareUtf8)) {
 				signal.throwIfAborted();
 				const object = objects.get(key);
-				if (!object || !key.startsWith(prefix) || (after !== undefined && compareKeys(key, after) <= 0)) continue;
+				if (!object || !key.startsWith(prefix) || (after !== undefined && compareUtf8(key, after) <= 0)) continue;
 				yield {key, size: object.size, modified: object.modified};
 			}
 		},

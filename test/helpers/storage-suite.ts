@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
 import {after, before, describe, it} from 'node:test';
 import {PgBackError} from '../../source/core/errors.js';
+import {compareUtf8} from '../../source/lib/compare-utf8.js';
 import {isMissing, isReplaced, StorageError} from '../../source/storage/errors.js';
-import {compareKeys} from '../../source/storage/object-keys.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {PutOptions, PutSource, Storage, StorageObject} from '../../source/storage/storage.js';
 import {isStorageFailure, names, type Suite, type SuitePlace, type SuiteTraits} from './storage-suite-context.js';
@@ -270,7 +270,7 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 				assert.equal((await stat(key))?.size, bytes.length, JSON.stringify(key));
 			}
 			const held = candidates.map(name => `hostile/${name}`).filter(key => isSupportedOr(traits.refuses, key));
-			assert.deepEqual(await listKeys(storage, 'hostile/'), held.toSorted(compareKeys));
+			assert.deepEqual(await listKeys(storage, 'hostile/'), held.toSorted(compareUtf8));
 			const removed = await remove(held);
 			assert.deepEqual(
 				removed,
@@ -284,7 +284,7 @@ export function storageSuite(name: string, open: () => Promise<SuitePlace>, trai
 		test('nothing unfinished is left', async () => {
 			if (!place.everything) return;
 			const listed = await listKeys(storage, '');
-			assert.deepEqual([...(await place.everything())].toSorted(compareKeys), listed);
+			assert.deepEqual([...(await place.everything())].toSorted(compareUtf8), listed);
 		});
 	});
 }

@@ -1,5 +1,5 @@
+import {compareUtf8} from '../../source/lib/compare-utf8.js';
 import type {Clock} from '../../source/storage/clock.js';
-import {compareKeys} from '../../source/storage/object-keys.js';
 import {bytesSource} from '../../source/storage/source.js';
 import type {OpenContext, PutResult, Storage} from '../../source/storage/storage.js';
 
@@ -73,7 +73,7 @@ export async function listKeys(storage: Storage, prefix: string): Promise<string
 	return objects
 		.filter(object => !object.directory)
 		.map(object => object.key)
-		.toSorted(compareKeys);
+		.toSorted(compareUtf8);
 }
 
 /** A context whose log lines are kept. */

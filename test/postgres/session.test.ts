@@ -101,6 +101,25 @@ describe('a session', () => {
 		await session.close();
 	});
 
+	test('passes rows on as they arrive, whatever the pieces are', async () => {
+		const session = await sessionOn(cluster);
+		const seen: (string | null)[] = [];
+		const lengths = [0, 1, 65_535, 65_536, 65_537, 300_000, 2];
+		const sql = `select repeat('é', n), null from unnest(array[${lengths.join(', ')}]) with ordinality as l (n, i) order by i`;
+		const rows = await session.query(sql, {onRow: row => seen.push(...row)});
+		assert.deepEqual(rows, []);
+		assert.deepEqual(
+			seen,
+			lengths.flatMap(length => ['é'.repeat(length), null]),
+		);
+		let count = 0;
+		const failing = session.query('select 1 / (50000 - n) from generate_series(1, 100000) n', {onRow: () => count++});
+		await assert.rejects(failing, {sqlstate: '22012'});
+		assert.ok(count < 50_000);
+		assert.deepEqual(await session.query('select 1'), [['1']]);
+		await session.close();
+	});
+
 	test('settings of the role do not reach it', async () => {
 		await cluster.psql(
 			'postgres',

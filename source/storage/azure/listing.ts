@@ -1,9 +1,9 @@
 /** Lists a container page by page. */
 import {PgBackError} from '../../core/errors.js';
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {createCollector} from '../../lib/memory.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
-import {compareKeys} from '../object-keys.js';
 import type {Container} from './client.js';
 import {type ListedPage, readPage} from './responses.js';
 
@@ -33,7 +33,7 @@ export async function* list(
 		});
 		for (const blob of page.blobs) {
 			signal.throwIfAborted();
-			if (!blob.key.startsWith(prefix) || (after !== undefined && compareKeys(blob.key, after) <= 0)) continue;
+			if (!blob.key.startsWith(prefix) || (after !== undefined && compareUtf8(blob.key, after) <= 0)) continue;
 			yield blob;
 		}
 		collect(page.blobs.length);

@@ -1,9 +1,9 @@
 import {messageOf} from '../../core/errors.js';
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {display} from '../../lib/display.js';
 import {createCollector} from '../../lib/memory.js';
 import {type Clock, systemClock} from '../clock.js';
 import {isPermanentError, StorageError, storageError} from '../errors.js';
-import {compareKeys} from '../object-keys.js';
 import {removalWaits, stillThere} from '../removal-check.js';
 import type {RemoveOptions, RemoveResult, Storage} from '../storage.js';
 
@@ -178,9 +178,9 @@ function createEnd(last: string): (key: string) => boolean {
 	let beyond = 0;
 	let isSorted = true;
 	return key => {
-		isSorted &&= compareKeys(key, before) >= 0;
+		isSorted &&= compareUtf8(key, before) >= 0;
 		before = key;
-		if (compareKeys(key, last) > 0) beyond++;
+		if (compareUtf8(key, last) > 0) beyond++;
 		return isSorted && beyond > sortedKeys;
 	};
 }
@@ -191,8 +191,8 @@ function rangeOf(keys: readonly string[]): {readonly prefix: string; readonly af
 	let [first, last] = [common, common];
 	for (const key of keys) {
 		while (!key.startsWith(common)) common = common.slice(0, -1);
-		if (compareKeys(key, first) < 0) first = key;
-		if (compareKeys(key, last) > 0) last = key;
+		if (compareUtf8(key, first) < 0) first = key;
+		if (compareUtf8(key, last) > 0) last = key;
 	}
 	return {prefix: wellFormed(common), after: wellFormed(first.slice(0, -1)), last};
 }

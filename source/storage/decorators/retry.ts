@@ -1,5 +1,5 @@
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {StorageError} from '../errors.js';
-import {compareKeys} from '../object-keys.js';
 import {createRetrier, retrying, type RetryOptions} from '../retrying.js';
 import type {GetOptions, Storage} from '../storage.js';
 
@@ -28,7 +28,7 @@ export function withRetry(storage: Storage, settings: RetrySettings = {}): Stora
 					for await (const object of storage.list(prefix, {...options, after})) {
 						after = object.key;
 						const place = object.directory ? `${after}/` : after;
-						isSorted &&= compareKeys(place, before) >= 0;
+						isSorted &&= compareUtf8(place, before) >= 0;
 						before = place;
 						progressed();
 						yield object;

@@ -1,8 +1,8 @@
 /** Lists a bucket page by page. */
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {createCollector} from '../../lib/memory.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
-import {compareKeys} from '../object-keys.js';
 import type {Bucket} from './client.js';
 import {listedFields, readPage} from './responses.js';
 
@@ -30,7 +30,7 @@ export async function* list(
 		});
 		for (const item of page.items) {
 			signal.throwIfAborted();
-			if (!item.key.startsWith(prefix) || (after !== undefined && compareKeys(item.key, after) <= 0)) continue;
+			if (!item.key.startsWith(prefix) || (after !== undefined && compareUtf8(item.key, after) <= 0)) continue;
 			yield item;
 		}
 		collect(page.items.length);

@@ -1,9 +1,9 @@
 import {type Dirent} from 'node:fs';
 import {readdir} from 'node:fs/promises';
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {partialPattern} from '../../lib/files.js';
 import {withStats} from '../../lib/stat-files.js';
 import {entryDate} from '../listed-entry.js';
-import {compareKeys} from '../object-keys.js';
 import type {StorageObject} from '../storage.js';
 import type {Paths} from './paths.js';
 
@@ -34,7 +34,7 @@ async function* walkBelow(
 	const isWanted = ({key, entry}: Child) =>
 		!entry.isDirectory() &&
 		key.startsWith(prefix) &&
-		(after === undefined || compareKeys(key, after) > 0) &&
+		(after === undefined || compareUtf8(key, after) > 0) &&
 		(!entry.isFile() || partialPattern.test(entry.name) === (options.partials ?? false));
 	const wanted = (await children(paths, folder)).filter(child => child.entry.isDirectory() || isWanted(child));
 	const pathOf = ({entry}: Child) => (entry.isFile() ? parent + entry.name : undefined);
@@ -42,7 +42,7 @@ async function* walkBelow(
 		for (const [{key, entry}, stats] of found) {
 			signal.throwIfAborted();
 			if (entry.isDirectory()) {
-				const passed = after !== undefined && compareKeys(`${key}\u{10FFFF}`, after) <= 0;
+				const passed = after !== undefined && compareUtf8(`${key}\u{10FFFF}`, after) <= 0;
 				if (!passed && (key.startsWith(prefix) || prefix.startsWith(key)))
 					yield* walkBelow(paths, key, prefix, options);
 			} else if (!entry.isFile())
@@ -70,5 +70,5 @@ async function children(paths: Paths, folder: string): Promise<Child[]> {
 	}
 	return entries
 		.map(entry => ({key: `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`, entry}))
-		.toSorted((a, b) => compareKeys(a.key, b.key));
+		.toSorted((a, b) => compareUtf8(a.key, b.key));
 }

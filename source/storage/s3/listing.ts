@@ -3,11 +3,11 @@ import {
 	ListMultipartUploadsCommand,
 	type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {createCollector} from '../../lib/memory.js';
 import {StorageError, storageError} from '../errors.js';
 import type {RawEntry} from '../listed-entry.js';
 import {createListingProgress} from '../listing-progress.js';
-import {compareKeys} from '../object-keys.js';
 import {confirmGone, UncheckedRemoval} from '../removal-check.js';
 import type {ListOptions, Storage} from '../storage.js';
 import type {Bucket} from './client.js';
@@ -35,9 +35,9 @@ export async function* listObjects(
 		for (const entry of entries()) {
 			keys++;
 			last = entry.key;
-			if (greatest === undefined || compareKeys(last, greatest) > 0) greatest = last;
+			if (greatest === undefined || compareUtf8(last, greatest) > 0) greatest = last;
 			// Some services ignore the prefix or the start of a listing.
-			if (entry.key.startsWith(prefix) && (after === undefined || compareKeys(entry.key, after) > 0)) yield entry;
+			if (entry.key.startsWith(prefix) && (after === undefined || compareUtf8(entry.key, after) > 0)) yield entry;
 		}
 		collect(keys);
 		if (!page.IsTruncated) return;

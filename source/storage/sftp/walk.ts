@@ -2,11 +2,11 @@
  * Lists a remote directory tree without trusting that it ends, that its names are valid, or that its attributes are
  * correct.
  */
+import {compareUtf8} from '../../lib/compare-utf8.js';
 import {partialPattern} from '../../lib/files.js';
 import {untilAborted} from '../../lib/until-aborted.js';
 import {entryDate, entrySize, type RawEntry} from '../listed-entry.js';
 import {createUnorderedProgress, endlessListing} from '../listing-progress.js';
-import {compareKeys} from '../object-keys.js';
 import type {Session} from './connection.js';
 import {statusOf} from './errors.js';
 import {joinPath} from './paths.js';
@@ -64,7 +64,7 @@ async function* walkBelow(place: Place, folder: string, options: WalkOptions): A
 	// A listing that was interrupted at a directory resumes with its contents.
 	const stopped = children.find(child => child.directory && folder + child.name === options.after);
 	const after = stopped === undefined ? options.after : `${folder}${stopped.name}/`;
-	const passed = (key: string) => after !== undefined && compareKeys(key, after) <= 0;
+	const passed = (key: string) => after !== undefined && compareUtf8(key, after) <= 0;
 	for (const {name, size, modified, directory} of children) {
 		signal.throwIfAborted();
 		const key = folder + name;
@@ -112,7 +112,7 @@ async function readChildren(place: Place, folder: string, options: WalkOptions):
 		}
 	}
 	const order = (child: Child) => (child.directory ? `${child.name}/` : child.name);
-	return children.sort((a, b) => compareKeys(order(a), order(b)));
+	return children.sort((a, b) => compareUtf8(order(a), order(b)));
 }
 
 /** Adds what the listing did not contain to an entry. */
