@@ -4,8 +4,9 @@
  */
 import {createHash} from 'node:crypto';
 import {contentQueries} from './content-queries.js';
+import {unchangedSinceAnalyze} from './progress-inventory.js';
 import {identifier} from './quote.js';
-import type {Session} from './session.js';
+import type {Row, Session} from './session.js';
 
 export type TableRows = {
 	/** `schema.table`, quoted for SQL; `large objects` for large objects. */
@@ -62,10 +63,14 @@ export async function readSchema(
 	}
 	const parts: SchemaPart[] = [];
 	for (const {kind, sql} of contentQueries(session.serverVersion)) {
-		const rows = await session.query(sql, {timeout: 0});
-		const names = rows.map(([name]) => name ?? '');
-		const lines = rows.map(([name, definition]) => `${name ?? ''}\t${normalize(definition ?? '')}`);
-		parts.push({kind, count: rows.length, names: checksumOf(names), definitions: checksumOf(lines)});
+		const names: string[] = [];
+		const lines: string[] = [];
+		const onRow = ([name, definition]: Row) => {
+			names.push(name ?? '');
+			lines.push(`${name ?? ''}\t${normalize(definition ?? '')}`);
+		};
+		await session.query(sql, {timeout: 0, onRow});
+		parts.push({kind, count: names.length, names: checksumOf(names), definitions: checksumOf(lines)});
 	}
 	await session.query('rollback to savepoint reading');
 	return parts;
@@ -86,11 +91,17 @@ const cast = new RegExp(
 	'g',
 );
 
-function checksumOf(lines: readonly string[]): string {
+/** Sorts the lines. */
+function checksumOf(lines: string[]): string {
+	lines.sort(); // by UTF-16, and without calling a function of ours for each comparison
 	const hash = createHash('sha256');
-	for (const line of lines.toSorted((a, b) => (a < b ? -1 : 1))) hash.update(`${line}\n`);
+	for (let at = 0; at < lines.length; at += linesOfUpdate)
+		hash.update(`${lines.slice(at, at + linesOfUpdate).join('\n')}\n`);
 	return hash.digest('hex');
 }
+
+/** Lines that are hashed by one call, which costs more than hashing one. */
+const linesOfUpdate = 500;
 
 export type CountOptions = {
 	/** Returning true stops before the next table. */
@@ -122,8 +133,8 @@ export async function countRows(
 	options: CountOptions = {},
 ): Promise<Pick<Contents, 'tables' | 'uncounted'>> {
 	await session.query('savepoint counting');
-	const found = await tablesToCount(session);
 	const {limit} = options;
+	const {found, total} = await tablesToCount(session, limit);
 	const all: readonly ToCount[] = [
 		{name: 'large objects', sql: 'select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata', size: 0},
 		...found.map(({name, oid, size}) => {
@@ -142,30 +153,41 @@ export async function countRows(
 		if (options.stopped?.()) break;
 		tables.push(...(await countBatch(session, batch, options)));
 	}
-	return {tables, uncounted: all.length - tables.length};
+	return {tables, uncounted: total + 1 - tables.length};
 }
 
 type FoundTable = {readonly name: string; readonly oid: number; readonly size: number};
 
 /**
- * Returns the tables, small ones first. Looking at the files of a table costs the server as much as planning a query of
- * it, and waits for a session that has locked it: only those without a size in the catalog are looked at, and none if
- * that fails.
+ * Returns the tables, small ones first, and the number of all: with a limit, only those that may be within it. Looking
+ * at the files of a table costs the server as much as planning a query of it, and waits for a session that has locked
+ * it: only those whose size is not known from the catalog are looked at, and none if that fails.
  */
-async function tablesToCount(session: Session): Promise<readonly FoundTable[]> {
-	const read = async (fileSize: string): Promise<readonly FoundTable[]> => {
-		const found = await session.query(
-			`select pg_catalog.format('%I.%I', n.nspname, c.relname), c.oid, case when c.relpages > 0
-				then c.relpages * pg_catalog.current_setting('block_size')::bigint else ${fileSize} end as size
+async function tablesToCount(
+	session: Session,
+	limit: number | undefined,
+): Promise<{readonly found: readonly FoundTable[]; readonly total: number}> {
+	const read = async (fileSize: string) => {
+		const found: FoundTable[] = [];
+		let total = 0;
+		const onRow = ([name, oid, size, all]: Row) => {
+			found.push({name: name ?? '', oid: Number(oid), size: Number(size)});
+			total = Number(all);
+		};
+		await session.query(
+			`select pg_catalog.format('%I.%I', n.nspname, c.relname), c.oid,
+				case when c.relpages > 0 or ${unchangedSinceAnalyze(session.serverVersion)}
+				then c.relpages * pg_catalog.current_setting('block_size')::bigint else ${fileSize} end as size,
+				pg_catalog.count(*) over ()
 			from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 			where c.relkind = 'r' and c.relpersistence <> 't' and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery())
 			and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 			and not exists (select from pg_catalog.pg_depend d
 				where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
-			order by size, 1`,
-			{timeout: 0},
+			order by size, 1${limit === undefined ? '' : ` limit ${Math.ceil(limit / bytesOfStatement)}`}`,
+			{timeout: 0, onRow},
 		);
-		return found.map(([name, oid, size]) => ({name: name ?? '', oid: Number(oid), size: Number(size)}));
+		return {found, total};
 	};
 	try {
 		return await read('coalesce(pg_catalog.pg_relation_size(c.oid), 0)');

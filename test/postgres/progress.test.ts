@@ -104,6 +104,35 @@ for (const major of realServerVersions().keys()) {
 			}
 		});
 
+		test('looks at the files of a table only if it may have changed since its ANALYZE', async t => {
+			if (major < 15) {
+				t.skip('statistics are not in shared memory before 15');
+				return;
+			}
+			await cluster.psql(
+				'postgres',
+				`create table same with (autovacuum_enabled = false) as select generate_series(1, 10000) as i;
+				create table grown with (autovacuum_enabled = false) as select generate_series(1, 10000) as i`,
+			);
+			await cluster.psql('postgres', 'analyze same, grown');
+			await cluster.psql('postgres', 'insert into grown select generate_series(1, 10000)');
+			const holder = await sessionOn(cluster);
+			await holder.query('begin');
+			// Looking at it would fail, and all sizes would be those of the catalog.
+			await holder.query('lock table public.same in access exclusive mode');
+			const inside = await sessionOn(cluster);
+			try {
+				const {tables} = await storedData(inside);
+				const rows = (name: string) => tables.find(table => table.name === name)?.rows ?? 0;
+				assert.equal(rows('same'), 10_000);
+				assert.ok(rows('grown') > 15_000, String(rows('grown')));
+			} finally {
+				await inside.close();
+				await holder.close();
+				await cluster.psql('postgres', 'drop table same, grown');
+			}
+		});
+
 		test('a table that is copied, with bytes and rows where the server counts them', async () => {
 			const dump = startSession(application);
 			// More than pipes and buffers hold: it stays in the COPY while nobody reads.
