@@ -28,7 +28,7 @@ export function readConfigFile(text: string, path: string): ConfigFile {
 		const [first] = entries.values();
 		if (isUndecoded(section) && first) found.push({line: first.line, problem: `the name of its section ${undecoded}`});
 		for (const [key, entry] of entries) {
-			const result = readEntry(section, key, entry);
+			const result = readEntry(section, key, entry, found.length < suggestedFor);
 			if (result.problem !== undefined) found.push({line: entry.line, problem: result.problem});
 			else if (result.value !== undefined) {
 				read.set(result.name, {value: result.value.value, origin: {kind: 'file', path, line: entry.line}});
@@ -43,6 +43,9 @@ export function readConfigFile(text: string, path: string): ConfigFile {
 	return {path, values, cleared, sections: databases, problems};
 }
 
+/** Suggestions compare with every parameter, which takes minutes in a large file that is not a configuration. */
+const suggestedFor = 100;
+
 const undecoded = 'is not valid UTF-8: convert the file with iconv';
 
 /** The decoder leaves this character where it finds an invalid byte: a different value, such as another passphrase. */
@@ -55,10 +58,12 @@ type Result =
 	/** Without a value: the entry is empty and means the default. */
 	| {readonly problem?: undefined; readonly name: OptionName; readonly value?: {readonly value: AnyValue}};
 
-function readEntry(section: string, key: string, entry: IniEntry): Result {
+function readEntry(section: string, key: string, entry: IniEntry, suggests: boolean): Result {
 	const name = configKeys.get(key);
 	const inSection = section !== globalSection;
-	if (name === undefined) return {problem: `unknown parameter ${display(key)}${keyHint(key, inSection)}`};
+	if (name === undefined) {
+		return {problem: `unknown parameter ${display(key)}${suggests ? keyHint(key, inSection) : ''}`};
+	}
 	const option = options[name];
 	if (inSection && option.perDatabase === undefined) {
 		return {problem: `${key} is a parameter of the whole run and is not allowed in the section [${display(section)}]`};

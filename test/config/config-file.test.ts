@@ -16,6 +16,14 @@ function valueOf(line: string): unknown {
 	return [...values.values()][0]?.value;
 }
 
+test('the first hundred problems have suggestions', () => {
+	const many = problemsOf(Array.from({length: 300}, (_, index) => `[db${index}]\nformat_ = c\n`).join(''));
+	assert.deepEqual(
+		[many[99], many[100]].map(text => /did you mean/.test(text ?? '')),
+		[true, false],
+	);
+});
+
 test('values of every kind', () => {
 	const cases: readonly (readonly [string, unknown])[] = [
 		['host = db1', 'db1'],
