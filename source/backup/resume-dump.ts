@@ -2,6 +2,7 @@
 import {dirname} from 'node:path';
 import {isTableOfContents} from '../core/directory-dump.js';
 import {messageOf} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {lstatIfThere} from '../lib/files.js';
 import type {StoreContext} from '../runs/context.js';
 import type {Lock} from '../runs/file-lock.js';
@@ -17,13 +18,23 @@ import {removeUploadRecord} from '../stages/upload-journal.js';
 /** A file with the uploads that are left. */
 export type LeftFile = {readonly path: string; readonly left: readonly LeftUpload[]};
 
+/** An upload that cannot be resumed. */
+export type GivenUp = {readonly left: LeftUpload; readonly file: string; readonly problem: string};
+
 /** A dump with its files that are left: itself, or members of the directory. */
-export type LeftDump = {readonly path: string; readonly directory: boolean; readonly files: readonly LeftFile[]};
+export type LeftDump = {
+	readonly path: string;
+	readonly directory: boolean;
+	readonly files: readonly LeftFile[];
+	readonly givenUp: readonly GivenUp[];
+};
 
 export type Resumption = {
 	readonly run: Pick<StoreContext, 'emit' | 'env'>;
 	readonly locks: RunLocks;
 	readonly places: readonly UploadOptions[];
+	/** Called with one line for each upload that is given up. What it throws is a failure of the job. */
+	readonly onGivenUp: (text: string) => void;
 };
 
 /** Members that are uploaded at once; the storage has its own limit for all jobs together. */
@@ -31,7 +42,7 @@ const filesAtOnce = 8;
 
 /**
  * Resumes the uploads of one dump, to all places at the same time. Returns undefined when it is stored and checked;
- * otherwise why another run is responsible. All are tried; throws the first failure. The table of contents of a
+ * otherwise why nothing was sent, such as that another run is responsible. All are tried; throws the first failure. The table of contents of a
  * directory is sent to a place that has all other members: with it the directory looks like a dump.
  */
 export async function resumeDump(
@@ -80,6 +91,10 @@ export async function resumeDump(
 		});
 	}
 	if (last.length === 0) await finish();
+	for (const one of dump.givenUp) {
+		const why = await giveUp(resumption, one, failures);
+		if (why !== undefined) whys.push(why);
+	}
 	for (const [place, one] of meters)
 		one.finish('upload', failures.some(each => each.place === place) ? 'failed' : 'done');
 	const [failure, ...others] = failures;
@@ -89,12 +104,32 @@ export async function resumeDump(
 	return resumed.length === 0 ? whys[0] : undefined;
 }
 
+/** Removes the record, so that it is told once. Returns why nothing was uploaded, unless that is a failure. */
+async function giveUp(resumption: Resumption, one: GivenUp, failures: Failure[]): Promise<string | undefined> {
+	const {left, problem} = one;
+	const held: Lock[] = [];
+	try {
+		// Another run may have uploaded the file and removed it meanwhile.
+		const why = await lockUpload(resumption, left, held);
+		if (why !== undefined) return why;
+		await removeUploadRecord(left.recordFile);
+		resumption.onGivenUp(display(`upload of ${left.record.key} is not resumed: ${problem}`));
+		return problem;
+	} catch (error) {
+		failures.push({error, place: left.options});
+		return undefined;
+	} finally {
+		for (const lock of held) await lock.release();
+	}
+}
+
 type Meters = ReadonlyMap<UploadOptions, Meter>;
 
 /** By place; empty in a run with one. */
-function metersOf({run, places}: Resumption, {files}: LeftDump, {id: job, meter}: JobControl): Meters {
+function metersOf({run, places}: Resumption, {files, givenUp}: LeftDump, {id: job, meter}: JobControl): Meters {
 	if (places.length < 2) return new Map();
-	const left = [...new Set(files.flatMap(file => file.left.map(({options}) => options)))];
+	const uploads = [...files.flatMap(file => file.left), ...givenUp.map(one => one.left)];
+	const left = [...new Set(uploads.map(({options}) => options))];
 	const meters = placeMeters(
 		meter,
 		left.map(({storage}) => storage.kind),

@@ -20,7 +20,7 @@ import type {LeftUpload} from '../stages/resume-upload.js';
 import type {UploadOptions} from '../stages/upload.js';
 import {readUploadRecords, removeUploadRecord, type UploadRecord} from '../stages/upload-journal.js';
 import {abortLeftStream} from './left-streams.js';
-import {type LeftDump, type LeftFile, resumeDump, type Resumption} from './resume-dump.js';
+import {type GivenUp, type LeftDump, type LeftFile, resumeDump, type Resumption} from './resume-dump.js';
 
 /** `--resume-uploads`: finishes interrupted uploads, and does nothing else. */
 export async function runResumeUploads(run: ConfiguredContext & JobsContext): Promise<RunResult> {
@@ -36,7 +36,7 @@ export async function runResumeUploads(run: ConfiguredContext & JobsContext): Pr
 			return resultOf([], run.signal);
 		}
 		return await runJobs(run, run.configuration.settings.uploadJobs, locks =>
-			found.map(one => resumeTask({run, locks, places}, one)),
+			found.map(one => resumeTask({run, locks, places, onGivenUp: fail}, one)),
 		);
 	} finally {
 		await closeAll(remotes);
@@ -55,7 +55,7 @@ export async function runUploadOf(run: ConfiguredContext & JobsContext, job: Job
 			uploadTask(job, async control => {
 				const found = (await leftUploads(run, places)).filter(isOfJob);
 				return found.map(one => async () => {
-					const why = await resumeDump({run, locks, places}, one, control);
+					const why = await resumeDump({run, locks, places, onGivenUp: fail}, one, control);
 					if (why !== undefined) throw new PgBackError('STORAGE', `${nameOf(one)}: ${why}`);
 				});
 			}),
@@ -99,15 +99,19 @@ export async function resumeTasks(
 	places: readonly UploadOptions[],
 ): Promise<readonly Task[]> {
 	if (places.length === 0) return [];
-	return (await leftUploads(run, places)).map(one => resumeTask({run, locks, places}, one));
+	// The run that left them has failed. This one is judged by its own dumps.
+	const onGivenUp = (text: string) => run.emit({type: 'log', level: 'warn', text});
+	return (await leftUploads(run, places)).map(one => resumeTask({run, locks, places, onGivenUp}, one));
 }
 
-/**
- * Returns the uploads to resume. An untrusted record is reported and kept; one for a missing or changed file is
- * removed.
- */
+function fail(text: string): never {
+	throw new PgBackError('STORAGE', text);
+}
+
+/** Returns the uploads to resume, and those of missing and changed files. An untrusted record is reported and kept. */
 async function leftUploads(run: StoreContext, places: readonly UploadOptions[]): Promise<readonly LeftDump[]> {
 	const found = new Map<string, LeftUpload[]>();
+	const givenUp: GivenUp[] = [];
 	const incomplete = new Set<string>();
 	const {backupDirectory} = run.configuration.settings;
 	if ((await lstatIfThere(downloadBase(backupDirectory))) === undefined) return []; // the first run
@@ -149,18 +153,18 @@ async function leftUploads(run: StoreContext, places: readonly UploadOptions[]):
 					continue;
 				}
 			}
+			const left: LeftUpload = {options, recordFile: path, record};
+			const file = join(directory, record.file);
 			const problem = await problemOf(directory, record);
 			if (problem !== undefined) {
-				warn(`upload of ${record.key} is not resumed: ${problem}`);
-				await removeUploadRecord(path);
-				incomplete.add(dumpAt(record.location, join(directory, record.file)));
+				givenUp.push({left, file, problem});
+				incomplete.add(dumpAt(record.location, file));
 				continue;
 			}
-			const file = join(directory, record.file);
-			found.set(file, [...(found.get(file) ?? []), {options, recordFile: path, record}]);
+			found.set(file, [...(found.get(file) ?? []), left]);
 		}
 	}
-	return dumpsOf(await withoutContents(found, incomplete, warn));
+	return dumpsOf(withoutContents(found, incomplete, givenUp), givenUp);
 }
 
 type Files = ReadonlyMap<string, readonly LeftUpload[]>;
@@ -176,34 +180,31 @@ function dumpOf(path: string): {readonly path: string; readonly directory: boole
 }
 
 /** Gives up the tables of contents of directory dumps that will never have all other members (`dumpAt`). */
-async function withoutContents(
-	files: Files,
-	incomplete: ReadonlySet<string>,
-	warn: (text: string) => void,
-): Promise<Files> {
-	if (incomplete.size === 0) return files;
+function withoutContents(files: Files, incomplete: ReadonlySet<string>, givenUp: GivenUp[]): Files {
 	const kept = new Map<string, LeftUpload[]>();
-	for (const [path, left] of files) {
-		for (const one of left) {
-			const {location, key} = one.record;
-			if (isTableOfContents(path) && incomplete.has(dumpAt(location, path))) {
-				warn(`upload of ${key} is not resumed: ${location} lacks other members of the dump`);
-				await removeUploadRecord(one.recordFile);
-			} else kept.set(path, [...(kept.get(path) ?? []), one]);
+	for (const [file, all] of files) {
+		for (const left of all) {
+			const {location} = left.record;
+			if (isTableOfContents(file) && incomplete.has(dumpAt(location, file)))
+				givenUp.push({left, file, problem: `${location} lacks other members of the dump`});
+			else kept.set(file, [...(kept.get(file) ?? []), left]);
 		}
 	}
 	return kept;
 }
 
 /** Puts the members of each directory dump together. */
-function dumpsOf(files: Files): readonly LeftDump[] {
-	const dumps = new Map<string, {readonly directory: boolean; readonly files: LeftFile[]}>();
-	for (const [path, left] of files) {
-		const dump = dumpOf(path);
-		const entry = dumps.get(dump.path) ?? {directory: dump.directory, files: []};
-		entry.files.push({path, left});
-		dumps.set(dump.path, entry);
-	}
+function dumpsOf(files: Files, givenUp: readonly GivenUp[]): readonly LeftDump[] {
+	type Entry = {readonly directory: boolean; readonly files: LeftFile[]; readonly givenUp: GivenUp[]};
+	const dumps = new Map<string, Entry>();
+	const entryOf = (file: string): Entry => {
+		const {path, directory} = dumpOf(file);
+		const entry = dumps.get(path) ?? {directory, files: [], givenUp: []};
+		dumps.set(path, entry);
+		return entry;
+	};
+	for (const [path, left] of files) entryOf(path).files.push({path, left});
+	for (const one of givenUp) entryOf(one.file).givenUp.push(one);
 	return [...dumps].map(([path, dump]) => ({path, ...dump}));
 }
 
@@ -239,8 +240,7 @@ async function problemOf(directory: string, record: UploadRecord): Promise<strin
 
 function resumeTask(resumption: Resumption, dump: LeftDump): Task {
 	const {run, places} = resumption;
-	const left = dump.files.flatMap(file => file.left);
-	const stores = new Set(left.map(({options}) => options.storage.kind));
+	const stores = new Set(uploadsOf(dump).map(({options}) => options.storage.kind));
 	const sizes = dump.files.map(file => file.left[0]?.record.size ?? 0);
 	return {
 		plan: {
@@ -258,13 +258,17 @@ function resumeTask(resumption: Resumption, dump: LeftDump): Task {
 	};
 }
 
-function keyOf({path, directory, files}: LeftDump): string {
-	const key = files[0]?.left[0]?.record.key ?? path;
-	return directory ? key.slice(0, key.lastIndexOf('.d/') + 2) : key;
+function uploadsOf({files, givenUp}: LeftDump): readonly LeftUpload[] {
+	return [...files.flatMap(file => file.left), ...givenUp.map(({left}) => left)];
+}
+
+function keyOf(dump: LeftDump): string {
+	const key = uploadsOf(dump)[0]?.record.key ?? dump.path;
+	return dump.directory ? key.slice(0, key.lastIndexOf('.d/') + 2) : key;
 }
 
 /** Returns the path relative to the directory of its records. */
-function nameOf({path, files}: LeftDump): string {
-	const record = files[0]?.left[0]?.recordFile;
-	return record === undefined ? path : relative(dirname(record), path);
+function nameOf(dump: LeftDump): string {
+	const [left] = uploadsOf(dump);
+	return left === undefined ? dump.path : relative(dirname(left.recordFile), dump.path);
 }

@@ -86,8 +86,9 @@ describe('an upload', () => {
 			const missing = members(filesIn(directory)).find(name => !stored.has(name)) ?? '';
 			appendFileSync(join(directory, missing), 'x');
 			const {code, stderr} = await run(['--resume-uploads']);
-			assert.equal(code, 0, stderr);
-			assert.match(stderr, /WARN: upload of .*\.d\/toc\.dat is not resumed: s3:\/\/bucket\/ lacks other members/);
+			assert.equal(code, 14, stderr);
+			assert.match(stderr, /ERROR: a_\S+\.d failed: upload of \S+ is not resumed: \S+ has changed/);
+			assert.match(stderr, /ERROR: upload of .*\.d\/toc\.dat is not resumed: s3:\/\/bucket\/ lacks other members/);
 			assert.deepEqual(members(server.objects.keys()).filter(isContents), []);
 			assert.deepEqual(records(directory), []);
 		});

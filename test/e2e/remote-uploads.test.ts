@@ -1,7 +1,7 @@
 /** Uploads while the dump is being made, killed and resumed: what the server sees, what stays here, and how it is told. */
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
-import {existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {formatTimestamp} from '../../source/lib/time.js';
@@ -250,22 +250,40 @@ describe('killed and resumed', () => {
 		});
 	});
 
-	test('a file that has changed since is not gone on with, and it is told', async () => {
-		await withServer({}, async place => {
-			const directory = scratchDirectory('uploads');
-			await killMidway(place, directory, [], ['--dump-only', '-B', dumpOf(50), 'a']);
-			const name = filesIn(directory).find(one => one.startsWith('a_')) ?? '';
-			const bytes = readFileSync(join(directory, name));
-			bytes[5]! ^= 1;
-			writeFileSync(join(directory, name), bytes);
-			utimesSync(join(directory, name), new Date(), new Date());
-			const {code, stderr} = await run(place.server.url, directory, [], ['--resume-uploads']);
-			assert.equal(code, 0, stderr);
-			assert.match(stderr, /WARN: upload of a_.* is not resumed: .* has changed/);
-			assert.deepEqual(await place.keys(), []);
-			assert.deepEqual(records(directory), []);
+	const spoilers: readonly (readonly [string, (path: string) => void, string])[] = [
+		[
+			'has changed since',
+			path => {
+				const bytes = readFileSync(path);
+				bytes[5]! ^= 1;
+				writeFileSync(path, bytes);
+				utimesSync(path, new Date(), new Date());
+			},
+			'has changed',
+		],
+		['is gone', path => rmSync(path), 'does not exist any more'],
+	];
+	for (const [name, spoil, reason] of spoilers) {
+		test(`a file that ${name} is not uploaded: an error, and in the next backup a warning`, async () => {
+			await withServer({}, async place => {
+				for (const args of [['--resume-uploads'], ['--dump-only', 'b']]) {
+					const directory = scratchDirectory('uploads');
+					await killMidway(place, directory, [], ['--dump-only', '-B', dumpOf(50), 'a']);
+					spoil(join(directory, filesIn(directory).find(one => one.startsWith('a_')) ?? ''));
+					const {code, stderr} = await run(place.server.url, directory, [], args);
+					const isBackup = args.includes('b');
+					assert.equal(code, isBackup ? 0 : 14, stderr);
+					const line = `${isBackup ? 'WARN: ' : 'ERROR: a_.* failed: '}upload of a_.* is not resumed: .* ${reason}`;
+					assert.match(stderr, new RegExp(line));
+					assert.deepEqual(
+						(await place.keys()).filter(key => key.startsWith('a_')),
+						[],
+					);
+					assert.deepEqual(records(directory), []);
+				}
+			});
 		});
-	});
+	}
 
 	test('a part that was damaged at the server is sent again', async () => {
 		await withServer({}, async place => {
