@@ -42,8 +42,9 @@ const filesAtOnce = 8;
 
 /**
  * Resumes the uploads of one dump, to all places at the same time. Returns undefined when it is stored and checked;
- * otherwise why nothing was sent, such as that another run is responsible. All are tried; throws the first failure. The table of contents of a
- * directory is sent to a place that has all other members: with it the directory looks like a dump.
+ * otherwise why nothing was sent, such as that another run is responsible. All are tried; throws the first failure. The
+ * table of contents of a directory is sent to a place that has all other members: with it the directory looks like a
+ * dump.
  */
 export async function resumeDump(
 	resumption: Resumption,
@@ -56,41 +57,33 @@ export async function resumeDump(
 	const resumed: Resumed[] = [];
 	const failures: Failure[] = [];
 	const whys: string[] = [];
-	const resume = async (file: LeftFile, onSent: (sent: readonly Resumed[]) => Promise<void>): Promise<void> => {
-		const why = await resumeFile(resumption, file, {control, meters, failures, onSent}).catch((error: unknown) => {
-			signal.throwIfAborted();
-			failures.push({error});
-		});
-		if (why !== undefined) whys.push(why);
+	const onSent = async (sent: readonly Resumed[]): Promise<void> => {
+		resumed.push(...sent);
+		for (const {left} of sent) await removeUploadRecord(left.recordFile);
 	};
-	const finish = async (): Promise<void> => {
-		if (failures.length === 0) await removeLocalCopy(dump, resumed, places, signal);
+	const addFailure = (error: unknown): void => {
+		signal.throwIfAborted();
+		failures.push({error});
+	};
+	const resume = async (file: LeftFile): Promise<void> => {
+		const why = await resumeFile(resumption, file, {control, meters, failures, onSent}).catch(addFailure);
+		if (typeof why === 'string') whys.push(why);
 	};
 	const isLast = ({path}: LeftFile) => !dump.directory || isTableOfContents(path);
 	const members = dump.files.filter(file => !isLast(file));
 	const lane = async (): Promise<void> => {
-		for (let next = members.shift(); next && !signal.aborted; next = members.shift()) {
-			await resume(next, async sent => {
-				resumed.push(...sent);
-				for (const {left} of sent) await removeUploadRecord(left.recordFile);
-			});
-		}
+		for (let next = members.shift(); next && !signal.aborted; next = members.shift()) await resume(next);
 	};
 	await Promise.all(Array.from({length: filesAtOnce}, lane));
 	signal.throwIfAborted();
-	const last = dump.files.filter(isLast);
-	for (const file of last) {
+	for (const file of dump.files.filter(isLast)) {
 		const left: LeftUpload[] = [];
 		for (const one of file.left) if (!(await hasRecordOfMember(dump, one.options))) left.push(one);
 		if (left.length < file.left.length && failures.length === 0) whys.push('another run is uploading its members');
-		if (left.length === 0) continue;
-		await resume({...file, left}, async sent => {
-			resumed.push(...sent);
-			if (file === last.at(-1)) await finish();
-			for (const one of sent) await removeUploadRecord(one.left.recordFile);
-		});
+		if (left.length > 0) await resume({...file, left});
 	}
-	if (last.length === 0) await finish();
+	// The records are gone: a record says that its file is here.
+	if (failures.length === 0) await removeLocalCopy(dump, resumed, places, signal).catch(addFailure);
 	for (const one of dump.givenUp) {
 		const why = await giveUp(resumption, one, failures);
 		if (why !== undefined) whys.push(why);

@@ -51,7 +51,7 @@ export async function runPurge(run: StoreContext, where: LocationId): Promise<Ru
 			...errors,
 			...(await (place.remote
 				? executeRemotePurge(purge.plan, {...options, storage: place.remote.storage})
-				: executeLocalPurge(purge.plan, options))),
+				: executeLocalPurge(purge.plan, {...options, tag: run.tag}))),
 		];
 		for (const {message} of failures) run.emit({type: 'log', level: 'error', text: message});
 		const locked = counted.locked === 0 ? '' : `, ${plural(counted.locked, 'file')} kept by a lock`;

@@ -97,10 +97,19 @@ export async function discardPartial(path: string): Promise<void> {
 	await rm(path, {recursive: true, force: true});
 }
 
-/** Removes a directory with all that is in it, the files with these names first: without them a part of it is not taken for all. */
-export async function removeTree(path: string, first: readonly string[]): Promise<void> {
-	for (const name of first) await rm(join(path, name), {force: true});
-	await rm(path, {recursive: true, force: true});
+/**
+ * Removes a directory with all that is in it. It is renamed first: no part of it ever looks like all of it, and if this
+ * run dies, the next one removes the rest. Does nothing if it is gone.
+ */
+export async function removeTree(path: string, run: string): Promise<void> {
+	const partial = partialPath(path, run);
+	try {
+		await rename(path, partial);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+		throw error;
+	}
+	await discardPartial(partial);
 }
 
 export type PublishOptions = {readonly replace?: boolean; readonly isDirectory?: boolean; readonly needsLink?: boolean};

@@ -112,7 +112,7 @@ async function addEntry(
  */
 export async function executeLocalPurge(
 	plan: PurgePlan,
-	{emit, signal}: {readonly emit: Emit; readonly signal: AbortSignal},
+	{emit, signal, tag}: {readonly emit: Emit; readonly signal: AbortSignal; readonly tag: string},
 ): Promise<PurgeErrors> {
 	const errors: PgBackError[] = [];
 	const stuck = new Set<string>();
@@ -135,7 +135,7 @@ export async function executeLocalPurge(
 				continue;
 			}
 			try {
-				await remove(item);
+				await remove(item, tag);
 				removed++;
 				emit({type: 'file.removed', path, location, reason});
 			} catch (error) {
@@ -151,7 +151,7 @@ export async function executeLocalPurge(
 export async function purgeLocal(options: LocalPurgeOptions & {readonly emit: Emit}): Promise<PurgeErrors> {
 	const {plan, errors} = await planLocalPurge(options);
 	for (const text of plan.warnings) options.emit({type: 'log', level: 'warn', text});
-	return [...errors, ...(await executeLocalPurge(plan, options))];
+	return [...errors, ...(await executeLocalPurge(plan, {...options, tag: options.runTag}))];
 }
 
 export function purgeError(what: string, error: unknown): PgBackError {
@@ -194,14 +194,14 @@ async function sizeOf(path: string): Promise<number> {
 	}
 }
 
-async function remove({path, directory}: PlannedItem): Promise<void> {
+async function remove({path, directory}: PlannedItem, tag: string): Promise<void> {
 	const stats = await lstatIfThere(path);
 	if (stats === undefined) return; // another run has purged it
 	if (!directory) {
 		await unlink(path).catch(ignoreMissing);
 		if (isManifest(path)) await syncDirectory(join(path, '..'));
 	} else if (stats.isDirectory()) {
-		await removeTree(path, contentsNames);
+		await removeTree(path, tag);
 	} else throw new PgBackError('PURGE_FAILED', 'it is no longer a directory');
 }
 

@@ -1,13 +1,12 @@
 /** Removes the local copy of a file that is stored remotely. */
 import {rm} from 'node:fs/promises';
-import {contentsNames} from '../core/directory-dump.js';
-import type {Emit} from '../core/events.js';
 import {removeTree} from '../lib/files.js';
 import type {PendingFile} from './artifact.js';
+import type {UploadOptions} from './send-file.js';
 
 /** Deletes a local copy if all of it is proven to be stored remotely; otherwise keeps it, with a warning. */
 export async function removeLocal(
-	emit: Emit,
+	{emit, run}: Pick<UploadOptions, 'emit' | 'run'>,
 	{finalPath: path, directory}: Pick<PendingFile, 'finalPath' | 'directory'>,
 	proven: boolean,
 ): Promise<void> {
@@ -16,6 +15,6 @@ export async function removeLocal(
 		emit({type: 'log', level: 'warn', text});
 		return;
 	}
-	await (directory ? removeTree(path, contentsNames) : rm(path));
+	await (directory ? removeTree(path, run) : rm(path));
 	emit({type: 'file.removed', path, location: 'local', reason: 'uploaded and checked'});
 }

@@ -52,7 +52,7 @@ export async function removeLocalCopy(
 		return;
 	}
 	await removeLocal(
-		emit,
+		first.left.options,
 		{finalPath: dump.path, directory: dump.directory},
 		resumed.every(({shipment}) => shipment.proven),
 	);

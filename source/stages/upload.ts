@@ -130,8 +130,9 @@ export class JobUploads implements Uploads {
 		this.#stored.set(file.finalPath, stored);
 		stored.places++;
 		stored.proven &&= proven;
-		if (stored.places === places.length && places.every(({deleteLocal}) => deleteLocal))
-			await removeLocal(emitOf(places), file, stored.proven);
+		const [first] = places;
+		if (first && stored.places === places.length && places.every(({deleteLocal}) => deleteLocal))
+			await removeLocal(first, file, stored.proven);
 	};
 }
 

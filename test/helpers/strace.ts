@@ -18,6 +18,11 @@ export function traced(
 	return [...words, '-e', `trace=${calls}`, '-e', 'signal=none', '-o', file];
 }
 
+/** To stand before a program: the call fails in all its processes, always. */
+export function failing(call: string, error: string): readonly string[] {
+	return [present(), '-f', '-qq', '-e', `trace=${call}`, '-e', `inject=${call}:error=${error}`, '-o', '/dev/null'];
+}
+
 export function straceVersion(): string {
 	return execFileSync(present(), ['--version'], {encoding: 'utf8'}).split('\n')[0] ?? '';
 }

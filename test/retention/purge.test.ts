@@ -196,7 +196,11 @@ describe('purge of a directory', () => {
 			rmSync(join(directory, name));
 			mkdirSync(join(directory, name));
 		}
-		const errors = await executeLocalPurge(plan, {emit: () => undefined, signal: new AbortController().signal});
+		const errors = await executeLocalPurge(plan, {
+			emit: () => undefined,
+			signal: new AbortController().signal,
+			tag: 'abcdef',
+		});
 		assert.equal(errors.length, 2);
 		assert.ok(errors.every(error => error.code === 'PURGE_FAILED' && /could not remove .*dump: /.test(error.message)));
 		assert.equal(readdirSync(directory).length, 3);
@@ -277,7 +281,11 @@ describe('manifests in a purge', () => {
 		const {plan} = await planLocalPurge(optionsFor(['b1'], {records: [record(names)]}));
 		rmSync(join(directory, oldRun));
 		mkdirSync(join(directory, oldRun));
-		const errors = await executeLocalPurge(plan, {emit: () => undefined, signal: new AbortController().signal});
+		const errors = await executeLocalPurge(plan, {
+			emit: () => undefined,
+			signal: new AbortController().signal,
+			tag: 'abcdef',
+		});
 		assert.equal(errors.length, 1);
 		assert.ok(readdirSync(directory).includes(names[0]!));
 	});
