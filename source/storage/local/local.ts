@@ -12,6 +12,7 @@ import {
 import {createPartial, discardPartial, lstatIfThere, publish} from '../../lib/files.js';
 import {markDisposable, releaseDisposable} from '../../lib/release.js';
 import {
+	type Fault,
 	fileFault,
 	fileVersion,
 	isPermanentError,
@@ -303,8 +304,17 @@ function describe(error: unknown, operation: Operation, location: string, key: s
 	if (!isSystemError(error)) return error;
 	const fault = fileFault(error);
 	if (fault === 'exists' && key !== undefined) return existing(location, key);
-	return storageError(fault, {operation, location, key}, withoutPath(error), {cause: error});
+	const hint = hints[fault];
+	return storageError(fault, {operation, location, key}, withoutPath(error), {cause: error, ...(hint && {hint})});
 }
+
+/** The others are those of every store. */
+const hints: Partial<Record<Fault, string>> = {
+	missing: 'check local_directory, and that its file system is mounted',
+	forbidden: 'check the permissions of local_directory, and that its file system is not mounted read-only',
+	full: 'free some space on the file system of local_directory, or raise the quota',
+	server: 'check the disk or the mount of local_directory, then try again',
+};
 
 /** The message names the key already; the local path adds nothing. */
 function withoutPath({message, code, errno, syscall}: SystemError): string {
