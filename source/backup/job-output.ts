@@ -13,6 +13,7 @@ import {describeJob} from './describe-run.js';
 import {type OutputNeeds, outputSettings} from './file-naming.js';
 import type {PublishedJob} from './published-files.js';
 import {readBackFile} from './read-back.js';
+import {sendingOf} from './sending.js';
 import {ShardUploads} from './shard-uploads.js';
 
 /** What a job needs to write a file, except its name. */
@@ -95,11 +96,13 @@ export class JobOutput {
 			const [place] = uploads;
 			if (!place) return undefined;
 			const target = {options: place, job: id, meter, signal};
-			const {localCopy, spoolLimit, jobs} = run.configuration.settings;
+			const {settings} = run.configuration;
 			const {directory} = this.#details;
-			if (directory !== undefined && spoolLimit > 0)
-				return new StreamUploads(target, new MemberUploads(target, directory, Math.floor(spoolLimit / jobs)));
-			return localCopy ? new JobUploads(uploads, id, meter, signal) : new StreamUploads(target);
+			const sending = sendingOf(settings, directory !== undefined);
+			if (sending === 'after') return new JobUploads(uploads, id, meter, signal);
+			const spool = Math.floor(settings.spoolLimit / settings.jobs);
+			const isSpooled = sending === 'members' && directory !== undefined;
+			return new StreamUploads(target, isSpooled ? new MemberUploads(target, directory, spool) : undefined);
 		}
 		const describe = (files: readonly PendingFile[]) =>
 			describeJob(this.#shared, {...this.#described(), files, shipments: []});

@@ -14,6 +14,7 @@ import {type ExpectedDump, Progress} from '../progress/progress.js';
 import type {Scheduler, Task} from '../runs/scheduler.js';
 import {applicationName, type BackupShared, plannedStages} from './backup-shared.js';
 import {databaseJobId} from './job-subjects.js';
+import {sendingOf} from './sending.js';
 
 export type BackupProgressOptions = {
 	readonly shared: BackupShared;
@@ -108,7 +109,6 @@ function expectedDump(shared: BackupShared, server: Server, database: Database):
 	const {name} = database;
 	const {schemas, excludeSchemas, tables, excludeTables, withBlobs, pgDumpOptions, format, parallelBackupJobs} =
 		run.configuration.forDatabase(name);
-	const {localCopy, spoolLimit} = run.configuration.settings;
 	const id = databaseJobId(name);
 	const compression = shared.compression.get(name);
 	const zstd = supportsZstd(tools.pgDump.version);
@@ -120,7 +120,7 @@ function expectedDump(shared: BackupShared, server: Server, database: Database):
 		application: shared.connection.forDatabase(name, {applicationName: applicationName(run.tag, id)}).applicationName,
 		bytes: database.size,
 		...plannedStages(shared),
-		sendsMeanwhile: format === 'directory' ? spoolLimit > 0 : !localCopy,
+		sendsMeanwhile: sendingOf(run.configuration.settings, format === 'directory') !== 'after',
 		workers,
 		limits: {workers, encrypts: shared.encryption !== undefined, compresses: compresses(format, compression)},
 		advice: zstd ? 'compress_level = zstd:3' : 'compress_level = 1, or pg_dump 16 or later and compress_level = zstd:3',

@@ -5,6 +5,7 @@ import type {DumpFormat} from '../core/formats.js';
 import type {Tools} from '../postgres/tools.js';
 import {fileName, type FileSuffix, type Subject} from '../retention/names.js';
 import {compressedSuffix, dumpSuffixes, needsCreateFile} from '../stages/dump-arguments.js';
+import {sendingOf} from './sending.js';
 
 export type PlannedFile = {
 	readonly role: FileRole;
@@ -61,11 +62,15 @@ export function plannedFiles(context: Context, names: OutputNames): PlannedFile[
 type Plain = {readonly role: FileRole; readonly path: string; readonly isDirectory?: boolean};
 
 function withChecksums(context: Context, {checksum = 'none'}: OutputNames, plain: readonly Plain[]): PlannedFile[] {
-	const {encrypt, encryptKeepSource, spoolLimit} = context.configuration.settings;
-	const isSpooled = spoolLimit > 0 && plain.some(({isDirectory}) => isDirectory);
+	const {settings} = context.configuration;
+	const {encrypt, encryptKeepSource} = settings;
+	const sending = sendingOf(
+		settings,
+		plain.some(({isDirectory}) => isDirectory),
+	);
 	const dumps = plain.flatMap(({role, path, isDirectory}) => {
-		if (!encrypt || isDirectory) return [placed(context, role, path, isSpooled)];
-		return [placed(context, role, `${path}.age`, isSpooled), ...(encryptKeepSource ? [{role, path}] : [])];
+		if (!encrypt || isDirectory) return [placed(context, role, path, sending)];
+		return [placed(context, role, `${path}.age`, sending), ...(encryptKeepSource ? [{role, path}] : [])];
 	});
 	if (checksum === 'none') return dumps;
 	const tails = encrypt
@@ -78,7 +83,7 @@ function withChecksums(context: Context, {checksum = 'none'}: OutputNames, plain
 		: [`.${checksum}`];
 	return [
 		...dumps,
-		...plain.flatMap(({path}) => tails.map(tail => placed(context, 'checksum', `${path}${tail}`, isSpooled))),
+		...plain.flatMap(({path}) => tails.map(tail => placed(context, 'checksum', `${path}${tail}`, sending))),
 	];
 }
 
@@ -86,12 +91,13 @@ function placed(
 	{configuration: {settings}, places}: Context,
 	role: FileRole,
 	path: string,
-	isSpooled = false,
+	sending = sendingOf(settings, false),
 ): PlannedFile {
 	const [place] = places ?? [];
 	if (!place) return {role, path};
-	const streamed = (!settings.localCopy || isSpooled) && role !== 'manifest';
-	const leaves = settings.deleteUploaded || !settings.localCopy || isSpooled;
+	const isSentMeanwhile = sending !== 'after';
+	const streamed = isSentMeanwhile && role !== 'manifest';
+	const leaves = settings.deleteUploaded || isSentMeanwhile;
 	return {role, path, key: place.keyFor(path), ...(leaves && {leaves: true}), ...(streamed && {streamed: true})};
 }
 
