@@ -52,7 +52,7 @@ function dataQueries(version: number): readonly ContentQuery[] {
 		{
 			kind: 'indexes',
 			// As pg_dump: without those that a failed CREATE INDEX CONCURRENTLY has left.
-			sql: `select ${named('n', 'c.relname')}, pg_catalog.pg_get_indexdef(c.oid)
+			sql: `select ${named('n', 'c.relname')}, ${indexDefinition(version)}
 				from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
 				join pg_catalog.pg_class r on r.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = r.relnamespace
 				where r.relpersistence <> 't' and ${users('n')} and ${notOfExtension('pg_class', 'r.oid')}
@@ -67,6 +67,30 @@ function dataQueries(version: number): readonly ContentQuery[] {
 				and ${notOfExtension('pg_class', 'coalesce(r.oid, 0)')} and ${notOfExtension('pg_type', 'coalesce(y.oid, 0)')}`,
 		},
 	];
+}
+
+/**
+ * Returns what `pg_get_indexdef` returns of an index `i`, `c` on a table `r` in `n`, for a session with an empty
+ * search_path. The function opens the index's table, which takes 80 µs: with 20,000 tables a fifth of the dump's time.
+ * Most indexes are B-trees on plain columns, whose definition needs none of that.
+ */
+function indexDefinition(version: number): string {
+	const hasOnlyKeys = version >= 110_000 ? 'i.indnatts = i.indnkeyatts' : 'true';
+	const nullsAreDistinct = version >= 150_000 ? 'not i.indnullsnotdistinct' : 'true';
+	// Null if a column has an order, a collation or an operator class of its own. The type itself must be that of the class,
+	// or varchar, which has none.
+	const columns = `(select case when pg_catalog.bool_and(k.options = 0 and k.coll in (0, a.attcollation) and o.opcdefault
+				and o.oid < 16384 and (o.opcintype = a.atttypid or o.opcintype = 25 and a.atttypid = 1043))
+			then pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by k.number) end
+		from unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[], i.indoption::int2[])
+			with ordinality k(attribute, class, coll, options, number)
+			join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attribute
+			join pg_catalog.pg_opclass o on o.oid = k.class)`;
+	return `coalesce(case when c.relkind = 'i' and c.relam = 403 and c.reloptions is null and i.indpred is null and i.indexprs is null
+			and ${hasOnlyKeys} and ${nullsAreDistinct}
+		then 'CREATE ' || case when i.indisunique then 'UNIQUE ' else '' end || 'INDEX ' || pg_catalog.quote_ident(c.relname)
+			|| ' ON ' || ${named('n', 'r.relname')} || ' USING btree (' || ${columns} || ')' end,
+		pg_catalog.pg_get_indexdef(c.oid))`;
 }
 
 /** Returns queries for types, functions, and code that runs or is checked during queries. */
