@@ -11,34 +11,40 @@ export type FileTask = {readonly path: string; readonly task: Task};
 
 type Failed = {readonly path: string; readonly error: PgBackError};
 
-/** The latest attempt of each task, by path; it resolves with its failure. Undefined before the first. */
-type Attempts = Map<string, Promise<Failed | undefined> | undefined>;
+/** The members of a dump. */
+type Members = {
+	/** The latest attempt of each task, by path; it resolves with its failure. Undefined before the first. */
+	readonly attempts: Map<string, Promise<Failed | undefined> | undefined>;
+	/** The jobs. */
+	readonly ids: string[];
+};
 
 /**
  * Returns the tasks in an order in which those of tables of contents come last. Each waits for the other members of its
- * dump, and fails if one of them has failed, unless that exists already.
+ * dump, and fails if one of them has failed, unless that exists already; it is repeated with that one.
  */
 export function contentsLast(tasks: readonly FileTask[]): readonly Task[] {
-	const dumps = new Map<string, Attempts>();
-	const attemptsOf = (path: string, member: string): Attempts => {
+	const dumps = new Map<string, Members>();
+	const membersOf = (path: string, member: string): Members => {
 		const dump = path.slice(0, -member.length);
-		const attempts: Attempts = dumps.get(dump) ?? new Map<string, undefined>();
-		dumps.set(dump, attempts);
-		return attempts;
+		const members: Members = dumps.get(dump) ?? {attempts: new Map<string, undefined>(), ids: []};
+		dumps.set(dump, members);
+		return members;
 	};
 	const others: Task[] = [];
 	const last: Task[] = [];
 	for (const {path, task} of tasks) {
 		const member = parsePath(path)?.member;
 		if (member === undefined) others.push(task);
-		else if (isTableOfContents(path)) last.push(afterOthers(path, task, attemptsOf(path, member)));
-		else others.push(recorded(path, task, attemptsOf(path, member)));
+		else if (isTableOfContents(path)) last.push(afterOthers(path, task, membersOf(path, member)));
+		else others.push(recorded(path, task, membersOf(path, member)));
 	}
 	return [...others, ...last];
 }
 
-function recorded(path: string, task: Task, attempts: Attempts): Task {
+function recorded(path: string, task: Task, {attempts, ids}: Members): Task {
 	attempts.set(path, undefined);
+	ids.push(task.plan.id);
 	return {
 		...task,
 		run(control) {
@@ -53,9 +59,10 @@ function recorded(path: string, task: Task, attempts: Attempts): Task {
 	};
 }
 
-function afterOthers(path: string, task: Task, attempts: Attempts): Task {
+function afterOthers(path: string, task: Task, {attempts, ids}: Members): Task {
 	return {
 		...task,
+		needs: ids,
 		async run(control) {
 			// The scheduler starts tasks in their order: what has not begun was canceled.
 			const ends = [...attempts].map(async ([member, attempt]) =>

@@ -1,10 +1,12 @@
 /** The part of the engine's handle that fetches and decrypts dumps, and remembers what was asked for. */
 import {join} from 'node:path';
 import type {EventBus} from '../core/bus.js';
+import {isTableOfContents} from '../core/directory-dump.js';
 import type {EngineHandle, FetchRequest} from '../core/handle.js';
 import type {Secrets} from '../core/secrets.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
 import {downloadBase, listPrefix} from '../repository/remote-keys.js';
+import {parsePath} from '../retention/names.js';
 import type {RunContext} from '../runs/context.js';
 import type {Work, WorkStarter} from '../runs/work-runner.js';
 
@@ -38,6 +40,22 @@ export function createFetchHandle(
 		return [...new Set([...(first === undefined ? [] : [first]), ...others])];
 	};
 
+	/** The table of contents of a dump is missing as long as another member is: they are fetched together. */
+	const withItsDump = ({keys, location, target}: FetchRequest): readonly string[] => {
+		const [key = ''] = keys;
+		const member = parsePath(key)?.member;
+		if (member === undefined) return keys;
+		const dump = key.slice(0, -member.length);
+		const others = [...requests].flatMap(([id, one]) => {
+			const [other = ''] = one.keys;
+			const isOfDump = one.location === location && one.target === target && other.startsWith(dump);
+			const {status} = bus.state().jobs.get(id) ?? {};
+			const isMissing = isOfDump && (status === 'failed' || status === 'cancelled');
+			return isMissing && (isTableOfContents(key) || isTableOfContents(other)) ? [other] : [];
+		});
+		return [...new Set([...keys, ...others])];
+	};
+
 	return {
 		defaultTarget: () => backups,
 		conflicts: async request => (await import('./fetch.js')).fetchConflicts(request, prefix),
@@ -56,7 +74,7 @@ export function createFetchHandle(
 		again(job, secrets) {
 			const before = requests.get(job);
 			if (!before) return undefined;
-			const request = {...before, ...(secrets && {secrets, keys: lockedLike(before)})};
+			const request = {...before, ...(secrets ? {secrets, keys: lockedLike(before)} : {keys: withItsDump(before)})};
 			const isLocal = storeOf(request.location) === undefined;
 			remember(request, isLocal ? decryptId : downloadId);
 			return runner.startInBackground(isLocal ? 'decrypt' : 'download', fetchWork(request), request.secrets);

@@ -29,6 +29,8 @@ export type Task = {
 	 * beginning.
 	 */
 	readonly resumesFrom?: () => StageName | undefined;
+	/** The jobs that it waits for. When one of them is repeated, a failed attempt of this one is repeated after it. */
+	readonly needs?: readonly string[];
 };
 
 type Entry = {
@@ -102,15 +104,24 @@ export class Scheduler {
 		this.#settleIdle();
 	}
 
-	/** Repeats a failed or canceled job after the waiting ones. Returns false for any other job, or after `close`. */
+	/**
+	 * Repeats a failed or canceled job after the waiting ones, and then the failed jobs that need it. Returns false for any
+	 * other job, or after `close`.
+	 */
 	retry(id: string): boolean {
+		if (this.#closed || !this.#requeue(id)) return false;
+		for (const [other, {task}] of this.#entries) if (task.needs?.includes(id)) this.#requeue(other);
+		this.#startNext();
+		return true;
+	}
+
+	#requeue(id: string): boolean {
 		const entry = this.#entries.get(id);
-		if (this.#closed || !entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
+		if (!entry || (entry.outcome !== 'failed' && entry.outcome !== 'cancelled')) return false;
 		const repeated: Entry = {task: entry.task, attempt: entry.attempt};
 		this.#entries.set(id, repeated);
 		this.#emit({type: 'job.queued', job: id, ...fromOf(entry.task)});
 		this.#waiting.push(repeated);
-		this.#startNext();
 		return true;
 	}
 
@@ -216,6 +227,12 @@ function fromOf({resumesFrom}: Task): {readonly from?: StageName} {
 }
 
 export function eventError(error: PgBackError): EventError {
-	const {code, message, hint, output} = error;
-	return {code, message, ...(hint !== undefined && {hint}), ...(output.length > 0 && {output: output.slice(-20)})};
+	const {code, message, hint, output, skip} = error;
+	return {
+		code,
+		message,
+		...(hint !== undefined && {hint}),
+		...(output.length > 0 && {output: output.slice(-20)}),
+		...(skip.length > 0 && {skip}),
+	};
 }
