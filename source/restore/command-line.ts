@@ -55,9 +55,26 @@ export function serverCommand(configuration: Configuration, patch: Partial<Setti
 	return shownCommand(['pg_back', ...words]);
 }
 
+/** Returns a command about the server that drills use, like `serverCommand`. The drill itself ignores `-h`, `-p` and `-U`. */
+export function drillServerCommand(configuration: Configuration, patch: Partial<Settings>): string {
+	const {drillDbname, host, port, user} = configuration.settings;
+	return serverCommand(configuration, {
+		...(host !== '' && {host: ''}),
+		...(port !== 0 && {port: 0}),
+		...(user !== '' && {user: ''}),
+		...patch,
+		dbname: maskInside(drillDbname),
+	});
+}
+
 /** Returns the option that confirms these names, in shell syntax. */
 export function confirmOption(names: readonly string[]): string {
 	return shownCommand(wordsOf(options.confirm, names));
+}
+
+/** Returns the option that leaves out the entries with these patterns, in shell syntax. */
+export function skipOption(patterns: readonly string[]): string {
+	return shownCommand(wordsOf(options.skip, patterns));
 }
 
 /** Returns the words that give an option this value; none if it has no form on the command line. */

@@ -1,6 +1,5 @@
 /** The target server of a drill: a scratch server, or a given server for drills. */
 import {messageOf, PgBackError} from '../core/errors.js';
-import type {Emit} from '../core/events.js';
 import {display} from '../lib/display.js';
 import {knownVulnerabilities} from '../postgres/client-vulnerabilities.js';
 import {buildConnection, type Connection} from '../postgres/connection.js';
@@ -13,6 +12,7 @@ import {parseVersion} from '../postgres/versions.js';
 import type {Manifest} from '../repository/manifest.js';
 import type {RunContext, ServerContext, StoreContext} from '../runs/context.js';
 import {findOptions} from '../runs/prepare-backup.js';
+import {drillServerCommand} from './command-line.js';
 import {sweepGivenServer} from './drill-databases.js';
 import type {DrillDirectory} from './drill-directory.js';
 import {hiddenName} from './restore-plan.js';
@@ -108,7 +108,7 @@ async function openGiven(run: ServerContext, manifest: Manifest | undefined, dbn
 			databaseName: database => hiddenName(database, `drill-${run.tag}`),
 			createdRoles,
 			async close() {
-				await dropRoles(run.emit, target, createdRoles);
+				await dropRoles(run, target, createdRoles);
 				await session.close();
 				await connection.dispose();
 			},
@@ -145,7 +145,11 @@ async function openOn(run: ServerContext, connection: Connection): Promise<Resto
 }
 
 /** Drops roles. One that something still depends on is kept and reported. */
-async function dropRoles(emit: Emit, target: RestoreTarget, roles: readonly string[]): Promise<void> {
+async function dropRoles(
+	{emit, configuration}: ServerContext,
+	target: RestoreTarget,
+	roles: readonly string[],
+): Promise<void> {
 	for (const role of roles) {
 		try {
 			await onSession(target, session => session.query(`drop role if exists ${identifier(role)}`));
@@ -153,7 +157,7 @@ async function dropRoles(emit: Emit, target: RestoreTarget, roles: readonly stri
 			emit({
 				type: 'log',
 				level: 'warn',
-				text: `could not drop role ${display(role)} of the drill (${messageOf(error)}): run pg_back --cleanup-restores to try again`,
+				text: `could not drop role ${display(role)} of the drill (${messageOf(error)}): run ${drillServerCommand(configuration, {cleanupRestores: true})} to try again`,
 			});
 		}
 	}

@@ -20,6 +20,7 @@ import {findOptions} from '../runs/prepare-backup.js';
 import {runJobs} from '../runs/run-jobs.js';
 import type {JobControl, Task} from '../runs/scheduler.js';
 import {needsOf} from './archive-facts.js';
+import {drillServerCommand} from './command-line.js';
 import {compareRestored} from './compare-restored.js';
 import {bareDefinition} from './database-definition.js';
 import {type Budget, stalestFirst, startBudget} from './drill-budget.js';
@@ -246,12 +247,16 @@ async function drillDatabase(shared: DrillShared, dump: Dump, control: JobContro
 		shared.proofs.push(proof);
 	} finally {
 		for (const path of fetched) await rm(path, {recursive: true, force: true});
-		await dropDrilled(run.emit, target, plan.hidden);
+		await dropDrilled(run, target, plan.hidden);
 	}
 }
 
 /** A failure is reported: nothing else would name a database that is left in a given server. */
-async function dropDrilled(emit: Emit, target: DrillTarget, database: string): Promise<void> {
+async function dropDrilled(
+	{emit, configuration}: Pick<DrillShared['run'], 'emit' | 'configuration'>,
+	target: DrillTarget,
+	database: string,
+): Promise<void> {
 	try {
 		await dropOwnDatabase(target, database);
 	} catch (error) {
@@ -259,7 +264,7 @@ async function dropDrilled(emit: Emit, target: DrillTarget, database: string): P
 		emit({
 			type: 'log',
 			level: 'warn',
-			text: `the database ${display(database)} of the drill still exists (${messageOf(error)}): run pg_back --cleanup-restores to drop it`,
+			text: `the database ${display(database)} of the drill still exists (${messageOf(error)}): run ${drillServerCommand(configuration, {cleanupRestores: true})} to drop it`,
 		});
 	}
 }

@@ -5,6 +5,7 @@ import {parseCommandLine} from '../../source/cli/parse.js';
 import type {OptionName} from '../../source/config/options.js';
 import type {RestoreRequest} from '../../source/core/restore.js';
 import {compileGlob} from '../../source/lib/glob.js';
+import {drillServerCommand} from '../../source/restore/command-line.js';
 import {commandOf} from '../../source/restore/restore-command.js';
 import {runContext} from '../helpers/run-context.js';
 
@@ -105,5 +106,28 @@ describe('the command line of a restore', () => {
 
 	it('holds no secret', () => {
 		assert.doesNotMatch(command({secrets: {passphrase: 'hunter2'}}), /hunter2/);
+	});
+});
+
+describe('a command about the server of drills', () => {
+	it('leads there, whatever server is configured for everything else', async () => {
+		for (const [given, drill] of [
+			[['-h', 'db1', '-p', '5433', '-U', 'backup'], 'host=drills user=me'],
+			[['-d', 'host=db1 user=backup'], 'drills'],
+			[[], "dbname='a b' host=/run/it's"],
+		] as const) {
+			const made = await runContext([...given, '--drill-dbname', drill]);
+			const text = drillServerCommand(made.configuration, {cleanupRestores: true});
+			const words = execFileSync('bash', ['-c', `printf '%s\\0' ${text}`], {encoding: 'utf8'})
+				.split('\0')
+				.slice(1, -1);
+			const {settings} = (await runContext([...given, ...words])).configuration;
+			assert.deepEqual(
+				[settings.cleanupRestores, settings.dbname, settings.host, settings.port, settings.user],
+				[true, drill, '', 0, ''],
+			);
+		}
+		const secret = await runContext(['--drill-dbname', 'host=drills password=secret']);
+		assert.match(drillServerCommand(secret.configuration, {cleanupRestores: true}), /-d 'host=drills password=\*+'/);
 	});
 });
