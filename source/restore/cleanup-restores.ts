@@ -1,12 +1,14 @@
 /** What killed restores and drills left in the target server. */
 import {PgBackError} from '../core/errors.js';
+import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
+import {identifier, typeable} from '../postgres/quote.js';
 import type {RunContext, RunResult, ServerContext, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import {removeLeftRoles} from './created-roles.js';
 import {removeLeftDrills} from './drill-databases.js';
 import {sweepRestoreDirectories} from './drill-directory.js';
-import {type Removed, removeLeftDatabases} from './leftovers.js';
+import {isKept, type Removed, removeLeftDatabases} from './leftovers.js';
 import {openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
 type Found = {readonly databases: number; readonly roles: number; readonly failed: number};
@@ -34,6 +36,11 @@ export async function cleanupRestores(run: StoreContext & ServerContext): Promis
 			...(databases > 0 ? [plural(databases, 'database')] : []),
 			...(roles > 0 ? [plural(roles, 'role')] : []),
 		];
+		for (const {name, comment = ''} of [...target.inventory.databases.values()].filter(isKept)) {
+			const statement = typeable(`drop database ${identifier(name)};`);
+			const text = `${display(name)} stays, ${display(comment.replace(/^pg_back: /, ''))}: ${statement} drops it`;
+			run.emit({type: 'log', level: 'info', text});
+		}
 		if (dropped.length > 0) run.emit({type: 'log', level: 'info', text: `dropped ${dropped.join(' and ')}`});
 		else if (failed === 0)
 			run.emit({type: 'log', level: 'info', text: `there is nothing to clean up at ${target.label}`});

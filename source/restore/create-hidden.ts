@@ -27,7 +27,8 @@ export async function createHidden(
 	try {
 		await session.query(`create database ${identifier(hidden)} with ${words.join(' ')}`, {timeout: 0});
 	} catch (error) {
-		if (!(error instanceof PostgresError)) throw error;
+		// Insufficient resources and errors of the system say nothing of the database.
+		if (!(error instanceof PostgresError) || /^(?:53|58|XX)/.test(error.sqlstate)) throw error;
 		throw new PgBackError(
 			'TARGET_LACKS',
 			`cannot create a database like ${display(prepared.dump.database)}: ${error.message}`,

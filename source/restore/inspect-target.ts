@@ -2,10 +2,8 @@
 import {PgBackError} from '../core/errors.js';
 import type {TargetServer, TargetView} from '../core/restore-handle.js';
 import {display} from '../lib/display.js';
-import {keptComment} from '../postgres/catalog.js';
-import type {TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunContext, ServerContext} from '../runs/context.js';
-import {hiddenTag} from './restore-plan.js';
+import {isKept} from './leftovers.js';
 import {dropOwnDatabase, openRestoreTarget} from './restore-target.js';
 
 /** Rejects with CONNECTION and similar errors. */
@@ -49,8 +47,4 @@ export function atServer<Context extends Pick<RunContext, 'configuration'>>(
 ): Context {
 	const {configuration} = run;
 	return {...run, configuration: {...configuration, settings: {...configuration.settings, ...server}}};
-}
-
-function isKept({name, comment}: TargetDatabase): boolean {
-	return hiddenTag(name) !== undefined && (comment?.startsWith(keptComment) ?? false);
 }

@@ -1,9 +1,10 @@
 /** Unfinished databases of killed restores. An active restore holds a lock, which is derived from the database's name. */
 import {messageOf} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {unfinishedComment} from '../postgres/catalog.js';
+import {keptComment, unfinishedComment} from '../postgres/catalog.js';
 import {identifier, literal} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
+import type {TargetDatabase} from '../postgres/target-inventory.js';
 import type {RunContext} from '../runs/context.js';
 import {ifFree, restoreLock} from './restore-locks.js';
 import {hiddenTag} from './restore-plan.js';
@@ -46,6 +47,11 @@ export async function removeLeftDatabases(
 		});
 	}
 	return removed;
+}
+
+/** Returns whether a failed restore has kept the database: only the user drops it. */
+export function isKept({name, comment}: Pick<TargetDatabase, 'name' | 'comment'>): boolean {
+	return hiddenTag(name) !== undefined && (comment?.startsWith(keptComment) ?? false);
 }
 
 /**

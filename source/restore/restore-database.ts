@@ -8,7 +8,7 @@ import {messageOf, PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
 import {plural} from '../lib/format.js';
 import {keptComment} from '../postgres/catalog.js';
-import {identifier, literal} from '../postgres/quote.js';
+import {identifier, literal, typeable} from '../postgres/quote.js';
 import type {Session} from '../postgres/session.js';
 import type {ProvenDatabase} from '../repository/proofs.js';
 import type {ConfirmContext} from '../runs/context.js';
@@ -21,12 +21,14 @@ import {compareRestored} from './compare-restored.js';
 import {confirmSwap} from './confirm.js';
 import type {FillContext, Filled} from './fill-context.js';
 import {fillDatabase} from './fill-database.js';
+import {markStatement} from './leftovers.js';
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
-import type {DatabasePlan} from './restore-plan.js';
+import {type DatabasePlan, previousName} from './restore-plan.js';
 import {dropOwnDatabase, onSession, type RestoreTarget} from './restore-target.js';
-import {commentOf, propertiesOf, renameHidden} from './settings-and-rename.js';
-import {type Swap, swapDatabases, swapFailure} from './swap.js';
+import {commentOf, inTransaction, propertiesOf, renameHidden} from './settings-and-rename.js';
+import {type Swap, swapDatabases} from './swap.js';
+import {swapFailure, unnamedFailure} from './swap-by-hand.js';
 
 export type RestoreShared = FillContext & {
 	readonly run: ConfirmContext;
@@ -66,26 +68,36 @@ export function databaseTask(shared: RestoreShared, plan: DatabasePlan): Task {
 
 async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, control: JobControl): Promise<void> {
 	const {run, target, options} = shared;
-	const {meter} = control;
-	let outcome = 'drop' as 'drop' | 'keep' | 'done';
+	const {meter, signal} = control;
+	let outcome: Outcome = 'drop';
+	const keep = async (error: unknown, what: string, isWhole = true): Promise<never> => {
+		signal.throwIfAborted();
+		const isDifferent = error instanceof PgBackError && error.code === 'CORRUPT';
+		const isComplete = isWhole && !isDifferent;
+		outcome = isComplete ? 'complete' : 'keep';
+		throw isComplete ? await failureToName(shared, plan, control, {error, what}) : error;
+	};
 	const fetched: string[] = [];
 	try {
 		const loaded = await fillDatabase(shared, plan, control, fetched);
-		const detail = await withReadAccess(target, plan.hidden, control.signal, async () => {
-			if (options.analyze && !loaded.hasStatistics) await analyze(shared, plan, control);
-			return options.compare === 'none' ? 'not compared' : compare(shared, plan, loaded, control);
-		}).catch((error: unknown) => {
-			if (error instanceof PgBackError && error.code === 'CORRUPT') outcome = 'keep';
-			throw error;
-		});
-		if (options.amcheck) await amcheck(shared, plan, control);
+		await flush(shared, plan);
+		const detail = await check(shared, plan, control, loaded).catch((error: unknown) =>
+			// Rights that were given for it may not have been taken back.
+			keep(error, 'it could not be checked', target.inventory.superuser),
+		);
 		await runAfterHook(shared, plan, control);
-		control.signal.throwIfAborted();
+		signal.throwIfAborted();
 		meter.start('rename');
 		if (plan.mode === 'replace') {
-			outcome = 'keep';
+			outcome = 'complete';
 			await replace(shared, plan, control);
-		} else await renameHidden({...shared, target: await shared.renew()}, plan);
+		} else {
+			const renamed = await shared.renew();
+			await renameHidden({...shared, target: renamed}, plan).catch(async (error: unknown) => {
+				// The connection may have been lost when the server had committed.
+				if (await isThere(target, plan.hidden)) await keep(error, `it could not be named ${display(plan.target)}`);
+			});
+		}
 		outcome = 'done';
 		shared.restored.push(plan.target);
 		meter.finish('rename');
@@ -93,8 +105,38 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 		recordOutcome(shared, plan, detail);
 	} finally {
 		for (const path of fetched) await rm(path, {recursive: true, force: true});
-		if (outcome !== 'done') await discard(shared, plan, options.keep || outcome === 'keep');
+		if (outcome !== 'done') await discard(shared, plan, options.keep && outcome === 'drop' ? 'keep' : outcome);
 	}
+}
+
+/**
+ * Makes what was loaded durable, by a commit that is waited for after those that were not. A crash of the server would
+ * otherwise undo the last of them, after they were compared.
+ */
+async function flush({run, target}: RestoreShared, {hidden, prepared}: DatabasePlan): Promise<void> {
+	const mark = markStatement(hidden, run.runId, prepared.dump.database);
+	await onSession(target, session => inTransaction(session, ['set local synchronous_commit = on', mark]));
+}
+
+/** `keep`: unfinished, or not as it was dumped. `complete`: only its name is missing. */
+type Outcome = 'drop' | 'keep' | 'complete' | 'done';
+
+/** Returns what was compared, for people. */
+async function check(shared: RestoreShared, plan: DatabasePlan, control: JobControl, loaded: Filled): Promise<string> {
+	const {target, options} = shared;
+	const detail = await withReadAccess(target, plan.hidden, control.signal, async () => {
+		if (options.analyze && !loaded.hasStatistics) await analyze(shared, plan, control);
+		return options.compare === 'none' ? 'not compared' : compare(shared, plan, loaded, control);
+	});
+	if (options.amcheck) await amcheck(shared, plan, control);
+	return detail;
+}
+
+async function isThere(target: RestoreTarget, database: string): Promise<boolean> {
+	const found = await onSession(target, session =>
+		session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`),
+	);
+	return found.length > 0;
 }
 
 async function compare(
@@ -171,20 +213,14 @@ async function replace(
 ): Promise<void> {
 	await confirmSwap(run, await renew(), plan, control);
 	const target = await renew();
-	const properties = propertiesOf(plan, options, target.inventory, roles);
-	const swap: Swap = {
-		name: plan.target,
-		previous: plan.previous ?? '',
-		incoming: plan.hidden,
-		statements: [...properties.shared, ...commentOf(plan, target.inventory, plan.hidden).shared],
-	};
-	await applyInside(run, target, plan.hidden, properties.inside);
+	const swap = swapOf({options, roles, run}, target, plan);
+	await applyInside(run, target, plan.hidden, propertiesOf(plan, options, target.inventory, roles).inside);
 	const {signal} = control;
 	const undo = serverCommand(run.configuration, {swapBack: plan.target});
 	const previous = await swapDatabases(target, swap, {signal, now: run.now, undo}).catch(async (error: unknown) => {
 		signal.throwIfAborted();
 		const failure = await swapFailure(error, swap, target, run.now());
-		for (const line of failure.output) run.emit({type: 'log', level: 'warn', text: line, job: control.id});
+		printStatements(run, control, failure);
 		throw failure;
 	});
 	await applyInside(run, target, plan.target, commentOf(plan, target.inventory, plan.target).inside);
@@ -195,35 +231,70 @@ async function replace(
 	});
 }
 
+function swapOf(
+	{options, roles, run}: Pick<RestoreShared, 'options' | 'roles' | 'run'>,
+	{inventory}: RestoreTarget,
+	plan: DatabasePlan,
+): Swap {
+	return {
+		name: plan.target,
+		previous: plan.previous ?? previousName(plan.target, run.now(), inventory.databases),
+		incoming: plan.hidden,
+		statements: [
+			...propertiesOf(plan, options, inventory, roles).shared,
+			...commentOf(plan, inventory, plan.hidden).shared,
+		],
+	};
+}
+
+/** Prints the statements that give a loaded database its name, and returns the error that refers to them. */
+async function failureToName(
+	shared: RestoreShared,
+	plan: DatabasePlan,
+	control: JobControl,
+	{error, what}: {readonly error: unknown; readonly what: string},
+): Promise<PgBackError> {
+	const {run, target} = shared;
+	const failure = await unnamedFailure(error, swapOf(shared, target, plan), {target, now: run.now(), what});
+	printStatements(run, control, failure);
+	return failure;
+}
+
+function printStatements({emit}: ConfirmContext, {id}: JobControl, {output}: PgBackError): void {
+	for (const text of output) emit({type: 'log', level: 'warn', text, job: id});
+}
+
 /**
- * Drops the filled database, or keeps it for inspection. A failure to drop it is reported: the next restore tries
- * again.
+ * Drops the filled database, or keeps it. A failure to drop it is reported: the next restore tries again.
  */
-async function discard({run, target}: RestoreShared, {hidden}: DatabasePlan, keep: boolean): Promise<void> {
+async function discard({run, target}: RestoreShared, {hidden}: DatabasePlan, outcome: Outcome): Promise<void> {
 	const {inventory} = target;
+	const isKept = outcome !== 'drop';
 	try {
-		if (!keep) {
+		if (!isKept) {
 			await dropOwnDatabase(target, hidden);
 			return;
 		}
-		const kept = `comment on database ${identifier(hidden)} is ${literal(`${keptComment}, run ${run.runId}`)}`;
-		const isKept = await onSession(target, async session => {
-			const there = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(hidden)}`);
-			if (there.length === 0) return false;
+		if (!(await isThere(target, hidden))) return;
+		const what = outcome === 'complete' ? `${keptComment}, complete` : keptComment;
+		const kept = `comment on database ${identifier(hidden)} is ${literal(`${what}, run ${run.runId}`)}`;
+		await onSession(target, async session => {
 			// Our user stays no member of the roles that were created for the restore.
 			if (!inventory.superuser) await session.query(`alter database ${identifier(hidden)} owner to current_user`);
 			await session.query(kept);
-			return true;
 		});
-		if (!isKept) return;
+		const drop = typeable(`drop database ${identifier(hidden)};`);
 		run.emit({
 			type: 'log',
 			level: 'warn',
-			text: `kept the unfinished database ${display(hidden)}: drop it after you have inspected it`,
+			text:
+				outcome === 'complete'
+					? `kept the database ${display(hidden)}, which only lacks its name; ${drop} drops it`
+					: `kept the unfinished database ${display(hidden)}: after you have inspected it, ${drop} drops it`,
 		});
 	} catch (error) {
 		const cleanup = serverCommand(run.configuration, {cleanupRestores: true});
-		const text = keep
+		const text = isKept
 			? `the database ${display(hidden)} could not be marked as kept (${messageOf(error)}): the next restore and ${cleanup} drop it`
 			: `the unfinished database ${display(hidden)} still exists (${messageOf(error)}): run ${cleanup} to drop it`;
 		run.emit({type: 'log', level: 'warn', text});

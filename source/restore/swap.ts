@@ -12,7 +12,7 @@ import {serverCommand} from './command-line.js';
 import {preparedHint, preparedText} from './findings.js';
 import {applyInside, splitRaw} from './raw-properties.js';
 import {isPreviousOf, previousName, previousTime} from './restore-plan.js';
-import {endSessions, onSession, openRestoreTarget, type RestoreTarget} from './restore-target.js';
+import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
 /** The comment of a replaced database saves its connection limit and its own comment. */
 const replacedComment = 'pg_back: replaced ';
@@ -85,7 +85,7 @@ export async function swapDatabases(
 }
 
 /** Another restore may have taken the planned name: of the same database, or of one whose shortened name is the same. */
-async function withFreeName(session: Session, swap: Swap, now: Date): Promise<Swap> {
+export async function withFreeName(session: Session, swap: Swap, now: Date): Promise<Swap> {
 	const rows = await session.query('select datname from pg_catalog.pg_database');
 	const names = new Set(rows.map(([name]) => name));
 	return names.has(swap.previous) ? {...swap, previous: previousName(swap.name, now, names)} : swap;
@@ -116,14 +116,15 @@ async function restrictPrevious(session: Session, {name, previous}: Swap): Promi
 	for (const statement of restricting(previous, before)) await session.query(statement, {timeout: 0});
 }
 
-function restricting(previous: string, before: Before): readonly string[] {
+/** Returns the statements that save the properties of a replaced database, and close it to all but superusers. */
+export function restricting(previous: string, before: Before): readonly string[] {
 	return [
 		`comment on database ${identifier(previous)} is ${literal(`${replacedComment}${JSON.stringify(before)}`)}`,
 		`alter database ${identifier(previous)} connection limit 0`,
 	];
 }
 
-function renaming(from: string, to: string): string {
+export function renaming(from: string, to: string): string {
 	return `alter database ${identifier(from)} rename to ${identifier(to)}`;
 }
 
@@ -139,7 +140,7 @@ class LostCommit extends Error {
 }
 
 /** The server could not be asked whether the swap was committed. */
-class UnknownOutcome extends PgBackError {}
+export class UnknownOutcome extends PgBackError {}
 
 async function attemptSwap(session: Session, helper: Session, swap: Swap, isThere: boolean): Promise<void> {
 	const {name, previous, incoming, statements} = swap;
@@ -204,25 +205,6 @@ async function checkCommit(
 		);
 	}
 	if (isThere) throw lost.cause;
-}
-
-/**
- * Returns the statements of a failed swap, to be run by hand: those of the swap itself, so that a failure of one of them
- * changes nothing either, and `--swap-back` finds the database. `there` is the present one.
- */
-function swapByHand(
-	{name, previous, incoming, statements}: Swap,
-	there: TargetDatabase | undefined,
-): readonly string[] {
-	const before = there && {name, connectionLimit: there.connectionLimit, comment: there.comment ?? null};
-	return [
-		`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${literal(name)}`,
-		'begin',
-		...(before ? [renaming(name, previous), ...restricting(previous, before)] : []),
-		...statements,
-		renaming(incoming, name),
-		'commit',
-	].map(statement => `${statement};`);
 }
 
 /** `--swap-back NAME`: renames the last replaced database back; the present one is kept like a replaced one. */
@@ -298,28 +280,4 @@ function beforeOf(comment: string | undefined): Before | undefined {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;
 	}
-}
-
-/** Returns an error that tells what to do after a failed swap. */
-export async function swapFailure(
-	error: unknown,
-	planned: Swap,
-	target: RestoreTarget,
-	now: Date,
-): Promise<PgBackError> {
-	if (error instanceof UnknownOutcome) return error;
-	const {swap, there} = await onSession(target, async session => ({
-		swap: await withFreeName(session, planned, now),
-		there: (await readTargetDatabases(session, planned.name)).get(planned.name),
-	})).catch(() => ({swap: planned, there: target.inventory.databases.get(planned.name)})); // the server is down
-	const first = error instanceof PgBackError && error.hint !== undefined ? `${error.hint}; ` : '';
-	return new PgBackError(
-		'FAILED',
-		`cannot replace ${display(swap.name)} with ${display(swap.incoming)}: ${messageOf(error)}`,
-		{
-			cause: error,
-			output: swapByHand(swap, there),
-			hint: `${display(swap.name)} is unchanged; ${first}run the statements above to swap them by hand`,
-		},
-	);
 }
