@@ -39,6 +39,7 @@ export const eventError: Decode<EventError> = object({
 	message: string,
 	hint: optional(string),
 	output: optional(list(string)),
+	skip: optional(list(string)),
 });
 
 export const jobResult: Decode<JobResult> = object({

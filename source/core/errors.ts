@@ -38,6 +38,8 @@ export type ErrorDetails = {
 	readonly exitCode?: number;
 	/** The last lines that the child process wrote to stderr. */
 	readonly output?: readonly string[];
+	/** A restore: the patterns for `--skip` that leave out what has failed. */
+	readonly skip?: readonly string[];
 };
 
 /** The base class of all errors of the program. `message` is one line: lower case, no full stop, no secret. */
@@ -47,6 +49,7 @@ export class PgBackError extends Error {
 	readonly exitCode: number;
 	readonly hint: string | undefined;
 	readonly output: readonly string[];
+	readonly skip: readonly string[];
 
 	constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
 		super(redactUrls(message), details.cause === undefined ? undefined : {cause: details.cause});
@@ -54,6 +57,7 @@ export class PgBackError extends Error {
 		this.exitCode = details.exitCode ?? errorCodes[code];
 		this.hint = details.hint;
 		this.output = details.output ?? [];
+		this.skip = details.skip ?? [];
 	}
 }
 

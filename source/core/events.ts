@@ -72,12 +72,13 @@ export type JobResult = {
 	readonly detail: string;
 };
 
-/** An error as it appears in an event: no stack, no secret. */
+/** An error as it appears in an event: no stack, no secret. `skip`: patterns for `--skip` that leave out what has failed. */
 export type EventError = {
 	readonly code: ErrorCode;
 	readonly message: string;
 	readonly hint?: string;
 	readonly output?: readonly string[];
+	readonly skip?: readonly string[];
 };
 
 /** The question that a waiting job asks the user. */

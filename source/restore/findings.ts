@@ -6,6 +6,7 @@ import {hasRawBytes} from '../lib/raw-text.js';
 import type {Inventory, TargetDatabase} from '../postgres/target-inventory.js';
 import {formatVersion, parseVersion} from '../postgres/versions.js';
 import type {ChosenRun} from './choose-run.js';
+import {skipOption} from './command-line.js';
 import {withoutRaw} from './raw-properties.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan, Finding} from './restore-plan.js';
@@ -140,7 +141,7 @@ export function databaseFindings(
 	const {extensions, tablespaces, privileged, subscriptions, grantors} = prepared.needs;
 	const superuser = createsAsSuperuser(inventory, options);
 	const onlySuperuser = (what: string, pattern: string) => {
-		const skip = `--skip ${quoted(pattern)}`;
+		const skip = skipOption([pattern]);
 		if (!inventory.superuser) return lacks(`only a superuser can create ${what}`, `use a superuser, or ${skip}`);
 		return lacks(
 			`only a superuser can create ${what}, and ${display(options.owner ?? '')} of --owner is none`,
@@ -280,11 +281,7 @@ const packages: Readonly<Record<string, string>> = {
 
 function packageHint(name: string): string {
 	const package_ = packages[name.replace(/^postgis_.*/, 'postgis')] ?? 'postgresql-contrib, or the package that has it';
-	return `install ${package_} on the server, or --skip ${quoted(`extension ${name}`)}`;
-}
-
-function quoted(text: string): string {
-	return `'${display(text)}'`;
+	return `install ${package_} on the server, or ${skipOption([`extension ${name}`])}`;
 }
 
 /** Returns one error for all `stop` findings; undefined without one. Its lines are for the log, in `output`. */

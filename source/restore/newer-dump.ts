@@ -1,10 +1,12 @@
 /** What a dump of a newer server or client needs and an older target lacks: refused, or adapted, in the plan. */
 import {display} from '../lib/display.js';
+import {literalGlob} from '../lib/glob.js';
 import type {ArchiveEntry, ArchiveToc} from '../postgres/archive-toc.js';
 import {newerFeatures} from '../postgres/newer-features.js';
 import {type AdaptedSubscription, adaptSubscription} from '../postgres/subscription-options.js';
 import type {Inventory} from '../postgres/target-inventory.js';
 import {parseVersion} from '../postgres/versions.js';
+import {skipOption} from './command-line.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {Finding} from './restore-plan.js';
 import type {RewrittenSubscription} from './rewritten-subscription.js';
@@ -38,8 +40,8 @@ export function newerArchive(
 	for (const {kind, schema, tag, definition} of entries) {
 		const name = schema === undefined ? tag : `${schema}.${tag}`;
 		const of = `${kind.toLowerCase()} ${name}`;
-		// Without its kind, the rows of a table are left out with it. A comma would end the pattern.
-		found.take(of, definition, (schema === undefined ? of : name).replace(/\(.*,.*/s, '*'));
+		// Without its kind, the rows of a table are left out with it.
+		found.take(of, definition, literalGlob(schema === undefined ? of : name));
 	}
 	return found.findings(database);
 }
@@ -80,7 +82,7 @@ export class NewerStatements {
 			code: 'TARGET_LACKS',
 			database,
 			text,
-			hint: `restore into ${since}${skip === undefined ? '' : `, or use --skip '${display(skip)}'`}`,
+			hint: `restore into ${since}${skip === undefined ? '' : `, or use ${skipOption([skip])}`}`,
 		});
 		return [
 			...[...this.#features].map(([what, {since, names, skip}]) =>
@@ -98,7 +100,7 @@ export class NewerStatements {
 						text: `subscription ${display(name)} is created without ${without.join(', ')}: the target works in the same way`,
 					};
 				const text = `the target is PostgreSQL ${versionText}, without ${lacks.join(', ')} of subscription ${display(name)}`;
-				return stop(text, 'a newer server', skip && `subscription ${name}`);
+				return stop(text, 'a newer server', skip && literalGlob(`subscription ${name}`));
 			}),
 		];
 	}

@@ -19,9 +19,10 @@ import type {ScannerRules} from '../stages/scanner-rules.js';
 import {type ArchiveNeeds, grantorsOf, hasStandardStrings} from './archive-facts.js';
 import {dumpBytes, type DumpSource} from './dump-bytes.js';
 import type {LoadTarget} from './load.js';
-import {hintFor, sessionOptions} from './load.js';
+import {sessionOptions} from './load.js';
 import {NewerStatements} from './newer-dump.js';
 import {withUsage} from './read-access.js';
+import {hintFor} from './restore-log.js';
 import type {RestoreOptions} from './restore-options.js';
 import type {DatabasePlan, Finding} from './restore-plan.js';
 import type {RestoreTarget} from './restore-target.js';
@@ -302,7 +303,9 @@ function failure(database: string, errors: readonly string[]): PgBackError {
 		`cannot restore ${display(database)}: ${display(said.replace(/^psql:<stdin>:/, 'line '))}`,
 		{
 			output: errors,
-			hint: hintFor(errors.join(' ')),
+			hint:
+				hintFor(errors.join(' ')) ??
+				'nothing can be left out of plain SQL: fix the cause, or load an edited copy of the dump with psql',
 		},
 	);
 }

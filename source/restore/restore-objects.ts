@@ -12,9 +12,10 @@ import type {JobControl, Task} from '../runs/scheduler.js';
 import {runPsqlScript} from '../stages/psql-script.js';
 import {hasDefaultPrivileges, restoreDefaultPrivileges, setDefaultPrivilegesAside} from './default-privileges.js';
 import {checkInPlace, fetchDump} from './dump-bytes.js';
-import {endWorkers, hintFor, rowSecurity, sessionOptions} from './load.js';
+import {endWorkers, rowSecurity, sessionOptions} from './load.js';
 import {writeList} from './load-entries.js';
 import type {RestoreShared} from './restore-database.js';
+import {hintFor, unnamedEntry} from './restore-log.js';
 import type {DatabasePlan} from './restore-plan.js';
 
 export function objectsTask(shared: RestoreShared, plan: DatabasePlan): Task {
@@ -134,7 +135,7 @@ async function loadObjects(
 		`cannot bring the objects back into ${display(plan.target)}: ${display(errors[0] ?? '')}`,
 		{
 			output: errors,
-			hint: hintFor(errors.join(' ')),
+			hint: hintFor(errors.join(' ')) ?? unnamedEntry,
 		},
 	);
 }

@@ -1,10 +1,15 @@
 /** Entries of an archive that `--skip` excludes. */
 import {PgBackError} from '../core/errors.js';
 import {display} from '../lib/display.js';
-import {compileGlob} from '../lib/glob.js';
+import {compileGlob, literalGlob} from '../lib/glob.js';
 import type {ArchiveEntry} from '../postgres/archive-toc.js';
 
 type Named = Pick<ArchiveEntry, 'kind' | 'schema' | 'tag'>;
+
+/** Returns the pattern for entries of exactly this name. */
+export function skipPattern({kind, schema, tag}: Named): string {
+	return literalGlob(`${kind.toLowerCase()} ${schema === undefined ? '' : `${schema}.`}${tag}`);
+}
 
 /**
  * Parses patterns: a name, `schema.name`, or a kind with a name: `orders`, `audit.*`, `extension postgis`. Throws

@@ -3,6 +3,7 @@ import {intoName} from '../../core/into-name.js';
 import type {RestoreRequest} from '../../core/restore.js';
 import type {DumpObject, DumpsToRestore, TargetServer} from '../../core/restore-handle.js';
 import type {Secrets} from '../../core/secrets.js';
+import {parseCsvRecord} from '../../lib/comma-list.js';
 
 /** `new`: into a new database. `objects`: some objects into an existing database. `replace`: replaces a database. */
 export type RestoreMode = 'new' | 'objects' | 'replace';
@@ -114,10 +115,7 @@ export function requestOf(draft: RestoreDraft): RestoreRequest {
 		restoreJobs: Number(values.jobs),
 		compare: values.compare,
 		locale: values.locale.trim(),
-		skip: values.skip
-			.split(',')
-			.map(one => one.trim())
-			.filter(one => one !== ''),
+		skip: parseCsvRecord(values.skip).value ?? [values.skip],
 		...(secrets && {secrets}),
 	};
 }

@@ -2,6 +2,7 @@
 import type {EventError} from '../../core/events.js';
 import type {RestoreResult} from '../../core/restore.js';
 import type {JobState} from '../../core/run-state.js';
+import {formatCsvRecord} from '../../lib/comma-list.js';
 import {joinWords} from '../../lib/shell-words.js';
 import {askSecret} from '../actions/secret.js';
 import type {Console} from '../console.js';
@@ -196,16 +197,16 @@ function recoveryOptions(c: Console, draft: RestoreDraft, error: EventError | un
 		case 'USAGE':
 			return [change, again];
 		default: {
-			const entry = failedEntry(error?.message ?? '');
-			const skip = [...(draft.values.skip === '' ? [] : [draft.values.skip]), entry ?? ''].join(',');
+			const out = formatCsvRecord(error?.skip ?? []);
+			const skip = [...(draft.values.skip === '' ? [] : [draft.values.skip]), out].join(',');
 			return [
 				again,
-				...(entry === undefined
+				...(out === ''
 					? []
 					: [
 							{
 								key: 'w',
-								label: `again without "${entry}": the result is NOT complete`,
+								label: `again without ${out}: the result is NOT complete`,
 								danger: true,
 								run: () => plan({...draft, typed: '', values: {...draft.values, skip}}),
 							},
@@ -214,10 +215,4 @@ function recoveryOptions(c: Console, draft: RestoreDraft, error: EventError | un
 			];
 		}
 	}
-}
-
-/** Returns `table orders` from `cannot restore app at TABLE orders postgres: …`, in the syntax of `--skip`. */
-function failedEntry(message: string): string | undefined {
-	const [, kind, name] = / at ((?:[A-Z]+ )+)(.+?) \S+: /.exec(message) ?? [];
-	return kind === undefined || name === undefined || name.includes(',') ? undefined : `${kind.toLowerCase()}${name}`;
 }

@@ -121,8 +121,10 @@ export function fakeRestores(options: FakeRestoreOptions): FakeRestores {
 		async restore(request, confirmed) {
 			record('restore', request, confirmed);
 			if (failure !== undefined) {
-				const {code, message, hint} = failure;
-				return {ended: Promise.resolve({outcome: 'failed', error: {code, message, ...(hint !== undefined && {hint})}})};
+				const {code, message, hint, skip} = failure;
+				return {
+					ended: Promise.resolve({outcome: 'failed', error: {code, message, skip, ...(hint !== undefined && {hint})}}),
+				};
 			}
 			const [name = ''] = request.databases;
 			if (!request.replace) return {ended: Promise.resolve({outcome: 'done'})};
