@@ -4,6 +4,7 @@ import {isDatabaseEntry} from '../postgres/database-entry.js';
 import {lastIndexOfWord, nameOf, namesFrom, splitStatements, type Token} from '../postgres/sql-statements.js';
 import {commonObjects, comparedKinds} from '../stages/dump-text.js';
 import {type DatabaseDefinition, parseDatabase} from './database-definition.js';
+import {skipPattern} from './skip.js';
 
 export type ArchiveNeeds = {
 	readonly owners: ReadonlySet<string>;
@@ -16,7 +17,12 @@ export type ArchiveNeeds = {
 	readonly extensions: ReadonlySet<string>;
 	readonly tablespaces: ReadonlySet<string>;
 	/** Objects of kinds that only a superuser can create. */
-	readonly privileged: readonly {readonly what: string; readonly name: string}[];
+	readonly privileged: readonly {
+		readonly what: string;
+		readonly name: string;
+		/** The pattern for `--skip`; undefined for a plain dump. */
+		readonly skip?: string;
+	}[];
 	readonly subscriptions: readonly string[];
 	readonly tables: number;
 };
@@ -59,7 +65,7 @@ export function needsOf(
 	const named = new Set<string>();
 	const extensions = new Set<string>();
 	const tablespaces = new Set<string>();
-	const privileged: {what: string; name: string}[] = [];
+	const privileged: {what: string; name: string; skip: string}[] = [];
 	const subscriptions: string[] = [];
 	/** By name: a divided table has several entries with data. */
 	const tables = new Set<string>();
@@ -76,7 +82,7 @@ export function needsOf(
 		if (kind === 'EXTENSION') extensions.add(tag);
 		if (kind === 'SUBSCRIPTION') subscriptions.push(tag);
 		const what = superuserOnly(entry);
-		if (what !== undefined) privileged.push({what, name: tag});
+		if (what !== undefined) privileged.push({what, name: tag, skip: skipPattern(entry)});
 	}
 	return {owners, grantees, grantors, named, extensions, tablespaces, privileged, subscriptions, tables: tables.size};
 }

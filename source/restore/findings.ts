@@ -140,12 +140,12 @@ export function databaseFindings(
 	const findings: Finding[] = [...prepared.findings];
 	const {extensions, tablespaces, privileged, subscriptions, grantors} = prepared.needs;
 	const superuser = createsAsSuperuser(inventory, options);
-	const onlySuperuser = (what: string, pattern: string) => {
-		const skip = skipOption([pattern]);
-		if (!inventory.superuser) return lacks(`only a superuser can create ${what}`, `use a superuser, or ${skip}`);
+	const onlySuperuser = (what: string, pattern: string | undefined) => {
+		const skip = pattern === undefined ? '' : `, or ${skipOption([pattern])}`;
+		if (!inventory.superuser) return lacks(`only a superuser can create ${what}`, `use a superuser${skip}`);
 		return lacks(
 			`only a superuser can create ${what}, and ${display(options.owner ?? '')} of --owner is none`,
-			`restore without --owner and use REASSIGN OWNED afterwards, or ${skip}`,
+			`restore without --owner and use REASSIGN OWNED afterwards${skip}`,
 		);
 	};
 	for (const name of extensions) {
@@ -167,7 +167,8 @@ export function databaseFindings(
 				}),
 			);
 	}
-	if (!superuser) for (const {what, name} of privileged) findings.push(onlySuperuser(`${what} ${display(name)}`, name));
+	if (!superuser)
+		for (const {what, name, skip} of privileged) findings.push(onlySuperuser(`${what} ${display(name)}`, skip));
 	if (!inventory.superuser && options.privileges)
 		for (const name of grantors)
 			if (name !== inventory.user)

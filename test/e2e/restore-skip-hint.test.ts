@@ -11,13 +11,13 @@ let directory: string;
 before(async () => {
 	server = await startCluster({name: 'skip-hint'});
 	directory = scratchDirectory('skip-hint');
-	await server.psql('postgres', 'create database app');
+	await server.psql('postgres', 'create database app; create role maker login createdb');
 	// All of these work in this database only.
 	await server.psql(
 		'app',
 		`create function here(int) returns int immutable language plpgsql as $$begin
 			if current_database() <> 'app' then raise exception 'elsewhere'; end if; return $1; end$$;
-		create table plain as select 1 as i;
+		create table plain as select 1 as i; create publication plain for all tables;
 		create table "odd
 name, ""quoted""" (i int primary key, check (public.here(i) = 1));
 		insert into "odd
@@ -62,6 +62,16 @@ test('the options of the hints lead to a database with everything else', async (
 		),
 		"far[away], it's",
 	);
+});
+
+test('a plan leaves out what only a superuser can create, and no table of the same name', async () => {
+	const planned = await runProgram([
+		...[...connectTo(server, directory, 'maker'), '-d', 'postgres', '--owner', 'maker', '--no-privileges', '--dry-run'],
+		...['--restore', 'backup', '--into', 'copy2', 'app'],
+	]);
+	assert.equal(planned.code, 18, planned.stderr);
+	assert.match(planned.stderr, /only a superuser can create publication plain$/m);
+	assert.match(planned.stderr, /HINT: use a superuser, or --skip 'publication plain'$/m);
 });
 
 /** Returns the words of a part of a log line, as a shell reads it. */
