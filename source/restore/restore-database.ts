@@ -94,8 +94,9 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
 		} else {
 			const renamed = await shared.renew();
 			await renameHidden({...shared, target: renamed}, plan).catch(async (error: unknown) => {
-				// The connection may have been lost when the server had committed.
 				if (await isThere(target, plan.hidden)) await keep(error, `it could not be named ${display(plan.target)}`);
+				// The connection may have been lost when the server had committed.
+				if (renamed.session.alive || !(await isThere(target, plan.target))) throw error;
 			});
 		}
 		outcome = 'done';
@@ -115,7 +116,7 @@ async function restoreDatabase(shared: RestoreShared, plan: DatabasePlan, contro
  */
 async function flush({run, target}: RestoreShared, {hidden, prepared}: DatabasePlan): Promise<void> {
 	const mark = markStatement(hidden, run.runId, prepared.dump.database);
-	await onSession(target, session => inTransaction(session, ['set local synchronous_commit = on', mark]));
+	await onSession(target, session => inTransaction(session, ['set local synchronous_commit = local', mark]));
 }
 
 /** `keep`: unfinished, or not as it was dumped. `complete`: only its name is missing. */

@@ -96,6 +96,15 @@ test('its name is taken while it is loaded: the printed statements put it in its
 	assert.equal(await databases(), '');
 });
 
+test('it is dropped by somebody before it gets its name: an error', async () => {
+	const find = "select format('drop database %I with (force)', datname) from pg_database where datname ~ 'pgbk'";
+	const more = `PSQL -d postgres -Atc "${find}" | PSQL -d postgres`;
+	const failed = await restore('--into', 'dropped', 'app', ...hook('select 1', {more}));
+	assert.equal(failed.code, 1, failed.stderr);
+	assert.match(failed.stderr, /FATAL: .*pgbk.*does not exist/);
+	assert.equal(await databases(), '');
+});
+
 test('a swap that fails: the printed statements do it', async () => {
 	const present = await properties(odd);
 	const failed = await restore(
