@@ -149,7 +149,7 @@ function configuration(
 		'PasswordAuthentication no',
 		'KbdInteractiveAuthentication no',
 		'MaxStartups 200',
-		...ownPrograms(),
+		...sinceDivided(),
 		`Subsystem sftp internal-sftp -d ${root}/home ${sftpArguments}`,
 		...config,
 		'LogLevel VERBOSE', // last: the first of a keyword counts
@@ -157,16 +157,20 @@ function configuration(
 	return lines.join('\n') + '\n';
 }
 
-/** OpenSSH since 9.8 starts further programs, by paths that are wrong for one that was only unpacked. */
-function ownPrograms(): readonly string[] {
+/**
+ * OpenSSH since 9.8 starts further programs, by paths that are wrong for one that was only unpacked. It also refuses an
+ * address for a while after logins that failed, as those of these tests do.
+ */
+function sinceDivided(): readonly string[] {
 	const programs = [
 		['SshdSessionPath', 'sshd-session'],
 		['SshdAuthPath', 'sshd-auth'],
 	] as const;
-	return programs
+	const found = programs
 		.map(([keyword, name]) => [keyword, resolve(binary!, '../../lib/openssh', name)] as const)
 		.filter(([, path]) => existsSync(path))
 		.map(words => words.join(' '));
+	return found.length > 0 ? [...found, 'PerSourcePenalties no'] : [];
 }
 
 function listening(child: ChildProcess, log: string[]): Promise<boolean> {
