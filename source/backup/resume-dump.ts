@@ -29,6 +29,10 @@ export type LeftDump = {
 	readonly givenUp: readonly GivenUp[];
 };
 
+export function uploadsOf({files, givenUp}: LeftDump): readonly LeftUpload[] {
+	return [...files.flatMap(file => file.left), ...givenUp.map(({left}) => left)];
+}
+
 export type Resumption = {
 	readonly run: Pick<StoreContext, 'emit' | 'env'>;
 	readonly locks: RunLocks;
@@ -119,10 +123,9 @@ async function giveUp(resumption: Resumption, one: GivenUp, failures: Failure[])
 type Meters = ReadonlyMap<UploadOptions, Meter>;
 
 /** By place; empty in a run with one. */
-function metersOf({run, places}: Resumption, {files, givenUp}: LeftDump, {id: job, meter}: JobControl): Meters {
+function metersOf({run, places}: Resumption, dump: LeftDump, {id: job, meter}: JobControl): Meters {
 	if (places.length < 2) return new Map();
-	const uploads = [...files.flatMap(file => file.left), ...givenUp.map(one => one.left)];
-	const left = [...new Set(uploads.map(({options}) => options))];
+	const left = [...new Set(uploadsOf(dump).map(({options}) => options))];
 	const meters = placeMeters(
 		meter,
 		left.map(({storage}) => storage.kind),

@@ -20,7 +20,7 @@ import type {LeftUpload} from '../stages/resume-upload.js';
 import type {UploadOptions} from '../stages/upload.js';
 import {readUploadRecords, removeUploadRecord, type UploadRecord} from '../stages/upload-journal.js';
 import {abortLeftStream} from './left-streams.js';
-import {type GivenUp, type LeftDump, type LeftFile, resumeDump, type Resumption} from './resume-dump.js';
+import {type GivenUp, type LeftDump, type LeftFile, resumeDump, type Resumption, uploadsOf} from './resume-dump.js';
 
 /** `--resume-uploads`: finishes interrupted uploads, and does nothing else. */
 export async function runResumeUploads(run: ConfiguredContext & JobsContext): Promise<RunResult> {
@@ -112,7 +112,6 @@ function fail(text: string): never {
 async function leftUploads(run: StoreContext, places: readonly UploadOptions[]): Promise<readonly LeftDump[]> {
 	const found = new Map<string, LeftUpload[]>();
 	const givenUp: GivenUp[] = [];
-	const incomplete = new Set<string>();
 	const {backupDirectory} = run.configuration.settings;
 	if ((await lstatIfThere(downloadBase(backupDirectory))) === undefined) return []; // the first run
 	const warn = (text: string) => run.emit({type: 'log', level: 'warn', text: display(text)});
@@ -158,13 +157,12 @@ async function leftUploads(run: StoreContext, places: readonly UploadOptions[]):
 			const problem = await problemOf(directory, record);
 			if (problem !== undefined) {
 				givenUp.push({left, file, problem});
-				incomplete.add(dumpAt(record.location, file));
 				continue;
 			}
 			found.set(file, [...(found.get(file) ?? []), left]);
 		}
 	}
-	return dumpsOf(withoutContents(found, incomplete, givenUp), givenUp);
+	return dumpsOf(withoutContents(found, givenUp), givenUp);
 }
 
 type Files = ReadonlyMap<string, readonly LeftUpload[]>;
@@ -179,8 +177,9 @@ function dumpOf(path: string): {readonly path: string; readonly directory: boole
 	return {path: dumpPath(path, member), directory: member !== undefined};
 }
 
-/** Gives up the tables of contents of directory dumps that will never have all other members (`dumpAt`). */
-function withoutContents(files: Files, incomplete: ReadonlySet<string>, givenUp: GivenUp[]): Files {
+/** Gives up the tables of contents of directory dumps that will never have all other members. */
+function withoutContents(files: Files, givenUp: GivenUp[]): Files {
+	const incomplete = new Set(givenUp.map(({left, file}) => dumpAt(left.record.location, file)));
 	const kept = new Map<string, LeftUpload[]>();
 	for (const [file, all] of files) {
 		for (const left of all) {
@@ -256,10 +255,6 @@ function resumeTask(resumption: Resumption, dump: LeftDump): Task {
 			if (why !== undefined) run.emit({type: 'job.result', job: control.id, result: 'skipped', detail: why});
 		},
 	};
-}
-
-function uploadsOf({files, givenUp}: LeftDump): readonly LeftUpload[] {
-	return [...files.flatMap(file => file.left), ...givenUp.map(({left}) => left)];
 }
 
 function keyOf(dump: LeftDump): string {

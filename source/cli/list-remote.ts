@@ -4,7 +4,7 @@ import {jsonLine as safeJson} from '../lib/json-line.js';
 import {listRemote} from '../repository/list-remote.js';
 import {describePin, findPins, remotePinSource} from '../repository/pins.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
-import {dumpPath, parsePath} from '../retention/names.js';
+import {dumpOf, parsePath} from '../retention/names.js';
 import type {RunResult, StoreContext} from '../runs/context.js';
 import {resultOf} from '../runs/outcome.js';
 import type {StorageObject} from '../storage/storage.js';
@@ -52,14 +52,9 @@ async function pinnedKeys(run: StoreContext, store: Store): Promise<(key: string
 			names.set(path.replace(/pinned\.json$/, ''), describePin(pin));
 			for (const file of pin?.files ?? []) pinned.set(source.resolve(file), describePin(pin));
 		}
-		return key => {
-			const member = parsePath(key)?.member;
-			const path = dumpPath(key, member);
-			return (
-				pinned.get(path) ??
-				names.get(key.replace(/(?:manifest\.json|private\.json\.age|proven\.json|pinned\.json)$/, ''))
-			);
-		};
+		return key =>
+			pinned.get(dumpOf(key)) ??
+			names.get(key.replace(/(?:manifest\.json|private\.json\.age|proven\.json|pinned\.json)$/, ''));
 	} finally {
 		await remote.close();
 	}

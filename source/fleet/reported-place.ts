@@ -5,7 +5,7 @@ import {PgBackError} from '../core/errors.js';
 import {commonDirectory} from '../lib/common-directory.js';
 import {display} from '../lib/display.js';
 import {openRemote, shortRetries, type Store} from '../repository/remote.js';
-import {dumpPath, parsePath} from '../retention/names.js';
+import {dumpOf} from '../retention/names.js';
 import type {StoreContext} from '../runs/context.js';
 import {concurrentReads, type FleetServer, readFleet} from './read-fleet.js';
 
@@ -42,10 +42,4 @@ export function reportedPrefix(found: Pick<FleetServer, 'status'> | undefined, l
 	if (keys.length === 0) return undefined;
 	const directory = commonDirectory(keys).replace(/\/$/, '');
 	return prefixProblem(directory) === undefined ? directory : undefined;
-}
-
-/** A directory dump is one. */
-function dumpOf(key: string): string {
-	const member = parsePath(key)?.member;
-	return dumpPath(key, member);
 }

@@ -1,7 +1,7 @@
 /** Which secret opens chosen dumps, found out from their first bytes before anything is fetched. */
 import {messageOf, PgBackError} from '../core/errors.js';
 import type {MissingSecret} from '../core/handle.js';
-import {dumpPath, parsePath} from '../retention/names.js';
+import {dumpOf} from '../retention/names.js';
 import type {SecretContext} from '../runs/context.js';
 import {loadRunDecryption} from '../runs/identities.js';
 import {missingSecret} from '../runs/key-material.js';
@@ -73,8 +73,7 @@ async function problemByRecipient(
 	path: string,
 ): Promise<string | undefined> {
 	if (identities.length === 0) return undefined;
-	const member = parsePath(path)?.member;
-	const dump = dumpPath(path, member);
+	const dump = dumpOf(path);
 	const files = (await place.manifests(signal)).flatMap(({manifest}) => manifest.files);
 	const recipients = files.find(file => file.path === dump)?.encryption?.to;
 	if (recipients === undefined || recipients.length === 0) return undefined;

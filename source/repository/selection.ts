@@ -144,7 +144,7 @@ type Names = {
 function namesOf(path: string, prefix = ''): Names {
 	const parsed = parsePath(path);
 	if (!parsed) return {file: [path, `${prefix}${path}`], database: undefined};
-	const dump = dumpOf(path, parsed);
+	const dump = dumpPath(path, parsed.member);
 	const base = dump.slice(parsed.directory.length);
 	const name = databaseOf(parsed);
 	const decoded = `${name ?? parsed.subjectText}${base.slice(parsed.subjectText.length)}`;
@@ -157,11 +157,6 @@ function namesOf(path: string, prefix = ''): Names {
 function databaseOf({subject, subjectText}: ParsedName): string | undefined {
 	if (subject.kind === 'run') return undefined;
 	return subject.kind === 'database' ? subject.name : subjectText;
-}
-
-/** Returns the path of the dump that a file is or belongs to. */
-function dumpOf(path: string, {member}: ParsedName): string {
-	return dumpPath(path, member);
 }
 
 /** Returns the files of each database's newest good dump; if none is good, of its newest dump. */
@@ -187,7 +182,7 @@ function isDump<T>({name}: Parsed<T>): boolean {
 }
 
 function hasGoodDump<T extends Candidate>(files: readonly Parsed<T>[], isGood: IsGood): boolean {
-	const dumps = Map.groupBy(files.filter(isDump), ({item, name}) => dumpOf(item.path, name));
+	const dumps = Map.groupBy(files.filter(isDump), ({item, name}) => dumpPath(item.path, name.member));
 	return [...dumps].some(([dump, members]) =>
 		isGood(
 			dump,

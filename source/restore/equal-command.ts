@@ -2,7 +2,7 @@
 import type {Configuration} from '../config/configuration.js';
 import type {CommandRequest} from '../core/handle.js';
 import {backupLocation, storeOf} from '../repository/locations.js';
-import {dumpPath, parsePath} from '../retention/names.js';
+import {dumpOf} from '../retention/names.js';
 import {commandLine} from './command-line.js';
 
 export function equalCommand(configuration: Configuration, request: CommandRequest): string {
@@ -20,10 +20,4 @@ export function equalCommand(configuration: Configuration, request: CommandReque
 		case 'drill':
 			return commandLine(configuration, {restoreDrill: store ?? backupLocation}, names);
 	}
-}
-
-/** A directory dump is named as one. */
-function dumpOf(key: string): string {
-	const member = parsePath(key)?.member;
-	return dumpPath(key, member);
 }

@@ -25,8 +25,8 @@ import {markStatement} from './leftovers.js';
 import {applyInside} from './raw-properties.js';
 import {withReadAccess} from './read-access.js';
 import {type DatabasePlan, previousName} from './restore-plan.js';
-import {dropOwnDatabase, onSession, type RestoreTarget} from './restore-target.js';
-import {commentOf, inTransaction, propertiesOf, renameHidden} from './settings-and-rename.js';
+import {databaseExists, dropOwnDatabase, onSession, type RestoreTarget} from './restore-target.js';
+import {commentOf, inTransaction, lastStatements, propertiesOf, renameHidden} from './settings-and-rename.js';
 import {type Swap, swapDatabases} from './swap.js';
 import {swapFailure, unnamedFailure} from './swap-by-hand.js';
 
@@ -134,10 +134,7 @@ async function check(shared: RestoreShared, plan: DatabasePlan, control: JobCont
 }
 
 async function isThere(target: RestoreTarget, database: string): Promise<boolean> {
-	const found = await onSession(target, session =>
-		session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`),
-	);
-	return found.length > 0;
+	return onSession(target, session => databaseExists(session, database));
 }
 
 async function compare(
@@ -241,10 +238,7 @@ function swapOf(
 		name: plan.target,
 		previous: plan.previous ?? previousName(plan.target, run.now(), inventory.databases),
 		incoming: plan.hidden,
-		statements: [
-			...propertiesOf(plan, options, inventory, roles).shared,
-			...commentOf(plan, inventory, plan.hidden).shared,
-		],
+		statements: lastStatements(plan, options, inventory, roles),
 	};
 }
 

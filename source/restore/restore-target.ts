@@ -118,6 +118,11 @@ export async function onSession<T>(
 	}
 }
 
+export async function databaseExists(session: Session, name: string): Promise<boolean> {
+	const found = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(name)}`);
+	return found.length > 0;
+}
+
 const recoveryTime = 60_000;
 const recoveryPoll = 100;
 

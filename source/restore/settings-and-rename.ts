@@ -83,6 +83,16 @@ export async function inTransaction(
 	await session.query('commit');
 }
 
+/** Returns what is set in the transaction of the rename: the properties of the dumped database, and its comment. */
+export function lastStatements(
+	plan: DatabasePlan,
+	options: RestoreOptions,
+	inventory: Inventory,
+	roles: ReadonlySet<string>,
+): readonly string[] {
+	return [...propertiesOf(plan, options, inventory, roles).shared, ...commentOf(plan, inventory, plan.hidden).shared];
+}
+
 type LastStep = {
 	readonly run: Pick<RunContext, 'emit' | 'signal'>;
 	readonly target: RestoreTarget;
@@ -94,12 +104,10 @@ type LastStep = {
 /** Only an autovacuum worker, which RENAME ends, and monitoring sessions can be in a hidden database. */
 export async function renameHidden({run, target, options, roles}: LastStep, plan: DatabasePlan): Promise<void> {
 	const {session, inventory} = target;
-	const properties = propertiesOf(plan, options, inventory, roles);
-	await applyInside(run, target, plan.hidden, properties.inside);
+	await applyInside(run, target, plan.hidden, propertiesOf(plan, options, inventory, roles).inside);
 	await endSessions(session, plan.hidden);
 	await inTransaction(session, [
-		...properties.shared,
-		...commentOf(plan, inventory, plan.hidden).shared,
+		...lastStatements(plan, options, inventory, roles),
 		`alter database ${identifier(plan.hidden)} rename to ${identifier(plan.target)}`,
 	]);
 	await applyInside(run, target, plan.target, commentOf(plan, inventory, plan.target).inside);

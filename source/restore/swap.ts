@@ -12,7 +12,7 @@ import {serverCommand} from './command-line.js';
 import {preparedHint, preparedText} from './findings.js';
 import {applyInside, splitRaw} from './raw-properties.js';
 import {isPreviousOf, previousName, previousTime} from './restore-plan.js';
-import {endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
+import {databaseExists, endSessions, openRestoreTarget, type RestoreTarget} from './restore-target.js';
 
 /** The comment of a replaced database saves its connection limit and its own comment. */
 const replacedComment = 'pg_back: replaced ';
@@ -189,8 +189,7 @@ async function checkCommit(
 			// Its process may still be committing.
 			const running = `select 1 from pg_catalog.pg_stat_activity where ${lost.session}`;
 			while ((await session.query(running)).length > 0) await session.query('select pg_catalog.pg_sleep(0.05)');
-			const rows = await session.query(`select 1 from pg_catalog.pg_database where datname = ${literal(incoming)}`);
-			isThere = rows.length > 0;
+			isThere = await databaseExists(session, incoming);
 		} finally {
 			await session.close();
 		}

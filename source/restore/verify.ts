@@ -12,7 +12,7 @@ import type {OnUnreadable} from '../repository/manifests.js';
 import {openPlace, type Place} from '../repository/place.js';
 import {missingMember, RecordedChecksums} from '../repository/recorded-checksums.js';
 import {nothingMatches, Selection, selectionOptions, unmatchedTask} from '../repository/selection.js';
-import {dumpPath, type ParsedName, parsePath} from '../retention/names.js';
+import {dumpOf, type ParsedName, parsePath} from '../retention/names.js';
 import type {JobsContext, RunContext, RunResult, SecretContext, ServerContext} from '../runs/context.js';
 import {loadConfiguredDecryption} from '../runs/identities.js';
 import {findOptions, verifyTools} from '../runs/prepare-backup.js';
@@ -117,7 +117,7 @@ export async function surveyPlace(
 	}
 	const {items: chosen, unmatched} = selection.result();
 	// A dump is verified as a whole, even when only some of its members were named.
-	const paths = [...new Set(chosen.map(({path}) => dumpPath(path, parsePath(path)?.member)))];
+	const paths = [...new Set(chosen.map(({path}) => dumpOf(path)))];
 	const items = paths.flatMap(path => dumps.get(path) ?? []);
 	const gone = paths.filter(path => !dumps.has(path));
 	const newest = newestTimes(dumps.values());

@@ -233,6 +233,11 @@ export function dumpPath(path: string, member: string | undefined): string {
 	return member === undefined ? path : path.slice(0, -member.length - 1);
 }
 
+/** Returns the path or key of the dump that this one is or belongs to. */
+export function dumpOf(path: string): string {
+	return dumpPath(path, parsePath(path)?.member);
+}
+
 /**
  * Parses a path or a remote key with directories in front: the last part, or the directory dump that contains it.
  * `directory` is the part before, with its slash.

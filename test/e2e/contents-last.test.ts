@@ -7,7 +7,7 @@ import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {type Ended, filesIn, newKeyFile, runProgram, scratchDirectory} from '../helpers/program.js';
 import type {S3Server} from '../helpers/s3-server.js';
 import {runWithin} from './remote-places.js';
-import {s3Backup, withServer} from './remote-s3.js';
+import {refusal, s3Backup, withServer} from './remote-s3.js';
 
 let cluster: Cluster;
 before(async () => {
@@ -18,7 +18,6 @@ before(async () => {
 });
 after(async () => cluster.stop());
 
-const refusal = {do: 'answer', status: 403, code: 'AccessDenied'} as const;
 const isContents = (name: string) => /\.d\/toc\.dat(?:\.age)?$/.test(name);
 const members = (names: Iterable<string>) => [...names].filter(name => name.includes('.d/'));
 const records = (directory: string) => readdirSync(directory).filter(name => name.startsWith('.pg_back-upload-'));

@@ -6,7 +6,7 @@ import {after, before, describe, test} from 'node:test';
 import {type Cluster, startCluster} from '../helpers/cluster.js';
 import {connectTo, type Ended, runProgram, scratchDirectory} from '../helpers/program.js';
 import {failing, needsStrace} from '../helpers/strace.js';
-import {s3Backup, withServer} from './remote-s3.js';
+import {refusal, s3Backup, withServer} from './remote-s3.js';
 
 let cluster: Cluster;
 before(async () => {
@@ -16,7 +16,6 @@ before(async () => {
 });
 after(async () => cluster.stop());
 
-const refusal = {do: 'answer', status: 403, code: 'AccessDenied'} as const;
 const dump = ['--dump-only', '-F', 'd', 'a'];
 const partials = (directory: string) => readdirSync(directory).filter(name => name.endsWith('.part'));
 

@@ -7,6 +7,9 @@ import {configFile, impatient, s3Settings, startS3Place} from './remote-places.j
 
 const mebi = 1024 * 1024;
 
+/** A fault of the server: it does not allow what is asked for. */
+export const refusal = {do: 'answer', status: 403, code: 'AccessDenied'} as const;
+
 export type S3Place = Awaited<ReturnType<typeof startS3Place>>;
 
 export async function withServer(options: S3ServerOptions, work: (place: S3Place) => Promise<void>): Promise<void> {
